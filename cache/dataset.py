@@ -1,0 +1,298 @@
+"""One Lance dataset: open it, check whose it is, append to it, compact it.
+
+The only module that calls Lance, and so the only one that knows its traps.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cache.errors import ELSEWHERE, CacheError, StoreFormatError, is_conflict, lance_errors
+from cache.root import is_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import ModuleType
+
+    import pyarrow as pa
+
+__all__ = ["FORMAT_VERSION", "KEEP_S", "SMALL_FRAGMENTS", "Dataset", "stored_identities"]
+
+FORMAT_VERSION = 1
+SMALL_FRAGMENTS = 32
+# A fragment of this many rows is never rewritten for being small, so a growing store costs
+# linear, not quadratic, work: 32 commits of 64 songs make one.
+TARGET_ROWS = 2048
+# Readers open the dataset anew for each call; one that takes longer than this is not expected.
+KEEP_S = 600.0
+_PREFIX = "sevensongs."
+_ATTEMPTS = 3
+_ROWS_PER_DELETE = 5000  # the row numbers go into one SQL text
+
+
+def _lance() -> ModuleType:
+    """Import Lance (0.4 s) only when a dataset is really touched."""
+    # Lance's own log goes to stderr and reports as warnings what we handle, such as conflicts.
+    os.environ.setdefault("LANCE_LOG", "error")
+    import lance
+
+    return lance  # type: ignore[no-any-return]
+
+
+class Dataset:
+    """One Lance dataset whose schema metadata says what it is.
+
+    Parameters
+    ----------
+    uri : str
+        Absolute local path, or URI.
+    identity : mapping of str to str
+        What the metadata must say, beside the format version: kind, encoder, ...
+    """
+
+    def __init__(self, uri: str, identity: Mapping[str, str]) -> None:
+        self.uri = uri
+        self._identity = dict(identity)
+
+    def open(self) -> Any | None:
+        """Open the newest version.
+
+        Returns
+        -------
+        lance.LanceDataset or None
+            None where nothing has been put yet.
+
+        Raises
+        ------
+        StoreFormatError
+            If a newer program wrote it, or it is of another identity.
+        CacheError
+            If it cannot be read.
+        """
+        # Saves the import of Lance where there is nothing to read.
+        if not is_uri(self.uri) and not Path(self.uri, "_versions").is_dir():
+            return None
+        with lance_errors("open", self.uri):
+            try:
+                found = _lance().dataset(self.uri)
+            except (ValueError, FileNotFoundError) as error:
+                # A writer killed before its first commit leaves a folder without a version.
+                if "was not found" in str(error):
+                    return None
+                raise
+            self._check(read_identity(found))
+        return found
+
+    def append(self, table: pa.Table) -> None:
+        """Add rows in one commit, creating the dataset where there is none.
+
+        Lance rebases appends on one another and on compactions, so any number of processes
+        may append at once.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            The rows; their schema is the dataset's.
+
+        Raises
+        ------
+        StoreFormatError
+            If the dataset is of another format or identity.
+        CacheError
+            If it cannot be written: disk full, read-only, no permission.
+        """
+        found = self.open()
+        if found is None:  # not `or`: an empty dataset is false
+            found = self._create(table.schema)
+        with lance_errors("write", self.uri):
+            _lance().write_dataset(table, found, mode="append")
+
+    def _create(self, schema: pa.Schema) -> Any:
+        lance = _lance()
+        marks = {_PREFIX + "format": str(FORMAT_VERSION)}
+        marks |= {_PREFIX + name: value for name, value in self._identity.items()}
+        with lance_errors("create", self.uri):
+            if not is_uri(self.uri):
+                Path(self.uri).mkdir(parents=True, exist_ok=True)
+            # Not write_dataset(mode="create"): of two processes that create at once, the later
+            # overwrites what the earlier has appended since (seen with Lance 14.0.2). A commit
+            # of an empty dataset that is never retried lets exactly one of them win.
+            try:
+                lance.LanceDataset.commit(
+                    self.uri,
+                    lance.LanceOperation.Overwrite(schema.with_metadata(marks), []),
+                    read_version=0,
+                    max_retries=0,
+                )
+            except (OSError, ValueError) as error:
+                lost = ("already exists", "was not found")
+                if not is_conflict(error) and not any(s in str(error) for s in lost):
+                    raise
+        found = self.open()
+        if found is None:
+            raise CacheError(f"cannot create the cache at {self.uri}: another process removed it; run again")
+        return found
+
+    def _check(self, marks: Mapping[str, str]) -> None:
+        version = marks.get("format", "")
+        if not version.isdecimal():
+            raise StoreFormatError(
+                f"{self.uri} is a Lance dataset that Seven Songs did not write; "
+                "choose another folder with --cache"
+            )
+        if int(version) > FORMAT_VERSION:
+            raise StoreFormatError(
+                f"the cache at {self.uri} has format {version}, and this program reads up to "
+                f"{FORMAT_VERSION}; update sevensongs, {ELSEWHERE}"
+            )
+        for name, wanted in self._identity.items():
+            if marks.get(name) != wanted:
+                raise StoreFormatError(
+                    f"the cache at {self.uri} holds {name} {marks.get(name)!r}, not {wanted!r}; "
+                    "delete that folder and run `sevensongs embed` again"
+                )
+
+    def delete(self, rows: list[int]) -> None:
+        """Drop rows by their `_rowid`, in the newest version.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be written, or another process changed those rows meanwhile.
+        """
+        for start in range(0, len(rows), _ROWS_PER_DELETE):
+            found = self.open()
+            if found is None:
+                return
+            some = ",".join(map(str, rows[start : start + _ROWS_PER_DELETE]))
+            with lance_errors("write", self.uri):
+                # A row that was moved since its number was read is spared, as Lance gives no
+                # fragment's number twice; on a conflict the caller reads the numbers anew.
+                found.delete(f"_rowid in ({some})", conflict_retries=0)
+
+    def compact(self, stale_rows: Callable[[Any], list[int]], *, keep_s: float) -> None:
+        """Drop stale rows, merge small fragments and remove old versions.
+
+        Appends and readers may go on meanwhile. Where another process compacts at the same
+        time, its work is left to stand.
+
+        Parameters
+        ----------
+        stale_rows : callable
+            Given the open dataset, the `_rowid` of the rows to drop.
+        keep_s : float
+            Age in seconds up to which old versions stay, for those who still read them.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read or written.
+        """
+        for _ in range(_ATTEMPTS):
+            found = self.open()
+            if found is None:
+                return
+            try:
+                with lance_errors("read", self.uri):
+                    stale = stale_rows(found)
+                self._compact_once(stale)
+            except CacheError as error:
+                if error.__cause__ is None or not is_conflict(error.__cause__):
+                    raise
+            else:
+                self._prune(keep_s)
+                return
+
+    def _compact_once(self, stale_rows: list[int]) -> None:
+        self.delete(stale_rows)
+        found = self.open()
+        if found is not None:
+            with lance_errors("compact", self.uri):
+                found.optimize.compact_files(target_rows_per_fragment=TARGET_ROWS)
+
+    def maybe_compact(self, stale_rows: Callable[[Any], list[int]]) -> None:
+        """Compact if there are more than 32 small fragments; remove old versions in any case.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read or written.
+        """
+        found = self.open()
+        if found is None:
+            return
+        with lance_errors("read", self.uri):
+            n_small = sum(f.count_rows() < TARGET_ROWS for f in found.get_fragments())
+        if n_small > SMALL_FRAGMENTS:
+            self.compact(stale_rows, keep_s=KEEP_S)
+        else:
+            # What the last compaction replaced had to stay for its readers; it goes now.
+            self._prune(KEEP_S)
+
+    def _prune(self, keep_s: float) -> None:
+        found = self.open()
+        if found is None:
+            return
+        with lance_errors("prune", self.uri):
+            # Lance itself spares files of the last seven days that no version names yet: they
+            # may belong to a commit that is under way elsewhere.
+            found.cleanup_old_versions(older_than=timedelta(seconds=keep_s))
+
+    def n_bytes(self) -> int:
+        """Sum the sizes of its files in bytes; 0 for a URI."""
+        if is_uri(self.uri):
+            return 0
+        total = 0
+        for folder, _, names in os.walk(self.uri):
+            for name in names:
+                try:
+                    total += Path(folder, name).stat().st_size
+                except OSError:  # another process has just pruned it
+                    continue
+        return total
+
+
+def read_identity(found: Any) -> dict[str, str]:
+    """Read our marks, without their prefix, from an open dataset's schema metadata."""
+    marks: dict[bytes, bytes] = found.schema.metadata or {}
+    plain = {key.decode("utf-8", "replace"): value.decode() for key, value in marks.items()}
+    return {k.removeprefix(_PREFIX): v for k, v in plain.items() if k.startswith(_PREFIX)}
+
+
+def stored_identities(folder: str) -> list[dict[str, str]]:
+    """Read the identity of every dataset in a folder.
+
+    Parameters
+    ----------
+    folder : str
+        Absolute local path, or URI.
+
+    Returns
+    -------
+    list of dict
+        One for each dataset; empty where there is no such folder.
+
+    Raises
+    ------
+    CacheError
+        If the folder or a dataset cannot be read.
+    """
+    with lance_errors("list", folder):
+        if is_uri(folder):
+            from pyarrow import fs
+
+            files, path = fs.FileSystem.from_uri(folder)
+            infos = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
+            names = [info.base_name for info in infos]
+        else:
+            names = [p.name for p in Path(folder).iterdir()] if Path(folder).is_dir() else []
+    marks = []
+    for name in sorted(names):
+        if name.endswith(".lance"):
+            found = Dataset(f"{folder}/{name}", {}).open()
+            if found is not None:
+                marks.append(read_identity(found))
+    return marks

@@ -1,0 +1,135 @@
+"""Which stores a cache holds."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache.catalog import Catalog
+from cache.dataset import stored_identities
+from cache.errors import CacheError
+from cache.root import default_root, is_uri, join
+from cache.store import FOLDER, EmbeddingStore
+
+__all__ = ["CacheInfo", "StoreInfo", "cache_info", "list_stores"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreInfo:
+    """One store, as `sevensongs cache info` shows it.
+
+    Parameters
+    ----------
+    encoder, fingerprint : str
+        Which encoder.
+    dim : int
+        Numbers a frame.
+    n_songs : int
+        Recordings held.
+    n_bytes : int
+        Bytes on disk; 0 for a URI.
+    """
+
+    encoder: str
+    fingerprint: str
+    dim: int
+    n_songs: int
+    n_bytes: int
+
+
+def list_stores(root: str | Path) -> list[StoreInfo]:
+    """List the stores under a cache.
+
+    Parameters
+    ----------
+    root : str or Path
+        The cache: a local folder or a URI.
+
+    Returns
+    -------
+    list of StoreInfo
+        Sorted by encoder, then fingerprint. Empty where there is no cache.
+
+    Raises
+    ------
+    CacheError
+        If a store there cannot be read.
+    """
+    infos = []
+    for marks in stored_identities(join(root, FOLDER)):
+        try:
+            store = EmbeddingStore(
+                root,
+                encoder=marks["encoder"],
+                fingerprint=marks["fingerprint"],
+                dim=int(marks["dim"]),
+            )
+        except (KeyError, ValueError) as error:
+            raise CacheError(
+                f"a store in {join(root, FOLDER)} lacks its description ({error}); "
+                "delete its folder and run `sevensongs embed` again"
+            ) from error
+        infos.append(
+            StoreInfo(
+                encoder=store.encoder,
+                fingerprint=store.fingerprint,
+                dim=store.dim,
+                n_songs=len(store.held()),
+                n_bytes=store.n_bytes(),
+            )
+        )
+    return sorted(infos, key=lambda info: (info.encoder, info.fingerprint))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CacheInfo:
+    """The whole cache, as `sevensongs cache info` shows it.
+
+    Parameters
+    ----------
+    path : str
+        Folder or URI.
+    bytes : int
+        On disk, with compiled encoders and tastes; 0 for a URI.
+    songs : int
+        Different recordings in the catalog.
+    failed : int
+        Files that gave no embedding.
+    encoders : tuple of StoreInfo
+    """
+
+    path: str
+    bytes: int
+    songs: int
+    failed: int
+    encoders: tuple[StoreInfo, ...]
+
+
+def cache_info(root: str | Path | None = None) -> CacheInfo:
+    """Take stock of a cache; default: `default_root`.
+
+    Raises
+    ------
+    CacheError
+        If it cannot be read.
+    """
+    base = default_root() if root is None else root
+    rows = Catalog(base).load().values()
+    return CacheInfo(
+        path=join(base),
+        bytes=0 if is_uri(base) else _folder_bytes(Path(base)),
+        songs=len({row.digest for row in rows if row.digest}),
+        failed=sum(row.error is not None for row in rows),
+        encoders=tuple(list_stores(base)),
+    )
+
+
+def _folder_bytes(folder: Path) -> int:
+    total = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # compaction may just have removed it
+                total += (Path(where) / name).stat().st_size
+    return total

@@ -1,0 +1,303 @@
+"""The embeddings of one encoder: put a batch, read one, read the song matrix, keep it sound."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cache.dataset import KEEP_S, Dataset
+from cache.entry import Entry, check_shapes, entry_at, entry_table, vector_crc32
+from cache.errors import DamagedEntry, lance_errors
+from cache.key import is_digest, is_fingerprint
+from cache.root import join
+from cache.rows import best_last, damaged_in, keys, read_vectors, superseded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["FOLDER", "EmbeddingStore"]
+
+FOLDER = "embeddings"
+
+
+class EmbeddingStore:
+    """The cached embeddings of one encoder: one Lance dataset under `root`.
+
+    Nothing is on disk before the first `put`. Every method opens the newest version anew, so
+    an object may be kept, pickled and used beside other processes that write.
+
+    Parameters
+    ----------
+    root : str or Path
+        The cache: a local folder or an object-store URI.
+    encoder : str
+        Name of the encoder.
+    fingerprint : str
+        Its fingerprint, 16 lowercase hex characters, see `encoder_fingerprint`.
+    dim : int
+        Numbers a frame embedding has, positive.
+
+    Raises
+    ------
+    ValueError
+        If the encoder has no name, the fingerprint is no fingerprint or `dim` is below 1.
+    """
+
+    def __init__(self, root: str | Path, *, encoder: str, fingerprint: str, dim: int) -> None:
+        if not encoder:
+            raise ValueError("encoder is ''; it must be a name")
+        if not is_fingerprint(fingerprint):
+            raise ValueError(f"fingerprint is {fingerprint!r}; it must be 16 hex characters")
+        if dim < 1:
+            raise ValueError(f"dim is {dim}; it must be at least 1")
+        self.encoder = encoder
+        self.fingerprint = fingerprint
+        self.dim = int(dim)
+        # Names such as hub:https://... hold what no file name may; the fingerprint tells
+        # apart those that look the same afterwards. 100: file systems allow 255 in all.
+        plain = re.sub(r"[^a-z0-9]", "-", encoder.lower())[:100]
+        self._dataset = Dataset(
+            join(root, FOLDER, f"{plain}-{fingerprint}.lance"),
+            {
+                "kind": "embeddings",
+                "encoder": encoder,
+                "fingerprint": fingerprint,
+                "dim": str(self.dim),
+            },
+        )
+
+    @property
+    def uri(self) -> str:
+        """Where the dataset is: an absolute path or a URI."""
+        return self._dataset.uri
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """Add entries in one commit.
+
+        Putting an entry that is there already does no harm: readers take the first of a
+        (digest, n_windows), and compaction drops the others.
+
+        Parameters
+        ----------
+        entries : sequence of Entry
+            May be empty; then nothing happens.
+
+        Raises
+        ------
+        StoreFormatError
+            If an entry's dim is not the store's, vectors differ in length, or the dataset on
+            disk is of another format.
+        CacheError
+            If it cannot be written: disk full, read-only, no permission.
+        """
+        if not entries:
+            return
+        found = self._dataset.open()
+        dim_vector = None if found is None else found.schema.field("vector").type.list_size
+        check_shapes(entries, encoder=self.encoder, dim=self.dim, dim_vector=dim_vector)
+        self._dataset.append(entry_table(entries))
+
+    def held(self) -> dict[str, int]:
+        """Which recordings are here, and how well each is covered.
+
+        Returns
+        -------
+        dict of str to int
+            Digest to the best `n_windows` held: 0 (whole) beats all, else the larger. In no
+            order.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        found = self._dataset.open()
+        if found is None:
+            return {}
+        with lance_errors("read", self.uri):
+            digests, n_windows, _ = keys(found)
+            order = best_last(n_windows)
+            return dict(zip(digests[order].tolist(), n_windows[order].tolist(), strict=True))
+
+    def get(self, digest: str) -> Entry | None:
+        """Read one recording's entry of best coverage.
+
+        Parameters
+        ----------
+        digest : str
+            32 lowercase hex characters.
+
+        Returns
+        -------
+        Entry or None
+            None if it is not held.
+
+        Raises
+        ------
+        ValueError
+            If `digest` is no digest.
+        DamagedEntry
+            If the row does not match its checksums.
+        CacheError
+            If the dataset cannot be read.
+        """
+        if not is_digest(digest):
+            raise ValueError(f"digest is {digest!r}; it must be 32 lowercase hex characters")
+        found = self._dataset.open()
+        if found is None:
+            return None
+        with lance_errors("read", self.uri):
+            rows = found.to_table(filter=f"digest = '{digest}'", scan_in_order=True)
+            if rows.num_rows == 0:
+                return None
+            best = int(best_last(rows["n_windows"].to_numpy())[-1])
+            entry = entry_at(rows, best, self.dim)
+        if entry is None:
+            raise self._damaged([digest])
+        return entry
+
+    def matrix(self, digests: Sequence[str] | None = None) -> tuple[list[str], NDArray[np.float32]]:
+        """Read song vectors, each of its recording's best coverage.
+
+        Parameters
+        ----------
+        digests : sequence of str, optional
+            Which, in which order; those not held are left out. All, sorted, if not given.
+
+        Returns
+        -------
+        held : list of str
+            The digest of each row.
+        vectors : ndarray, shape (n, dim_vector), float32
+            Song vectors. (0, 2 * dim) where nothing has ever been put.
+
+        Raises
+        ------
+        DamagedEntry
+            If a vector does not match its checksum; the message names the digests.
+        CacheError
+            If the dataset cannot be read.
+        """
+        found = self._dataset.open()
+        if found is None:
+            return [], np.zeros((0, 2 * self.dim), np.float32)
+        with lance_errors("read", self.uri):
+            stored, n_windows, _ = keys(found)
+            order = best_last(n_windows)
+            # Later keys overwrite earlier ones, so each digest is left with its best row.
+            row_of: dict[str, int] = dict(zip(stored[order].tolist(), order.tolist(), strict=True))
+            wanted = sorted(row_of) if digests is None else [d for d in digests if d in row_of]
+            names = list(dict.fromkeys(wanted))
+            rows = np.array([row_of[name] for name in names], np.int64)
+            vectors, crcs = read_vectors(found, rows, len(stored))
+        damaged = [
+            name
+            for name, n, vector, crc in zip(
+                names, n_windows[rows].tolist(), vectors, crcs.tolist(), strict=True
+            )
+            if vector_crc32(name, n, vector) != crc
+        ]
+        if damaged:
+            raise self._damaged(damaged)
+        if len(names) < len(wanted):  # somebody asked for one song twice
+            row_of = {name: at for at, name in enumerate(names)}
+            vectors = vectors[[row_of[name] for name in wanted]]
+        return wanted, vectors
+
+    def _damaged(self, digests: list[str]) -> DamagedEntry:
+        named = ", ".join(digests[:3]) + (", ..." if len(digests) > 3 else "")
+        what = "entry does" if len(digests) == 1 else "entries do"
+        return DamagedEntry(
+            f"{len(digests)} {what} not match the checksum in the cache at {self.uri}: {named}; "
+            "run `sevensongs cache prune` to drop what is damaged and `sevensongs embed` to make "
+            "it anew"
+        )
+
+    def verify(self) -> list[str]:
+        """Read everything and compare it with its checksums.
+
+        Returns
+        -------
+        list of str
+            Digests of which a row is damaged, sorted; pass them to `discard`.
+
+        Raises
+        ------
+        CacheError
+            If a file is so damaged that it cannot be read.
+        """
+        found = self._dataset.open()
+        if found is None:
+            return []
+        damaged: set[str] = set()
+        with lance_errors("read", self.uri):
+            for fragment in found.get_fragments():
+                damaged.update(damaged_in(fragment, self.dim))
+        return sorted(damaged)
+
+    def discard(self, digests: Sequence[str]) -> int:
+        """Drop every row of some recordings, as after `verify`.
+
+        Parameters
+        ----------
+        digests : sequence of str
+            Which; those not held are ignored. Damaged ones need not look like digests.
+
+        Returns
+        -------
+        int
+            Rows dropped.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be written, or another process compacts at this moment.
+        """
+        found = self._dataset.open()
+        if found is None or not digests:
+            return 0
+        with lance_errors("read", self.uri):
+            stored, _, row_ids = keys(found)
+            dropped = row_ids[np.isin(stored.astype(str), list(digests))].tolist()
+        self._dataset.delete(dropped)
+        return len(dropped)
+
+    def compact(self, *, keep_s: float = KEEP_S) -> None:
+        """Merge small fragments, drop what a better entry supersedes, remove old versions.
+
+        Safe beside processes that append, read or compact.
+
+        Parameters
+        ----------
+        keep_s : float
+            Age in seconds up to which old versions stay for those who still read them. 0
+            frees the most room; a `put` elsewhere at that moment may then fail (with an
+            error, never silently).
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read or written.
+        """
+        self._dataset.compact(superseded, keep_s=keep_s)
+
+    def maybe_compact(self) -> None:
+        """Compact if there are more than 32 small fragments; remove old versions in any case.
+
+        Cheap where there is nothing to do; call it at the end of a run that has put something.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read or written.
+        """
+        self._dataset.maybe_compact(superseded)
+
+    def n_bytes(self) -> int:
+        """Bytes on disk, old versions included; 0 for a URI."""
+        return self._dataset.n_bytes()

@@ -1,0 +1,56 @@
+"""Learn one listener's taste from labels and song vectors; score everything else.
+
+Names are imported when first used (PEP 562), so that scoring does not pay for what training needs.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from classify.calibrate import Calibration
+    from classify.errors import ClassifyError, LabelError, TasteError, VectorError
+    from classify.evaluation import Evaluation, evaluate_taste
+    from classify.examples import sample_unlabelled
+    from classify.features import LabelledSongs, SongTransform
+    from classify.fit import fit_taste
+    from classify.taste import Taste
+
+__all__ = [
+    "Calibration",
+    "ClassifyError",
+    "Evaluation",
+    "LabelError",
+    "LabelledSongs",
+    "SongTransform",
+    "Taste",
+    "TasteError",
+    "VectorError",
+    "evaluate_taste",
+    "fit_taste",
+    "sample_unlabelled",
+]
+
+_HOMES = {
+    "Calibration": "classify.calibrate",
+    "ClassifyError": "classify.errors",
+    "Evaluation": "classify.evaluation",
+    "LabelError": "classify.errors",
+    "LabelledSongs": "classify.features",
+    "SongTransform": "classify.features",
+    "Taste": "classify.taste",
+    "TasteError": "classify.errors",
+    "VectorError": "classify.errors",
+    "evaluate_taste": "classify.evaluation",
+    "fit_taste": "classify.fit",
+    "sample_unlabelled": "classify.examples",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

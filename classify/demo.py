@@ -1,0 +1,101 @@
+"""A tour on the music of the wheel `immich-memories-music`: embed 28 tracks, like 7, score 21.
+
+The tracks are generated music (the wheel says so), half of them acoustic, half electronic; their file
+names tell which. The listener of the demo likes every second acoustic one.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from classify.errors import ClassifyError
+from classify.library import ScoredSong, Tell, score, train
+from classify.metrics import roc_auc
+from embed import embed_library
+
+__all__ = ["DEMO_TASTE", "DemoResult", "demo_tracks", "is_liked", "run_demo"]
+
+DEMO_TASTE = "demo"
+_PACKAGE = "immich_memories_music"
+_N_TRACKS = 28
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """What the demo found out.
+
+    Attributes
+    ----------
+    likes : tuple of str
+        Paths of the songs it learnt from.
+    songs : tuple of ScoredSong
+        The unseen ones, best first.
+    n_right : int
+        How many are on the right side of the taste's threshold.
+    auc_unseen : float
+        How often an acoustic song scores above an electronic one.
+    """
+
+    embedded: int
+    likes: tuple[str, ...]
+    songs: tuple[ScoredSong, ...]
+    n_right: int
+    auc_unseen: float
+    wall_s: float
+
+
+def demo_tracks() -> list[str]:
+    """Find the demo's music in the installed wheel.
+
+    Raises
+    ------
+    ClassifyError
+        If the wheel is missing or not the one that the demo knows.
+    """
+    remedy = "install it: pip install immich-memories-music==0.1.0 (16 MB; uv does it by itself)"
+    spec = importlib.util.find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise ClassifyError(f"the demo's music is not installed; {remedy}")
+    tracks = sorted(str(path) for path in (Path(spec.origin).parent / "tracks").rglob("*.opus"))
+    if len(tracks) != _N_TRACKS:
+        raise ClassifyError(f"the demo's music has {len(tracks)} tracks, {_N_TRACKS} are expected; {remedy}")
+    return tracks
+
+
+def is_liked(path: str) -> bool:
+    """Whether the demo's listener would like a track: the acoustic ones."""
+    return "acoustic" in Path(path).name
+
+
+def run_demo(*, root: str | Path | None = None, progress: Tell | None = None) -> DemoResult:
+    """Embed the demo's tracks, learn from 7 acoustic ones, score the 21 others; keep the taste.
+
+    Raises
+    ------
+    ClassifyError, EmbedError, CacheError
+    """
+    started = time.monotonic()
+    tracks = demo_tracks()
+    report = embed_library(tracks, root=root, progress=progress)
+    if report.failed:
+        first = report.failed[0]
+        raise ClassifyError(f"the demo's track {first.path} {first.error}")
+    likes = [path for path in tracks if is_liked(path)][::2]
+    unseen = [path for path in tracks if path not in likes]
+    trained = train(likes, unlabelled=unseen, taste=DEMO_TASTE, root=root)
+    songs = score(unseen, taste=trained.taste, root=root).songs
+    truth = np.array([is_liked(song.path) for song in songs])
+    values = np.array([song.score for song in songs])
+    return DemoResult(
+        embedded=report.embedded,
+        likes=tuple(likes),
+        songs=songs,
+        n_right=int(((values >= trained.taste.threshold) == truth).sum()),
+        auc_unseen=roc_auc(truth, values),
+        wall_s=time.monotonic() - started,
+    )

@@ -1,0 +1,236 @@
+"""The rows a head learns from: checked, in a fixed order, weighed."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.errors import LabelError, VectorError
+from classify.features import FloatArray, LabelledSongs, Vectors, check_vectors
+
+__all__ = ["MAX_UNLABELLED", "MIN_LIKES", "Examples", "example_weights", "prepare_examples"]
+__all__ += ["sample_unlabelled"]
+
+MIN_LIKES = 2
+# More says nothing new about what songs in general are like, and would make training slow.
+MAX_UNLABELLED = 2000
+
+LIKE, DISLIKE, UNLABELLED = 1, -1, 0
+# An unlabelled song may be a like not yet found; a dislike is certain. So one dislike counts as
+# much as ten unlabelled songs at least.
+_UNLABELLED_WEIGHT = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examples:
+    """Songs ready to learn from: likes, then dislikes, then unlabelled, each sorted by digest.
+
+    Parameters
+    ----------
+    digests : tuple of str
+        Each once.
+    vectors : ndarray, shape (n, dim), float32
+        Song vectors, not standardised, all finite.
+    labels : ndarray, shape (n,), int
+        1 like, -1 dislike, 0 unlabelled.
+    groups : ndarray, shape (n,), int
+        Songs of one number never sit on both sides of a split.
+    """
+
+    digests: tuple[str, ...]
+    vectors: Vectors
+    labels: NDArray[np.int_]
+    groups: NDArray[np.int_]
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @property
+    def is_like(self) -> NDArray[np.bool_]:
+        """Which rows are likes, shape (n,), bool."""
+        return np.asarray(self.labels == LIKE)
+
+    @property
+    def is_negative(self) -> NDArray[np.bool_]:
+        """Which rows a head learns to score low, shape (n,), bool.
+
+        Unlabelled songs of a group that is also liked are neither: more of a liked artist is
+        hardly what the listener does not want. They count as part of the library only. Where
+        nothing else is left, they serve.
+        """
+        liked = np.isin(self.groups, self.groups[self.is_like])
+        negative = (self.labels == DISLIKE) | ((self.labels == UNLABELLED) & ~liked)
+        return np.asarray(negative if negative.any() else ~self.is_like)
+
+    def digests_where(self, rows: NDArray[np.bool_]) -> tuple[str, ...]:
+        """Return the digests of the rows that are true in a mask of shape (n,)."""
+        return tuple(self.digests[i] for i in np.flatnonzero(rows))
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp]) -> "Examples":
+        """Return some of the rows, by mask or index."""
+        index = np.arange(len(self))[rows]
+        return Examples(
+            digests=tuple(self.digests[i] for i in index),
+            vectors=self.vectors[index],
+            labels=self.labels[index],
+            groups=self.groups[index],
+        )
+
+
+def _rank(name: str, seed: int) -> bytes:
+    """Return a number that looks random, but depends on the song and the seed alone."""
+    return hashlib.blake2b(
+        name.encode("utf-8", "surrogateescape"), digest_size=8, salt=seed.to_bytes(8, "little")
+    ).digest()
+
+
+def sample_unlabelled(
+    digests: Iterable[str],
+    *,
+    exclude: Iterable[str] = (),
+    limit: int = MAX_UNLABELLED,
+    seed: int = 0,
+) -> tuple[str, ...]:
+    """Choose the unlabelled songs that training will use, so that no others need be read.
+
+    Parameters
+    ----------
+    digests : iterable of str
+        The whole library, any order.
+    exclude : iterable of str
+        The likes and the dislikes.
+    limit : int
+        At most so many are chosen.
+    seed : int
+        In [0, 2**63); another seed chooses others.
+
+    Returns
+    -------
+    tuple of str
+        Sorted. It depends on the set of digests and the seed only, and choosing again from what
+        was chosen changes nothing.
+    """
+    pool = set(digests).difference(exclude)
+    if len(pool) > limit:
+        pool = set(sorted(pool, key=lambda digest: (_rank(digest, seed), digest))[:limit])
+    return tuple(sorted(pool))
+
+
+def prepare_examples(
+    *,
+    likes: LabelledSongs,
+    dislikes: LabelledSongs | None = None,
+    unlabelled: LabelledSongs | None = None,
+    max_unlabelled: int = MAX_UNLABELLED,
+    seed: int = 0,
+) -> Examples:
+    """Check labels and vectors, and bring them into an order that does not depend on the caller's.
+
+    Parameters
+    ----------
+    likes, dislikes, unlabelled : LabelledSongs
+        Unlabelled songs that are also labelled are left out of the unlabelled.
+    max_unlabelled : int
+        More are subsampled, see `sample_unlabelled`.
+    seed : int
+        Of that choice.
+
+    Returns
+    -------
+    examples : Examples
+        Likes, dislikes and the chosen unlabelled songs.
+
+    Raises
+    ------
+    LabelError
+        With fewer than 2 different likes, no other song at all, or a song liked and disliked.
+    VectorError
+        If dimensions differ or a value is not finite.
+    """
+    liked, disliked = set(likes.digests), set(dislikes.digests if dislikes else ())
+    _check_labels(likes, liked, disliked)
+    parts = [(likes, tuple(sorted(liked)), LIKE)]
+    if dislikes is not None:
+        parts.append((dislikes, tuple(sorted(disliked)), DISLIKE))
+    if unlabelled is not None:
+        chosen = sample_unlabelled(
+            unlabelled.digests, exclude=liked | disliked, limit=max_unlabelled, seed=seed
+        )
+        parts.append((unlabelled, chosen, UNLABELLED))
+    digests = tuple(digest for _, chosen, _ in parts for digest in chosen)
+    if len(digests) == len(liked):
+        raise LabelError(
+            f"there are {len(liked)} likes, 0 dislikes and 0 unlabelled songs, so nothing to tell "
+            "the likes from; embed more of your library ('sevensongs embed PATH') or add "
+            "--dislike PATH"
+        )
+    vectors, names = _gather(parts)
+    return Examples(
+        digests=digests,
+        vectors=vectors,
+        labels=np.repeat([part[2] for part in parts], [len(part[1]) for part in parts]),
+        groups=np.unique(np.array(names, dtype=np.str_), return_inverse=True)[1],
+    )
+
+
+def _check_labels(likes: LabelledSongs, liked: set[str], disliked: set[str]) -> None:
+    if len(liked) < MIN_LIKES:
+        copies = f" ({len(likes)} copies of the same recording)" if len(likes) > 1 else ""
+        raise LabelError(
+            f"{len(liked)} liked song{'' if len(liked) == 1 else 's'}{copies}; at least "
+            f"{MIN_LIKES} are needed, and about 7 work well: add --like PATH"
+        )
+    both = sorted(liked & disliked)
+    if both:
+        raise LabelError(
+            f"{len(both)} song{'' if len(both) == 1 else 's'} liked and disliked at once: "
+            f"{', '.join(both[:3])}{', ...' if len(both) > 3 else ''}; take one of the labels away"
+        )
+
+
+def _gather(parts: list[tuple[LabelledSongs, tuple[str, ...], int]]) -> tuple[Vectors, list[str]]:
+    """Return the chosen rows of every part, in order, and their groups' names."""
+    dims = {songs.vectors.shape[1] for songs, chosen, _ in parts if chosen}
+    if len(dims) > 1:
+        raise VectorError(
+            f"song vectors of {' and '.join(map(str, sorted(dims)))} numbers are mixed; "
+            "all must come from one encoder"
+        )
+    vectors: list[Vectors] = []
+    names: list[str] = []
+    for songs, chosen, _ in parts:
+        first: dict[str, int] = {}
+        for row, digest in enumerate(songs.digests):
+            first.setdefault(digest, row)
+        rows = np.array([first[digest] for digest in chosen], dtype=np.intp)
+        if len(rows):
+            vectors.append(songs.vectors[rows])
+            names += [songs.groups[row] for row in rows]
+    return check_vectors(np.concatenate(vectors)), names
+
+
+def example_weights(labels: NDArray[np.int_]) -> FloatArray:
+    """Weigh rows: both sides the same, dislikes far above unlabelled songs.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n,), int
+        1 like, -1 dislike, 0 unlabelled that serves as a weak negative.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        A like weighs 1. The others together weigh as much as the likes together, whether they are
+        10 or 2,000, so that the regularisation means the same in every library; among them,
+        a dislike weighs ten unlabelled songs or more. Weak negatives from unlabelled data: Elkan &
+        Noto 2008, "Learning classifiers from only positive and unlabeled data".
+    """
+    likes, dislikes, unlabelled = labels == LIKE, labels == DISLIKE, labels == UNLABELLED
+    weights: FloatArray = likes + dislikes * 1.0
+    if unlabelled.any():
+        weights[unlabelled] = min(_UNLABELLED_WEIGHT, likes.sum() / unlabelled.sum())
+    if not likes.all():
+        weights[~likes] *= likes.sum() / weights[~likes].sum()
+    return weights

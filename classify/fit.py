@@ -1,0 +1,268 @@
+"""Learn a taste from song vectors and labels."""
+
+import platform
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.calibrate import Calibration, unsure_band
+from classify.errors import LabelError
+from classify.examples import (
+    DISLIKE,
+    LIKE,
+    UNLABELLED,
+    Examples,
+    example_weights,
+    prepare_examples,
+)
+from classify.features import FloatArray, LabelledSongs, SongTransform, Vectors
+from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
+from classify.taste import Taste
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from classify.heads import Head
+
+__all__ = ["fit_taste", "head_ranker", "make_head", "note_on", "one_thread", "thin_out"]
+
+# Enough to calibrate and to tell an AUC; the final head learns from all.
+MAX_HELD_OUT_NEGATIVES = 400
+MAX_LIKE_FOLDS = 10
+
+
+def fit_taste(
+    *,
+    likes: LabelledSongs,
+    dislikes: LabelledSongs | None = None,
+    unlabelled: LabelledSongs | None = None,
+    encoder: str,
+    fingerprint: str,
+    head: str = "logistic",
+    seed: int = 0,
+    created_at: str | None = None,
+) -> Taste:
+    """Learn what the likes have in common that the rest has not.
+
+    Parameters
+    ----------
+    likes : LabelledSongs
+        At least 2 different recordings; about 7 work well.
+    dislikes : LabelledSongs, optional
+        Each counts as much as ten unlabelled songs or more.
+    unlabelled : LabelledSongs, optional
+        The rest of the library, as weak negatives; at most 2,000 of them are used, chosen by
+        `classify.examples.sample_unlabelled`. Songs that are also labelled are left out.
+    encoder, fingerprint : str
+        Whose vectors these are.
+    head : str
+        A name in `classify.heads.HEADS`.
+    seed : int
+        In [0, 2**63). The same songs and seed give the same taste bit for bit, in whatever order
+        the songs come.
+    created_at : str, optional
+        ISO 8601; now, in UTC, by default.
+
+    Returns
+    -------
+    Taste
+        Calibrated on held-out decisions only. Where nothing can be held out (a single negative),
+        `auc` is None and the unsure band as wide as it gets.
+
+    Raises
+    ------
+    LabelError
+        With fewer than 2 different likes, no other song at all, a song liked and disliked, or an
+        unknown head.
+    VectorError
+        If dimensions differ or a value is not finite.
+    """
+    with one_thread():
+        return _fit_taste(
+            prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed),
+            make_head(head, seed),
+            encoder=encoder,
+            fingerprint=fingerprint,
+            head=head,
+            seed=seed,
+            created_at=created_at,
+        )
+
+
+def _fit_taste(
+    library: Examples,
+    make: "Callable[[], Head]",
+    *,
+    encoder: str,
+    fingerprint: str,
+    head: str,
+    seed: int,
+    created_at: str | None,
+) -> Taste:
+    transform = SongTransform.fit(library.vectors)
+    examples = library.take(library.is_like | library.is_negative)
+    rows = transform(examples.vectors)
+
+    few = thin_out(examples, MAX_HELD_OUT_NEGATIVES)
+    held_out = cross_fit(
+        examples.take(few),
+        head_ranker(make, rows[few], examples.labels[few]),
+        max_like_folds=MAX_LIKE_FOLDS,
+        seed=seed,
+    )
+    fitted = make().fit(rows, examples.is_like, example_weights(examples.labels))
+    return Taste(
+        encoder=encoder,
+        fingerprint=fingerprint,
+        head=head,
+        transform=transform,
+        layers=tuple(fitted.layers()),
+        calibration=_calibrate(held_out),
+        likes=examples.digests_where(examples.labels == LIKE),
+        dislikes=examples.digests_where(examples.labels == DISLIKE),
+        unlabelled=examples.digests_where(examples.labels == UNLABELLED),
+        unsure=_unsure(held_out),
+        auc=None if held_out is None else held_out.auc,
+        auc_ci90=None if held_out is None else bootstrap_auc(held_out, seed=seed),
+        note=note_on(examples, held_out),
+        seed=seed,
+        created_at=created_at or datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=_versions(),
+    )
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Return a context in which BLAS and OpenMP use one thread.
+
+    The matrices are small: a second thread costs more than it brings (three times the time for the
+    dense head on two cores), and the bits of a taste would depend on how many cores there are.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1)
+    return limits
+
+
+def make_head(name: str, seed: int) -> "Callable[[], Head]":
+    """Return a maker of unfitted heads.
+
+    Parameters
+    ----------
+    name : str
+        A name in `classify.heads.HEADS`.
+    seed : int
+        Given to heads that start at random.
+
+    Returns
+    -------
+    callable
+        Takes nothing and returns a new head.
+
+    Raises
+    ------
+    LabelError
+        If there is no such head.
+    """
+    from classify.heads import HEADS
+
+    if name not in HEADS:
+        raise LabelError(f"there is no head {name!r}; choose one of {', '.join(HEADS)}")
+    kind = HEADS[name]
+    # scikit-learn takes 32 bits
+    settings = {"random_state": seed % 2**32} if "random_state" in kind().get_params() else {}
+    return lambda: kind(**settings)
+
+
+def head_ranker(make: "Callable[[], Head]", rows: Vectors, labels: NDArray[np.int_]) -> Ranker:
+    """Return a function that fits a head on some rows and decides on all.
+
+    Parameters
+    ----------
+    make : callable
+        Makes an unfitted head.
+    rows : ndarray, shape (n, dim), float32
+        Standardised song vectors.
+    labels : ndarray, shape (n,), int
+        1 like, -1 dislike, 0 unlabelled.
+
+    Returns
+    -------
+    callable
+        From indices of rows to decisions, shape (n,).
+    """
+    # Heads do not care which way the axes point, so all of them may share the rows' own span: n
+    # numbers a row instead of dim, once instead of for each fold.
+    wide = rows.astype(np.float64)
+    if rows.shape[1] > rows.shape[0]:
+        wide = wide @ np.linalg.qr(wide.T)[0]  # (n, n)
+
+    def rank(train: NDArray[np.intp]) -> FloatArray:
+        chosen = labels[train]
+        return make().fit(wide[train], chosen == LIKE, example_weights(chosen)).decision_function(wide)
+
+    return rank
+
+
+def thin_out(examples: Examples, max_unlabelled: int) -> NDArray[np.intp]:
+    """Return the rows of all labelled and of at most so many unlabelled examples.
+
+    Parameters
+    ----------
+    examples : Examples
+    max_unlabelled : int
+
+    Returns
+    -------
+    ndarray of int
+        Indices, ascending; the unlabelled ones evenly spaced in the order of their digests, which
+        is as good as random.
+    """
+    unlabelled = np.flatnonzero(examples.labels == UNLABELLED)
+    if len(unlabelled) > max_unlabelled:
+        unlabelled = unlabelled[np.arange(max_unlabelled) * len(unlabelled) // max_unlabelled]
+    return np.concatenate([np.flatnonzero(examples.labels != UNLABELLED), unlabelled])
+
+
+def note_on(examples: Examples, held_out: HeldOut | None) -> str:
+    """Say in words what held-out figures mean for these examples."""
+    if held_out is None:
+        return (
+            "too few songs to hold any out, so nothing is known of how good this taste is; "
+            "embed more of the library or add dislikes"
+        )
+    notes = []
+    if (examples.labels == UNLABELLED).any():
+        notes.append(
+            "unlabelled songs count as not liked, though some would be: the figures are lower bounds"
+        )
+    if held_out.by_song:
+        notes.append("all likes are of one artist or album: the figures tell how well it finds more of that")
+    return "; ".join(notes)
+
+
+def _calibrate(held_out: HeldOut | None) -> Calibration:
+    if held_out is None:
+        return Calibration()  # the head's own logistic function; the band says "unsure" anyway
+    weights = example_weights(held_out.labels)
+    return Calibration.fit(held_out.decisions, held_out.is_like, weights)
+
+
+def _unsure(held_out: HeldOut | None) -> tuple[float, float]:
+    if held_out is None:
+        return unsure_band(0, 0)
+    n_groups = len(np.unique(held_out.like_groups)), len(np.unique(held_out.other_groups))
+    return unsure_band(*n_groups)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("sevensongs", "numpy", "scikit-learn"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # run from a checkout without installing
+            versions[name] = "unknown"
+    return versions

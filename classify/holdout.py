@@ -1,0 +1,241 @@
+"""Decisions on songs that the head has not seen, for calibration and for evaluation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.examples import LIKE, Examples
+from classify.features import FloatArray
+from classify.metrics import pair_wins
+
+__all__ = ["HeldOut", "Ranker", "bootstrap_auc", "cross_fit"]
+
+IntArray = NDArray[np.intp]
+# Learns from some rows (indices) and returns its decisions on all rows, shape (n,).
+Ranker = Callable[[IntArray], FloatArray]
+
+N_BOOTSTRAP = 2000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeldOut:
+    """Held-out decisions of likes and of the others.
+
+    There is one head for each pair of a fold of likes and a fold of others; it learns from the rest
+    and scores both. So each like meets each other song under one head that saw neither, nor
+    anything of their groups: decisions of different heads are never compared. Pooling the decisions
+    of leave-one-out heads is biased with few examples (Airola et al. 2011, "An experimental
+    comparison of cross-validation techniques for estimating the area under the ROC curve").
+
+    Parameters
+    ----------
+    wins : ndarray, shape (n_like, n_other), float64
+        1 where the like scored above the other song, 0.5 at a tie, 0 below; NaN where no head
+        could judge the pair.
+    like_decisions : ndarray, shape (n_like,), float64
+        Mean over the heads that did not see the like.
+    other_decisions : ndarray, shape (n_other,), float64
+        The same for the others.
+    like_folds, other_folds : ndarray of int
+        Which fold each was held out with.
+    like_groups, other_groups : ndarray of int
+        Which group each belongs to.
+    labels : ndarray, shape (n_like + n_other,), int
+        1 like, -1 dislike, 0 unlabelled, in the order of `decisions`.
+    by_song : bool
+        Whether groups were too few to hold out, so that single songs were.
+    """
+
+    wins: FloatArray
+    like_decisions: FloatArray
+    other_decisions: FloatArray
+    like_folds: IntArray
+    other_folds: IntArray
+    like_groups: IntArray
+    other_groups: IntArray
+    labels: NDArray[np.int_]
+    by_song: bool
+
+    @property
+    def auc(self) -> float:
+        """Area under the ROC curve over all judged pairs, in [0, 1]."""
+        return float(np.nanmean(self.wins))
+
+    @property
+    def decisions(self) -> FloatArray:
+        """Decisions of likes, then of the others, shape (n_like + n_other,)."""
+        return np.concatenate([self.like_decisions, self.other_decisions])
+
+    @property
+    def is_like(self) -> NDArray[np.bool_]:
+        """Which of `decisions` are of likes."""
+        return np.asarray(self.labels == LIKE)
+
+
+def cross_fit(
+    examples: Examples,
+    ranker: Ranker,
+    *,
+    max_like_folds: int,
+    n_other_folds: int = 2,
+    n_like: int | None = None,
+    seed: int = 0,
+    draw: int = 0,
+) -> HeldOut | None:
+    """Hold every example out once, group by group.
+
+    Parameters
+    ----------
+    examples : Examples
+        Likes and others, all of which are learnt from.
+    ranker : callable
+        Learns from the rows it is given and decides on all.
+    max_like_folds : int
+        Likes are left out one group at a time, or in so many folds of groups if there are more.
+    n_other_folds : int
+        Folds of the others.
+    n_like : int, optional
+        Learn from so many of the remaining likes only (the learning curve).
+    seed : int
+        Of the folds.
+    draw : int
+        With the seed, of that choice of likes; the folds stay the same.
+
+    Returns
+    -------
+    HeldOut or None
+        None if that can't be done: fewer than 2 others, or no head had both sides to learn from.
+    """
+    likes, others = np.flatnonzero(examples.is_like), np.flatnonzero(~examples.is_like)
+    if len(likes) < 2 or len(others) < 2:
+        return None
+    rng, draws = np.random.default_rng(seed), np.random.default_rng([seed, draw])
+    # One artist on a whole side can't be held out: then the song is the unit, and a note says so.
+    songs = np.arange(len(examples))
+    by_song = len(np.unique(examples.groups[likes])) < 2
+    groups = songs if by_song else examples.groups
+    other_units = groups if len(np.unique(groups[others])) > 1 else songs
+    like_folds = _folds(groups[likes], max_like_folds, rng)
+    other_folds = _folds(other_units[others], n_other_folds, rng)
+    like_side = np.full((len(likes), other_folds.max() + 1), np.nan)
+    other_side = np.full((len(others), like_folds.max() + 1), np.nan)
+    for k in range(like_folds.max() + 1):
+        for j in range(other_folds.max() + 1):
+            held_likes, held_others = likes[like_folds == k], others[other_folds == j]
+            rows = _training_rows(examples, groups, held_likes, held_others, n_like, draws)
+            if rows is not None:
+                decisions = ranker(rows)
+                like_side[like_folds == k, j] = decisions[held_likes]
+                other_side[other_folds == j, k] = decisions[held_others]
+    sides = (likes, like_side, like_folds), (others, other_side, other_folds)
+    return _held_out(examples, *sides, groups, by_song)
+
+
+def _held_out(
+    examples: Examples,
+    like_part: tuple[IntArray, FloatArray, IntArray],
+    other_part: tuple[IntArray, FloatArray, IntArray],
+    groups: IntArray,
+    by_song: bool,
+) -> HeldOut | None:
+    likes, like_side, like_folds = like_part
+    others, other_side, other_folds = other_part
+    # Both (n_like, n_other): the same head's decision on each of the pair.
+    wins = pair_wins(like_side[:, other_folds], other_side[:, like_folds].T)
+    judged_likes = ~np.isnan(like_side).all(axis=1)
+    judged_others = ~np.isnan(other_side).all(axis=1)
+    if not (judged_likes.any() and judged_others.any()):
+        return None
+    return HeldOut(
+        wins=wins[np.ix_(judged_likes, judged_others)],
+        like_decisions=np.nanmean(like_side[judged_likes], axis=1),
+        other_decisions=np.nanmean(other_side[judged_others], axis=1),
+        like_folds=like_folds[judged_likes],
+        other_folds=other_folds[judged_others],
+        like_groups=groups[likes[judged_likes]],
+        other_groups=groups[others[judged_others]],
+        labels=examples.labels[np.concatenate([likes[judged_likes], others[judged_others]])],
+        by_song=by_song,
+    )
+
+
+def _folds(groups: IntArray, n_folds: int, rng: np.random.Generator) -> IntArray:
+    """Deal whole groups into folds of about equal size, the large ones first."""
+    names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    filled = np.zeros(min(n_folds, len(names)), dtype=np.intp)
+    fold_of = np.zeros(len(names), dtype=np.intp)
+    shuffled = rng.permutation(len(names))
+    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        fold_of[group] = filled.argmin()
+        filled[filled.argmin()] += sizes[group]
+    folds: IntArray = fold_of[inverse]
+    return folds
+
+
+def _training_rows(
+    examples: Examples,
+    groups: IntArray,
+    held_likes: IntArray,
+    held_others: IntArray,
+    n_like: int | None,
+    rng: np.random.Generator,
+) -> IntArray | None:
+    """Return the rows to learn from, or None if a side would be empty or too small."""
+    held = np.concatenate([held_likes, held_others])
+    free = ~np.isin(groups, groups[held])
+    free[held] = False
+    rows = np.flatnonzero(free)
+    likes, others = rows[examples.labels[rows] == LIKE], rows[examples.labels[rows] != LIKE]
+    if n_like is not None and len(likes) >= n_like:
+        likes = np.sort(rng.choice(likes, n_like, replace=False))
+    if not len(likes) or not len(others) or (n_like is not None and len(likes) < n_like):
+        return None
+    return np.concatenate([likes, others])
+
+
+def bootstrap_auc(held_out: HeldOut, *, n_draws: int = N_BOOTSTRAP, seed: int = 0) -> tuple[float, float]:
+    """Estimate the 90% interval of the AUC by drawing groups with replacement.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+    n_draws : int
+        Bootstrap draws.
+    seed : int
+        Of the draws.
+
+    Returns
+    -------
+    (low, high) : tuple of float
+        5th and 95th percentile, the AUC itself included. Likes and others are drawn independently,
+        whole groups at a time (Efron & Tibshirani 1993, chapter 8). To the likes one imaginary
+        song is added that the head can only guess: seven likes without a mistake are no proof of a
+        head without mistakes, as a plain bootstrap would have it.
+    """
+    rng = np.random.default_rng(seed)
+    judged = ~np.isnan(held_out.wins)
+    wins = np.where(judged, held_out.wins, 0.0)
+    per_like = _sum_groups(wins, held_out.like_groups)  # (n_like_groups, n_other)
+    n_per_like = _sum_groups(judged * 1.0, held_out.like_groups)
+    sums = _sum_groups(per_like.T, held_out.other_groups).T  # (n_like_groups, n_other_groups)
+    counts = _sum_groups(n_per_like.T, held_out.other_groups).T
+    typical = counts.mean(axis=0)
+    sums = np.vstack([sums, 0.5 * typical])
+    counts = np.vstack([counts, typical])
+    like_draws = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=n_draws)
+    n_others = sums.shape[1]
+    other_draws = rng.multinomial(n_others, np.full(n_others, 1 / n_others), size=n_draws)
+    total = np.einsum("bi,ij,bj->b", like_draws, counts, other_draws, optimize=True)
+    won = np.einsum("bi,ij,bj->b", like_draws, sums, other_draws, optimize=True)
+    low, high = np.quantile(won[total > 0] / total[total > 0], [0.05, 0.95])
+    return min(float(low), held_out.auc), max(float(high), held_out.auc)
+
+
+def _sum_groups(matrix: FloatArray, groups: IntArray) -> FloatArray:
+    """Add up the rows of each group."""
+    index = np.unique(groups, return_inverse=True)[1]
+    sums = np.zeros((index.max() + 1, matrix.shape[1]))
+    np.add.at(sums, index, matrix)
+    return sums

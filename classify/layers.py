@@ -1,0 +1,79 @@
+"""The arithmetic of a head without the library that trained it: layers of plain arrays."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from classify.errors import TasteError
+from classify.features import FloatArray
+
+__all__ = ["MAX_WEIGHTS", "Layer", "check_layers", "rowwise_product"]
+
+Layer = tuple[FloatArray, FloatArray]
+
+# A dense head on the widest pair of encoders has 0.3 million; far more is no taste of ours.
+MAX_WEIGHTS = 1_000_000
+
+# einsum works through NumPy's iterator, whose buffer holds 8192 numbers: a longer row would be cut
+# at places that depend on how many rows there are, and the last bits of a score with it.
+_COLUMNS_AT_ONCE = 4096
+
+
+def rowwise_product(rows: FloatArray, weights: FloatArray) -> FloatArray:
+    """Multiply rows by a matrix, with each row's bits independent of the other rows.
+
+    BLAS picks another kernel, and so another order of additions, for another number of rows: a song
+    would score differently alone and among others. einsum without BLAS adds in one order.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, n_in), float64
+    weights : ndarray, shape (n_in, n_out), float64
+
+    Returns
+    -------
+    ndarray, shape (n, n_out), float64
+    """
+    rows = np.ascontiguousarray(rows)  # a column-major matrix would be added up in another order
+    columns = np.ascontiguousarray(weights.T)  # (n_out, n_in)
+    product = np.zeros((len(rows), len(columns)))
+    for start in range(0, rows.shape[1], _COLUMNS_AT_ONCE):
+        part = slice(start, start + _COLUMNS_AT_ONCE)
+        product += np.einsum("ij,kj->ik", rows[:, part], columns[:, part], optimize=False)
+    return product
+
+
+def check_layers(dim: int, layers: Sequence[Layer]) -> None:
+    """Check that layers lead from `dim` inputs to one output by finite numbers.
+
+    Parameters
+    ----------
+    dim : int
+        Numbers in a song vector.
+    layers : sequence of (W, b)
+        `W` of shape (n_in, n_out), `b` of shape (n_out,), float64.
+
+    Raises
+    ------
+    TasteError
+        If they do not, or hold more than `MAX_WEIGHTS` numbers.
+    """
+    if not layers:
+        raise TasteError("taste has no layer; it needs at least 1: train it again")
+    n_weights = sum(weights.size + bias.size for weights, bias in layers)
+    if n_weights > MAX_WEIGHTS:
+        raise TasteError(f"taste has {n_weights} weights, the limit is {MAX_WEIGHTS}")
+    n_in = dim
+    for number, (weights, bias) in enumerate(layers):
+        if weights.ndim != 2 or weights.shape[0] != n_in or bias.shape != (weights.shape[1],):
+            raise TasteError(
+                f"layer {number} of the taste has shapes {weights.shape} and {bias.shape}; "
+                f"({n_in}, n) and (n,) are needed: train it again"
+            )
+        if weights.dtype != np.float64 or bias.dtype != np.float64:
+            raise TasteError(f"layer {number} of the taste is not float64: train it again")
+        if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+            raise TasteError(f"layer {number} of the taste holds a value that is not finite: train it again")
+        n_in = weights.shape[1]
+    if n_in != 1:
+        raise TasteError(f"taste ends in {n_in} outputs; 1 is needed")

@@ -1,0 +1,135 @@
+"""Results as text: a table, JSON, JSON lines, CSV, a playlist."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from classify.errors import ClassifyError
+
+__all__ = ["FORMATS", "Row", "render", "write_text"]
+
+Row = Mapping[str, Any]
+
+
+def _json(rows: Sequence[Row]) -> str:
+    return json.dumps(list(rows), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _jsonl(rows: Sequence[Row]) -> str:
+    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
+    return "".join(line + "\n" for line in lines)
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Keep a spreadsheet from taking a song's title for a formula."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value
+
+
+def _m3u8(rows: Sequence[Row]) -> str:
+    lines = ["#EXTM3U"]
+    for row in rows:
+        if "error" in row or "\n" in row["path"] or "\r" in row["path"]:
+            continue  # a playlist has no way to hold either
+        name = " - ".join(str(row[key]) for key in ("artist", "title") if row.get(key))
+        seconds = round(row.get("duration_s") or -1)
+        lines += [f"#EXTINF:{seconds},{name or Path(row['path']).stem}", row["path"]]
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Sequence[Row]) -> str:
+    """Lay rows out in columns, as wide as they need; numbers to the right."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    body = [[_text(row.get(name)) for name in columns] for row in rows]
+    numeric = [all(not isinstance(r.get(name), str) for r in rows) for name in columns]
+    widths = [max(len(line[i]) for line in [columns, *body]) for i in range(len(columns))]
+    lines = []
+    for line in [columns, *body]:
+        cells = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(line, widths, numeric, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "".join(line + "\n" for line in lines)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    # A control character in a file's name must not reach the terminal.
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Row]], str]] = {
+    "table": _table,
+    "json": _json,
+    "jsonl": _jsonl,
+    "csv": _csv,
+    "m3u8": _m3u8,
+}
+
+
+def render(rows: Sequence[Row], format_: str) -> str:
+    """Turn rows into text.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        In the order of output; a row that failed has an ``error``.
+    format_ : str
+        A key of `FORMATS`.
+
+    Raises
+    ------
+    ClassifyError
+        If there is no such format.
+    """
+    if format_ not in FORMATS:
+        raise ClassifyError(f"there is no format {format_!r}; there are {', '.join(FORMATS)}")
+    return FORMATS[format_](rows)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file under a temporary name and give it its own: all of it or nothing.
+
+    Raises
+    ------
+    ClassifyError
+        If it can't be written.
+    """
+    target = Path(path).absolute()
+    try:
+        handle, part = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            # Names that are not UTF-8 come out as the bytes that they are on disk.
+            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(part, 0o644)
+            os.replace(part, target)
+        except BaseException:
+            os.unlink(part)
+            raise
+    except OSError as error:
+        raise ClassifyError(f"{target} can't be written: {error.strerror or error}") from error

@@ -1,0 +1,263 @@
+"""The taste: a trained head with its transform and calibration, scored with NumPy alone.
+
+Nothing here imports scikit-learn, TensorFlow or a store: scoring from the cache must start at once.
+"""
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.calibrate import THRESHOLD, Calibration
+from classify.errors import TasteError
+from classify.features import FloatArray, SongTransform, Vectors, check_vectors
+from classify.layers import Layer, check_layers, rowwise_product
+
+__all__ = ["Taste", "Verdict"]
+
+Verdict = Literal["like", "unsure", "dislike"]
+
+_ROWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Taste:
+    """What was learnt from one listener's labels.
+
+    Parameters
+    ----------
+    encoder, fingerprint : str
+        Whose vectors it was trained on; it can score no others.
+    head : str
+        A name in `classify.heads.HEADS`.
+    transform : SongTransform
+        The very object that training used.
+    layers : tuple of (W, b)
+        `W` of shape (n_in, n_out), `b` of shape (n_out,), float64; rectifiers between them.
+    calibration : Calibration
+        From decisions to probabilities.
+    likes, dislikes, unlabelled : tuple of str
+        Digests of the songs it was trained on, sorted; `unlabelled` are those that served as weak
+        negatives.
+    threshold : float
+        Score from which a song is rather liked than not, in (0, 1).
+    unsure : (float, float)
+        Between these scores the verdict is "unsure"; the threshold lies inside.
+    auc : float or None
+        Area under the ROC curve on songs held out in training; None if nothing could be held out.
+    auc_ci90 : (float, float) or None
+        Its 90% interval.
+    note : str
+        What the figures mean here, in words.
+    seed : int
+        Seed of the training.
+    created_at : str
+        ISO 8601, UTC.
+    versions : mapping of str to str
+        Of sevensongs, numpy, scikit-learn and Python in training.
+
+    Raises
+    ------
+    TasteError
+        If the parts do not fit together or a number is out of its domain.
+    """
+
+    encoder: str
+    fingerprint: str
+    head: str
+    transform: SongTransform
+    layers: tuple[Layer, ...]
+    calibration: Calibration
+    likes: tuple[str, ...]
+    dislikes: tuple[str, ...] = ()
+    unlabelled: tuple[str, ...] = ()
+    threshold: float = THRESHOLD
+    unsure: tuple[float, float] = (THRESHOLD, THRESHOLD)
+    auc: float | None = None
+    auc_ci90: tuple[float, float] | None = None
+    note: str = ""
+    seed: int = 0
+    created_at: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_layers(self.transform.dim, self.layers)
+        low, high = self.unsure
+        if not (0 < self.threshold < 1 and 0 <= low <= self.threshold <= high <= 1):
+            raise TasteError(
+                f"threshold {self.threshold} with the unsure band {self.unsure}; 0 <= low <= "
+                "threshold <= high <= 1 is needed: train the taste again"
+            )
+        figures = [] if self.auc is None else [self.auc]
+        if not all(0 <= figure <= 1 for figure in (*figures, *(self.auc_ci90 or ()))):
+            raise TasteError(
+                f"AUC {self.auc} with the interval {self.auc_ci90} is not within 0 and 1: "
+                "train the taste again"
+            )
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a song vector."""
+        return self.transform.dim
+
+    @property
+    def n_like(self) -> int:
+        """Likes it was trained on."""
+        return len(self.likes)
+
+    @property
+    def n_dislike(self) -> int:
+        """Dislikes it was trained on."""
+        return len(self.dislikes)
+
+    @property
+    def n_unlabelled(self) -> int:
+        """Unlabelled songs that served as weak negatives."""
+        return len(self.unlabelled)
+
+    def require(self, *, encoder: str, fingerprint: str) -> None:
+        """Refuse vectors of another encoder: they would be scored without meaning.
+
+        Parameters
+        ----------
+        encoder, fingerprint : str
+            Of the vectors that are about to be scored.
+
+        Raises
+        ------
+        TasteError
+            If the fingerprint is not the taste's.
+        """
+        if fingerprint == self.fingerprint:
+            return
+        if encoder != self.encoder:
+            remedy = f"score with --encoder {self.encoder}, or train again with --encoder {encoder}"
+        else:
+            remedy = "the encoder's weights or settings have changed since; train the taste again"
+        raise TasteError(
+            f"this taste was trained on vectors of {self.encoder} ({self.fingerprint}), these are "
+            f"of {encoder} ({fingerprint}): {remedy}"
+        )
+
+    def decisions(self, vectors: NDArray[Any]) -> FloatArray:
+        """Return the head's decision values: `score` before its calibration.
+
+        Parameters
+        ----------
+        vectors : ndarray, shape (n, dim), float32
+            Song vectors as they are cached, not standardised.
+
+        Returns
+        -------
+        ndarray, shape (n,), float64
+            Unbounded; higher is more liked. Row by row independent of the other rows, bit for bit.
+
+        Raises
+        ------
+        TasteError
+            If the vectors have another dimension than the taste.
+        VectorError
+            If they are not a matrix or not finite.
+        """
+        rows = check_vectors(vectors)
+        if rows.shape[1] != self.dim:
+            raise TasteError(
+                f"song vectors have {rows.shape[1]} numbers, the taste was trained on {self.dim} "
+                f"of {self.encoder}: embed with --encoder {self.encoder}, or train again"
+            )
+        decisions = np.empty(len(rows))
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            decisions[part] = self._decide(rows[part])
+        return decisions
+
+    def _decide(self, rows: Vectors) -> FloatArray:
+        hidden: FloatArray = self.transform(rows).astype(np.float64)  # (n, dim)
+        for depth, (weights, bias) in enumerate(self.layers):
+            hidden = hidden if depth == 0 else np.maximum(hidden, 0)
+            hidden = rowwise_product(hidden, weights) + bias  # (n, n_out)
+        return hidden[:, 0]
+
+    def score(self, vectors: NDArray[Any]) -> FloatArray:
+        """Score songs.
+
+        Parameters
+        ----------
+        vectors : ndarray, shape (n, dim), float32
+            Song vectors as they are cached, not standardised.
+
+        Returns
+        -------
+        ndarray, shape (n,), float64
+            Probability in [0, 1] of being liked, under a balanced prior (see `Calibration`). A song
+            gets the same float alone and among others.
+
+        Raises
+        ------
+        TasteError
+            If the vectors have another dimension than the taste.
+        VectorError
+            If they are not a matrix or not finite.
+        """
+        return self.calibration(self.decisions(vectors))
+
+    def verdicts(self, scores: FloatArray) -> list[Verdict]:
+        """Put scores into words.
+
+        Parameters
+        ----------
+        scores : ndarray, shape (n,), float64
+            From `score`.
+
+        Returns
+        -------
+        list of {"like", "unsure", "dislike"}
+            "unsure" strictly inside the taste's unsure band, which is wide where evidence is thin.
+        """
+        low, high = self.unsure
+        return [
+            "like" if p >= max(high, self.threshold) else "dislike" if p <= low else "unsure"
+            for p in scores.tolist()
+        ]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the taste to a file, all of it or nothing.
+
+        Parameters
+        ----------
+        path : path-like
+            Conventionally `*.npz`; its folder is made if missing. See `classify.taste_file`.
+
+        Raises
+        ------
+        TasteError
+            If the file can't be written; an older file is then untouched.
+        """
+        from classify.taste_file import write_taste
+
+        write_taste(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Taste":
+        """Read a taste from a file, which may come from a stranger: nothing in it is executed.
+
+        Parameters
+        ----------
+        path : path-like
+            What `save` wrote.
+
+        Returns
+        -------
+        Taste
+
+        Raises
+        ------
+        TasteError
+            If there is no such file, or it is damaged, truncated, pickled, too large, not a taste,
+            or of a newer format.
+        """
+        from classify.taste_file import read_taste
+
+        return read_taste(path)

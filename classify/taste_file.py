@@ -1,0 +1,288 @@
+"""The file of a taste: a NumPy `.npz` (a zip of arrays) with one JSON member, and no pickle.
+
+Members: `meta` (JSON text as uint8), `mean` and `scale` (float32, one each per feature), and for
+each layer i `weights_<i>` and `bias_<i>` (float64). `numpy.load(path, allow_pickle=False)` reads it
+without this code. People share these files, so the reader trusts nothing: sizes are checked in the
+zip's directory before a byte is unpacked, checksums and shapes after.
+"""
+
+import contextlib
+import io
+import json
+import os
+import secrets
+import struct
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from classify.calibrate import Calibration
+from classify.errors import ClassifyError, TasteError
+from classify.features import SongTransform
+from classify.layers import MAX_WEIGHTS, Layer
+from classify.taste import Taste
+
+__all__ = ["FORMAT_VERSION", "MAX_FILE_BYTES", "read_taste", "write_taste"]
+
+FORMAT_VERSION = 1
+# The weights at 8 bytes each, and as much again for the digests: 2,100 of them take 0.1 MB.
+MAX_FILE_BYTES = 2 * 8 * MAX_WEIGHTS
+_MAX_MEMBERS = 64
+_MAX_LAYERS = 16
+_NPY_HEADER_BYTES = 4096
+_KIND = "sevensongs taste"
+
+# Whatever zipfile, zlib, the .npy header parser and json raise on bytes that are not theirs.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,  # a compression method of a newer zip
+    OSError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,  # "File is encrypted"
+    SyntaxError,
+    tokenize.TokenError,
+    TypeError,
+    ValueError,
+)
+
+
+def write_taste(taste: Taste, path: str | os.PathLike[str]) -> None:
+    """Write a taste atomically: a reader sees the old file or the new one, never a half.
+
+    Parameters
+    ----------
+    taste : Taste
+    path : path-like
+        Its folder is made if missing.
+
+    Raises
+    ------
+    TasteError
+        If the file can't be written; an older file is then untouched.
+    """
+    target = os.path.abspath(os.fspath(path))
+    folder, name = os.path.split(target)
+    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp")
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **_members(taste))
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        # O_EXCL: never write through a link that someone else put there.
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        with os.fdopen(handle, "wb") as file:
+            file.write(buffer.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise TasteError(
+            f"can't write the taste to {target!r}: {error.strerror or error}; "
+            "choose another place with -o FILE"
+        ) from error
+    _sync_folder(folder)
+
+
+def read_taste(path: str | os.PathLike[str]) -> Taste:
+    """Read a taste, trusting nothing in the file.
+
+    Parameters
+    ----------
+    path : path-like
+        What `write_taste` wrote.
+
+    Returns
+    -------
+    Taste
+
+    Raises
+    ------
+    TasteError
+        If there is no such file, or it is damaged, truncated, pickled, too large, not a taste, or
+        of a newer format.
+    """
+    shown = repr(os.fspath(path))
+    try:
+        with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+            arrays = _read_members(archive)
+        return _assemble(arrays)
+    except FileNotFoundError as error:
+        raise TasteError(
+            f"there is no taste at {shown}; make one with 'sevensongs train --like ...'"
+        ) from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise TasteError(f"can't read a taste from {shown}: {error.strerror}") from error
+    except ClassifyError as error:
+        raise TasteError(f"{shown}: {error}") from error
+    except _DAMAGE as error:
+        raise TasteError(
+            f"{shown} is not a taste, or is damaged ({type(error).__name__}: {error}); "
+            "copy it again, or make it anew with 'sevensongs train'"
+        ) from error
+
+
+def _members(taste: Taste) -> dict[str, NDArray[Any]]:
+    meta = {
+        "kind": _KIND,
+        "format": FORMAT_VERSION,
+        "encoder": taste.encoder,
+        "fingerprint": taste.fingerprint,
+        "head": taste.head,
+        "calibration": {"a": taste.calibration.a, "b": taste.calibration.b},
+        "likes": taste.likes,
+        "dislikes": taste.dislikes,
+        "unlabelled": taste.unlabelled,
+        "threshold": taste.threshold,
+        "unsure": taste.unsure,
+        "auc": taste.auc,
+        "auc_ci90": taste.auc_ci90,
+        "note": taste.note,
+        "seed": taste.seed,
+        "created_at": taste.created_at,
+        "versions": dict(taste.versions),
+        "n_layers": len(taste.layers),
+    }
+    text = json.dumps(meta, sort_keys=True, allow_nan=False).encode()
+    members: dict[str, NDArray[Any]] = {
+        "meta": np.frombuffer(text, dtype=np.uint8),
+        "mean": taste.transform.mean,
+        "scale": taste.transform.scale,
+    }
+    for number, (weights, bias) in enumerate(taste.layers):
+        members[f"weights_{number}"] = weights
+        members[f"bias_{number}"] = bias
+    return members
+
+
+def _read_members(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
+    """Unpack every member, after a look at what the directory says they hold."""
+    entries = archive.infolist()
+    # Python's zipfile never unpacks more of a member than its entry says, so this bounds memory.
+    n_bytes = sum(entry.file_size for entry in entries)
+    if n_bytes > MAX_FILE_BYTES or len(entries) > _MAX_MEMBERS:
+        raise TasteError(
+            f"holds {n_bytes} bytes in {len(entries)} members, the limits are {MAX_FILE_BYTES} and "
+            f"{_MAX_MEMBERS}: not a taste of ours, don't trust it"
+        )
+    arrays = {}
+    for entry in entries:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"compression method {entry.compress_type}")
+        arrays[entry.filename.removesuffix(".npy")] = _parse_npy(archive.read(entry))
+    return arrays
+
+
+def _parse_npy(data: bytes) -> NDArray[Any]:
+    """Parse one `.npy` file; np.load would allocate whatever size its header claims."""
+    stream = io.BytesIO(data)
+    version = npy.read_magic(stream)
+    if version != (1, 0):
+        raise ValueError(f".npy version {version}")
+    shape, fortran, dtype = npy.read_array_header_1_0(stream, max_header_size=_NPY_HEADER_BYTES)
+    if dtype.hasobject:
+        raise TasteError("holds pickled objects, which could run code: don't trust it")
+    body = data[stream.tell() :]
+    if dtype.kind not in "fu" or any(n < 0 for n in shape):
+        raise ValueError(f"array of {dtype} with shape {shape}")
+    array = np.frombuffer(body, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    # Native byte order, owned and contiguous: the bits of a score depend on none of these.
+    return np.array(array, dtype=dtype.newbyteorder("="), order="C")
+
+
+def _assemble(arrays: dict[str, NDArray[Any]]) -> Taste:
+    if "meta" not in arrays or arrays["meta"].dtype != np.uint8:
+        raise TasteError("has no 'meta' member, so it is an array file but not a taste")
+    meta = json.loads(arrays["meta"].tobytes().decode("utf-8"))
+    if not isinstance(meta, dict) or meta.get("kind") != _KIND:
+        raise TasteError("is an array file but not a taste")
+    version = _integer(meta["format"])
+    if version > FORMAT_VERSION:
+        raise TasteError(
+            f"is of taste format {version}, this version reads up to {FORMAT_VERSION}: upgrade sevensongs"
+        )
+    n_layers = _integer(meta["n_layers"])
+    if version < 1 or not 1 <= n_layers <= _MAX_LAYERS:
+        raise ValueError(f"format {version}, {n_layers} layers")
+    layers: list[Layer] = [
+        (arrays[f"weights_{number}"], arrays[f"bias_{number}"]) for number in range(n_layers)
+    ]
+    calibration = meta["calibration"]
+    interval = meta["auc_ci90"]
+    return Taste(
+        encoder=_text(meta["encoder"]),
+        fingerprint=_text(meta["fingerprint"]),
+        head=_text(meta["head"]),
+        transform=SongTransform(mean=arrays["mean"], scale=arrays["scale"]),
+        layers=tuple(layers),
+        calibration=Calibration(a=_number(calibration["a"]), b=_number(calibration["b"])),
+        likes=_texts(meta["likes"]),
+        dislikes=_texts(meta["dislikes"]),
+        unlabelled=_texts(meta["unlabelled"]),
+        threshold=_number(meta["threshold"]),
+        unsure=_pair(meta["unsure"]),
+        auc=None if meta["auc"] is None else _number(meta["auc"]),
+        auc_ci90=None if interval is None else _pair(interval),
+        note=_text(meta["note"]),
+        seed=_integer(meta["seed"]),
+        created_at=_text(meta["created_at"]),
+        versions=_table(meta["versions"]),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} where text is needed")
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.40} where a list is needed")
+    return tuple(_text(item) for item in value)
+
+
+def _table(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r:.40} where a table is needed")
+    return {_text(name): _text(item) for name, item in value.items()}
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r:.40} where a whole number is needed")
+    return value
+
+
+def _number(value: Any) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{value!r:.40} where a number is needed")
+    return float(value)
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise TypeError(f"{value!r:.40} where two numbers are needed")
+    return _number(value[0]), _number(value[1])
+
+
+def _sync_folder(folder: str) -> None:
+    """Make the rename last through a power cut, where the system lets one sync a folder."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

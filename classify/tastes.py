@@ -1,0 +1,41 @@
+"""Where tastes are kept: by name in the cache's folder `tastes`, or in any file."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from cache import local_root
+from classify.errors import TasteError
+
+__all__ = ["DEFAULT_TASTE", "taste_path"]
+
+DEFAULT_TASTE = "default"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}")
+
+
+def taste_path(taste: str, *, root: str | Path | None = None) -> Path:
+    """Return the file of a taste that is given by name or as a file.
+
+    Parameters
+    ----------
+    taste : str
+        A name such as ``default``; or a path, which is what has a separator in it or ends in ``.npz``.
+    root : path or URI, optional
+        The cache.
+
+    Raises
+    ------
+    TasteError
+        If it is neither a path nor a name of letters, digits, spaces, dots, dashes and underscores.
+    """
+    is_path = os.sep in taste or "/" in taste or taste.endswith(".npz")
+    if is_path:
+        return Path(taste).expanduser().absolute()
+    if not _NAME.fullmatch(taste):
+        raise TasteError(
+            f"{taste!r} is no name for a taste: up to 80 letters, digits, spaces and . _ - are, "
+            "beginning with a letter or digit; a file is given by its path"
+        )
+    return local_root(root) / "tastes" / f"{taste}.npz"

@@ -1,0 +1,51 @@
+"""Sound to embeddings: decoding, front ends, encoders and the pipeline that fills the cache."""
+
+from __future__ import annotations
+
+from embed.audio import read_spans
+from embed.encoder import (
+    ENCODERS,
+    Encoder,
+    EncoderSpec,
+    PreparedEncoder,
+    encoder_spec,
+    load_encoder,
+    prepare_encoder,
+)
+from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable, PathError
+from embed.find import Failure, FoundAudio, find_audio
+from embed.packets import Span
+from embed.pipeline import EmbedReport, Progress, embed_library
+from embed.recording import AudioInfo, probe
+from embed.status import EncoderStatus, encoder_status
+from embed.windows import Grid
+from embed.worker import song_vector
+
+__all__ = [
+    "ENCODERS",
+    "AudioError",
+    "AudioInfo",
+    "EmbedError",
+    "EmbedReport",
+    "Encoder",
+    "EncoderError",
+    "EncoderSpec",
+    "EncoderStatus",
+    "EncoderUnavailable",
+    "Failure",
+    "FoundAudio",
+    "Grid",
+    "PathError",
+    "PreparedEncoder",
+    "Progress",
+    "Span",
+    "embed_library",
+    "encoder_spec",
+    "encoder_status",
+    "find_audio",
+    "load_encoder",
+    "prepare_encoder",
+    "probe",
+    "read_spans",
+    "song_vector",
+]

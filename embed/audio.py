@@ -1,0 +1,130 @@
+"""Music files to mono float32, in bounded memory: spans of a recording, cut from what is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.container import Packets, open_audio
+from embed.errors import AudioError
+from embed.packets import Span, decode_spans
+from embed.recording import AudioInfo
+
+if TYPE_CHECKING:
+    import av
+
+__all__ = ["read_spans"]
+
+_MAX_AMPLITUDE = 4.0
+
+
+def read_spans(info: AudioInfo, spans: Sequence[Span]) -> Iterator[NDArray[np.float32]]:
+    """Decode spans of a probed file, in their order.
+
+    Parameters
+    ----------
+    info : AudioInfo
+        From `probe`, of the same unchanged file.
+    spans : sequence of Span
+        Ordered by start and by stop; they may overlap.
+
+    Yields
+    ------
+    ndarray, shape (span.stop - span.start,), float32
+        Mean of the channels, in [-1, 1], at `info.rate_hz`. The same samples as a full decode holds there;
+        after the recording's end, zeros.
+
+    Raises
+    ------
+    AudioError
+        If the file can't be read any more, or nothing in it decodes.
+    """
+    cutter = _Cutter(spans)
+    with open_audio(info.path) as (container, stream):
+        packets = Packets(container, stream)
+        chunks = decode_spans(packets, stream, info.layout, spans)
+        for position, frame in chunks:
+            if cutter.wants(position, frame.samples):
+                cutter.feed(position, _to_mono(frame))
+            yield from cutter.completed(position + frame.samples)
+            if cutter.done:
+                return
+    if not cutter.heard:
+        raise AudioError("none of its audio can be decoded")
+    yield from cutter.completed(None)
+
+
+class _Cutter:
+    """Collect decoded chunks into spans."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = spans
+        self._open: list[tuple[Span, NDArray[np.float32]]] = []
+        self._next = 0
+        self.heard = False
+
+    @property
+    def done(self) -> bool:
+        """Whether every span has been given out."""
+        return self._next == len(self._spans) and not self._open
+
+    def wants(self, position: int, n_samples: int) -> bool:
+        """Whether a span needs any of the `n_samples` from `position`."""
+        self._open_until(position + n_samples)
+        return bool(self._open)
+
+    def feed(self, position: int, chunk: NDArray[np.float32]) -> None:
+        """Take a chunk that starts at `position`."""
+        end = position + len(chunk)
+        for span, samples in self._open:
+            low, high = max(position, span.start), min(end, span.stop)
+            if low < high:
+                samples[low - span.start : high - span.start] = chunk[low - position : high - position]
+                self.heard = True
+
+    def completed(self, end: int | None) -> Iterator[NDArray[np.float32]]:
+        """Give out the spans that are complete when all before `end` has been fed; None: all of them."""
+        self._open_until(end)
+        while self._open and (end is None or self._open[0][0].stop <= end):
+            yield _finite(self._open.pop(0)[1])
+
+    def _open_until(self, end: int | None) -> None:
+        while self._next < len(self._spans):
+            span = self._spans[self._next]
+            if end is not None and span.start >= end:
+                return
+            self._open.append((span, np.zeros(span.stop - span.start, dtype=np.float32)))
+            self._next += 1
+
+
+# By FFmpeg's sample format (without "p" for planar): what to subtract and to divide by.
+_SCALES: dict[str, tuple[float, float]] = {
+    "u8": (128.0, 128.0),
+    "s16": (0.0, 2.0**15),
+    "s32": (0.0, 2.0**31),
+    "s64": (0.0, 2.0**63),
+    "flt": (0.0, 1.0),
+    "dbl": (0.0, 1.0),
+}
+
+
+def _to_mono(frame: av.AudioFrame) -> NDArray[np.float32]:
+    """Mean of the channels, float32, full scale at ±1."""
+    n_channels = len(frame.layout.channels)
+    samples = frame.to_ndarray()  # planar: (n_channels, n); packed: (1, n * n_channels)
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, n_channels).T
+    offset, scale = _SCALES[frame.format.name.removesuffix("p")]
+    dtype = np.float32 if samples.dtype.itemsize <= 4 else np.float64
+    mono: NDArray[Any] = samples.mean(axis=0, dtype=dtype)
+    if offset or scale != 1.0:
+        return ((mono - offset) / scale).astype(np.float32, copy=False)
+    return mono.astype(np.float32, copy=False)
+
+
+def _finite(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Silence NaN and bound what broken floats hold; lossy codecs rightly overshoot ±1 a little."""
+    return np.clip(np.nan_to_num(samples, nan=0.0), -_MAX_AMPLITUDE, _MAX_AMPLITUDE)

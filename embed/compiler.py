@@ -1,0 +1,213 @@
+"""Turn an encoder's TensorFlow network into a fixed-window LiteRT model, once.
+
+TensorFlow takes 6 s to import and half a gigabyte, LiteRT 0.1 s. So the compiler runs in a child process
+(``python -m embed.compiler``), and nothing else ever imports TensorFlow unless it must compute with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cache import local_root
+from embed.encoder import EncoderSpec, encoder_spec
+from embed.errors import EmbedError, EncoderError, EncoderUnavailable
+from embed.network import Network, Weights
+from embed.runtime import (
+    CONSTANTS_FILE,
+    MODEL_FILE,
+    Manifest,
+    open_litert,
+    read_manifest,
+    write_manifest,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["compile_encoder", "compile_in_child"]
+
+_MAX_DIFFERENCE = 1e-4  # of the compiled network from the original, relative to its largest output
+_CHILD_TIMEOUT_S = 900
+_ERRORS = {kind.__name__: kind for kind in (EmbedError, EncoderError, EncoderUnavailable)}
+
+
+def compile_in_child(name: str, folder: Path) -> str:
+    """Compile an encoder in a child process; return its fingerprint.
+
+    Raises
+    ------
+    EncoderError, EncoderUnavailable
+        As `compile_encoder`; also if the child dies or takes too long.
+    """
+    environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "embed.compiler", name, str(folder)]
+    try:
+        child = subprocess.run(
+            command, capture_output=True, env=environment, timeout=_CHILD_TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EncoderUnavailable(
+            f"Compiling the encoder {name} took more than {_CHILD_TIMEOUT_S} s and was given up."
+        ) from error
+    lines = child.stdout.decode("utf-8", "replace").splitlines()
+    try:
+        answer: dict[str, str] = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        tail = child.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        raise EncoderError(
+            f"Compiling the encoder {name} ended with exit code {child.returncode}: {' '.join(tail)}"
+        ) from None
+    if "error" in answer:
+        raise _ERRORS[answer["kind"]](answer["error"])
+    return answer["fingerprint"]
+
+
+def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
+    """Compile an encoder into a subfolder of `folder`; return its fingerprint, the subfolder's name.
+
+    A network that does not convert, or that converts to something else, is left to TensorFlow: the
+    manifest says so and carries the warning.
+
+    Raises
+    ------
+    EncoderUnavailable
+        If the weights can't be had.
+    EncoderError
+        If the network does not map a window to one embedding.
+    """
+    weights = _weights(spec)
+    fingerprint = spec.fingerprint(weights)
+    if read_manifest(folder / fingerprint) is not None:
+        return fingerprint
+    network = spec.build(weights)
+    probe = probe_signal(spec.grid.window_samples, spec.grid.rate_hz)
+    inputs = probe if spec.front_end is None else spec.front_end(probe, network.constants)
+    model, difference, dim, warning = _convert(spec, network, inputs)
+    import tensorflow as tf
+
+    manifest = Manifest(
+        encoder=spec.name,
+        fingerprint=fingerprint,
+        dim=dim,
+        input_shape=network.input_shape,
+        runtime="litert" if model else "tensorflow",
+        tags=network.tags,
+        weights_path=str(weights.path.absolute()),
+        weights_sha256=weights.sha256,
+        max_difference=difference,
+        tensorflow=tf.__version__,
+        warning=warning,
+    )
+    _store(folder, manifest, model, network.constants)
+    return fingerprint
+
+
+def probe_signal(n_samples: int, rate_hz: int) -> NDArray[np.float32]:
+    """Make the signals on which original and compiled network must agree.
+
+    Returns
+    -------
+    ndarray, shape (4, n_samples), float32
+        Silence, white noise, a chord, and a rising tone that breaks off.
+    """
+    t = np.arange(n_samples) / rate_hz
+    noise = np.random.default_rng(7).normal(0, 0.2, n_samples)
+    chord = sum(0.2 * np.sin(2 * np.pi * f * t) for f in (220.0, 277.2, 329.6))
+    sweep = 0.5 * np.sin(2 * np.pi * (100 + 900 * t) * t) * (t < 0.7 * t[-1])
+    return np.stack([np.zeros(n_samples), noise, chord, sweep]).astype(np.float32)
+
+
+def _weights(spec: EncoderSpec) -> Weights:
+    try:
+        return spec.locate()
+    except EncoderUnavailable:
+        if spec.fetch is None:
+            raise
+        return spec.fetch(local_root() / "hub")
+
+
+def _convert(
+    spec: EncoderSpec, network: Network, inputs: NDArray[np.float32]
+) -> tuple[bytes | None, float, int, str | None]:
+    """Convert and compare; returns the model (None: stay on TensorFlow), difference, dim, warning."""
+    import tensorflow as tf
+
+    signature = tf.TensorSpec(network.input_shape, tf.float32)
+    try:
+        function = tf.function(network.function).get_concrete_function(signature)
+        wanted = np.stack([function(tf.constant(x.reshape(network.input_shape))).numpy() for x in inputs])
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        raise EncoderError(
+            f"{spec.name} does not map a window of {spec.grid.window_samples} samples to embeddings: "
+            f"{' '.join(str(error).split())[:300]}"
+        ) from error
+    dim = int(wanted.shape[-1])
+    try:
+        model = bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
+        run = open_litert(model)
+        got = np.stack([run(x) for x in inputs])
+    except Exception as error:  # the converter has no error class of its own
+        reason = " ".join(str(error).split())[:200]
+        return None, 0.0, dim, _slow(spec, f"it does not convert to LiteRT ({reason})")
+    difference = float(np.abs(got - wanted).max() / max(1e-9, float(np.abs(wanted).max())))
+    if not difference <= _MAX_DIFFERENCE:
+        return None, difference, dim, _slow(spec, f"its LiteRT copy is off by {difference:.1e}")
+    return model, difference, dim, None
+
+
+def _slow(spec: EncoderSpec, why: str) -> str:
+    return f"The encoder {spec.name} runs on TensorFlow, with a slow start: {why}."
+
+
+def _store(
+    folder: Path,
+    manifest: Manifest,
+    model: bytes | None,
+    constants: Mapping[str, NDArray[np.float32]],
+) -> None:
+    """Write a compiled encoder under a temporary name, then give it its own: all of it or nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    try:
+        if model is not None:
+            (part / MODEL_FILE).write_bytes(model)
+        arrays: dict[str, Any] = dict(constants)
+        np.savez(part / CONSTANTS_FILE, **arrays)
+        write_manifest(part, manifest)
+        target = folder / manifest.fingerprint
+        if target.exists() and read_manifest(target) is None:
+            shutil.rmtree(target)
+        try:
+            part.rename(target)
+        except OSError:
+            if read_manifest(target) is None:  # else another process was as quick
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _main() -> None:
+    """Run as a child: compile, and answer with one line of JSON."""
+    name, folder = sys.argv[1:]
+    try:
+        answer = {"fingerprint": compile_encoder(encoder_spec(name), Path(folder))}
+    except EmbedError as error:
+        answer = {"error": str(error), "kind": type(error).__name__}
+    except OSError as error:
+        answer = {"error": f"The compiled encoder can't be written: {error}", "kind": "EncoderError"}
+    sys.stdout.write("\n" + json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,100 @@
+"""Open a music file with PyAV (FFmpeg): the one place where native errors become ours."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from embed.errors import AudioError
+
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+
+__all__ = ["Packets", "decode_packet", "open_audio"]
+
+# What may be parsed. HLS, concat and other demuxers that open further files or URLs stay out: a music
+# file must not make us read anything else.
+_FORMATS = (
+    "aac,ac3,aiff,ape,asf,au,caf,dsf,eac3,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,ogg,"
+    "tak,tta,w64,wav,wv"
+)
+_OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
+
+
+@contextmanager
+def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
+    """Open a file's first audio stream; whatever FFmpeg refuses becomes an AudioError."""
+    import av
+
+    try:
+        with (
+            _regular_file(path) as file,
+            av.open(file, options=_OPTIONS, metadata_errors="surrogateescape") as container,
+        ):
+            if not container.streams.audio:
+                kinds = {str(stream.type) for stream in container.streams} or {"nothing"}
+                raise AudioError(f"holds no audio stream, only {', '.join(sorted(kinds))}")
+            stream = container.streams.audio[0]
+            stream.codec_context.thread_count = 1  # workers are processes; and one packet in, its frames out
+            yield cast("InputContainer", container), stream
+    except av.FFmpegError as error:
+        raise AudioError(f"is not audio that FFmpeg can read ({_reason(error)})") from error
+    except OSError as error:
+        raise AudioError(f"can't be read ({error.strerror or error})") from error
+    except (ValueError, OverflowError) as error:
+        raise AudioError(f"is not audio that PyAV can read ({error})") from error
+
+
+@contextmanager
+def _regular_file(path: str) -> Iterator[BinaryIO]:
+    """Open a regular file; a FIFO or a device would block for ever."""
+    # O_NONBLOCK so that opening a FIFO returns; it does nothing to regular files.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError("is not a regular file")
+        if status.st_size == 0:
+            raise AudioError("is empty (0 bytes)")
+        yield file
+
+
+class Packets:
+    """Iterate over a stream's packets; a broken tail ends the iteration and leaves a warning."""
+
+    def __init__(self, container: InputContainer, stream: av.AudioStream) -> None:
+        self._container = container
+        self._stream = stream
+        self.warning: str | None = None
+
+    def __iter__(self) -> Iterator[av.Packet[Any]]:
+        import av
+
+        n_packets = 0
+        try:
+            for packet in self._container.demux(self._stream):
+                if packet.size:
+                    n_packets += 1
+                    yield packet
+        except av.FFmpegError as error:
+            if n_packets == 0:
+                raise
+            self.warning = f"broken after {n_packets} packets ({_reason(error)}); used up to there"
+
+
+def decode_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioFrame]:
+    """Decode one packet; one that is broken gives nothing, as in every player."""
+    import av
+
+    try:
+        return list(context.decode(packet))
+    except (av.FFmpegError, ValueError):
+        return []
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

@@ -1,0 +1,127 @@
+"""Worker processes of which one may crash: then one task is lost, not the run.
+
+joblib's loky is used, and not the standard library's pool, because it does not import the caller's main
+module again: `embed_library` works in scripts without a guard and in notebooks.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from joblib.externals.loky import ProcessPoolExecutor
+
+from embed.errors import EmbedError
+
+__all__ = ["Outcome", "WorkerCrashed", "WorkerPool"]
+
+_AHEAD = 3  # tasks given out for each worker: enough that none waits, few enough to hold in memory
+# Each worker has one core; a numeric library's own threads would only fight over it.
+_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class WorkerCrashed(EmbedError):  # noqa: N818  says what happened
+    """The process that worked on a task died (a crash of a native decoder, or killed for memory)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Task:
+    key: Any
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a task: its value, or the error it ended with."""
+
+    key: Any
+    value: Any = None
+    error: BaseException | None = None
+
+
+class WorkerPool:
+    """Run tasks in processes, a bounded number ahead.
+
+    When a worker dies, every task under way is lost with it and nobody knows which was to blame. They
+    are run again one at a time; the one that kills its worker alone ends with WorkerCrashed.
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        self._n_workers = n_workers
+        self._executor: ProcessPoolExecutor | None = None
+        self._running: dict[Future[Any], _Task] = {}
+        self._suspects: deque[_Task] = deque()
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another task should be given out."""
+        return not self._suspects and len(self._running) < _AHEAD * self._n_workers
+
+    @property
+    def busy(self) -> bool:
+        """Whether any task is under way."""
+        return bool(self._running or self._suspects)
+
+    def submit(self, key: Any, function: Callable[..., Any], *arguments: Any) -> None:
+        """Give out a task; `key` comes back with its outcome."""
+        self._start(_Task(key=key, function=function, arguments=arguments))
+
+    def outcomes(self, timeout_s: float) -> Iterator[Outcome]:
+        """Wait for tasks to end, `timeout_s` at most; yield what became of them."""
+        if self._suspects and not self._running:
+            yield from self._try_alone(self._suspects.popleft())
+            return
+        done, _ = wait(self._running, timeout=timeout_s, return_when=FIRST_COMPLETED)
+        broken: list[_Task] = []
+        for future in done:
+            task = self._running.pop(future)
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                broken.append(task)
+            else:
+                value = None if error else future.result()
+                yield Outcome(key=task.key, value=value, error=error)
+        if broken:
+            self._suspects.extend(broken + list(self._running.values()))
+            self._running.clear()
+            self.close(kill=True)
+
+    def close(self, *, kill: bool) -> None:
+        """End the workers; `kill` does not wait for what they are doing."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=kill)
+            self._executor = None
+
+    def _start(self, task: _Task) -> None:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                max_workers=self._n_workers, initializer=_ignore_interrupt, env=_ENVIRONMENT
+            )
+        self._running[self._executor.submit(task.function, *task.arguments)] = task
+
+    def _try_alone(self, task: _Task) -> Iterator[Outcome]:
+        self._start(task)
+        (future,) = self._running
+        try:
+            yield Outcome(key=task.key, value=future.result())
+        except BrokenProcessPool:
+            self.close(kill=True)
+            crash = WorkerCrashed(
+                "the process that read it died: a crash of the decoder, or too little memory"
+            )
+            yield Outcome(key=task.key, error=crash)
+        except Exception as error:  # the task's own; handed on
+            yield Outcome(key=task.key, error=error)
+        finally:
+            self._running.clear()
+
+
+def _ignore_interrupt() -> None:
+    """Leave Ctrl-C to the parent, which commits what is done before it ends the workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

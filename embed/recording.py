@@ -1,0 +1,203 @@
+"""What a music file is, learnt by reading it through without decoding it: digest, length, tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cache import audio_hash
+from embed.container import Packets, decode_packet, open_audio
+from embed.errors import AudioError
+from embed.packets import PacketLayout, is_counted
+from embed.tags import Tags, read_tags
+
+if TYPE_CHECKING:
+    import av
+
+__all__ = ["MIN_DURATION_S", "AudioInfo", "probe"]
+
+MIN_DURATION_S = 0.5
+"""Shorter recordings are refused: there is no music to hear in them."""
+_RATES_HZ = (1000, 768000)
+_MAX_CHANNELS = 64
+_MAX_BACKSTEP_S = 0.1  # by which timestamps may run backwards (Vorbis in Ogg) before they are mistrusted
+_N_HEAD_PACKETS = 8  # decoded by `probe`, to learn how the decoder maps packets to samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioInfo:
+    """What `probe` learns of a file.
+
+    Attributes
+    ----------
+    digest : str
+        Names the recording: a digest of its encoded packets, so tags and names do not matter.
+    layout : PacketLayout
+    n_channels : int
+    n_samples : int
+        Length at `rate_hz`; exact or, for some codecs, a packet too long.
+    warning : str or None
+        What is wrong with the file, where it is usable all the same.
+    """
+
+    path: str
+    digest: str
+    layout: PacketLayout
+    n_channels: int
+    n_samples: int
+    tags: Tags
+    warning: str | None
+
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate, as decoded."""
+        return self.layout.rate_hz
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.rate_hz
+
+
+def probe(path: str) -> AudioInfo:
+    """Read a file through without decoding it: digest, length, tags.
+
+    Raises
+    ------
+    AudioError
+        If it can't be read, holds no audio, or less than `MIN_DURATION_S` of it.
+    """
+    with open_audio(path) as (container, stream):
+        context = stream.codec_context
+        head, clock = _Head(stream), _Clock(stream)
+        digest = audio_hash(codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels)
+        packets = Packets(container, stream)
+        for packet in packets:
+            digest.update(packet)
+            head.hear(packet)
+            clock.see(packet)
+        head.require_audio()
+        counted = head.counts_packets
+        if counted:
+            n_samples = clock.n_packets * head.packet_samples - head.skip_samples
+        else:
+            n_samples = clock.n_samples(head.first_pts, head.rate_hz)
+        codec = context.name if counted or clock.strict else ""  # "": decode from the start
+        tags = read_tags(container.metadata, stream.metadata)
+    n_samples = n_samples or _count_samples(path)
+    if n_samples < MIN_DURATION_S * head.rate_hz:
+        raise AudioError(
+            f"holds {n_samples / head.rate_hz:.2f} s of audio; at least {MIN_DURATION_S} s are needed"
+        )
+    return AudioInfo(
+        path=path,
+        digest=digest.hexdigest(),
+        layout=PacketLayout(
+            codec=codec,
+            rate_hz=head.rate_hz,
+            packet_samples=head.packet_samples if counted else 0,
+            skip_samples=head.skip_samples if counted else 0,
+            first_pts=head.first_pts,
+        ),
+        n_channels=head.n_channels,
+        n_samples=n_samples,
+        tags=tags,
+        warning=packets.warning,
+    )
+
+
+class _Head:
+    """The first packets of a stream, decoded: rate, channels, and how packets map to samples."""
+
+    def __init__(self, stream: av.AudioStream) -> None:
+        self._context = stream.codec_context
+        self._counts: list[int] = []
+        self._sizes: list[int] = []
+        self.rate_hz = 0
+        self.n_channels = 0
+        self.first_pts: int | None = None
+
+    def hear(self, packet: av.Packet[Any]) -> None:
+        """Decode one of the first packets; further ones only while nothing has come out."""
+        if len(self._counts) >= _N_HEAD_PACKETS and self.rate_hz:
+            return
+        frames = list(decode_packet(self._context, packet))
+        if frames and not self.rate_hz:
+            first = frames[0]
+            self.rate_hz, self.first_pts = first.sample_rate, first.pts
+            self.n_channels = len(first.layout.channels)
+        self._counts.append(sum(frame.samples for frame in frames))
+        self._sizes.append(len(frames))
+
+    def require_audio(self) -> None:
+        """Refuse what does not decode, or decodes to something absurd."""
+        if not self._counts:
+            raise AudioError("holds no audio packets")
+        if not self.rate_hz:
+            raise AudioError("none of its audio can be decoded")
+        low, high = _RATES_HZ
+        if not low <= self.rate_hz <= high:
+            raise AudioError(f"has a sample rate of {self.rate_hz} Hz; {low} to {high} Hz are read")
+        if self.n_channels > _MAX_CHANNELS:
+            raise AudioError(f"has {self.n_channels} channels; up to {_MAX_CHANNELS} are read")
+
+    @property
+    def packet_samples(self) -> int:
+        """Samples of a full packet."""
+        return max(self._counts)
+
+    @property
+    def skip_samples(self) -> int:
+        """Samples that the decoder drops at the start (its delay, and what the encoder padded)."""
+        return len(self._counts) * self.packet_samples - sum(self._counts)
+
+    @property
+    def counts_packets(self) -> bool:
+        """Whether a packet's index tells where its samples are."""
+        n = self.packet_samples
+        # Only the first packets may give less than a full one, and none more than one frame.
+        growing = all(a <= b for a, b in zip(self._counts, self._counts[1:], strict=False))
+        constant = growing and self._counts[-1] == n and self._counts[-2:-1] in ([], [n])
+        return is_counted(self._context.name) and constant and max(self._sizes) == 1
+
+
+class _Clock:
+    """What a stream's timestamps say of its length, and whether they can be trusted."""
+
+    def __init__(self, stream: av.AudioStream) -> None:
+        self._time_base = stream.time_base
+        self._end: int | None = None
+        self._backstep = 0
+        self.n_packets = 0
+
+    def see(self, packet: av.Packet[Any]) -> None:
+        """Note one packet's timestamp."""
+        self.n_packets += 1
+        if packet.pts is None:
+            return
+        end = packet.pts + (packet.duration or 0)
+        if self._end is not None:
+            self._backstep = max(self._backstep, self._end - packet.pts)
+        self._end = end if self._end is None else max(self._end, end)
+
+    @property
+    def strict(self) -> bool:
+        """Whether every packet begins where the one before it ended, or later."""
+        return self._backstep <= 0
+
+    def n_samples(self, first_pts: int | None, rate_hz: int) -> int:
+        """Return the length after the first sample; 0 where the timestamps don't tell."""
+        if self._end is None or first_pts is None or self._time_base is None:
+            return 0
+        if self._backstep * self._time_base > _MAX_BACKSTEP_S:
+            return 0  # such as recordings chained in one Ogg file, each of which starts at zero
+        return max(0, round((self._end - first_pts) * self._time_base * rate_hz))
+
+
+def _count_samples(path: str) -> int:
+    """Decode a whole file to learn its length; for files whose timestamps can't be trusted."""
+    n_samples = 0
+    with open_audio(path) as (container, stream):
+        for packet in Packets(container, stream):
+            n_samples += sum(f.samples for f in decode_packet(stream.codec_context, packet))
+    return n_samples

@@ -1,0 +1,73 @@
+"""Log-mel front ends: from waveform windows to what a network reads.
+
+The mel filters come from librosa when an encoder is compiled and are stored beside its network, so that
+nothing at embedding time imports librosa (1.6 s). A test compares the whole path with librosa's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["LogMelParams", "log_mel", "mel_filters"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMelParams:
+    """The numbers of one log-mel front end; they belong to a network's training."""
+
+    sample_rate_hz: int
+    n_fft: int
+    hop_samples: int
+    n_mels: int
+    gain: float
+    """The logarithm is ``log10(gain * power + 1)``."""
+
+
+def mel_filters(params: LogMelParams) -> NDArray[np.float32]:
+    """Compute the Slaney-normalised mel filter bank with librosa.
+
+    Returns
+    -------
+    ndarray, shape (n_fft // 2 + 1, n_mels), float32
+    """
+    from librosa.filters import mel
+
+    bank = mel(sr=params.sample_rate_hz, n_fft=params.n_fft, n_mels=params.n_mels)
+    return np.ascontiguousarray(np.asarray(bank, dtype=np.float32).T)
+
+
+def log_mel(
+    windows: NDArray[np.float32], filters: NDArray[np.float32], params: LogMelParams
+) -> NDArray[np.float32]:
+    """Turn waveform windows into log-mel spectrograms.
+
+    The first STFT frame covers the first `n_fft` samples of a window: centring (librosa's default)
+    is a matter of where the window is cut, not of this function.
+
+    Parameters
+    ----------
+    windows : ndarray, shape (n_windows, n_samples), float32
+        Waveforms in [-1, 1] at `params.sample_rate_hz`.
+    filters : ndarray, shape (n_fft // 2 + 1, n_mels), float32
+        From `mel_filters`.
+
+    Returns
+    -------
+    ndarray, shape (n_windows, n_stft_frames, n_mels), float32
+        ``log10(gain * mel power + 1)``.
+    """
+    frames = np.lib.stride_tricks.sliding_window_view(windows, params.n_fft, axis=-1)
+    frames = frames[:, :: params.hop_samples]  # (n_windows, n_stft_frames, n_fft)
+    spectrum = np.fft.rfft(frames * _hann(params.n_fft))
+    power = np.square(spectrum.real) + np.square(spectrum.imag)
+    mel = power @ filters  # (n_windows, n_stft_frames, n_mels)
+    logarithm: NDArray[np.float32] = np.log10(np.float32(params.gain) * mel + np.float32(1))
+    return logarithm
+
+
+def _hann(n: int) -> NDArray[np.float32]:
+    """Return the periodic Hann window, as STFTs use it."""
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)).astype(np.float32)

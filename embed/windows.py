@@ -1,0 +1,150 @@
+"""Which stretches of a recording an encoder hears, and how they are cut to its rate.
+
+A recording is laid out in a grid of windows, one a stored frame. Full coverage takes all of them, a scan
+takes some of the same, so that scanned frames are among the full ones, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import EmbedError
+from embed.packets import Span
+
+__all__ = ["SCAN_WINDOWS", "Grid", "NativeCut", "choose_windows", "coverage_windows"]
+
+SCAN_WINDOWS = 12
+"""Windows of a `scan`: a song's vector needs some ten."""
+_MARGIN_S = 0.05  # heard on either side of a window, so that the resampling filter has run in
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """The windows of one encoder, in samples at its rate.
+
+    Window i covers samples ``i * step_samples - pad_samples`` and on, for `window_samples`; what lies before
+    the recording's start and after its end is silence. The network may give several embeddings a window,
+    one for each of `n_parts` equal steps (YAMNet: six patches); their mean is stored.
+    """
+
+    rate_hz: int
+    window_samples: int
+    step_samples: int
+    pad_samples: int = 0
+    n_parts: int = 1
+
+    def count(self, n_samples: int) -> int:
+        """Return how many windows `n_samples` hold; at least one."""
+        return -(-self._count_parts(n_samples) // self.n_parts)
+
+    def parts_heard(self, i: int, n_samples: int) -> int:
+        """Return how many parts of window `i` lie wholly inside `n_samples`; fewer only in the last one."""
+        return min(self.n_parts, self._count_parts(n_samples) - i * self.n_parts)
+
+    def _count_parts(self, n_samples: int) -> int:
+        step = self.step_samples // self.n_parts
+        length = self.window_samples - (self.n_parts - 1) * step
+        return max(1, (n_samples + 2 * self.pad_samples - length) // step + 1)
+
+    def start(self, i: int) -> int:
+        """Return the first sample of window `i`; negative inside the padding."""
+        return i * self.step_samples - self.pad_samples
+
+    def cut(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cut a waveform (n_samples,) into its windows (n_windows, window_samples)."""
+        n = self.count(len(waveform))
+        after = max(0, self.start(n - 1) + self.window_samples - len(waveform))
+        padded = np.pad(waveform, (self.pad_samples, after))
+        views = np.lib.stride_tricks.sliding_window_view(padded, self.window_samples)
+        return np.ascontiguousarray(views[:: self.step_samples][:n])
+
+
+def coverage_windows(coverage: str | int) -> int:
+    """Turn a coverage (``scan``, ``full`` or a number of windows) into a number; 0 means all.
+
+    Raises
+    ------
+    EmbedError
+        If it is none of these.
+    """
+    if coverage == "scan":
+        return SCAN_WINDOWS
+    if coverage == "full":
+        return 0
+    try:
+        n_windows = int(coverage)
+    except ValueError:
+        n_windows = 0
+    if not 1 <= n_windows <= 1_000_000:
+        raise EmbedError(
+            f"coverage is {coverage!r}; it must be 'scan', 'full' or a number of windows a song, 1 or more"
+        )
+    return n_windows
+
+
+def choose_windows(n_grid: int, n_windows: int) -> list[int]:
+    """Choose `n_windows` of a grid's `n_grid`, spread evenly, each in the middle of its share; 0: all."""
+    if n_windows == 0 or n_windows >= n_grid:
+        return list(range(n_grid))
+    return [(2 * k + 1) * n_grid // (2 * n_windows) for k in range(n_windows)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeCut:
+    """Windows of a grid, as spans at a recording's own rate and back.
+
+    Every span starts where a sample of either rate falls on the same instant, so that a window resampled
+    alone has the samples of the whole recording resampled at once.
+    """
+
+    grid: Grid
+    native_hz: int
+    n_native: int
+
+    @property
+    def _ratio(self) -> tuple[int, int]:
+        """Return (samples of the encoder, samples of the recording) that last equally long."""
+        divisor = math.gcd(self.native_hz, self.grid.rate_hz)
+        return self.grid.rate_hz // divisor, self.native_hz // divisor
+
+    @property
+    def n_samples(self) -> int:
+        """The recording's length at the encoder's rate."""
+        up, down = self._ratio
+        return -(-self.n_native * up // down)
+
+    def spans(self, indices: Sequence[int]) -> list[Span]:
+        """Return what must be decoded for windows `indices`."""
+        up, down = self._ratio
+        if up == down:
+            starts = [self.grid.start(i) for i in indices]
+            return [Span(start=a, stop=a + self.grid.window_samples) for a in starts]
+        margin = round(_MARGIN_S * self.grid.rate_hz)
+        spans = []
+        for i in indices:
+            first = (self.grid.start(i) - margin) // up
+            last = -(-(self.grid.start(i) + self.grid.window_samples + margin) // up)
+            spans.append(Span(start=first * down, stop=last * down))
+        return spans
+
+    def resample(self, i: int, span: Span, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return window `i` (window_samples,) from the samples of its span."""
+        up, down = self._ratio
+        start = self.grid.start(i)
+        if up != down:
+            import soxr
+
+            resampled = soxr.resample(samples, self.native_hz, self.grid.rate_hz, quality="HQ")
+            offset = start - span.start // down * up
+            samples = resampled[offset : offset + self.grid.window_samples]
+        window = np.zeros(self.grid.window_samples, dtype=np.float32)
+        low, high = max(0, -start), min(self.grid.window_samples, self.n_samples - start)
+        high = min(high, len(samples))
+        if low < high:
+            window[low:high] = samples[low:high]
+        return window

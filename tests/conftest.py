@@ -1,0 +1,76 @@
+"""What tests share: music, models, and caches of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import embed
+from classify.demo import demo_tracks
+from classify.errors import ClassifyError
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the cache of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEVENSONGS_CACHE", str(tmp_path_factory.mktemp("default-cache")))
+        patch.setenv("TFHUB_CACHE_DIR", str(tmp_path_factory.mktemp("tfhub")))
+        patch.delenv("SEVENSONGS_MODELS", raising=False)
+        patch.delenv("NO_COLOR", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tracks() -> list[str]:
+    """The demo's 28 tracks: 30 s of generated music each, Opus."""
+    try:
+        return demo_tracks()
+    except ClassifyError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache in which musicnn has been compiled; not to be written to."""
+    root = tmp_path_factory.mktemp("compiled")
+    embed.prepare_encoder("musicnn", root=root)
+    return root
+
+
+@pytest.fixture
+def root(tmp_path: Path, compiled: Path) -> Path:
+    """An empty cache of the test's own, with musicnn compiled."""
+    folder = tmp_path / "cache"
+    shutil.copytree(compiled / "encoders", folder / "encoders")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of golden numbers and test models, where it is present."""
+    named = os.environ.get("SEVENSONGS_TEST_MODELS")
+    folder = Path(named) if named else REPOSITORY.parent / "shared"
+    if not (folder / "golden").is_dir():
+        pytest.skip(f"no golden numbers in {folder}: set SEVENSONGS_TEST_MODELS to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip() -> NDArray[np.float32]:
+    """Ten seconds of something like music at 44.1 kHz, stereo, shape (2, 441000): chords, beats, noise."""
+    rate = 44100
+    t = np.arange(10 * rate) / rate
+    chord = sum(np.sin(2 * np.pi * f * (1 + 0.25 * (t // 2 % 3)) * t) for f in (220.0, 277.2, 329.6))
+    beat = np.exp(-12 * (t % 0.5)) * np.random.default_rng(1).normal(size=t.size)
+    left = 0.1 * chord + 0.2 * beat
+    right = 0.12 * chord * np.sin(0.7 * t) + 0.15 * np.roll(beat, 200)
+    return np.stack([left, right]).astype(np.float32)

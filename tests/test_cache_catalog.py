@@ -1,0 +1,202 @@
+"""The catalog: the latest row of a path counts, whatever the path and the tags hold."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import lance
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cache import CacheError, Catalog, Recording, StoreFormatError
+from cache.dataset import FORMAT_VERSION
+
+
+def recording(name: str, *, size_bytes: int = 1000, error: str | None = None) -> Recording:
+    return Recording(
+        path=f"/music/{name}",
+        size_bytes=size_bytes,
+        mtime_ns=1_700_000_000_123_456_789,
+        digest=None if error else f"{size_bytes:032x}",
+        duration_s=None if error else 200.5,
+        artist="Sigur Rós",
+        title=None,
+        album="( )",
+        error=error,
+        warning=None,
+    )
+
+
+texts = st.none() | st.text(max_size=20)
+# What os.fsdecode makes of any bytes a file system may hold: all but NUL.
+paths = st.binary(max_size=30).map(lambda b: "/" + os.fsdecode(b.replace(b"\0", b"/")))
+
+
+@st.composite
+def any_recordings(draw: st.DrawFn) -> Recording:
+    failed = draw(st.booleans())
+    return Recording(
+        path=draw(paths),
+        size_bytes=draw(st.integers(0, 2**63 - 1)),
+        mtime_ns=draw(st.integers(-(2**63), 2**63 - 1)),
+        digest=None if failed else draw(st.binary(min_size=16, max_size=16)).hex(),
+        duration_s=draw(st.none() | st.floats(0, 1e9)),
+        artist=draw(texts),
+        title=draw(texts),
+        album=draw(texts),
+        error=draw(st.text(max_size=20)) if failed else None,
+        warning=draw(texts),
+    )
+
+
+@given(st.lists(st.lists(any_recordings(), max_size=4), max_size=4), st.integers(0, 4))
+@settings(max_examples=15, deadline=None)
+def test_the_latest_row_of_a_path_counts(commits: list[list[Recording]], compact_after: int) -> None:
+    with tempfile.TemporaryDirectory() as root:
+        catalog = Catalog(root)
+        expected: dict[str, Recording] = {}
+        for at, commit in enumerate(commits):
+            catalog.put(commit)
+            expected |= {r.path: r for r in commit}
+            if at == compact_after:
+                catalog.compact(keep_s=0)
+            assert catalog.load() == expected
+            some = list(expected)[::2]
+            assert catalog.lookup(["/none", *some]) == {path: expected[path] for path in some}
+
+
+def test_nothing_is_on_disk_before_the_first_put(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path / "cache")
+    catalog.put([])
+    assert catalog.load() == {}
+    assert catalog.lookup(["/music/a"]) == {}
+    catalog.compact()
+    catalog.maybe_compact()
+    assert catalog.n_bytes() == 0
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_failed_file_that_is_mended_is_no_longer_failed(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    catalog.put([recording("a.mp3", error="the file is empty")])
+    assert catalog.load()["/music/a.mp3"].error == "the file is empty"
+    catalog.put([recording("a.mp3", size_bytes=7)])
+    assert catalog.load()["/music/a.mp3"] == recording("a.mp3", size_bytes=7)
+
+
+def test_names_that_are_not_utf8_are_kept_exactly(tmp_path: Path) -> None:
+    name = os.fsdecode(b"Bj\xf6rk \xff.mp3")
+    catalog = Catalog(tmp_path)
+    catalog.put([recording(name)])
+    assert list(catalog.load()) == [f"/music/{name}"]
+    assert os.fsencode(next(iter(catalog.lookup([f"/music/{name}"])))) == b"/music/Bj\xf6rk \xff.mp3"
+
+
+def test_tags_that_are_not_unicode_do_not_stop_a_commit(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    odd = replace(recording("a.mp3"), artist="Bj\udcf6rk", warning="in /music/\udcff.mp3")
+    catalog.put([odd, recording("b.mp3", error="cannot read \udcff")])
+    known = catalog.load()
+    assert known["/music/a.mp3"].artist == "Bj?rk"
+    assert known["/music/b.mp3"].error == "cannot read ?"
+
+
+def test_compaction_keeps_only_the_latest_row_of_each_path(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    for version in range(33):
+        catalog.put([recording("a", size_bytes=version), recording(f"b{version}")])
+    catalog.maybe_compact()
+    found = lance.dataset(catalog.uri)
+    assert found.count_rows() == 34
+    assert len(found.get_fragments()) == 1
+    assert catalog.load()["/music/a"].size_bytes == 32
+    # A later row still wins over those that compaction has moved.
+    catalog.put([recording("a", size_bytes=99)])
+    catalog.compact(keep_s=0)
+    assert catalog.load()["/music/a"].size_bytes == 99
+
+
+def test_recordings_read_back_behave_as_made(tmp_path: Path) -> None:
+    # load() fills them past __init__; nothing may tell them from others.
+    made = recording("a.mp3")
+    catalog = Catalog(tmp_path)
+    catalog.put([made])
+    read = catalog.load()[made.path]
+    assert read == made
+    assert hash(read) == hash(made)
+    assert repr(read) == repr(made)
+    assert replace(read, size_bytes=2).size_bytes == 2
+    with pytest.raises(AttributeError):
+        read.size_bytes = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"path": "music/a.mp3"}, "must be absolute"),
+        ({"path": "/music/\0"}, "NUL"),
+        ({"size_bytes": -1}, "size_bytes is -1"),
+        ({"duration_s": -1.0}, "duration_s is -1.0 s"),
+        ({"duration_s": float("nan")}, "duration_s is nan s"),
+        ({"duration_s": float("inf")}, "duration_s is inf s"),
+        ({"digest": None}, "exactly one"),
+        ({"error": "both"}, "exactly one"),
+        ({"digest": "xyz"}, "32 lowercase hex"),
+    ],
+)
+def test_impossible_recordings_are_refused(change: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        replace(recording("a.mp3"), **change)  # type: ignore[arg-type]
+
+
+def test_a_newer_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    catalog.put([recording("a")])
+    newer = str(FORMAT_VERSION + 1)
+    lance.dataset(catalog.uri).update_schema_metadata({"sevensongs.format": newer})
+    for call in (catalog.load, catalog.compact, lambda: catalog.put([recording("b")])):
+        with pytest.raises(StoreFormatError, match=f"format {newer}.*update sevensongs"):
+            call()
+
+
+def test_a_damaged_file_is_a_cache_error(tmp_path: Path) -> None:
+    catalog = Catalog(tmp_path)
+    catalog.put([recording("a")])
+    (path,) = Path(catalog.uri, "data").glob("*.lance")
+    path.write_bytes(path.read_bytes()[:50])
+    for call in (catalog.load, catalog.compact, lambda: catalog.lookup(["/music/a"])):
+        with pytest.raises(CacheError, match=r"catalog\.lance.*delete that folder"):
+            call()
+    # The remedy works: everything in a cache can be made again.
+    shutil.rmtree(catalog.uri)
+    catalog.put([recording("a")])
+    assert list(catalog.load()) == ["/music/a"]
+
+
+def put_many(root: Path, writer: int) -> None:
+    catalog = Catalog(root)
+    for n in range(10):
+        catalog.put([recording(f"{writer}-{n}"), recording("shared", size_bytes=n)])
+        if n % 4 == 3:
+            catalog.compact()
+
+
+def test_four_writers_lose_nothing(tmp_path: Path) -> None:
+    context = get_context("spawn")
+    writers = [context.Process(target=put_many, args=(tmp_path, k)) for k in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    known = Catalog(tmp_path).load()
+    expected = {f"/music/{k}-{n}" for k in range(4) for n in range(10)}
+    assert set(known) == expected | {"/music/shared"}
+    # Each writer's own last word was 9, so whoever was last said 9.
+    assert known["/music/shared"].size_bytes == 9

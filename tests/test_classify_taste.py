@@ -1,0 +1,376 @@
+import dataclasses
+import io
+import itertools
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from classify import Calibration, SongTransform, Taste, TasteError, VectorError
+from classify.features import Vectors
+from classify.layers import MAX_WEIGHTS
+from classify.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
+
+DIM = 11
+
+
+def songs(n: int = 40, dim: int = DIM, seed: int = 0) -> Vectors:
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, dim)).astype(np.float32) * 3 + 1
+
+
+def taste(dim: int = DIM, n_hidden: int = 0, **changes: Any) -> Taste:
+    rng = np.random.default_rng(1)
+    sizes = [dim, *([n_hidden] if n_hidden else []), 1]
+    layers = tuple(
+        (rng.normal(size=(n_in, n_out)) / np.sqrt(n_in), rng.normal(size=n_out))
+        for n_in, n_out in itertools.pairwise(sizes)
+    )
+    settings: dict[str, Any] = {
+        "encoder": "musicnn",
+        "fingerprint": "0123456789abcdef",
+        "head": "dense" if n_hidden else "logistic",
+        "transform": SongTransform.fit(songs(dim=dim)),
+        "layers": layers,
+        "calibration": Calibration(a=1.25, b=-0.1),
+        "likes": ("a" * 32, "b" * 32),
+        "unlabelled": ("c" * 32,),
+        "unsure": (0.3, 0.7),
+        "auc": 0.9,
+        "auc_ci90": (0.8, 0.95),
+        "note": "naïve ✓",
+        "created_at": "2025-01-01T00:00:00+00:00",
+        "versions": {"numpy": "2"},
+    }
+    return Taste(**{**settings, **changes})
+
+
+def same(a: Taste, b: Taste) -> bool:
+    """Equal in every field, arrays bit for bit."""
+
+    def arrays(taste: Taste) -> list[tuple[bytes, tuple[int, ...]]]:
+        own: list[NDArray[Any]] = [taste.transform.mean, taste.transform.scale]
+        return [(x.tobytes(), x.shape) for x in [*own, *(x for one in taste.layers for x in one)]]
+
+    plain = [f.name for f in dataclasses.fields(Taste) if f.name not in {"transform", "layers"}]
+    return arrays(a) == arrays(b) and all(getattr(a, name) == getattr(b, name) for name in plain)
+
+
+# --- scoring ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dim", [1, 2, 100, 3012, 9000])
+@pytest.mark.parametrize("n_hidden", [0, 1, 24])
+def test_a_song_scores_the_same_alone_and_among_others(dim: int, n_hidden: int) -> None:
+    trained = taste(dim=dim, n_hidden=n_hidden)
+    many = songs(70, dim)
+    together = trained.score(many)
+    for size in (1, 2, 3, 4, 5, 7, 8, 16, 33, 64):
+        parts = [trained.score(many[i : i + size]) for i in range(0, len(many), size)]
+        assert np.array_equal(np.concatenate(parts), together), size
+    assert np.array_equal(trained.score(many[::-1]), together[::-1])
+    assert np.array_equal(trained.score(np.asfortranarray(many)), together)
+
+
+def test_a_song_scores_the_same_in_a_library_larger_than_a_chunk() -> None:
+    trained = taste()
+    many = songs(2500)
+    together = trained.score(many)
+    assert together[[0, 1023, 1024, 2499]].tolist() == [
+        trained.score(many[i : i + 1])[0] for i in (0, 1023, 1024, 2499)
+    ]
+
+
+def test_score_is_what_the_layers_say() -> None:
+    trained, many = taste(n_hidden=5), songs()
+    (w0, b0), (w1, b1) = trained.layers
+    standard = trained.transform(many).astype(np.float64)
+    decisions = (np.maximum(standard @ w0 + b0, 0) @ w1 + b1)[:, 0]
+    np.testing.assert_allclose(trained.decisions(many), decisions, rtol=1e-12)
+    np.testing.assert_allclose(trained.score(many), 1 / (1 + np.exp(-(1.25 * decisions - 0.1))))
+    assert trained.score(many[:0]).shape == (0,)
+
+
+def test_verdicts_follow_the_band() -> None:
+    scores = np.array([0.0, 0.3, 0.31, 0.5, 0.69, 0.7, 1.0])
+    words = ["dislike", "dislike", "unsure", "unsure", "unsure", "like", "like"]
+    assert taste().verdicts(scores) == words
+    exact = taste(unsure=(0.5, 0.5))
+    assert exact.verdicts(np.array([0.49, 0.5, 0.51])) == ["dislike", "like", "like"]
+
+
+def test_vectors_of_another_size_or_encoder_are_refused_with_the_remedy() -> None:
+    trained = taste()
+    with pytest.raises(TasteError, match="have 12 numbers, the taste was trained on 11"):
+        trained.score(songs(dim=12))
+    with pytest.raises(VectorError, match=r"vectors\[None, :\]"):
+        trained.score(songs()[0])
+    trained.require(encoder="musicnn", fingerprint="0123456789abcdef")
+    with pytest.raises(TasteError, match=r"musicnn \(0123.* --encoder musicnn"):
+        trained.require(encoder="yamnet", fingerprint="ffff")
+    with pytest.raises(TasteError, match="train the taste again"):
+        trained.require(encoder="musicnn", fingerprint="ffff")
+
+
+def test_parts_that_do_not_fit_are_refused() -> None:
+    good = taste(n_hidden=3)
+    (w0, b0), (w1, b1) = good.layers
+    bad_layers: list[Any] = [
+        (),
+        ((w0, b0),),
+        ((w0[:-1], b0), (w1, b1)),
+        ((w0, b0[:-1]), (w1, b1)),
+        ((w0, b0), (w1 * np.nan, b1)),
+        ((w0.astype(np.float32), b0), (w1, b1)),
+        ((w0[:, 0], b0), (w1, b1)),
+    ]
+    for layers in bad_layers:
+        with pytest.raises(TasteError):
+            dataclasses.replace(good, layers=layers)
+    wide = ((np.zeros((DIM, MAX_WEIGHTS // 10)), np.zeros(MAX_WEIGHTS // 10)),)
+    with pytest.raises(TasteError, match="limit is 1000000"):
+        dataclasses.replace(good, layers=wide)
+    for changes in ({"threshold": 1.0}, {"unsure": (0.6, 0.7)}, {"auc": 1.2}):
+        with pytest.raises(TasteError):
+            taste(**changes)
+
+
+# --- the file --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_hidden", [0, 6])
+def test_saved_and_loaded_taste_is_equal_in_every_bit(tmp_path: Path, n_hidden: int) -> None:
+    path = tmp_path / "new folder" / "t.npz"
+    trained = taste(n_hidden=n_hidden)
+    trained.save(path)
+    loaded = Taste.load(path)
+    assert same(trained, loaded)
+    assert np.array_equal(loaded.score(songs()), trained.score(songs()))
+    assert [file.name for file in path.parent.iterdir()] == ["t.npz"]
+    first = path.read_bytes()
+    trained.save(str(path))
+    assert path.read_bytes() == first
+
+
+def test_missing_figures_survive_the_file(tmp_path: Path) -> None:
+    trained = taste(auc=None, auc_ci90=None)
+    trained.save(tmp_path / "t.npz")
+    assert same(trained, Taste.load(tmp_path / "t.npz"))
+
+
+def test_numpy_reads_the_file_without_pickle(tmp_path: Path) -> None:
+    taste().save(tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz", allow_pickle=False) as arrays:
+        meta = json.loads(arrays["meta"].tobytes())
+        assert arrays["mean"].shape == (DIM,)
+    assert meta["format"] == FORMAT_VERSION
+    assert meta["encoder"] == "musicnn"
+
+
+def test_failed_save_leaves_the_old_file_and_no_scraps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.npz"
+    taste().save(path)
+    before = path.read_bytes()
+
+    def full_disk(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(TasteError, match="No space left"):
+        taste(auc=0.5, auc_ci90=(0.4, 0.6)).save(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["t.npz"]
+    with pytest.raises(TasteError, match="can't write"):
+        taste().save(path / "below a file" / "t.npz")
+
+
+def rewrite(path: Path, **members: Any) -> Path:
+    """Replace, add or (None) drop members of a valid taste file, with sound checksums."""
+    with np.load(path) as arrays:
+        kept = {name: arrays[name] for name in arrays.files}
+    kept.update(members)
+    np.savez(path, allow_pickle=True, **{k: v for k, v in kept.items() if v is not None})
+    return path
+
+
+def meta_with(path: Path, **changes: Any) -> Any:
+    with np.load(path) as arrays:
+        meta = {**json.loads(arrays["meta"].tobytes()), **changes}
+    return np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    taste().save(tmp_path / "t.npz")
+    return tmp_path / "t.npz"
+
+
+def test_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(TasteError, match="sevensongs train"):
+        Taste.load(tmp_path / "none.npz")
+    with pytest.raises(TasteError, match="can't read"):
+        Taste.load(tmp_path)
+
+
+def test_newer_format_asks_for_an_upgrade(saved: Path) -> None:
+    rewrite(saved, meta=meta_with(saved, format=2, anything=1, likes=None))
+    with pytest.raises(TasteError, match=r"taste format 2.*upgrade sevensongs"):
+        Taste.load(saved)
+
+
+def test_pickled_content_is_refused_unread(saved: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return os.abort, ()
+
+    rewrite(saved, mean=np.array([None, {}], dtype=object))
+    with pytest.raises(TasteError, match="pickled"):
+        Taste.load(saved)
+    saved.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(TasteError, match="not a taste"):
+        Taste.load(saved)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"mean": None},
+        {"meta": None},
+        {"weights_0": None},
+        {"mean": np.zeros(3, dtype=np.float32)},
+        {"mean": np.zeros(DIM, dtype=np.float64)},
+        {"scale": np.zeros(DIM, dtype=np.float32)},
+        {"scale": np.full(DIM, np.nan, dtype=np.float32)},
+        {"weights_0": np.full((DIM, 1), np.inf)},
+        {"weights_0": np.zeros((DIM, 2))},
+        {"weights_0": np.zeros((DIM, 1), dtype=np.int64)},
+        {"bias_0": np.float64(1)},
+        {"meta": np.frombuffer(b"{", dtype=np.uint8)},
+        {"meta": np.frombuffer(b"[]", dtype=np.uint8)},
+        {"meta": np.frombuffer(b"[" * 100_000, dtype=np.uint8)},
+        {"meta": np.frombuffer(b"\xff", dtype=np.uint8)},
+        {"meta": np.zeros(4)},
+        {f"x{i}": np.zeros(1) for i in range(80)},
+    ],
+)
+def test_wrong_members_are_refused(saved: Path, members: dict[str, Any]) -> None:
+    with pytest.raises(TasteError, match=r"t\.npz"):
+        Taste.load(rewrite(saved, **members))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "other"},
+        {"format": 0},
+        {"format": "1"},
+        {"format": True},
+        {"n_layers": 0},
+        {"n_layers": 10**9},
+        {"calibration": {"a": -1, "b": 0}},
+        {"calibration": {"a": float("nan"), "b": 0}},
+        {"calibration": {}},
+        {"calibration": None},
+        {"likes": "abc"},
+        {"likes": [1]},
+        {"unsure": [0.1]},
+        {"threshold": 7},
+        {"threshold": "0.5"},
+        {"auc": 10**400},
+        {"versions": 3},
+        {"versions": ["ab"]},
+        {"encoder": None},
+    ],
+)
+def test_wrong_metadata_is_refused(saved: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(TasteError, match=r"t\.npz"):
+        Taste.load(rewrite(saved, meta=meta_with(saved, **changes)))
+
+
+def test_zip_bomb_is_refused_before_it_is_unpacked(saved: Path) -> None:
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.npy", bytes(MAX_FILE_BYTES + 1))
+    assert saved.stat().st_size < MAX_FILE_BYTES / 100
+    with pytest.raises(TasteError, match="limits are"):
+        Taste.load(saved)
+
+
+def test_array_header_that_claims_more_than_there_is_allocates_nothing(saved: Path) -> None:
+    stream = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": (10**12, 1)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    with zipfile.ZipFile(saved) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["weights_0.npy"] = stream.getvalue() + bytes(80)
+    with zipfile.ZipFile(saved, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(TasteError, match="damaged"):
+        Taste.load(saved)
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    path = tmp_path_factory.mktemp("fuzz") / "t.npz"
+    taste(dim=4, n_hidden=2).save(path)
+    return path, path.read_bytes()
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_is_always_a_taste_error_or_harmless(sound: tuple[Path, bytes], data: st.DataObject) -> None:
+    path, content = sound
+    broken = bytearray(content)
+    for _ in range(data.draw(st.integers(0, 4))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] ^= data.draw(st.integers(1, 255))
+    cut = data.draw(st.one_of(st.just(len(broken)), st.integers(0, len(broken))))
+    path.write_bytes(broken[:cut])
+    try:
+        loaded = Taste.load(path)
+    except TasteError:
+        return
+    assert same(loaded, taste(dim=4, n_hidden=2))
+
+
+def test_every_single_flipped_byte_is_caught_or_harmless(sound: tuple[Path, bytes]) -> None:
+    path, content = sound
+    expected = taste(dim=4, n_hidden=2)
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        try:
+            assert same(Taste.load(path), expected), place
+        except TasteError:
+            continue
+
+
+def test_scoring_imports_neither_scikit_learn_nor_tensorflow_nor_lance(tmp_path: Path) -> None:
+    taste().save(tmp_path / "t.npz")
+    script = (
+        "import sys, numpy as np\n"
+        "import classify.taste\n"
+        "from classify import Taste, LabelledSongs\n"
+        f"trained = Taste.load({str(tmp_path / 't.npz')!r})\n"
+        f"trained.verdicts(trained.score(np.zeros((3, {DIM}), np.float32)))\n"
+        "heavy = {'sklearn', 'scipy', 'tensorflow', 'lance', 'pyarrow', 'librosa', 'embed'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent.parent,
+    )
+    assert done.returncode == 0, done.stderr
