@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["FORMAT_VERSION", "KEEP_S", "SMALL_FRAGMENTS", "Dataset", "stored_identities"]
+__all__ = ["FORMAT_VERSION", "KEEP_S", "SMALL_FRAGMENTS", "Dataset", "read_identity", "stored_identities"]
 
 FORMAT_VERSION = 1
 SMALL_FRAGMENTS = 32

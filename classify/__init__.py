@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from classify.examples import sample_unlabelled
     from classify.features import LabelledSongs, SongTransform
     from classify.fit import fit_taste
+    from classify.library import ScoredSong, Scores, Trained, evaluate, score, train
     from classify.taste import Taste
 
 __all__ = [
@@ -21,13 +22,19 @@ __all__ = [
     "Evaluation",
     "LabelError",
     "LabelledSongs",
+    "ScoredSong",
+    "Scores",
     "SongTransform",
     "Taste",
     "TasteError",
+    "Trained",
     "VectorError",
+    "evaluate",
     "evaluate_taste",
     "fit_taste",
     "sample_unlabelled",
+    "score",
+    "train",
 ]
 
 _HOMES = {
@@ -36,13 +43,19 @@ _HOMES = {
     "Evaluation": "classify.evaluation",
     "LabelError": "classify.errors",
     "LabelledSongs": "classify.features",
+    "ScoredSong": "classify.library",
+    "Scores": "classify.library",
     "SongTransform": "classify.features",
     "Taste": "classify.taste",
     "TasteError": "classify.errors",
+    "Trained": "classify.library",
     "VectorError": "classify.errors",
+    "evaluate": "classify.library",
     "evaluate_taste": "classify.evaluation",
     "fit_taste": "classify.fit",
     "sample_unlabelled": "classify.examples",
+    "score": "classify.library",
+    "train": "classify.library",
 }
 
 

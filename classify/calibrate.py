@@ -8,10 +8,18 @@ from numpy.typing import NDArray
 from classify.errors import ClassifyError
 from classify.features import FloatArray
 
-__all__ = ["THRESHOLD", "Calibration", "unsure_band"]
+__all__ = ["MIN_MIXTURE", "THRESHOLD", "Calibration", "unsure_band"]
 
 THRESHOLD = 0.5
+MIN_MIXTURE = 8
+"""Unlabelled songs from which a share of hidden likes can be estimated at all."""
 _MAX_STEPS = 100
+_MIXTURE_STEPS = 300
+_SHARES = (0.005, 0.9)  # of hidden likes that are believed
+# What is believed before any song is seen, and how many songs would outweigh it. Chosen on the tasks of
+# tests/benchmarks/bench_accuracy.py, where calibration was best; half or twice as much changes little.
+_PRIOR_SHARE, _PRIOR_SHARE_SONGS = 0.2, 8
+_PRIOR_VARIANCE_SONGS = 4  # the variance of all decisions is the prior of that within a component
 _MAX_HALF_WIDTH = 0.45
 # In units of 1 / standard deviation of the decisions. A head that ranks held-out songs backwards or
 # by chance says nothing; so flat a slope leaves all scores near one half, and keeps the order.
@@ -20,13 +28,12 @@ _MIN_SLOPE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """Platt scaling: probability = 1 / (1 + exp(-(a * decision + b))).
+    """From a decision to a probability: 1 / (1 + exp(-(a * decision + b))).
 
-    The prior is *balanced*: 0.5 means that the song fits the likes and the rest equally well, or,
-    a song drawn by a fair coin from either side would be a like in half of such cases. The true
-    share of likes in a library is unknown (nobody labels songs at random), and with 7 likes beside
-    2,000 unlabelled songs a prior from counts would call everything a dislike. Where the other side
-    is unlabelled it hides some likes, so a score is a cautious estimate (Elkan & Noto 2008).
+    Beside an unlabelled library (`fit_mixture`) a score is the probability that a song *of this library*
+    is liked: the share of likes hidden in it is estimated, for nobody labels songs at random, and
+    counts of labels say nothing about it. With dislikes alone (`fit`) the prior is *balanced*: 0.5 means that
+    the song fits the likes and the dislikes equally well.
 
     Parameters
     ----------
@@ -107,6 +114,47 @@ class Calibration:
             slope, offset = _MIN_SLOPE, 0.0
         return cls(a=slope / spread, b=offset - slope * centre / spread)
 
+    @classmethod
+    def fit_mixture(cls, likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray) -> "Calibration":
+        """Fit beside unlabelled songs, some of which are likes that nobody has labelled.
+
+        The unlabelled decisions are taken for a mixture of two normal distributions of one width: hidden
+        likes, that score as the `likes` do, and the rest, whose centre is found together with the
+        share of hidden likes by expectation-maximisation (McLachlan & Peel 2000, "Finite mixture
+        models"). The posterior of such a mixture is a logistic function of the decision.
+
+        Parameters
+        ----------
+        likes : ndarray, shape (n_like,), float64
+            Decisions on likes that the head took for unlabelled; see `classify.spies`.
+        unlabelled : ndarray, shape (n_unlabelled,), float64
+            At least one.
+        dislikes : ndarray, shape (n_dislike,), float64
+            They belong to the rest for certain.
+
+        Returns
+        -------
+        Calibration
+
+        Raises
+        ------
+        ClassifyError
+            If likes or unlabelled are empty or a decision is not finite.
+        """
+        known = np.concatenate([likes, unlabelled, dislikes])
+        if not (len(likes) and len(unlabelled)) or not np.isfinite(known).all():
+            raise ClassifyError(
+                f"calibration needs finite decisions of both sides; it has {len(likes)} likes and "
+                f"{len(unlabelled)} unlabelled songs"
+            )
+        spread = float(known.std())
+        if spread <= 1e-9 * max(1.0, float(np.abs(known).max())):  # every song alike: nothing to go on
+            return cls(a=_MIN_SLOPE, b=-_MIN_SLOPE * float(known.mean()))
+        slope, offset = _mixture(likes / spread, unlabelled / spread, dislikes / spread)
+        if slope < _MIN_SLOPE:  # likes score no higher than the rest: no claim is made
+            return cls(a=_MIN_SLOPE / spread, b=-_MIN_SLOPE * float(known.mean()) / spread)
+        return cls(a=slope / spread, b=offset)
+
 
 def _newton(x: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[float, float]:
     """Minimise the weighted cross-entropy of slope * x + offset; convex, with step halving."""
@@ -133,6 +181,26 @@ def _newton(x: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[fl
         params = params - size * step
         value = loss(params)
     return float(params[0]), float(params[1])
+
+
+def _mixture(likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray) -> tuple[float, float]:
+    """Return slope and offset of the posterior of a like; decisions come scaled to unit variance."""
+    like_mean = float(likes.mean())
+    squares = float(np.square(likes - like_mean).sum())
+    rest_mean, variance, share = float(np.median(unlabelled)), 1.0, 0.2
+    for _ in range(_MIXTURE_STEPS):
+        slope = (like_mean - rest_mean) / variance
+        offset = float(np.log(share / (1 - share))) - (like_mean**2 - rest_mean**2) / (2 * variance)
+        hidden = 0.5 * (1 + np.tanh((slope * unlabelled + offset) / 2))  # probability of each
+        rest = np.concatenate([1 - hidden, np.ones(len(dislikes))])
+        decisions = np.concatenate([unlabelled, dislikes])
+        found = float(hidden.sum()) + _PRIOR_SHARE * _PRIOR_SHARE_SONGS
+        share = float(np.clip(found / (len(unlabelled) + _PRIOR_SHARE_SONGS), *_SHARES))
+        mass = float(rest.sum()) + 1e-9
+        rest_mean = float(rest @ decisions) / mass
+        within = float(rest @ np.square(decisions - rest_mean)) + squares + _PRIOR_VARIANCE_SONGS
+        variance = within / (mass + len(likes) - 1 + _PRIOR_VARIANCE_SONGS)
+    return slope, offset
 
 
 def unsure_band(n_like: int, n_other: int, *, threshold: float = THRESHOLD) -> tuple[float, float]:

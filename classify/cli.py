@@ -19,7 +19,7 @@ import typer
 
 if TYPE_CHECKING:
     from classify.demo import DemoResult
-    from classify.library import ScoredSong
+    from classify.library import ScoredSong, Trained
     from embed import Failure
 
 __all__ = ["app", "main"]
@@ -35,6 +35,7 @@ cache_app = typer.Typer(no_args_is_help=True, help="What is stored, and where.")
 app.add_typer(cache_app, name="cache")
 
 _EXIT_FAILED, _EXIT_INTERRUPTED = 1, 130
+_FEW_LIKES = 7
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Paths = Annotated[
@@ -216,40 +217,28 @@ def train(
             workers=workers,
             progress=progress,
         )
-    learnt = trained.taste
     if as_json:
-        _print_json(
-            {
-                "taste": trained.path.stem if output else taste,
-                "path": str(trained.path),
-                "encoder": learnt.encoder,
-                "head": learnt.head,
-                "n_like": learnt.n_like,
-                "n_dislike": learnt.n_dislike,
-                "n_unlabelled": learnt.n_unlabelled,
-                "auc": learnt.auc,
-                "auc_ci90": learnt.auc_ci90,
-                "threshold": learnt.threshold,
-                "note": learnt.note,
-                "failed": [asdict(failure) for failure in trained.failed],
-                "fit_s": trained.fit_s,
-                "wall_s": trained.wall_s,
-            }
-        )
+        name = trained.path.stem if output else taste
+        _print_json({"taste": name, "path": str(trained.path)} | _describe(trained))
     else:
+        learnt = trained.taste
         typer.echo(
             f"Learnt from {learnt.n_like} likes, {learnt.n_dislike} dislikes and {learnt.n_unlabelled} "
             f"unlabelled songs in {trained.fit_s:.1f} s: {trained.path}"
         )
         typer.echo(_auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
-    if learnt.n_like < _FEW_LIKES:
-        typer.echo(
-            f"sevensongs: {learnt.n_like} likes are few; about {_FEW_LIKES} give a taste to rely on", err=True
-        )
+    if trained.taste.n_like < _FEW_LIKES:
+        few = f"{trained.taste.n_like} likes are few; about {_FEW_LIKES} give a taste to rely on"
+        typer.echo(f"sevensongs: {few}", err=True)
     _end(trained.failed)
 
 
-_FEW_LIKES = 7
+def _describe(trained: Trained) -> dict[str, Any]:
+    taste = trained.taste
+    names = ("encoder", "head", "n_like", "n_dislike", "n_unlabelled", "auc", "auc_ci90", "threshold", "note")
+    fields = {name: getattr(taste, name) for name in names}
+    failed = [asdict(failure) for failure in trained.failed]
+    return fields | {"failed": failed, "fit_s": trained.fit_s, "wall_s": trained.wall_s}
 
 
 @app.command()
@@ -388,7 +377,7 @@ def _show_demo(result: DemoResult) -> None:
     from classify.output import render
 
     typer.echo(
-        "The music: 28 generated tracks of the package immich-memories-music, 14 acoustic, 14 electronic."
+        "The music: 28 generated tracks of the package immich-memories-music, 15 acoustic, 13 electronic."
     )
     typer.echo(f"The listener likes {len(result.likes)} acoustic ones:")
     for path in result.likes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.calibrate import Calibration, unsure_band
+from classify.calibrate import MIN_MIXTURE, Calibration, unsure_band
 from classify.errors import LabelError
 from classify.examples import (
     DISLIKE,
@@ -19,8 +19,9 @@ from classify.examples import (
     example_weights,
     prepare_examples,
 )
-from classify.features import FloatArray, LabelledSongs, SongTransform, Vectors
+from classify.features import FloatArray, LabelledSongs, SongTransform, Vectors, row_span
 from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
+from classify.spies import SpyDecisions, send_spies
 from classify.taste import Taste
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def fit_taste(
     Returns
     -------
     Taste
-        Calibrated on held-out decisions only. Where nothing can be held out (a single negative),
-        `auc` is None and the unsure band as wide as it gets.
+        Calibrated on decisions that no song's own label has touched. Where nothing can be held out (a
+        single negative), `auc` is None and the unsure band as wide as it gets.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def _fit_taste(
         head=head,
         transform=transform,
         layers=tuple(fitted.layers()),
-        calibration=_calibrate(held_out),
+        calibration=_calibrate(held_out, send_spies(examples.take(few), rows[few], make, seed=seed)),
         likes=examples.digests_where(examples.labels == LIKE),
         dislikes=examples.digests_where(examples.labels == DISLIKE),
         unlabelled=examples.digests_where(examples.labels == UNLABELLED),
@@ -141,7 +142,7 @@ def one_thread() -> AbstractContextManager[object]:
     The matrices are small: a second thread costs more than it brings (three times the time for the
     dense head on two cores), and the bits of a taste would depend on how many cores there are.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=1)
     return limits
@@ -194,11 +195,7 @@ def head_ranker(make: "Callable[[], Head]", rows: Vectors, labels: NDArray[np.in
     callable
         From indices of rows to decisions, shape (n,).
     """
-    # Heads do not care which way the axes point, so all of them may share the rows' own span: n
-    # numbers a row instead of dim, once instead of for each fold.
-    wide = rows.astype(np.float64)
-    if rows.shape[1] > rows.shape[0]:
-        wide = wide @ np.linalg.qr(wide.T)[0]  # (n, n)
+    wide = row_span(rows)
 
     def rank(train: NDArray[np.intp]) -> FloatArray:
         chosen = labels[train]
@@ -244,7 +241,9 @@ def note_on(examples: Examples, held_out: HeldOut | None) -> str:
     return "; ".join(notes)
 
 
-def _calibrate(held_out: HeldOut | None) -> Calibration:
+def _calibrate(held_out: HeldOut | None, spies: SpyDecisions | None) -> Calibration:
+    if spies is not None and len(spies.unlabelled) >= MIN_MIXTURE:
+        return Calibration.fit_mixture(spies.likes, spies.unlabelled, spies.dislikes)
     if held_out is None:
         return Calibration()  # the head's own logistic function; the band says "unsure" anyway
     weights = example_weights(held_out.labels)

@@ -10,7 +10,7 @@ from classify.examples import LIKE, Examples
 from classify.features import FloatArray
 from classify.metrics import pair_wins
 
-__all__ = ["HeldOut", "Ranker", "bootstrap_auc", "cross_fit"]
+__all__ = ["HeldOut", "Ranker", "bootstrap_auc", "cross_fit", "deal_folds"]
 
 IntArray = NDArray[np.intp]
 # Learns from some rows (indices) and returns its decisions on all rows, shape (n,).
@@ -117,8 +117,8 @@ def cross_fit(
     by_song = len(np.unique(examples.groups[likes])) < 2
     groups = songs if by_song else examples.groups
     other_units = groups if len(np.unique(groups[others])) > 1 else songs
-    like_folds = _folds(groups[likes], max_like_folds, rng)
-    other_folds = _folds(other_units[others], n_other_folds, rng)
+    like_folds = deal_folds(groups[likes], max_like_folds, rng)
+    other_folds = deal_folds(other_units[others], n_other_folds, rng)
     like_side = np.full((len(likes), other_folds.max() + 1), np.nan)
     other_side = np.full((len(others), like_folds.max() + 1), np.nan)
     for k in range(like_folds.max() + 1):
@@ -161,8 +161,21 @@ def _held_out(
     )
 
 
-def _folds(groups: IntArray, n_folds: int, rng: np.random.Generator) -> IntArray:
-    """Deal whole groups into folds of about equal size, the large ones first."""
+def deal_folds(groups: IntArray, n_folds: int, rng: np.random.Generator) -> IntArray:
+    """Deal whole groups into folds of about equal size, the large ones first.
+
+    Parameters
+    ----------
+    groups : ndarray of int, shape (n,)
+    n_folds : int
+        At most so many; not more than there are groups.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        The fold of each, from 0.
+    """
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     filled = np.zeros(min(n_folds, len(names)), dtype=np.intp)
     fold_of = np.zeros(len(names), dtype=np.intp)

@@ -1,6 +1,6 @@
 """From paths to songs: embed what is missing, read vectors from the cache, train, score, evaluate.
 
-This is what the command calls; from Python, `classify.train`, `classify.score` and `classify.evaluation`.
+This is what the command calls; from Python, `classify.train`, `classify.score` and `classify.evaluate`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ __all__ = ["ScoredSong", "Scores", "Trained", "evaluate", "score", "train"]
 
 Paths = Sequence[str | os.PathLike[str]]
 Tell = Callable[[Progress], None]
+
+# What taggers write where they don't know the artist; such songs have nothing in common.
+_NOBODY = frozenset({"various artists", "various", "unknown artist", "unknown", "<unknown>", "va"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -304,9 +307,11 @@ class _Library:
         """Name each recording's group: its artist, else its album; songs without either stand alone."""
         groups: dict[str, str] = {}
         for row in self._catalog.load().values():
-            name = row.artist or row.album
-            if row.digest and name:
-                groups[row.digest] = f"artist:{name.casefold()}" if row.artist else f"album:{name}"
+            artist = (row.artist or "").casefold()
+            if row.digest and artist and artist not in _NOBODY:
+                groups[row.digest] = f"artist:{artist}"
+            elif row.digest and row.album:
+                groups[row.digest] = f"album:{row.album.casefold()}"
         return groups
 
 

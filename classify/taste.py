@@ -191,7 +191,7 @@ class Taste:
         Returns
         -------
         ndarray, shape (n,), float64
-            Probability in [0, 1] of being liked, under a balanced prior (see `Calibration`). A song
+            Probability in [0, 1] of being liked (see `Calibration` for the prior). A song
             gets the same float alone and among others.
 
         Raises
