@@ -6,7 +6,6 @@ Whatever is slow to import is imported inside the command that needs it, so that
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import os
 import sys
@@ -470,7 +469,9 @@ def _say_failures(failures: tuple[Failure, ...], word: str) -> None:
 
 
 def _print_json(document: Any) -> None:
-    _print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    from classify.output import to_json
+
+    _print(to_json(document) + "\n")
 
 
 def _print(text: str) -> None:

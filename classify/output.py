@@ -13,18 +13,27 @@ from typing import Any
 
 from classify.errors import ClassifyError
 
-__all__ = ["FORMATS", "Row", "render", "write_text"]
+__all__ = ["FORMATS", "Row", "render", "to_json", "write_text"]
 
 Row = Mapping[str, Any]
 
 
+def to_json(document: Any, *, indent: int | None = 1) -> str:
+    """Write a JSON document that is valid UTF-8 whatever a file is called.
+
+    Bytes of a file name that are not UTF-8 (surrogate escapes in Python) come out as ``\\udcXX``, which
+    Python's ``json`` and ``os.fsencode`` turn back into the same name.
+    """
+    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def _json(rows: Sequence[Row]) -> str:
-    return json.dumps(list(rows), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return to_json(list(rows)) + "\n"
 
 
 def _jsonl(rows: Sequence[Row]) -> str:
-    lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
-    return "".join(line + "\n" for line in lines)
+    return "".join(to_json(row, indent=None) + "\n" for row in rows)
 
 
 def _csv(rows: Sequence[Row]) -> str:
@@ -48,7 +57,7 @@ def _m3u8(rows: Sequence[Row]) -> str:
     for row in rows:
         if "error" in row or "\n" in row["path"] or "\r" in row["path"]:
             continue  # a playlist has no way to hold either
-        name = " - ".join(str(row[key]) for key in ("artist", "title") if row.get(key))
+        name = " - ".join(" ".join(str(row[key]).split()) for key in ("artist", "title") if row.get(key))
         seconds = round(row.get("duration_s") or -1)
         lines += [f"#EXTINF:{seconds},{name or Path(row['path']).stem}", row["path"]]
     return "\n".join(lines) + "\n"
