@@ -19,9 +19,9 @@ Row = Mapping[str, Any]
 
 
 def to_json(document: Any, *, indent: int | None = 1) -> str:
-    """Write a JSON document that is valid UTF-8 whatever a file is called.
+    r"""Write a JSON document that is valid UTF-8 whatever a file is called.
 
-    Bytes of a file name that are not UTF-8 (surrogate escapes in Python) come out as ``\\udcXX``, which
+    Bytes of a file name that are not UTF-8 (surrogate escapes in Python) come out as ``\udcXX``, which
     Python's ``json`` and ``os.fsencode`` turn back into the same name.
     """
     text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
