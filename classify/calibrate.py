@@ -184,23 +184,67 @@ def _newton(x: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[fl
 
 
 def _mixture(likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray) -> tuple[float, float]:
-    """Return slope and offset of the posterior of a like; decisions come scaled to unit variance."""
+    """Return slope and offset of the posterior of a like; decisions come scaled to unit variance.
+
+    The likelihood has several peaks (a library half of which is liked also looks like one wide heap), so
+    the climb starts from several places and the highest peak wins.
+    """
+    starts = [(share, quantile) for share in (0.05, 0.2, 0.5) for quantile in (0.1, 0.3, 0.5)]
+    climbs = [_climb(likes, unlabelled, dislikes, *start) for start in starts]
+    best = max(climbs, key=lambda climb: climb[0])
+    return best[1], best[2]
+
+
+def _climb(
+    likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray, share: float, quantile: float
+) -> tuple[float, float, float]:
+    """Climb by expectation-maximisation; return the log posterior there, slope and offset."""
     like_mean = float(likes.mean())
     squares = float(np.square(likes - like_mean).sum())
-    rest_mean, variance, share = float(np.median(unlabelled)), 1.0, 0.2
+    decisions = np.concatenate([unlabelled, dislikes])
+    rest_mean, variance = float(np.quantile(unlabelled, quantile)), 0.5
+    value = -np.inf
     for _ in range(_MIXTURE_STEPS):
         slope = (like_mean - rest_mean) / variance
         offset = float(np.log(share / (1 - share))) - (like_mean**2 - rest_mean**2) / (2 * variance)
+        previous, value = (
+            value,
+            _log_posterior(
+                decisions, rest_mean, variance, share, slope * unlabelled + offset, squares, len(likes)
+            ),
+        )
+        if abs(value - previous) < 1e-9 * abs(value):
+            break
         hidden = 0.5 * (1 + np.tanh((slope * unlabelled + offset) / 2))  # probability of each
         rest = np.concatenate([1 - hidden, np.ones(len(dislikes))])
-        decisions = np.concatenate([unlabelled, dislikes])
         found = float(hidden.sum()) + _PRIOR_SHARE * _PRIOR_SHARE_SONGS
         share = float(np.clip(found / (len(unlabelled) + _PRIOR_SHARE_SONGS), *_SHARES))
         mass = float(rest.sum()) + 1e-9
         rest_mean = float(rest @ decisions) / mass
-        within = float(rest @ np.square(decisions - rest_mean)) + squares + _PRIOR_VARIANCE_SONGS
-        variance = within / (mass + len(likes) - 1 + _PRIOR_VARIANCE_SONGS)
-    return slope, offset
+        spread = float(rest @ np.square(decisions - rest_mean) + squares)
+        spread += float(hidden @ np.square(unlabelled - like_mean))
+        n_songs = len(decisions) + len(likes) - 1
+        variance = (spread + _PRIOR_VARIANCE_SONGS) / (n_songs + _PRIOR_VARIANCE_SONGS)
+    return value, slope, offset
+
+
+def _log_posterior(
+    decisions: FloatArray,
+    rest_mean: float,
+    variance: float,
+    share: float,
+    logits: FloatArray,
+    squares: float,
+    n_like: int,
+) -> float:
+    """Return what the climb raises, up to a constant: log-likelihood and log-priors."""
+    rest = -np.square(decisions - rest_mean) / (2 * variance) - 0.5 * np.log(variance)
+    # log(share * N(like) + (1 - share) * N(rest)) = log((1 - share) * N(rest)) + log(1 + odds)
+    mixed = len(logits) * np.log(1 - share) + np.logaddexp(0, logits).sum()
+    n_known = n_like - 1 + _PRIOR_VARIANCE_SONGS
+    known = -(squares + _PRIOR_VARIANCE_SONGS) / (2 * variance) - 0.5 * n_known * np.log(variance)
+    prior = _PRIOR_SHARE * np.log(share) + (1 - _PRIOR_SHARE) * np.log(1 - share)
+    return float(rest.sum() + mixed + known + _PRIOR_SHARE_SONGS * prior)
 
 
 def unsure_band(n_like: int, n_other: int, *, threshold: float = THRESHOLD) -> tuple[float, float]:

@@ -34,6 +34,7 @@ __all__ = ["fit_taste", "head_ranker", "make_head", "note_on", "one_thread", "th
 # Enough to calibrate and to tell an AUC; the final head learns from all.
 MAX_HELD_OUT_NEGATIVES = 400
 MAX_LIKE_FOLDS = 10
+_CHANCE = 0.5
 
 
 def fit_taste(
@@ -115,6 +116,7 @@ def _fit_taste(
         max_like_folds=MAX_LIKE_FOLDS,
         seed=seed,
     )
+    interval = None if held_out is None else bootstrap_auc(held_out, seed=seed)
     fitted = make().fit(rows, examples.is_like, example_weights(examples.labels))
     return Taste(
         encoder=encoder,
@@ -126,9 +128,9 @@ def _fit_taste(
         likes=examples.digests_where(examples.labels == LIKE),
         dislikes=examples.digests_where(examples.labels == DISLIKE),
         unlabelled=examples.digests_where(examples.labels == UNLABELLED),
-        unsure=_unsure(held_out),
+        unsure=_unsure(held_out, interval),
         auc=None if held_out is None else held_out.auc,
-        auc_ci90=None if held_out is None else bootstrap_auc(held_out, seed=seed),
+        auc_ci90=interval,
         note=note_on(examples, held_out),
         seed=seed,
         created_at=created_at or datetime.now(UTC).isoformat(timespec="seconds"),
@@ -250,9 +252,9 @@ def _calibrate(held_out: HeldOut | None, spies: SpyDecisions | None) -> Calibrat
     return Calibration.fit(held_out.decisions, held_out.is_like, weights)
 
 
-def _unsure(held_out: HeldOut | None) -> tuple[float, float]:
-    if held_out is None:
-        return unsure_band(0, 0)
+def _unsure(held_out: HeldOut | None, interval: tuple[float, float] | None) -> tuple[float, float]:
+    if held_out is None or interval is None or interval[0] <= _CHANCE:
+        return unsure_band(0, 0)  # it may rank no better than a coin: no verdict on anything
     n_groups = len(np.unique(held_out.like_groups)), len(np.unique(held_out.other_groups))
     return unsure_band(*n_groups)
 
