@@ -42,6 +42,8 @@ def read_spans(info: AudioInfo, spans: Sequence[Span]) -> Iterator[NDArray[np.fl
     AudioError
         If the file can't be read any more, or nothing in it decodes.
     """
+    if not spans:
+        return
     cutter = _Cutter(spans)
     with open_audio(info.path) as (container, stream):
         packets = Packets(container, stream)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from embed.runtime import (
     CONSTANTS_FILE,
     MODEL_FILE,
     Manifest,
+    digest_files,
     open_litert,
     read_manifest,
     write_manifest,
@@ -34,7 +36,11 @@ from embed.runtime import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["compile_encoder", "compile_in_child"]
+__all__ = [
+    "compile_encoder",
+    "compile_in_child",
+    "probe_signal",
+]
 
 _MAX_DIFFERENCE = 1e-4  # of the compiled network from the original, relative to its largest output
 _CHILD_TIMEOUT_S = 900
@@ -50,7 +56,8 @@ def compile_in_child(name: str, folder: Path) -> str:
         As `compile_encoder`; also if the child dies or takes too long.
     """
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
-    environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
+    # "" is the working folder, in a script from stdin.
+    environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
     command = [sys.executable, "-P", "-W", "ignore", "-m", "embed.compiler", name, str(folder)]
     try:
         child = subprocess.run(
@@ -69,7 +76,7 @@ def compile_in_child(name: str, folder: Path) -> str:
             f"Compiling the encoder {name} ended with exit code {child.returncode}: {' '.join(tail)}"
         ) from None
     if "error" in answer:
-        raise _ERRORS[answer["kind"]](answer["error"])
+        raise _ERRORS.get(answer["kind"], EncoderError)(answer["error"])
     return answer["fingerprint"]
 
 
@@ -145,13 +152,16 @@ def _convert(
 
     signature = tf.TensorSpec(network.input_shape, tf.float32)
     try:
-        function = tf.function(network.function).get_concrete_function(signature)
+        # AutoGraph would wrap our errors in its tracebacks.
+        function = tf.function(network.function, autograph=False).get_concrete_function(signature)
         wanted = np.stack([function(tf.constant(x.reshape(network.input_shape))).numpy() for x in inputs])
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise EncoderError(
             f"{spec.name} does not map a window of {spec.grid.window_samples} samples to embeddings: "
             f"{' '.join(str(error).split())[:300]}"
         ) from error
+    if not np.isfinite(wanted).all():
+        raise EncoderError(f"{spec.name} gives NaN or infinity for a test signal (silence, noise, tones).")
     dim = int(wanted.shape[-1])
     try:
         model = bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
@@ -184,7 +194,7 @@ def _store(
             (part / MODEL_FILE).write_bytes(model)
         arrays: dict[str, Any] = dict(constants)
         np.savez(part / CONSTANTS_FILE, **arrays)
-        write_manifest(part, manifest)
+        write_manifest(part, replace(manifest, files_sha256=digest_files(part)))
         target = folder / manifest.fingerprint
         if target.exists() and read_manifest(target) is None:
             shutil.rmtree(target)

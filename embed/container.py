@@ -39,6 +39,8 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
                 kinds = {str(stream.type) for stream in container.streams} or {"nothing"}
                 raise AudioError(f"holds no audio stream, only {', '.join(sorted(kinds))}")
             stream = container.streams.audio[0]
+            if cast("Any", stream).codec_context is None:
+                raise AudioError("holds audio of a codec that FFmpeg has no decoder for")
             stream.codec_context.thread_count = 1  # workers are processes; and one packet in, its frames out
             yield cast("InputContainer", container), stream
     except av.FFmpegError as error:
@@ -54,10 +56,11 @@ def _regular_file(path: str) -> Iterator[BinaryIO]:
     """Open a regular file; a FIFO or a device would block for ever."""
     # O_NONBLOCK so that opening a FIFO returns; it does nothing to regular files.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)  # before fdopen, which leaves a folder's open when it refuses it
+        raise AudioError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise AudioError("is not a regular file")
         if status.st_size == 0:
             raise AudioError("is empty (0 bytes)")
         yield file
@@ -75,15 +78,23 @@ class Packets:
         import av
 
         n_packets = 0
+        is_mp3 = self._stream.codec_context.name.startswith("mp3")
         try:
             for packet in self._container.demux(self._stream):
-                if packet.size:
+                if packet.size and not (is_mp3 and _is_junk(packet)):
                     n_packets += 1
                     yield packet
         except av.FFmpegError as error:
             if n_packets == 0:
                 raise
             self.warning = f"broken after {n_packets} packets ({_reason(error)}); used up to there"
+
+
+def _is_junk(packet: av.Packet[Any]) -> bool:
+    """Whether an MP3 packet holds no frame, but a piece of a tag (APE with cover art) or of garbage."""
+    start = memoryview(packet)[:2].tobytes()
+    # A frame begins with eleven bits that are set; decoders pass over zeros before it, and refuse all else.
+    return start[0] != 0 and (start[0] != 0xFF or start[-1] < 0xE0)
 
 
 def decode_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioFrame]:

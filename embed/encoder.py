@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 
     from embed.runtime import Manifest, Run
 
-__all__ = ["ENCODERS", "Encoder", "EncoderSpec", "encoder_spec", "load_encoder", "prepare_encoder"]
+__all__ = [
+    "ENCODERS",
+    "Encoder",
+    "EncoderSpec",
+    "PreparedEncoder",
+    "encoder_spec",
+    "encoders_folder",
+    "load_encoder",
+    "open_encoder",
+    "prepare_encoder",
+]
 
 _log = logging.getLogger("sevensongs")
 _FRONT_END_VERSION = 1
@@ -53,6 +63,8 @@ class EncoderSpec:
         Builds the TensorFlow network from the weights.
     front_end : callable or None
         From windows (n, window_samples) to what the network reads; None where it reads the windows.
+    front_end_params : mapping of name to number
+        What the front end computes with; part of the fingerprint.
     tag_scores : callable or None
         From embeddings and the network's constants to the scores of its own tags.
     """
@@ -64,6 +76,7 @@ class EncoderSpec:
     fetch: Callable[[Path], Weights] | None = None
     build: Callable[[Weights], Network]
     front_end: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]] | None = None
+    front_end_params: Mapping[str, int | float] = field(default_factory=dict)
     tag_scores: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]] | None = None
     how_to_get: str
 
@@ -89,6 +102,7 @@ class EncoderSpec:
                 "pad_samples": self.grid.pad_samples,
                 "n_parts": self.grid.n_parts,
                 "front_end_version": _FRONT_END_VERSION,
+                **{f"front_end_{name}": value for name, value in self.front_end_params.items()},
             }
         )
 
@@ -107,6 +121,7 @@ ENCODERS: Mapping[str, EncoderSpec] = {
         locate=musicnn.locate,
         build=musicnn.build,
         front_end=musicnn.front_end,
+        front_end_params=asdict(musicnn.FRONT_END),
         tag_scores=musicnn.tag_scores,
         how_to_get=musicnn.HOW_TO_GET,
     ),
@@ -218,7 +233,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
         if not fingerprint and spec.fetch is None:
             raise
     manifest = read_manifest(folder / fingerprint) if fingerprint else None
-    if manifest is None:
+    if manifest is None or _other_version(spec, manifest):
         from embed.compiler import compile_in_child
 
         _log.info("Preparing the encoder %s (once, about half a minute)", spec.name)
@@ -343,6 +358,7 @@ class Encoder:
         Parameters
         ----------
         windows : ndarray, shape (n, window_samples), float32
+            One or more.
         parts : sequence of int, optional
             How many parts of each window count (see `Grid`); default: all.
 
@@ -356,17 +372,34 @@ class Encoder:
         EncoderError
             If the network gives numbers that are not finite.
         """
+        counts = [self.spec.grid.n_parts] * len(windows) if parts is None else parts
+        embeddings = self.embed_parts(windows)
+        return np.stack([one[:count].mean(axis=0) for one, count in zip(embeddings, counts, strict=True)])
+
+    def embed_parts(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed each part of windows of the grid (see `Grid`), such as YAMNet's patches.
+
+        Parameters
+        ----------
+        windows : ndarray, shape (n, window_samples), float32
+            One or more.
+
+        Returns
+        -------
+        ndarray, shape (n, n_parts, dim), float32
+
+        Raises
+        ------
+        EncoderError
+            If the network gives numbers that are not finite.
+        """
         inputs = windows
         if self.spec.front_end is not None:
             inputs = self.spec.front_end(windows, self._constants)
-        counts = parts or [self.spec.grid.n_parts] * len(inputs)
-        # (n_parts, dim) each, averaged to (dim,)
-        frames = np.stack(
-            [self._run(one)[:count].mean(axis=0) for one, count in zip(inputs, counts, strict=True)]
-        )
-        if not np.isfinite(frames).all():
+        embeddings = np.stack([self._run(one) for one in inputs])
+        if not np.isfinite(embeddings).all():
             raise EncoderError(f"{self.spec.name} gave numbers that are not finite")
-        return frames
+        return embeddings
 
     def tag_scores(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Score the encoder's own tags for embeddings (n, dim): (n, len(tags)), in [0, 1].
@@ -395,6 +428,12 @@ def _last_fingerprint(folder: Path, spec: EncoderSpec) -> str:
         return _name_file(folder, spec).read_text(encoding="ascii").strip()
     except OSError:
         return ""
+
+
+def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
+    """Whether an encoder was compiled for another front end, as can be where the weights have gone."""
+    weights = Weights(path=Path(manifest.weights_path), sha256=manifest.weights_sha256)
+    return spec.fingerprint(weights) != manifest.fingerprint
 
 
 def _remember(folder: Path, spec: EncoderSpec, fingerprint: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes
 from urllib.request import url2pathname
 
 __all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "find_audio"]
@@ -21,6 +23,7 @@ AUDIO_SUFFIXES = frozenset({
 # fmt: on
 """What a folder is searched for. A file that is named itself is tried whatever its suffix."""
 PLAYLIST_SUFFIXES = frozenset({".m3u", ".m3u8"})
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 _MAX_LIST_BYTES = 256 * 2**20  # of a playlist or CSV; a million paths are some 100 MiB
 
 
@@ -93,7 +96,7 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
         yield Failure(path=folder, error=f"can't be searched ({error.strerror})")
         return
     for entry in entries:
-        if entry.is_dir():
+        if os.path.isdir(entry.path):  # entry.is_dir() raises for a link that leads to itself
             yield from _walk(entry.path, seen)
         elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
             yield entry.path
@@ -117,20 +120,18 @@ def _listed(path: str, read: Callable[[str], Iterator[str]]) -> Iterator[str | F
 
 
 def _text(content: bytes) -> str:
-    """Decode a list: UTF-8, with or without a mark, else Windows-1252, as old players wrote."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", "replace")
+    """Decode a list: UTF-8, with or without a mark; other bytes are kept, as in the names of files."""
+    return content.decode("utf-8-sig", "surrogateescape")
 
 
 def _playlist_entries(text: str) -> Iterator[str]:
-    lines = (line.strip() for line in text.splitlines())
+    # Not splitlines: it also splits at U+2028 and the like, which names may hold.
+    lines = (line.strip() for line in re.split(r"[\r\n]+", text))
     return (line for line in lines if line and not line.startswith("#"))
 
 
 def _csv_entries(text: str) -> Iterator[str]:
-    rows = csv.DictReader(text.splitlines())
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     if "path" not in (rows.fieldnames or ()):
         found = ", ".join(map(str, rows.fieldnames or ())) or "none"
         raise ValueError(f"is a CSV without a column 'path' (its columns: {found})")
@@ -140,12 +141,27 @@ def _csv_entries(text: str) -> Iterator[str]:
 def _resolve(entry: str, folder: str) -> str | Failure:
     if "\0" in entry:
         return Failure(path=entry.replace("\0", "?"), error="holds a NUL, so it is no path")
-    scheme = urlsplit(entry).scheme.lower() if "://" in entry else ""
-    if scheme == "file":
-        entry = url2pathname(urlsplit(entry).path)
-    elif scheme:
+    url = _URL.fullmatch(entry)
+    if url and url[1].lower() != "file":
         return Failure(path=entry, error="is a URL; only files are read")
-    path = os.path.abspath(os.path.join(folder, entry))
-    if not os.path.exists(path) and os.sep == "/" and "\\" in entry:
-        path = os.path.abspath(os.path.join(folder, entry.replace("\\", "/")))
-    return _existing(path)
+    if url:
+        entry = _path_of(url[3])
+    candidates = [os.path.abspath(os.path.join(folder, reading)) for reading in _readings(entry)]
+    return next((_existing(path) for path in candidates if os.path.exists(path)), _existing(candidates[-1]))
+
+
+def _path_of(url_path: str) -> str:
+    """Turn a ``file:`` URL's path into one of this system."""
+    return url2pathname(url_path) if os.name == "nt" else os.fsdecode(unquote_to_bytes(url_path))
+
+
+def _readings(entry: str) -> Iterator[str]:
+    r"""Give what an entry may mean: its very bytes, Windows-1252 as old players wrote, ``\\`` for ``/``."""
+    yield entry
+    try:
+        entry.encode("utf-8")
+    except UnicodeEncodeError:
+        entry = entry.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+        yield entry
+    if os.sep == "/" and "\\" in entry:
+        yield entry.replace("\\", "/")

@@ -22,13 +22,24 @@ from embed.network import Network, Weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["RATE_HZ", "STEP_SAMPLES", "WINDOW_SAMPLES", "build", "fetch", "locate", "pick_embeddings"]
+__all__ = [
+    "RATE_HZ",
+    "STEP_SAMPLES",
+    "WINDOW_SAMPLES",
+    "build",
+    "fetch",
+    "how_to_get",
+    "last_layer",
+    "locate",
+    "pick_embeddings",
+]
 
 RATE_HZ = 16000
 """What TF Hub's models of this kind listen at."""
 WINDOW_SAMPLES = STEP_SAMPLES = 48000
 """A model whose own frames we don't know gets 3 s at a time, and its embeddings of them are averaged."""
-_TIMEOUT_S = 60
+_TIMEOUT_S = 60.0
+"""How long a hub may be silent; the environment variable SEVENSONGS_HUB_TIMEOUT_S says otherwise."""
 
 
 def locate(handle: str, *, name: str = "") -> Weights:
@@ -44,7 +55,7 @@ def locate(handle: str, *, name: str = "") -> Weights:
         If it is nowhere, or what is there is incomplete.
     """
     for folder in _candidates(handle, name):
-        if folder.is_dir() and any(folder.iterdir()):
+        if _has_files(folder):
             return Weights(path=folder, sha256=_digest(folder))
     if "://" not in handle:
         raise EncoderUnavailable(
@@ -68,17 +79,25 @@ def fetch(handle: str, *, name: str, into: Path) -> Weights:
     Raises
     ------
     EncoderUnavailable
-        If it can't be had: refused, unreachable, timed out, or arrived incomplete.
+        If it can't be had: refused, unreachable, timed out, or arrived incomplete; or if an earlier
+        download left half of it.
     """
+    for folder in _candidates(handle, name):
+        if _has_files(folder):
+            _digest(folder)  # tensorflow_hub would take what is there for the model
     import socket
 
     import tensorflow_hub
+    from tensorflow_hub import compressed_module_resolver
 
     os.environ.setdefault("TFHUB_CACHE_DIR", str(into))
-    socket.setdefaulttimeout(_TIMEOUT_S)  # tensorflow_hub sets none and would wait for ever
+    timeout_s = float(os.environ.get("SEVENSONGS_HUB_TIMEOUT_S") or _TIMEOUT_S)
+    socket.setdefaulttimeout(timeout_s)  # tensorflow_hub sets none and would wait for ever
+    # The lock of a download that was killed would be waited for twice 10 minutes.
+    compressed_module_resolver.LOCK_FILE_TIMEOUT_SEC = timeout_s
     try:
         folder = Path(tensorflow_hub.resolve(handle))
-    except (OSError, ValueError, RuntimeError, EOFError) as error:
+    except Exception as error:  # of urllib, http.client, tarfile, zlib or TensorFlow: we don't have it
         reason = " ".join(str(error).split()) or type(error).__name__
         raise EncoderUnavailable(
             f"TF Hub did not give {handle}: {reason[:300]}. {how_to_get(handle, name)}"
@@ -133,6 +152,9 @@ def pick_embeddings(output: Any) -> Any:
         output = output[named[0] if named else next(iter(output))]
     if isinstance(output, tuple | list):
         output = output[1 if len(output) == 3 else 0]
+    dtype = getattr(output, "dtype", None)
+    if not getattr(dtype, "is_floating", False):
+        raise EncoderError(f"The model returns {getattr(dtype, 'name', type(output).__name__)}, not numbers.")
     if output.shape.rank is None or output.shape.rank < 1 or output.shape[-1] is None:
         raise EncoderError(f"The model's embedding has shape {output.shape}, without a fixed width.")
     return output
@@ -171,6 +193,13 @@ def _candidates(handle: str, name: str) -> list[Path]:
     return [Path(models) / name, *found] if models and name else found
 
 
+def _has_files(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        raise EncoderUnavailable(f"The folder {folder} can't be read ({error.strerror}).") from error
+
+
 def _digest(folder: Path) -> str:
     """Digest a SavedModel's files, names and contents."""
     graph = folder / "saved_model.pb"
@@ -181,10 +210,13 @@ def _digest(folder: Path) -> str:
                 f"The SavedModel in {folder} is incomplete: {needed.relative_to(folder)} is missing, "
                 "as after a download that broke off. Remove that folder and try again."
             )
-    files = [graph, *sorted((folder / "variables").iterdir()), *sorted((folder / "assets").glob("*"))]
+    files = [graph, *sorted((folder / "variables").rglob("*")), *sorted((folder / "assets").rglob("*"))]
     digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as stream:
-            one = hashlib.file_digest(stream, "sha256").hexdigest()
+    for file in filter(Path.is_file, files):
+        try:
+            with file.open("rb") as stream:
+                one = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise EncoderUnavailable(f"The file {file} can't be read ({error.strerror}).") from error
         digest.update(f"{file.relative_to(folder).as_posix()} {one}\n".encode())
     return digest.hexdigest()

@@ -47,6 +47,7 @@ HOW_TO_GET = (
     "uv installs it with the project; with pip: pip install --no-deps musicnn==0.1.0 "
     "(--no-deps because only its data files are wanted)"
 )
+_REINSTALL = "Reinstall it: pip install --force-reinstall --no-deps musicnn==0.1.0"
 _BATCH_NORM_EPSILON = 1e-3  # the default of the TensorFlow 1 layer it was trained with
 
 # The Million Song Dataset's 50 most frequent Last.fm tags, in the order of the network's outputs.
@@ -82,13 +83,12 @@ def locate() -> Weights:
     except OSError as error:
         raise EncoderUnavailable(
             f"The musicnn wheel in {folder.parent} lacks its checkpoint ({error.strerror}: "
-            f"{error.filename}). Reinstall it: pip install --force-reinstall --no-deps musicnn==0.1.0."
+            f"{error.filename}). {_REINSTALL}."
         ) from error
     if digest != WEIGHTS_SHA256:
         raise EncoderUnavailable(
             f"The musicnn checkpoint {data} has SHA-256 {digest[:12]}…, expected {WEIGHTS_SHA256[:12]}…: "
-            "it is damaged or another release. "
-            "Reinstall it: pip install --force-reinstall --no-deps musicnn==0.1.0."
+            f"it is damaged or another release. {_REINSTALL}."
         )
     return Weights(path=folder, sha256=digest)
 
@@ -128,15 +128,21 @@ def build(weights: Weights) -> Network:
         From a log-mel patch (1, 187, 96) to the 1506 pools of the mid-end (1, 1506): for each of the
         753 channels its maximum and its mean over time, interleaved as the network's dense layer reads them.
     """
+    import tensorflow as tf
     from tensorflow.python.training import py_checkpoint_reader
 
     # The checkpoint's prefix is the empty file name in this folder.
-    reader = py_checkpoint_reader.NewCheckpointReader(f"{weights.path}/")
-    variables = {
-        name: np.asarray(reader.get_tensor(name))
-        for name in reader.get_variable_to_shape_map()
-        if "Adam" not in name
-    }
+    try:
+        reader = py_checkpoint_reader.NewCheckpointReader(f"{weights.path}/")
+        variables = {
+            name: np.asarray(reader.get_tensor(name))
+            for name in reader.get_variable_to_shape_map()
+            if "Adam" not in name
+        }
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        raise EncoderUnavailable(
+            f"TensorFlow can't read the musicnn checkpoint in {weights.path} ({error}). {_REINSTALL}."
+        ) from error
     return Network(
         function=lambda patch: _pools(patch, variables),
         input_shape=(1, N_STFT_FRAMES, FRONT_END.n_mels),

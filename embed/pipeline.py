@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from joblib import cpu_count  # of those that we may use: affinity, cgroup
+
 from cache import WHOLE, Catalog, EmbeddingStore, Entry, Recording, default_root
 from embed.encoder import PreparedEncoder, prepare_encoder
 from embed.errors import AudioError, EmbedError, EncoderError
@@ -20,12 +22,11 @@ from embed.find import Failure, find_audio
 from embed.pool import Outcome, WorkerCrashed, WorkerPool
 from embed.recording import AudioInfo
 from embed.windows import coverage_windows
-from embed.worker import embed_recording, probe
+from embed.worker import UnusableEmbedding, embed_recording, probe
 
 __all__ = ["DEVICES", "EmbedReport", "Progress", "embed_library"]
 
 DEVICES = ("auto", "cpu", "gpu")
-_BATCH_SONGS = 64
 _BATCH_S = 20.0
 _POLL_S = 1.0
 
@@ -82,6 +83,7 @@ def embed_library(
     workers: int | None = None,
     device: str = "auto",
     retry_failed: bool = False,
+    batch_songs: int = 64,
     progress: Callable[[Progress], None] | None = None,
 ) -> EmbedReport:
     """Put every song into the cache; skip what is there.
@@ -102,6 +104,8 @@ def embed_library(
         Where the network runs. ``auto`` is the processor; ``gpu`` is TensorFlow on a GPU, one process.
     retry_failed : bool
         Try files again that failed before and have not changed since.
+    batch_songs : int
+        How many songs are committed together; a kill loses at most these, or 20 s of work.
     progress : callable, optional
         Called in this process whenever a song is done.
 
@@ -131,6 +135,7 @@ def embed_library(
         prepared=prepared,
         n_windows=n_windows,
         runtime=runtime,
+        batch_songs=batch_songs,
         failed=list(found.failures),
     )
     changed = list(run.sift(found.files, retry_failed=retry_failed))
@@ -167,6 +172,7 @@ class _Run:
     prepared: PreparedEncoder
     n_windows: int
     runtime: str | None
+    batch_songs: int
     failed: list[Failure]
     warnings: list[Failure] = field(default_factory=list)
     embedded: int = 0
@@ -231,12 +237,14 @@ class _Run:
         if isinstance(outcome.error, EncoderError):
             raise outcome.error
         reason = _reason(outcome.error)
-        files = [outcome.key]
+        files: list[tuple[_File, AudioInfo | None]] = [(outcome.key, None)]
         if isinstance(outcome.key, str):  # a digest: encoding failed, for every copy
-            files = [file for file, _ in self._waiting.pop(outcome.key)]
-        for file in files:
+            files = list(self._waiting.pop(outcome.key))
+        # That one encoder failed is not remembered: for others the file may be good, or is embedded already.
+        remembered = None if isinstance(outcome.error, UnusableEmbedding) else reason
+        for file, info in files:
             self.failed.append(Failure(path=file.path, error=reason))
-            self._recordings.append(_recording(file, error=reason))
+            self._recordings.append(_recording(file, info=None if remembered else info, error=remembered))
         return len(files)
 
     def _probed(self, file: _File, info: AudioInfo, pool: WorkerPool) -> int:
@@ -276,17 +284,17 @@ class _Run:
 
     def _commit_when_due(self) -> None:
         age_s = time.monotonic() - self._committed
-        if len(self._recordings) >= _BATCH_SONGS or age_s >= _BATCH_S:
+        if len(self._recordings) >= self.batch_songs or age_s >= _BATCH_S:
             self._commit()
 
     def _commit(self) -> None:
         """Write embeddings first: a catalog row without them would cost only a look, not a song."""
-        entries, self._entries = self._entries, []
-        recordings, self._recordings = self._recordings, []
-        if entries:
-            self.store.put(entries)
-        if recordings:
-            self.catalog.put(recordings)
+        if self._entries:
+            self.store.put(self._entries)
+            self._entries = []  # only now: interrupted before, they are put again, which does no harm
+        if self._recordings:
+            self.catalog.put(self._recordings)
+            self._recordings = []
         self._committed = time.monotonic()
 
 
@@ -319,7 +327,7 @@ def _n_workers(workers: int | None, device: str) -> int:
         raise EmbedError(f"workers is {workers}; at least 1 is needed")
     if device == "gpu":
         return 1  # the GPU's memory is one process's
-    return workers or len(os.sched_getaffinity(0))
+    return workers or cpu_count()
 
 
 def _runtime(device: str) -> str | None:

@@ -6,11 +6,15 @@ module again: `embed_library` works in scripts without a guard and in notebooks.
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +24,10 @@ from embed.errors import EmbedError
 
 __all__ = ["Outcome", "WorkerCrashed", "WorkerPool"]
 
-_AHEAD = 3  # tasks given out for each worker: enough that none waits, few enough to hold in memory
+_PARENT_POLL_S = 0.5
+# Tasks given out for each worker: enough that none waits. No more than loky's queue holds (2 n + 1), because
+# its manager thread prints a KeyError when the workers are killed while tasks wait outside that queue.
+_AHEAD = 2
 # Each worker has one core; a numeric library's own threads would only fight over it.
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -101,27 +108,63 @@ class WorkerPool:
     def _start(self, task: _Task) -> None:
         if self._executor is None:
             self._executor = ProcessPoolExecutor(
-                max_workers=self._n_workers, initializer=_ignore_interrupt, env=_ENVIRONMENT
+                max_workers=self._n_workers,
+                initializer=_depend_on,
+                initargs=(os.getpid(),),
+                env=_ENVIRONMENT,
             )
-        self._running[self._executor.submit(task.function, *task.arguments)] = task
+        try:
+            with _interrupts_blocked():
+                future = self._executor.submit(task.function, *task.arguments)
+            self._running[future] = task
+        except BrokenProcessPool:  # since `outcomes` last looked
+            self._suspects.append(task)
+            if not self._running:
+                self.close(kill=True)
 
     def _try_alone(self, task: _Task) -> Iterator[Outcome]:
         self._start(task)
+        if not self._running:
+            return  # the workers were dead already; it is a suspect again, and gets new ones
         (future,) = self._running
         try:
-            yield Outcome(key=task.key, value=future.result())
+            outcome = Outcome(key=task.key, value=future.result())
         except BrokenProcessPool:
             self.close(kill=True)
             crash = WorkerCrashed(
                 "the process that read it died: a crash of the decoder, or too little memory"
             )
-            yield Outcome(key=task.key, error=crash)
+            outcome = Outcome(key=task.key, error=crash)
         except Exception as error:  # the task's own; handed on
-            yield Outcome(key=task.key, error=error)
-        finally:
-            self._running.clear()
+            outcome = Outcome(key=task.key, error=error)
+        self._running.clear()
+        yield outcome  # at the end, because whoever takes it may submit the next task at once
 
 
-def _ignore_interrupt() -> None:
-    """Leave Ctrl-C to the parent, which commits what is done before it ends the workers."""
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Have workers that are started meanwhile leave Ctrl-C to the parent, which commits what is done.
+
+    They inherit the mask, so that they are quiet even while they still import.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _depend_on(parent: int) -> None:
+    """Leave Ctrl-C to the parent and die with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    """End this worker when its parent was killed; it would wait for tasks for ever."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_POLL_S)
+    os._exit(1)

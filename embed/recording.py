@@ -13,6 +13,7 @@ from embed.tags import Tags, read_tags
 
 if TYPE_CHECKING:
     import av
+    from av.container import InputContainer
 
 __all__ = ["MIN_DURATION_S", "AudioInfo", "probe"]
 
@@ -20,7 +21,9 @@ MIN_DURATION_S = 0.5
 """Shorter recordings are refused: there is no music to hear in them."""
 _RATES_HZ = (1000, 768000)
 _MAX_CHANNELS = 64
-_MAX_BACKSTEP_S = 0.1  # by which timestamps may run backwards (Vorbis in Ogg) before they are mistrusted
+_MAX_STRAY_S = 0.1  # by which timestamps may jump (back a little: Vorbis in Ogg) before they are mistrusted
+_MAX_PACKET_S = 10.0  # Monkey's Audio packs 7 s; a last packet that claims more hides a wrong length
+_GUESSED_LENGTH = frozenset({"aac", "asf"})
 _N_HEAD_PACKETS = 8  # decoded by `probe`, to learn how the decoder maps packets to samples
 
 
@@ -70,6 +73,7 @@ def probe(path: str) -> AudioInfo:
     with open_audio(path) as (container, stream):
         context = stream.codec_context
         head, clock = _Head(stream), _Clock(stream)
+        expected_s = _expected_s(container)
         digest = audio_hash(codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels)
         packets = Packets(container, stream)
         for packet in packets:
@@ -84,7 +88,7 @@ def probe(path: str) -> AudioInfo:
             n_samples = clock.n_samples(head.first_pts, head.rate_hz)
         codec = context.name if counted or clock.strict else ""  # "": decode from the start
         tags = read_tags(container.metadata, stream.metadata)
-    n_samples = n_samples or _count_samples(path)
+    n_samples = n_samples or _count_samples(path, head.rate_hz)
     if n_samples < MIN_DURATION_S * head.rate_hz:
         raise AudioError(
             f"holds {n_samples / head.rate_hz:.2f} s of audio; at least {MIN_DURATION_S} s are needed"
@@ -102,8 +106,20 @@ def probe(path: str) -> AudioInfo:
         n_channels=head.n_channels,
         n_samples=n_samples,
         tags=tags,
-        warning=packets.warning,
+        warning=packets.warning or _cut_short(n_samples / head.rate_hz, expected_s),
     )
+
+
+def _expected_s(container: InputContainer) -> float:
+    """Return the length that a file's header tells; 0 where FFmpeg guesses it from the file's size."""
+    return 0.0 if container.format.name in _GUESSED_LENGTH else (container.duration or 0) / 1e6
+
+
+def _cut_short(duration_s: float, expected_s: float) -> str | None:
+    """Say that a file ends early, where that is more than headers err by."""
+    if expected_s - duration_s <= max(1.0, 0.02 * expected_s):
+        return None
+    return f"ends after {duration_s:.1f} s of an expected {expected_s:.1f} s; it may be cut short"
 
 
 class _Head:
@@ -168,6 +184,9 @@ class _Clock:
         self._time_base = stream.time_base
         self._end: int | None = None
         self._backstep = 0
+        self._gap = 0  # the longest that no packet fills
+        self._timed = False  # whether the last packet says how long it is
+        self._longest = 0
         self.n_packets = 0
 
     def see(self, packet: av.Packet[Any]) -> None:
@@ -178,26 +197,37 @@ class _Clock:
         end = packet.pts + (packet.duration or 0)
         if self._end is not None:
             self._backstep = max(self._backstep, self._end - packet.pts)
+            if self._timed:
+                self._gap = max(self._gap, packet.pts - self._end)
+        self._timed = bool(packet.duration)
+        self._longest = max(self._longest, packet.duration or 0)
         self._end = end if self._end is None else max(self._end, end)
 
     @property
     def strict(self) -> bool:
-        """Whether every packet begins where the one before it ended, or later."""
-        return self._backstep <= 0
+        """Whether every packet begins where the one before it ended, or a little later."""
+        return self._backstep <= 0 and not self._jumps
+
+    @property
+    def _jumps(self) -> bool:
+        """Whether time jumps: chained recordings start at zero again, and a damaged clock says anything."""
+        if self._time_base is None:
+            return False
+        stray_s = max(self._backstep, self._gap) * self._time_base
+        return stray_s > _MAX_STRAY_S or self._longest * self._time_base > _MAX_PACKET_S
 
     def n_samples(self, first_pts: int | None, rate_hz: int) -> int:
         """Return the length after the first sample; 0 where the timestamps don't tell."""
-        if self._end is None or first_pts is None or self._time_base is None:
+        if self._end is None or first_pts is None or self._time_base is None or self._jumps:
             return 0
-        if self._backstep * self._time_base > _MAX_BACKSTEP_S:
-            return 0  # such as recordings chained in one Ogg file, each of which starts at zero
         return max(0, round((self._end - first_pts) * self._time_base * rate_hz))
 
 
-def _count_samples(path: str) -> int:
-    """Decode a whole file to learn its length; for files whose timestamps can't be trusted."""
+def _count_samples(path: str, rate_hz: int) -> int:
+    """Decode a whole file to learn its length at `rate_hz`; for timestamps that can't be trusted."""
     n_samples = 0
     with open_audio(path) as (container, stream):
         for packet in Packets(container, stream):
-            n_samples += sum(f.samples for f in decode_packet(stream.codec_context, packet))
+            frames = decode_packet(stream.codec_context, packet)
+            n_samples += sum(frame.samples for frame in frames if frame.sample_rate == rate_hz)
     return n_samples

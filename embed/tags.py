@@ -26,17 +26,15 @@ def read_tags(*sources: Mapping[str, str]) -> Tags:
     """
     merged: dict[str, str] = {}
     for source in reversed(sources):
-        merged.update({key.lower(): value for key, value in source.items()})
+        merged.update({key.lower(): text for key, value in source.items() if (text := _clean(value))})
     return Tags(
-        artist=_clean(merged.get("artist") or merged.get("album_artist")),
-        title=_clean(merged.get("title")),
-        album=_clean(merged.get("album")),
+        artist=merged.get("artist") or merged.get("album_artist"),
+        title=merged.get("title"),
+        album=merged.get("album"),
     )
 
 
-def _clean(text: str | None) -> str | None:
-    if text is None:
-        return None
+def _clean(text: str) -> str:
     if not text.isascii():
         raw = text.encode("utf-8", "surrogateescape")
         try:
@@ -44,4 +42,4 @@ def _clean(text: str | None) -> str | None:
         except UnicodeDecodeError:
             text = raw.decode("cp1252", "replace")
     printable = "".join(c if c.isprintable() else " " for c in text)
-    return " ".join(printable.split())[:_MAX_CHARS] or None
+    return " ".join(printable.split())[:_MAX_CHARS].rstrip()

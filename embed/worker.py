@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["embed_recording", "probe", "song_vector"]
+__all__ = ["UnusableEmbedding", "embed_recording", "probe", "song_vector"]
 
 _MAX_FLOAT16 = float(np.finfo(np.float16).max)
 _BLOCK = 16  # windows embedded at a time, so that memory stays flat on a ten-hour recording
+
+
+class UnusableEmbedding(AudioError):  # noqa: N818  says what it is
+    """One encoder gives numbers for a recording that can't be stored; another may do better."""
 
 
 def embed_recording(
@@ -48,6 +52,8 @@ def embed_recording(
     ------
     AudioError
         If the recording gives no usable audio.
+    UnusableEmbedding
+        If its embedding is not finite or too large to store.
     EncoderError
         If the encoder can't be opened: no recording would do better.
     """
@@ -126,10 +132,10 @@ def _embed(encoder: Encoder, windows: NDArray[np.float32], parts: Sequence[int])
     try:
         frames = encoder.embed_windows(windows, parts)
     except EncoderError as error:
-        raise AudioError(str(error)) from error
+        raise UnusableEmbedding(str(error)) from error
     largest = float(np.abs(frames).max())
     if largest > _MAX_FLOAT16:
-        raise AudioError(
+        raise UnusableEmbedding(
             f"its embedding reaches {largest:.3g}; the cache stores float16, up to {_MAX_FLOAT16:g}"
         )
     return frames.astype(np.float16)

@@ -1,0 +1,245 @@
+"""The worker pool: one task may crash its process; the others must not notice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import embed
+from embed.pool import Outcome, WorkerCrashed, WorkerPool
+
+# The tasks are imported by the workers, so they live at the top level.
+
+
+def double(n: int) -> int:
+    return 2 * n
+
+
+def sleep_and_double(n: int) -> int:
+    time.sleep(0.02)
+    return 2 * n
+
+
+def die(how: str) -> None:
+    if how == "abort":
+        os.abort()  # as a failed assertion in native code
+    os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
+
+
+def die_slowly() -> None:
+    time.sleep(0.1)
+    die("kill")
+
+
+def complain(text: str) -> None:
+    raise ValueError(text)
+
+
+def return_what_does_not_pickle() -> Any:
+    return lambda: 0
+
+
+def sleep(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def wait_for(path: str) -> bool:
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    return True
+
+
+@pytest.fixture
+def pool() -> Iterator[WorkerPool]:
+    pool = WorkerPool(2)
+    yield pool
+    pool.close(kill=True)
+
+
+def run(pool: WorkerPool, tasks: list[tuple[Any, ...]]) -> list[Outcome]:
+    """Give out tasks (key, function, arguments...) as the pipeline does; collect their outcomes."""
+    outcomes: list[Outcome] = []
+    todo = iter(tasks)
+    exhausted = False
+    deadline = time.monotonic() + 60
+    while not exhausted or pool.busy:
+        assert time.monotonic() < deadline, "the pool hangs"
+        while pool.has_room and not exhausted:
+            task = next(todo, None)
+            exhausted = task is None
+            if task is not None:
+                pool.submit(*task)
+        outcomes += pool.outcomes(0.5)
+    return outcomes
+
+
+def test_every_key_comes_back_with_its_value(pool: WorkerPool) -> None:
+    tasks = [((n, "key"), double, n) for n in range(50)]
+    outcomes = run(pool, tasks)
+    assert {outcome.key: outcome.value for outcome in outcomes} == {(n, "key"): 2 * n for n in range(50)}
+    assert len(outcomes) == 50
+    assert all(outcome.error is None for outcome in outcomes)
+
+
+def test_a_task_that_raises_hands_its_error_back(pool: WorkerPool) -> None:
+    outcomes = {o.key: o for o in run(pool, [(0, double, 1), (1, complain, "so"), (2, double, 3)])}
+    assert isinstance(outcomes[1].error, ValueError)
+    assert str(outcomes[1].error) == "so"
+    assert (outcomes[0].value, outcomes[1].value, outcomes[2].value) == (2, None, 6)
+
+
+@pytest.mark.parametrize("how", ["kill", "abort"])
+def test_of_a_task_that_kills_its_process_only_its_own_outcome_is_lost(
+    pool: WorkerPool, how: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tasks: list[tuple[Any, ...]] = [(n, sleep_and_double, n) for n in range(20)]
+    tasks.insert(7, ("bad", die, how))
+    outcomes = run(pool, tasks)
+    assert len(outcomes) == 21
+    by_key = {outcome.key: outcome for outcome in outcomes}
+    assert isinstance(by_key["bad"].error, WorkerCrashed)
+    assert "died" in str(by_key["bad"].error)
+    assert [by_key[n].value for n in range(20)] == [2 * n for n in range(20)]
+    if how == "kill":  # an abort may be told of, by the fault handler
+        assert capfd.readouterr().err == ""
+
+
+def test_several_that_crash_are_all_found(pool: WorkerPool) -> None:
+    tasks: list[tuple[Any, ...]] = [(n, double, n) for n in range(12)]
+    for at in (0, 5, 6, 14):
+        tasks.insert(at, (f"bad {at}", die, "kill"))
+    by_key = {outcome.key: outcome for outcome in run(pool, tasks)}
+    assert len(by_key) == 16
+    for key, outcome in by_key.items():
+        assert isinstance(outcome.error, WorkerCrashed) == isinstance(key, str), key
+
+
+def test_a_task_submitted_while_suspects_are_tried_alone_is_not_lost(pool: WorkerPool) -> None:
+    # As the pipeline does: a probe's outcome makes it submit the embedding at once. After a crash that
+    # embedding was forgotten, and the song neither embedded nor reported.
+    tasks: list[tuple[Any, ...]] = [(n, sleep_and_double, n) for n in range(3)]
+    tasks.insert(0, ("bad", die_slowly))
+    values: dict[Any, Any] = {}
+    for task in tasks:
+        pool.submit(*task)
+    deadline = time.monotonic() + 60
+    while pool.busy:
+        assert time.monotonic() < deadline, "the pool hangs"
+        for outcome in pool.outcomes(0.5):
+            values[outcome.key] = outcome.value
+            if isinstance(outcome.key, int) and outcome.key < 100:
+                pool.submit(outcome.key + 100, double, outcome.key)
+    assert values == {"bad": None, 0: 0, 1: 2, 2: 4, 100: 0, 101: 2, 102: 4}
+
+
+def test_a_worker_may_die_between_two_looks(pool: WorkerPool) -> None:
+    # The next submit then meets a broken pool; it raised, and the whole run with it.
+    pool.submit("bad", die, "kill")
+    time.sleep(2)
+    pool.submit("good", double, 4)
+    pool.submit("better", double, 5)
+    outcomes = {outcome.key: outcome for outcome in run(pool, [])}
+    assert isinstance(outcomes["bad"].error, WorkerCrashed)
+    assert (outcomes["good"].value, outcomes["better"].value) == (8, 10)
+
+
+def test_what_does_not_pickle_is_an_error_of_its_task(pool: WorkerPool) -> None:
+    class Unpicklable:
+        def __reduce__(self) -> str:
+            raise TypeError("not me")
+
+    outcomes = {o.key: o for o in run(pool, [(0, double, Unpicklable()), (1, double, 1)])}
+    assert outcomes[0].error is not None
+    assert not isinstance(outcomes[0].error, WorkerCrashed)
+    assert outcomes[1].value == 2
+
+
+def test_tasks_ahead_are_bounded(pool: WorkerPool) -> None:
+    taken = 0
+
+    def endless() -> Iterator[int]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield taken
+
+    todo = endless()
+    for _ in range(10):
+        while pool.has_room:
+            pool.submit(next(todo), sleep, 0.05)
+        assert len(list(pool.outcomes(30))) >= 1
+    assert taken <= 10 * 4 + 4  # at most two tasks a worker are out at any time
+    n_out = 0
+    while pool.busy:
+        n_out += len(list(pool.outcomes(30)))
+    assert 0 < n_out <= 4
+
+
+def test_waiting_ends_after_the_timeout(pool: WorkerPool, tmp_path: Path) -> None:
+    pool.submit(0, wait_for, str(tmp_path / "go"))
+    started = time.monotonic()
+    assert list(pool.outcomes(0.3)) == []
+    assert 0.2 < time.monotonic() - started < 2
+    (tmp_path / "go").touch()
+    assert [outcome.value for outcome in pool.outcomes(30)] == [True]
+
+
+def test_closing_by_force_does_not_wait(capfd: pytest.CaptureFixture[str]) -> None:
+    # loky's manager thread printed a KeyError when tasks were waiting outside its queue.
+    pool = WorkerPool(2)
+    n = 0
+    while pool.has_room:
+        pool.submit(n, sleep, 60)
+        n += 1
+    time.sleep(1)
+    started = time.monotonic()
+    pool.close(kill=True)
+    assert time.monotonic() - started < 5
+    assert capfd.readouterr().err == ""
+
+
+def test_workers_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys, os, time, test_embed_pool as t\n"
+        "from embed.pool import WorkerPool\n"
+        "pool = WorkerPool(2)\n"
+        "for n in range(2): pool.submit(n, t.sleep, 0.5)\n"
+        "pids = set()\n"
+        "while pool.busy: pids |= {o.value for o in pool.outcomes(1)}\n"
+        "print(*pids, flush=True); time.sleep(60)\n"
+    )
+    search = os.pathsep.join([str(Path(embed.__file__).parents[1]), str(Path(__file__).parent)])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": search},
+    )
+    with parent:
+        assert parent.stdout is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert pids
+        assert all(is_running(pid) for pid in pids)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < deadline, "workers outlive their parent"
+        time.sleep(0.1)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        status = Path(f"/proc/{pid}/stat")
+        return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
+    except (ProcessLookupError, FileNotFoundError):
+        return False

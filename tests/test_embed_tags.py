@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import mutagen.id3
+import numpy as np
+import pytest
+from audio_files import KINDS, music
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embed.recording import probe
+from embed.tags import Tags, read_tags
+
+
+def test_the_first_source_wins_and_others_fill_in() -> None:
+    tags = read_tags({"artist": "A", "title": "T"}, {"artist": "B", "album": "L"})
+    assert tags == Tags(artist="A", title="T", album="L")
+
+
+def test_names_of_tags_are_read_in_any_case() -> None:
+    assert read_tags({"ARTIST": "A", "Title": "T", "aLbUm": "L"}) == Tags(artist="A", title="T", album="L")
+
+
+@pytest.mark.parametrize("artist", [None, "", "  ", "\x00"])
+def test_the_albums_artist_stands_in(artist: str | None) -> None:
+    source = {"album_artist": "Various"} | ({} if artist is None else {"artist": artist})
+    assert read_tags(source).artist == "Various"
+    assert read_tags(source | {"artist": "A"}).artist == "A"
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\n\t", "\x00"])
+def test_a_tag_without_text_is_none(empty: str) -> None:
+    assert read_tags({"title": empty}) == Tags()
+
+
+def test_no_source_gives_no_tags() -> None:
+    assert read_tags() == read_tags({}, {}) == Tags(artist=None, title=None, album=None)
+
+
+def test_latin_1_and_utf_8_are_told_apart() -> None:
+    latin = b"Bj\xf6rk".decode("utf-8", "surrogateescape")
+    assert read_tags({"artist": latin, "title": "Jóga"}) == Tags(artist="Björk", title="Jóga")
+    quotes = b"\x93Quoted\x94".decode("utf-8", "surrogateescape")
+    assert read_tags({"artist": quotes}).artist == "“Quoted”"  # cp1252, not ISO 8859-1
+
+
+def test_control_characters_and_novels_do_not_reach_a_table() -> None:
+    tags = read_tags({"title": "a\x1b[31m\r\nb\u202ec\t d", "album": "x" * 100_000})
+    assert tags.title == "a [31m b c d"
+    assert tags.album == "x" * 300
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_give_clean_text_or_none(raw: bytes) -> None:
+    title = read_tags({"title": raw.decode("utf-8", "surrogateescape")}).title
+    if title is not None:
+        assert title.isprintable()
+        assert title == title.strip() != ""
+        title.encode("utf-8")  # so that it can be printed and stored
+
+
+SUFFIXES = ["mp3-cbr", "flac", "vorbis", "opus", "aac", "alac", "wma", "wav-16", "aiff", "wavpack"]
+
+
+@pytest.mark.parametrize("name", SUFFIXES)
+def test_tags_of_every_container_are_read(tmp_path: Path, name: str) -> None:
+    kind = KINDS[name]
+    tags = {"artist": "Ärtist", "title": "Tïtle 日本", "album": "Album"}
+    if kind.suffix == ".aiff":
+        muxer = {"write_id3v2": "1"}
+        kind = type(kind)(**{**vars(kind), "muxer_options": muxer})
+    path = kind.write(tmp_path / f"a{kind.suffix}", music(1, 48000), 48000, tags)
+    assert probe(str(path)).tags == Tags(artist="Ärtist", title="Tïtle 日本", album="Album")
+
+
+def test_id3v1_in_latin_1_and_id3v2_in_invalid_utf_8(tmp_path: Path) -> None:
+    path = KINDS["mp3-cbr"].write(tmp_path / "a.mp3", music(1, 44100), 44100)
+    content = path.read_bytes()
+    start = content.index(b"\xff\xfb")
+    v1 = b"TAG" + b"T\xeftle".ljust(30, b"\0") + b"Bj\xf6rk".ljust(30, b"\0") + b"Alb\xfcm".ljust(30, b"\0")
+    (tmp_path / "v1.mp3").write_bytes(content[start:] + v1.ljust(128, b"\0"))
+    assert probe(str(tmp_path / "v1.mp3")).tags == Tags(artist="Björk", title="Tïtle", album="Albüm")
+    frame = b"\x03Bj\xf6rk"  # says UTF-8, is not
+    body = b"TPE1" + len(frame).to_bytes(4, "big") + b"\0\0" + frame
+    header = b"ID3\x04\0\0" + bytes([0, 0, 0, len(body)])
+    (tmp_path / "v2.mp3").write_bytes(header + body + content[start:])
+    probe(str(tmp_path / "v2.mp3"))  # FFmpeg may leave the tag out; the music counts
+
+
+def test_cover_art_before_the_audio_is_no_obstacle(tmp_path: Path) -> None:
+    path = KINDS["mp3-cbr"].write(tmp_path / "a.mp3", music(2, 44100), 44100)
+    plain = probe(str(path))
+    png = tmp_path / "c.png"
+    with av.open(str(png), "w", format="image2", options={"update": "1"}) as container:
+        stream = container.add_stream("png", rate=1)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "rgb24"
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    tags = mutagen.id3.ID3()
+    tags.add(mutagen.id3.APIC(encoding=3, mime="image/png", type=3, desc="", data=png.read_bytes()))
+    tags.add(mutagen.id3.TPE1(encoding=3, text=["Someone"]))
+    tags.save(path)
+    covered = probe(str(path))
+    assert covered.tags.artist == "Someone"
+    assert (covered.digest, covered.n_samples) == (plain.digest, plain.n_samples)
