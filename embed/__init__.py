@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from embed.audio import read_spans
-from embed.encoder import (
-    ENCODERS,
-    Encoder,
-    EncoderSpec,
-    PreparedEncoder,
-    encoder_spec,
-    load_encoder,
-    prepare_encoder,
-)
+from embed.encoder import Encoder, PreparedEncoder, load_encoder, prepare_encoder
 from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable, PathError
 from embed.find import Failure, FoundAudio, find_audio
 from embed.packets import Span
 from embed.pipeline import EmbedReport, Progress, embed_library
 from embed.recording import AudioInfo, probe
+from embed.registry import ENCODERS, EncoderSpec, encoder_spec
 from embed.status import EncoderStatus, encoder_status
 from embed.windows import Grid
 from embed.worker import song_vector

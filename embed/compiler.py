@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache import local_root
-from embed.encoder import EncoderSpec, encoder_spec
 from embed.errors import EmbedError, EncoderError, EncoderUnavailable
 from embed.network import Network, Weights
+from embed.registry import EncoderSpec, encoder_spec
 from embed.runtime import (
     CONSTANTS_FILE,
     MODEL_FILE,

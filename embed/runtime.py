@@ -25,7 +25,7 @@ from embed.network import Weights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embed.encoder import EncoderSpec
+    from embed.registry import EncoderSpec
 
 __all__ = [
     "Manifest",

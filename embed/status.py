@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.encoder import ENCODERS, encoders_folder
+from embed.encoder import encoders_folder, last_fingerprint
 from embed.errors import EncoderUnavailable
+from embed.registry import ENCODERS, EncoderSpec
 from embed.runtime import read_manifest
 
 __all__ = ["EncoderStatus", "encoder_status"]
@@ -19,7 +20,7 @@ class EncoderStatus:
     Attributes
     ----------
     ready : bool
-        Whether its weights are on this machine.
+        Whether its weights, or what was compiled from them, are on this machine.
     compiled : bool
         Whether it has been compiled for this cache, so that it starts at once.
     dim : int or None
@@ -41,25 +42,24 @@ class EncoderStatus:
 
 def encoder_status(root: str | Path | None = None) -> list[EncoderStatus]:
     """List the rows of `ENCODERS`; nothing is downloaded."""
-    rows = []
-    for key, spec in ENCODERS.items():
-        fingerprint = None
-        if key != "hub":
-            try:
-                fingerprint = spec.fingerprint(spec.locate())
-            except EncoderUnavailable:
-                fingerprint = None
-        folder = encoders_folder(root)
-        rows.append(
-            EncoderStatus(
-                name="hub:<handle or folder>" if key == "hub" else key,
-                ready=fingerprint is not None,
-                compiled=fingerprint is not None and read_manifest(folder / fingerprint) is not None,
-                dim=spec.dim,
-                frame_s=spec.frame_s,
-                hop_s=spec.hop_s,
-                fingerprint=fingerprint,
-                how_to_get=spec.how_to_get,
-            )
-        )
-    return rows
+    return [_status(key, spec, encoders_folder(root)) for key, spec in ENCODERS.items()]
+
+
+def _status(key: str, spec: EncoderSpec, folder: Path) -> EncoderStatus:
+    fingerprint = ""
+    if key != "hub":
+        try:
+            fingerprint = spec.fingerprint(spec.locate())
+        except EncoderUnavailable:
+            fingerprint = last_fingerprint(folder, spec)  # compiled, and the weights gone since
+    compiled = bool(fingerprint) and read_manifest(folder / fingerprint) is not None
+    return EncoderStatus(
+        name="hub:<handle or folder>" if key == "hub" else key,
+        ready=bool(fingerprint),
+        compiled=compiled,
+        dim=spec.dim,
+        frame_s=spec.frame_s,
+        hop_s=spec.hop_s,
+        fingerprint=fingerprint or None,
+        how_to_get=spec.how_to_get,
+    )

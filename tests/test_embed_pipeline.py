@@ -20,6 +20,7 @@ from mutagen.oggopus import OggOpus
 
 import cache
 import embed
+from embed import registry
 
 REPOSITORY = Path(embed.__file__).parents[1]
 
@@ -299,9 +300,7 @@ def test_an_encoder_that_fails_on_a_song_is_not_held_against_it(
     path = music / "0.opus"
     assert counts(embed.embed_library([path], root=root)) == (1, 0, 0)
     _double_the_mel_filters(root)
-    from embed import encoder
-
-    monkeypatch.setattr(encoder, "_FRONT_END_VERSION", 2)
+    monkeypatch.setattr(registry, "_FRONT_END_VERSION", 2)
     broken = embed.embed_library([path], root=root, workers=1)
     assert counts(broken) == (0, 0, 1)
     assert "not finite" in broken.failed[0].error or "float16" in broken.failed[0].error
@@ -314,7 +313,6 @@ def _double_the_mel_filters(root: Path) -> None:
     """Put beside the compiled encoder another that gives infinite numbers, as front end version 2."""
     from dataclasses import replace
 
-    from embed import encoder
     from embed.runtime import digest_files, read_manifest, write_manifest
 
     (folder,) = (path for path in (root / "encoders").iterdir() if path.is_dir())
@@ -322,7 +320,7 @@ def _double_the_mel_filters(root: Path) -> None:
     assert manifest is not None
     spec = embed.encoder_spec("musicnn")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "_FRONT_END_VERSION", 2)
+        patch.setattr(registry, "_FRONT_END_VERSION", 2)
         fingerprint = spec.fingerprint(spec.locate())
     other = folder.with_name(fingerprint)
     shutil.copytree(folder, other)

@@ -1,0 +1,173 @@
+"""The one table of encoders: frozen, pretrained networks that turn waveforms into embeddings.
+
+A new encoder is one file (`locate` its weights, `build` its network) and one row of `ENCODERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache import encoder_fingerprint
+from embed import hub, musicnn, vggish, yamnet
+from embed.errors import EncoderError
+from embed.network import Network, Weights
+from embed.windows import Grid
+
+__all__ = ["ENCODERS", "EncoderSpec", "encoder_spec"]
+
+_FRONT_END_VERSION = 1
+"""Raise it when the same weights would give other embeddings: resampling, front end, pooling."""
+
+Arrays = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSpec:
+    """One row of the table: where an encoder comes from and what it hears.
+
+    Attributes
+    ----------
+    grid : Grid
+        The windows it hears, in samples.
+    dim : int or None
+        Width of its embedding; None where only the model tells.
+    locate : callable
+        Finds the weights on this machine, or raises EncoderUnavailable.
+    fetch : callable or None
+        Downloads them into a folder; imports TensorFlow.
+    build : callable
+        Builds the TensorFlow network from the weights.
+    front_end : callable or None
+        From windows (n, window_samples) to what the network reads; None where it reads the windows.
+    front_end_params : mapping of name to number
+        What the front end computes with; part of the fingerprint.
+    tag_scores : callable or None
+        From embeddings and the network's constants to the scores of its own tags.
+    """
+
+    name: str
+    grid: Grid
+    dim: int | None
+    locate: Callable[[], Weights]
+    fetch: Callable[[Path], Weights] | None = None
+    build: Callable[[Weights], Network]
+    front_end: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]] | None = None
+    front_end_params: Mapping[str, int | float] = field(default_factory=dict)
+    tag_scores: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]] | None = None
+    how_to_get: str
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds that one stored frame covers."""
+        return self.grid.window_samples / self.grid.rate_hz
+
+    @property
+    def hop_s(self) -> float:
+        """Seconds from one stored frame to the next, at full coverage."""
+        return self.grid.step_samples / self.grid.rate_hz
+
+    def fingerprint(self, weights: Weights) -> str:
+        """Name everything that decides what an embedding is."""
+        return encoder_fingerprint(
+            {
+                "encoder": self.name.partition(":")[0],
+                "weights_sha256": weights.sha256,
+                "sample_rate_hz": self.grid.rate_hz,
+                "window_samples": self.grid.window_samples,
+                "step_samples": self.grid.step_samples,
+                "pad_samples": self.grid.pad_samples,
+                "n_parts": self.grid.n_parts,
+                "front_end_version": _FRONT_END_VERSION,
+                **{f"front_end_{name}": value for name, value in self.front_end_params.items()},
+            }
+        )
+
+
+ENCODERS: Mapping[str, EncoderSpec] = {
+    "musicnn": EncoderSpec(
+        name="musicnn",
+        # librosa centres STFT frames, so the first one begins half a frame before the recording.
+        grid=Grid(
+            rate_hz=musicnn.FRONT_END.sample_rate_hz,
+            window_samples=musicnn.WINDOW_SAMPLES,
+            step_samples=musicnn.STEP_SAMPLES,
+            pad_samples=musicnn.FRONT_END.n_fft // 2,
+        ),
+        dim=1506,
+        locate=musicnn.locate,
+        build=musicnn.build,
+        front_end=musicnn.front_end,
+        front_end_params=asdict(musicnn.FRONT_END),
+        tag_scores=musicnn.tag_scores,
+        how_to_get=musicnn.HOW_TO_GET,
+    ),
+    "yamnet": EncoderSpec(
+        name="yamnet",
+        grid=Grid(
+            rate_hz=hub.RATE_HZ,
+            window_samples=yamnet.WINDOW_SAMPLES,
+            step_samples=yamnet.STEP_SAMPLES,
+            n_parts=yamnet.N_PARTS,
+        ),
+        dim=1024,
+        locate=partial(hub.locate, yamnet.HANDLE, name="yamnet"),
+        fetch=lambda into: hub.fetch(yamnet.HANDLE, name="yamnet", into=into),
+        build=yamnet.build,
+        tag_scores=yamnet.tag_scores,
+        how_to_get=hub.how_to_get(yamnet.HANDLE, "yamnet"),
+    ),
+    "vggish": EncoderSpec(
+        name="vggish",
+        grid=Grid(
+            rate_hz=hub.RATE_HZ,
+            window_samples=vggish.WINDOW_SAMPLES,
+            step_samples=vggish.STEP_SAMPLES,
+            n_parts=vggish.N_PARTS,
+        ),
+        dim=128,
+        locate=partial(hub.locate, vggish.HANDLE, name="vggish"),
+        fetch=lambda into: hub.fetch(vggish.HANDLE, name="vggish", into=into),
+        build=vggish.build,
+        how_to_get=hub.how_to_get(vggish.HANDLE, "vggish"),
+    ),
+    # The pattern for `hub:<handle or folder>`; `encoder_spec` fills in the model.
+    "hub": EncoderSpec(
+        name="hub:",
+        grid=Grid(rate_hz=hub.RATE_HZ, window_samples=hub.WINDOW_SAMPLES, step_samples=hub.STEP_SAMPLES),
+        dim=None,
+        locate=partial(hub.locate, ""),
+        build=hub.build,
+        how_to_get="any SavedModel from a 16 kHz mono waveform to embeddings: its folder or TF Hub handle",
+    ),
+}
+
+
+def encoder_spec(name: str) -> EncoderSpec:
+    """Look an encoder up by name, or make the row of ``hub:<handle or folder>``.
+
+    Raises
+    ------
+    EncoderError
+        If there is none of that name.
+    """
+    kind, colon, model = name.partition(":")
+    if kind == "hub" and model:
+        handle = model if "://" in model else str(Path(model).expanduser().absolute())
+        fetch = partial(_fetch_handle, handle) if "://" in handle else None
+        return replace(ENCODERS["hub"], name=f"hub:{handle}", locate=partial(hub.locate, handle), fetch=fetch)
+    if colon or name == "hub" or name not in ENCODERS:
+        known = ", ".join(key for key in ENCODERS if key != "hub")
+        raise EncoderError(
+            f"There is no encoder {name!r}; there are {known} and hub:<TF Hub handle or folder>."
+        )
+    return ENCODERS[name]
+
+
+def _fetch_handle(handle: str, into: Path) -> Weights:
+    return hub.fetch(handle, name="", into=into)
