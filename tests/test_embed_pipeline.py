@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -403,6 +404,17 @@ def _running_in(group: int) -> list[str]:
     return running
 
 
+def _worker_cpu_s(group: int) -> float:
+    """Seconds of processor time that the workers of a command have used."""
+    ticks = 0
+    for pid in _running_in(group):
+        if int(pid) != group:
+            with suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+                ticks += int(fields[11]) + int(fields[12])  # utime, stime
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def while_workers_start(child: subprocess.Popen[str], root: Path) -> None:
     deadline = time.monotonic() + 30
     while len(_running_in(child.pid)) < 3:
@@ -412,7 +424,11 @@ def while_workers_start(child: subprocess.Popen[str], root: Path) -> None:
 
 def while_they_work(child: subprocess.Popen[str], root: Path) -> None:
     while_workers_start(child, root)
-    time.sleep(2.5)
+    deadline = time.monotonic() + 60
+    # A worker spends a second or two on starting, and half a second on each song.
+    while _worker_cpu_s(child.pid) < 8:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
