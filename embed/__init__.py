@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from embed.audio import read_spans
 from embed.encoder import Encoder, PreparedEncoder, load_encoder, prepare_encoder
-from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable, PathError
+from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable
 from embed.find import Failure, FoundAudio, find_audio
 from embed.packets import Span
 from embed.pipeline import EmbedReport, Progress, embed_library
@@ -28,7 +28,6 @@ __all__ = [
     "Failure",
     "FoundAudio",
     "Grid",
-    "PathError",
     "PreparedEncoder",
     "Progress",
     "Span",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AudioError", "EmbedError", "EncoderError", "EncoderUnavailable", "PathError"]
+__all__ = ["AudioError", "EmbedError", "EncoderError", "EncoderUnavailable", "WorkerCrashed"]
 
 
 class EmbedError(Exception):
@@ -13,13 +13,13 @@ class AudioError(EmbedError):
     """A file gives no usable audio; the message says why."""
 
 
-class PathError(EmbedError):
-    """A path, playlist or CSV that a user named can't be read."""
-
-
 class EncoderError(EmbedError):
     """An encoder is unknown, or computed something that is not an embedding."""
 
 
 class EncoderUnavailable(EncoderError):  # noqa: N818  says what it is
     """An encoder's weights can't be had; the message carries the remedy."""
+
+
+class WorkerCrashed(EmbedError):  # noqa: N818  says what happened
+    """The process that worked on a recording died (a crash of a native decoder, or killed for memory)."""

@@ -18,11 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
-from embed.errors import EmbedError
+from embed.errors import WorkerCrashed
 
-__all__ = ["Outcome", "WorkerCrashed", "WorkerPool"]
+__all__ = ["Outcome", "WorkerPool"]
 
 _PARENT_POLL_S = 0.5
 # Tasks given out for each worker: enough that none waits. No more than loky's queue holds (2 n + 1), because
@@ -30,10 +31,6 @@ _PARENT_POLL_S = 0.5
 _AHEAD = 2
 # Each worker has one core; a numeric library's own threads would only fight over it.
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-
-
-class WorkerCrashed(EmbedError):  # noqa: N818  says what happened
-    """The process that worked on a task died (a crash of a native decoder, or killed for memory)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +56,8 @@ class WorkerPool:
     are run again one at a time; the one that kills its worker alone ends with WorkerCrashed.
     """
 
-    def __init__(self, n_workers: int) -> None:
-        self._n_workers = n_workers
+    def __init__(self, n_workers: int | None = None) -> None:
+        self._n_workers = n_workers or cpu_count()  # those that we may use: affinity, cgroup
         self._executor: ProcessPoolExecutor | None = None
         self._running: dict[Future[Any], _Task] = {}
         self._suspects: deque[_Task] = deque()

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -233,8 +232,7 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         embed.load_encoder("musicnn", root=tmp_path / "cache")
 
 
-def test_a_compiled_encoder_starts_quickly_and_quietly(compiled: Path) -> None:
-    started = time.monotonic()
+def test_a_compiled_encoder_starts_without_tensorflow_and_quietly(compiled: Path) -> None:
     code = (
         "import sys, numpy as np, embed\n"
         "embed.load_encoder('musicnn', root=sys.argv[1]).embed(np.zeros(50000, np.float32))\n"
@@ -242,7 +240,6 @@ def test_a_compiled_encoder_starts_quickly_and_quietly(compiled: Path) -> None:
     )
     # LiteRT says "INFO: Created TensorFlow Lite XNNPACK delegate for CPU." otherwise.
     assert python(code, str(compiled)).communicate() == ("[]\n", "")
-    assert time.monotonic() - started < 5
 
 
 def test_errors_of_native_code_still_reach_stderr(capfd: pytest.CaptureFixture[str]) -> None:

@@ -102,17 +102,21 @@ def test_a_second_run_opens_no_unchanged_file(music: Path, root: Path) -> None:
     assert changed.failed[0].path == str(music / "1.opus")
 
 
-def test_a_second_run_is_quick(music: Path, root: Path) -> None:
+def test_a_second_run_starts_nothing_that_it_does_not_need(music: Path, root: Path) -> None:
     first = sevensongs(root, "embed", music)
     out, err = first.communicate()
     assert (first.returncode, err) == (0, "")
     assert out.startswith("4 found: 4 embedded in ")
-    started = time.monotonic()
-    child = sevensongs(root, "embed", "--json", music)
-    out, err = child.communicate()
-    wall_s = time.monotonic() - started
-    assert (child.returncode, json.loads(out)["embedded"], err) == (0, 0, "")
-    assert wall_s < 3  # 0.9 s on two cores; 1.5 s is what was promised
+    code = (
+        "import sys, embed\n"
+        "report = embed.embed_library([sys.argv[1]], root=sys.argv[2])\n"
+        "slow = ('tensorflow', 'sklearn', 'scipy', 'librosa', 'ai_edge_litert', 'av', 'joblib', 'soxr')\n"
+        "print(report.embedded, report.cached, [name for name in slow if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, music, root], capture_output=True, text=True, check=True
+    )
+    assert (done.stdout, done.stderr) == ("0 4 []\n", "")
 
 
 def rename(path: Path) -> None:
@@ -440,8 +444,11 @@ def test_ctrl_c_keeps_what_is_done(
     when(child, root)
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does, to the workers too
     out, err = child.communicate(timeout=30)
-    # No worker printed a traceback.
-    assert (child.returncode, out, err) == (130, "", "sevensongs: interrupted; what was done is kept\n")
+    assert (child.returncode, out) == (130, "")
+    # No worker printed a traceback; a slow machine may have had time for a line of progress.
+    *progress, last = err.splitlines()
+    assert last == "sevensongs: interrupted; what was done is kept"
+    assert all(" songs, " in line for line in progress)
     _wait_until_gone(child.pid)
     kept = len(cache.Catalog(root).load())
     if when is while_they_work:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import embed
-from embed.pool import Outcome, WorkerCrashed, WorkerPool
+from embed.errors import WorkerCrashed
+from embed.pool import Outcome, WorkerPool
 
 # The tasks are imported by the workers, so they live at the top level.
 
