@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from embed.errors import AudioError
+from embed.ogg import HidingFile, find_repeated_headers
 
 if TYPE_CHECKING:
     import av
@@ -33,7 +34,7 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
     try:
         with (
             _regular_file(path) as file,
-            av.open(file, options=_OPTIONS, metadata_errors="surrogateescape") as container,
+            _demuxer(file) as container,
         ):
             if not container.streams.audio:
                 kinds = {str(stream.type) for stream in container.streams} or {"nothing"}
@@ -42,13 +43,29 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
             if cast("Any", stream).codec_context is None:
                 raise AudioError("holds audio of a codec that FFmpeg has no decoder for")
             stream.codec_context.thread_count = 1  # workers are processes; and one packet in, its frames out
-            yield cast("InputContainer", container), stream
+            yield container, stream
     except av.FFmpegError as error:
         raise AudioError(f"is not audio that FFmpeg can read ({_reason(error)})") from error
     except OSError as error:
         raise AudioError(f"can't be read ({error.strerror or error})") from error
     except (ValueError, OverflowError) as error:
         raise AudioError(f"is not audio that PyAV can read ({error})") from error
+
+
+def _demuxer(file: BinaryIO) -> InputContainer:
+    import av
+
+    def open_(source: Any) -> InputContainer:
+        opened = av.open(source, options=_OPTIONS, metadata_errors="surrogateescape")
+        return cast("InputContainer", opened)
+
+    try:
+        return open_(file)
+    except av.InvalidDataError:
+        hidden = find_repeated_headers(file)
+        if hidden is None:
+            raise
+        return open_(HidingFile(file, *hidden))
 
 
 @contextmanager
