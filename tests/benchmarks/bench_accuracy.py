@@ -64,7 +64,7 @@ def main() -> None:
 
 def _collection(music: Path, encoder: str, root: Path | None) -> tuple[NDArray[np.str_], Vectors, str]:
     """Embed what is missing; return each song's taste (its folder), the vectors, the fingerprint."""
-    report = embed_library([music], root=root, encoder=encoder)
+    report = embed_library([music], root=root, encoder=encoder, retry_failed=True)
     from cache import default_root
 
     base = root or default_root()
