@@ -5,8 +5,9 @@ from cache.entry import WHOLE, Entry
 from cache.errors import CacheError, DamagedEntry, StoreFormatError
 from cache.inventory import CacheInfo, StoreInfo, cache_info, list_stores
 from cache.key import DIGEST_BYTES, audio_hash, encoder_fingerprint
-from cache.root import default_root, is_uri, local_root
+from cache.root import default_root, is_uri, local_root, require_writable
 from cache.store import EmbeddingStore
+from cache.upkeep import Soundness, prune_cache, verify_cache
 
 __all__ = [
     "DIGEST_BYTES",
@@ -18,6 +19,7 @@ __all__ = [
     "EmbeddingStore",
     "Entry",
     "Recording",
+    "Soundness",
     "StoreFormatError",
     "StoreInfo",
     "audio_hash",
@@ -27,4 +29,7 @@ __all__ = [
     "is_uri",
     "list_stores",
     "local_root",
+    "prune_cache",
+    "require_writable",
+    "verify_cache",
 ]

@@ -73,9 +73,9 @@ class Dataset:
             If it cannot be read.
         """
         # Saves the import of Lance where there is nothing to read.
-        if not is_uri(self.uri) and not Path(self.uri, "_versions").is_dir():
-            return None
         with lance_errors("open", self.uri):
+            if not is_uri(self.uri) and not Path(self.uri, "_versions").is_dir():
+                return None
             try:
                 found = _lance().dataset(self.uri)
             except (ValueError, FileNotFoundError) as error:

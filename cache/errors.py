@@ -24,6 +24,7 @@ ELSEWHERE = "or choose another folder with --cache or SEVENSONGS_CACHE"
 _REMEDIES = {
     1: ("the folder may not be written", f"change its permissions, {ELSEWHERE}"),
     13: ("permission denied", f"change the folder's permissions, {ELSEWHERE}"),
+    17: ("there is a file of that name, not a folder", "choose another folder with --cache"),
     20: ("a part of the path is a file, not a folder", "choose another folder with --cache"),
     27: ("a file grew beyond the allowed size", f"raise the limit (ulimit -f), {ELSEWHERE}"),
     28: ("the disk is full", f"free some space, {ELSEWHERE}"),

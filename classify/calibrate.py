@@ -13,6 +13,8 @@ __all__ = ["MIN_MIXTURE", "THRESHOLD", "Calibration", "unsure_band"]
 THRESHOLD = 0.5
 MIN_MIXTURE = 8
 """Unlabelled songs from which a share of hidden likes can be estimated at all."""
+_DOUBT = 0.005
+"""Nothing is more certain than this leaves it: a few songs can't tell one in a thousand."""
 _MAX_STEPS = 100
 _MIXTURE_STEPS = 300
 _SHARES = (0.005, 0.9)  # of hidden likes that are believed
@@ -28,7 +30,7 @@ _MIN_SLOPE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """From a decision to a probability: 1 / (1 + exp(-(a * decision + b))).
+    """From a decision to a probability: 1 / (1 + exp(-(a * decision + b))), between 0.005 and 0.995.
 
     Beside an unlabelled library (`fit_mixture`) a score is the probability that a song *of this library*
     is liked: the share of likes hidden in it is estimated, for nobody labels songs at random, and
@@ -61,8 +63,8 @@ class Calibration:
     def __call__(self, decisions: FloatArray) -> FloatArray:
         """Return probabilities in [0, 1], float64, in the shape of the decisions."""
         # tanh is the logistic function without overflow at either end
-        probabilities: FloatArray = 0.5 * (1 + np.tanh((self.a * decisions + self.b) / 2))
-        return probabilities
+        certain: FloatArray = 0.5 * (1 + np.tanh((self.a * decisions + self.b) / 2))
+        return _DOUBT + (1 - 2 * _DOUBT) * certain
 
     @classmethod
     def fit(cls, decisions: FloatArray, is_like: NDArray[np.bool_], weights: FloatArray) -> "Calibration":

@@ -5,21 +5,21 @@ Whatever is slow to import is imported inside the command that needs it, so that
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+from classify.cli_cache import cache_app
+from classify.console import EXIT_FAILED, end, print_json, print_text, reports_errors, say, say_failures
 
 if TYPE_CHECKING:
     from classify.demo import DemoResult
     from classify.library import ScoredSong, Trained
-    from embed import Failure
 
 __all__ = ["app", "main"]
 
@@ -30,19 +30,41 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Learns what you like from about seven songs, and scores the rest of your music.",
 )
-cache_app = typer.Typer(no_args_is_help=True, help="What is stored, and where.")
 app.add_typer(cache_app, name="cache")
 
-_EXIT_FAILED, _EXIT_INTERRUPTED = 1, 130
 _FEW_LIKES = 7
-_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 Paths = Annotated[
     list[str],
     typer.Argument(metavar="PATH...", help="Audio files, folders, playlists or CSVs with a path column."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-EncoderOption = Annotated[str, typer.Option("--encoder", help="See `sevensongs encoders`.")]
+
+
+def _known_encoder(name: str | None) -> str | None:
+    """Refuse a name that is no encoder's, as a wrong argument."""
+    from embed import EncoderError, encoder_spec
+
+    try:
+        return None if name is None else encoder_spec(name).name
+    except EncoderError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _known_coverage(coverage: str) -> str:
+    """Refuse what is no coverage, as a wrong argument."""
+    from embed import EmbedError, coverage_windows
+
+    try:
+        coverage_windows(coverage)
+    except EmbedError as error:
+        raise typer.BadParameter(str(error)) from error
+    return coverage
+
+
+EncoderOption = Annotated[
+    str, typer.Option("--encoder", callback=_known_encoder, help="See `sevensongs encoders`.")
+]
 TasteOption = Annotated[str, typer.Option("--taste", help="A name, or a file.")]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes; default: one for each core.")
@@ -51,6 +73,8 @@ WorkersOption = Annotated[
 
 def main() -> None:
     """Run the command."""
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  for the whole run
     app()
 
 
@@ -75,8 +99,15 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    if cache:
-        os.environ["SEVENSONGS_CACHE"] = cache
+    # For what we start: nothing is imported from the folder in which the command happens to run.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    root = cache or os.environ.get("SEVENSONGS_CACHE")
+    if root and "://" not in root:
+        root = os.path.abspath(os.path.expanduser(root))
+        if os.path.exists(root) and not os.path.isdir(root):
+            raise typer.BadParameter(f"the cache {root} is a file; name a folder", param_hint="--cache")
+    if root:
+        os.environ["SEVENSONGS_CACHE"] = root
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("sevensongs: %(message)s"))
     log = logging.getLogger("sevensongs")
@@ -84,44 +115,23 @@ def _options(
     log.setLevel(logging.DEBUG if verbose else logging.INFO)
 
 
-def _reports_errors(command: _Command) -> _Command:
-    """Turn errors into a line on stderr and an exit code."""
-
-    @functools.wraps(command)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        from cache import CacheError
-        from classify.errors import ClassifyError
-        from embed import EmbedError
-
-        try:
-            return command(*args, **kwargs)
-        except (CacheError, ClassifyError, EmbedError) as error:
-            typer.echo(f"sevensongs: {error}", err=True)
-            raise typer.Exit(_EXIT_FAILED) from error
-        except KeyboardInterrupt as error:
-            typer.echo("sevensongs: interrupted; what was done is kept", err=True)
-            raise typer.Exit(_EXIT_INTERRUPTED) from error
-        except BrokenPipeError as error:  # such as `| head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(_EXIT_FAILED) from error
-
-    return wrapper  # type: ignore[return-value]
-
-
 @app.command()
-@_reports_errors
+@reports_errors
 def embed(
     paths: Paths,
     encoder: EncoderOption = "musicnn",
     coverage: Annotated[
         str,
         typer.Option(
-            "--coverage", metavar="scan|full|N", help="Twelve windows a song, all of it, or N windows."
+            "--coverage",
+            metavar="scan|full|N",
+            callback=_known_coverage,
+            help="Twelve windows a song, all of it, or N windows.",
         ),
     ] = "scan",
     workers: WorkersOption = None,
     device: Annotated[
-        str, typer.Option("--device", metavar="auto|cpu|gpu", help="Where the network runs.")
+        Literal["auto", "cpu", "gpu"], typer.Option("--device", help="Where the network runs.")
     ] = "auto",
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try files again that failed before and have not changed.")
@@ -147,9 +157,9 @@ def embed(
         )
     if as_json:
         fields = asdict(report) | {"x_realtime": report.x_realtime}
-        _print_json(fields)
+        print_json(fields)
     else:
-        _say_failures(report.warnings, "warning")
+        say_failures(report.warnings, "warning")
         speed = (
             f" in {report.wall_s:.1f} s ({report.x_realtime:.0f} times real time)" if report.embedded else ""
         )
@@ -157,11 +167,12 @@ def embed(
             f"{report.found} found: {report.embedded} embedded{speed}, {report.cached} in the cache already, "
             f"{len(report.failed)} failed"
         )
-    _end(report.failed)
+    _require_songs(report.found)
+    end(report.failed)
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def train(
     like: Annotated[
         list[str],
@@ -185,7 +196,7 @@ def train(
         bool, typer.Option("--no-unlabelled", help="Learn from likes and dislikes alone.")
     ] = False,
     head: Annotated[
-        str, typer.Option("--head", metavar="logistic|dense", help="What is trained.")
+        Literal["logistic", "dense"], typer.Option("--head", help="What is trained.")
     ] = "logistic",
     encoder: EncoderOption = "musicnn",
     taste: TasteOption = "default",
@@ -212,13 +223,14 @@ def train(
             unlabelled=() if no_unlabelled else unlabelled,
             encoder=encoder,
             head=head,
-            taste=str(output.absolute()) if output else taste,
+            # Always with a suffix, so that --taste knows it for a file.
+            taste=str(output.absolute().with_suffix(output.suffix or ".npz")) if output else taste,
             workers=workers,
             progress=progress,
         )
     if as_json:
         name = trained.path.stem if output else taste
-        _print_json({"taste": name, "path": str(trained.path)} | _describe(trained))
+        print_json({"taste": name, "path": str(trained.path)} | _describe(trained))
     else:
         learnt = trained.taste
         typer.echo(
@@ -228,8 +240,8 @@ def train(
         typer.echo(_auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
     if trained.taste.n_like < _FEW_LIKES:
         few = f"{trained.taste.n_like} likes are few; about {_FEW_LIKES} give a taste to rely on"
-        typer.echo(f"sevensongs: {few}", err=True)
-    _end(trained.failed)
+        say(few)
+    end(trained.failed)
 
 
 def _describe(trained: Trained) -> dict[str, Any]:
@@ -241,7 +253,7 @@ def _describe(trained: Trained) -> dict[str, Any]:
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def score(
     paths: Annotated[
         list[str] | None,
@@ -249,15 +261,17 @@ def score(
     ] = None,
     taste: TasteOption = "default",
     encoder: Annotated[
-        str | None, typer.Option("--encoder", help="Refuse a taste of any other encoder.")
+        str | None,
+        typer.Option("--encoder", callback=_known_encoder, help="Refuse a taste of any other encoder."),
     ] = None,
     top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N best.")] = None,
     min_score: Annotated[
         float, typer.Option("--min-score", min=0.0, max=1.0, help="Only songs that score at least this.")
     ] = 0.0,
     format_: Annotated[
-        str, typer.Option("--format", metavar="table|json|jsonl|csv|m3u8", help="How to print the songs.")
-    ] = "table",
+        Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
+        typer.Option("--format", help="How to print the songs; default: by the suffix of -o, else a table."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
         Path | None,
@@ -273,9 +287,8 @@ def score(
     from classify.output import FORMATS, render, write_text
     from classify.progress import progress_bar
 
-    format_ = "json" if as_json else format_
-    if format_ not in FORMATS:
-        raise typer.BadParameter(f"{format_!r} is not one of {', '.join(FORMATS)}", param_hint="--format")
+    suffix = output.suffix.lstrip(".").lower() if output else ""
+    chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
     with progress_bar() as progress:
         scores = score_songs(
             paths or (),
@@ -286,20 +299,21 @@ def score(
             workers=workers,
             progress=progress,
         )
-    if format_ == "table":
+    if chosen == "table":
         rows = _table_rows(scores.songs)
     else:
         rows = [asdict(song) for song in scores.songs] + [asdict(failure) for failure in scores.failed]
-    text = render(rows, format_)
+    text = render(rows, chosen)
     if output:
         write_text(output, text)
     else:
-        _print(text)
-    _end(scores.failed)
+        print_text(text)
+    _require_songs(len(scores.failed) or len(scores.songs) or min_score > 0)
+    end(scores.failed)
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def evaluate(taste: TasteOption = "default", as_json: AsJson = False) -> None:
     """Tell how good a taste is on songs that it has not seen.
 
@@ -309,7 +323,7 @@ def evaluate(taste: TasteOption = "default", as_json: AsJson = False) -> None:
 
     found = evaluate_library(taste=taste)
     if as_json:
-        _print_json(found.as_dict())
+        print_json(found.as_dict())
         return
     typer.echo(_auc_sentence(found.auc, found.auc_ci90, found.note))
     beside = ", ".join(f"{name} {auc:.3f}" for name, auc in found.baselines.items())
@@ -323,7 +337,7 @@ def evaluate(taste: TasteOption = "default", as_json: AsJson = False) -> None:
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def encoders(as_json: AsJson = False) -> None:
     """List the encoders: which are ready, how to get the others.
 
@@ -334,19 +348,19 @@ def encoders(as_json: AsJson = False) -> None:
 
     rows = [asdict(status) for status in encoder_status()]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     short = [
         {key: row[key] for key in ("name", "ready", "dim", "frame_s", "hop_s", "fingerprint")} for row in rows
     ]
-    _print(render(short, "table"))
+    print_text(render(short, "table"))
     for row in rows:
         if not row["ready"]:
             typer.echo(f"{row['name']}: {row['how_to_get']}")
 
 
 @app.command()
-@_reports_errors
+@reports_errors
 def demo(as_json: AsJson = False) -> None:
     """Show the main job on real input: embed 28 tracks, like 7, score the 21 unseen.
 
@@ -358,7 +372,7 @@ def demo(as_json: AsJson = False) -> None:
     with progress_bar() as progress:
         result = run_demo(progress=progress)
     if as_json:
-        _print_json(
+        print_json(
             {
                 "embedded": result.embedded,
                 "auc_unseen": result.auc_unseen,
@@ -391,7 +405,7 @@ def _show_demo(result: DemoResult) -> None:
         }
         for song in result.songs
     ]
-    _print(render(rows, "table"))
+    print_text(render(rows, "table"))
     typer.echo(
         f"\n{result.n_right} of {len(result.songs)} on the right side; AUC {result.auc_unseen:.3f} "
         f"({result.wall_s:.0f} s, {result.embedded} embedded now). It is kept as the taste {DEMO_TASTE!r}.\n"
@@ -402,37 +416,11 @@ def _show_demo(result: DemoResult) -> None:
     )
 
 
-@cache_app.command("info")
-@_reports_errors
-def cache_info(as_json: AsJson = False) -> None:
-    """Tell what is stored.
-
-    Example: sevensongs cache info
-    """
-    from cache import cache_info as read_info
-    from classify.output import render
-
-    info = asdict(read_info())
-    if as_json:
-        _print_json(info)
-        return
-    typer.echo(
-        f"{info['path']}: {info['bytes'] / 2**20:.1f} MiB, {info['songs']} songs, {info['failed']} failed"
-    )
-    if info["encoders"]:
-        _print(render(info["encoders"], "table"))
-
-
-@cache_app.command("path")
-@_reports_errors
-def cache_path() -> None:
-    """Print where the cache is.
-
-    Example: sevensongs cache path
-    """
-    from cache import default_root
-
-    typer.echo(str(default_root()))
+def _require_songs(n_found: int) -> None:
+    """Say so where there is nothing to do, rather than succeed in silence."""
+    if not n_found:
+        say("no audio file is there; see README for what is read")
+        raise typer.Exit(EXIT_FAILED)
 
 
 def _table_rows(songs: tuple[ScoredSong, ...]) -> list[dict[str, Any]]:
@@ -453,32 +441,6 @@ def _auc_sentence(auc: float | None, ci90: tuple[float, float] | None, note: str
         f"(90% interval {low:.0%} to {high:.0%})"
     )
     return f"{sentence}; {note}." if note else f"{sentence}."
-
-
-def _end(failed: tuple[Failure, ...]) -> None:
-    """List failures on stderr; exit with 1 if there are any."""
-    _say_failures(failed, "failed")
-    if failed:
-        raise typer.Exit(_EXIT_FAILED)
-
-
-def _say_failures(failures: tuple[Failure, ...], word: str) -> None:
-    for failure in failures:
-        path = failure.path.encode("utf-8", "replace").decode("utf-8")
-        typer.echo(f"sevensongs: {word}: {path}: {failure.error}", err=True)
-
-
-def _print_json(document: Any) -> None:
-    from classify.output import to_json
-
-    _print(to_json(document) + "\n")
-
-
-def _print(text: str) -> None:
-    """Write to stdout; names that are not UTF-8 come out as the bytes that they are on disk."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from classify.errors import ClassifyError
-from classify.library import ScoredSong, Tell, score, train
+from classify.library import ScoredSong, score, train
 from classify.metrics import roc_auc
+from classify.songs import DEMO_PACKAGE, Tell
 from embed import embed_library
 
 __all__ = ["DEMO_TASTE", "DemoResult", "demo_tracks", "is_liked", "run_demo"]
 
 DEMO_TASTE = "demo"
-_PACKAGE = "immich_memories_music"
 _N_TRACKS = 28
 _N_LIKES = 7
 
@@ -59,7 +59,7 @@ def demo_tracks() -> list[str]:
         If the wheel is missing or not the one that the demo knows.
     """
     remedy = "install it: pip install immich-memories-music==0.1.0 (16 MB; uv does it by itself)"
-    spec = importlib.util.find_spec(_PACKAGE)
+    spec = importlib.util.find_spec(DEMO_PACKAGE)
     if spec is None or spec.origin is None:
         raise ClassifyError(f"the demo's music is not installed; {remedy}")
     tracks = sorted(str(path) for path in (Path(spec.origin).parent / "tracks").rglob("*.opus"))

@@ -121,7 +121,7 @@ class SongTransform:
     """Standardise song vectors by the library's mean and standard deviation.
 
     The library's, not the seven labelled songs': with so few labels, their own spread is mostly
-    chance, and that difference alone is worth most of the accuracy (shared/bench/README.md). The
+    chance, and that difference alone is worth most of the accuracy (tests/benchmarks/README.md). The
     same object is fitted once, used in training, saved in the taste and used in scoring.
 
     Parameters

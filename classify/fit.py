@@ -146,6 +146,9 @@ def one_thread() -> AbstractContextManager[object]:
     """
     from threadpoolctl import threadpool_limits
 
+    # Only libraries that are loaded can be limited, and scikit-learn brings BLAS and OpenMP of its own.
+    import classify.heads  # noqa: F401
+
     limits: AbstractContextManager[object] = threadpool_limits(limits=1)
     return limits
 

@@ -126,7 +126,7 @@ class LogisticHead(Head):
     ----------
     C : float
         Evidence against penalty. 0.05 for a like of weight 1 is what the prototype of
-        shared/bench/README.md amounts to (C = 0.01, balanced, 7 likes among some 67 songs), but
+        the first measurements amounts to (C = 0.01, balanced, 7 likes among some 67 songs), but
         does not depend on how large the library is.
     """
 

@@ -1,33 +1,27 @@
-"""From paths to songs: embed what is missing, read vectors from the cache, train, score, evaluate.
+"""From paths to results: train, score, evaluate. What the command calls, and what Python users do.
 
-This is what the command calls; from Python, `classify.train`, `classify.score` and `classify.evaluate`.
+From Python these are `classify.train`, `classify.score` and `classify.evaluate`.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import Catalog, EmbeddingStore, Recording, default_root, list_stores
+from cache import Recording, default_root
 from classify.errors import LabelError, TasteError
 from classify.evaluation import Evaluation, evaluate_taste
 from classify.examples import MIN_LIKES, sample_unlabelled
-from classify.features import LabelledSongs
 from classify.fit import fit_taste
+from classify.songs import Paths, SongLibrary, Tell, same_encoder
 from classify.taste import Taste
 from classify.tastes import DEFAULT_TASTE, taste_path
-from embed import EmbedReport, Failure, Progress, embed_library, encoder_spec, find_audio, prepare_encoder
+from embed import Failure, encoder_spec, prepare_encoder
 
 __all__ = ["ScoredSong", "Scores", "Trained", "evaluate", "score", "train"]
-
-Paths = Sequence[str | os.PathLike[str]]
-Tell = Callable[[Progress], None]
-
-# What taggers write where they don't know the artist; such songs have nothing in common.
-_NOBODY = frozenset({"various artists", "various", "unknown artist", "unknown", "<unknown>", "va"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,31 +107,27 @@ def train(
     started = time.monotonic()
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
-    named = [*likes, *dislikes, *(unlabelled or ())]
-    report = embed_library(named, root=base, encoder=encoder, workers=workers, progress=progress)
-    library = _Library(base, report.encoder, report.fingerprint)
+    prepared = prepare_encoder(encoder, root=base)
+    library = SongLibrary(base, encoder=prepared.name, fingerprint=prepared.fingerprint, dim=prepared.dim)
+    failed = library.embed_missing([*likes, *dislikes, *(unlabelled or ())], workers, progress)
+    _check_labels(library, likes, dislikes, failed)
     liked, disliked = library.digests(likes), library.digests(dislikes)
-    pool = library.store.held() if unlabelled is None else library.digests(unlabelled)
-    rest = list(sample_unlabelled(pool, exclude={*liked, *disliked}))
-    _check_likes(liked, report)
+    rows = library.all_rows() if unlabelled is None else library.rows(unlabelled)
+    pool = {row.digest for row in rows if row.digest}
+    rest = sample_unlabelled(pool, exclude={*liked, *disliked})
     fit_started = time.monotonic()
     fitted = fit_taste(
         likes=library.songs(liked),
         dislikes=library.songs(disliked) if disliked else None,
         unlabelled=library.songs(rest) if rest else None,
-        encoder=report.encoder,
-        fingerprint=report.fingerprint,
+        encoder=prepared.name,
+        fingerprint=prepared.fingerprint,
         head=head,
     )
     fit_s = time.monotonic() - fit_started
     fitted.save(path)
-    return Trained(
-        taste=fitted,
-        path=path,
-        failed=report.failed,
-        fit_s=fit_s,
-        wall_s=time.monotonic() - started,
-    )
+    wall_s = time.monotonic() - started
+    return Trained(taste=fitted, path=path, failed=failed, fit_s=fit_s, wall_s=wall_s)
 
 
 def score(
@@ -178,12 +168,14 @@ def score(
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
     _require_encoder(loaded, encoder, base)
-    library = _Library(base, loaded.encoder, loaded.fingerprint, dim=loaded.dim // 2)
+    library = SongLibrary.of_taste(loaded, base)
     failed: tuple[Failure, ...] = ()
     if paths:
-        failed = library.embed_missing(paths, loaded, workers, progress)
+        library.require_encoder_of(loaded, paths)
+        failed = library.embed_missing(paths, workers, progress)
         rows = library.rows(paths)
     else:
+        library.require_songs()
         rows = library.all_rows()
     songs = _rank(library, loaded, rows)
     chosen: list[ScoredSong] = []
@@ -208,7 +200,7 @@ def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = No
     """
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
-    library = _Library(base, loaded.encoder, loaded.fingerprint, dim=loaded.dim // 2)
+    library = SongLibrary.of_taste(loaded, base)
     held = library.store.held()
     missing = [digest for digest in (*loaded.likes, *loaded.dislikes) if digest not in held]
     if missing:
@@ -225,142 +217,58 @@ def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = No
     )
 
 
-class _Library:
-    """The catalog and one encoder's store, read together."""
-
-    def __init__(self, root: str | Path, encoder: str, fingerprint: str, *, dim: int | None = None) -> None:
-        self.root = root
-        self.encoder = encoder
-        if dim is None:
-            dim = next(s.dim for s in list_stores(root) if s.fingerprint == fingerprint)
-        self.store = EmbeddingStore(root, encoder=encoder, fingerprint=fingerprint, dim=dim)
-        self._catalog = Catalog(root)
-
-    def rows(self, paths: Paths) -> list[Recording]:
-        """Return the catalog's rows of the audio files among `paths` that have a digest."""
-        files = find_audio(paths).files
-        known = self._catalog.lookup(files)
-        return [known[path] for path in files if path in known and known[path].digest]
-
-    def all_rows(self) -> list[Recording]:
-        """Return the catalog's rows of this encoder's songs."""
-        held = self.store.held()
-        if not held:
-            others = sorted({s.encoder for s in list_stores(self.root) if s.n_songs})
-            instead = f", or train a taste with --encoder {others[0]}" if others else ""
-            raise TasteError(
-                f"the taste was trained on {self.encoder}, and no song in the cache is embedded with that: "
-                f"run 'sevensongs embed --encoder {self.encoder} PATH'{instead}"
-            )
-        return [row for row in self._catalog.load().values() if row.digest in held]
-
-    def digests(self, paths: Paths) -> list[str]:
-        """Return the recordings of `paths`, each once."""
-        return list(dict.fromkeys(row.digest for row in self.rows(paths) if row.digest))
-
-    def songs(self, digests: Iterable[str]) -> LabelledSongs:
-        """Read song vectors, with the groups that tags tell."""
-        names, vectors = self.store.matrix(list(digests))
-        groups = self._groups()
-        return LabelledSongs(
-            digests=tuple(names),
-            vectors=vectors,
-            groups=tuple(groups.get(name, name) for name in names),
+def _check_labels(library: SongLibrary, likes: Paths, dislikes: Paths, failed: Sequence[Failure]) -> None:
+    """Explain in paths what `fit_taste` could only say in digests."""
+    liked, disliked = library.rows(likes), library.rows(dislikes)
+    n_liked = len({row.digest for row in liked})
+    if n_liked < MIN_LIKES:
+        copies = f" ({len(liked)} files of the same recording)" if len(liked) > n_liked else ""
+        why = f"; {len(failed)} failed, the first: {failed[0].path}: {failed[0].error}" if failed else ""
+        plural = "" if n_liked == 1 else "s"
+        raise LabelError(
+            f"{n_liked} liked song{plural} can be used{copies}, at least {MIN_LIKES} are needed and about 7 "
+            f"work well: add --like PATH{why}"
         )
-
-    def embed_missing(
-        self, paths: Paths, taste: Taste, workers: int | None, progress: Tell | None
-    ) -> tuple[Failure, ...]:
-        """Embed new songs with the taste's encoder; refuse what is embedded with another one only."""
-        found = find_audio(paths)
-        known = self._catalog.lookup(found.files)
-        held = self.store.held()
-        missing = {path: _current_digest(known.get(path)) for path in found.files}
-        missing = {path: digest for path, digest in missing.items() if digest not in held}
-        if not missing:
-            return found.failures
-        self._refuse_foreign({digest for digest in missing.values() if digest})
-        prepared = prepare_encoder(taste.encoder, root=self.root)
-        taste.require(encoder=prepared.name, fingerprint=prepared.fingerprint)
-        report = embed_library(
-            list(missing), root=self.root, encoder=taste.encoder, workers=workers, progress=progress
+    both = {row.digest for row in liked} & {row.digest for row in disliked}
+    if both:
+        paths = [row.path for row in liked if row.digest in both]
+        raise LabelError(
+            f"{len(both)} song{'' if len(both) == 1 else 's'} liked and disliked at once: "
+            f"{', '.join(paths[:3])}{', ...' if len(paths) > 3 else ''}; take one of the labels away"
         )
-        return (*found.failures, *report.failed)
-
-    def _refuse_foreign(self, digests: set[str]) -> None:
-        """Refuse songs that another encoder has embedded: to embed a library anew is the user's decision."""
-        for other in list_stores(self.root):
-            if other.fingerprint == self.store.fingerprint or not digests:
-                continue
-            store = EmbeddingStore(
-                self.root, encoder=other.encoder, fingerprint=other.fingerprint, dim=other.dim
-            )
-            foreign = len(digests & store.held().keys())
-            if foreign:
-                raise TasteError(
-                    f"{foreign} of these songs are embedded with {other.encoder} only, and the taste was "
-                    f"trained on {self.encoder}: run 'sevensongs embed --encoder {self.encoder} PATH', "
-                    f"or train a taste with --encoder {other.encoder}"
-                )
-
-    def _groups(self) -> dict[str, str]:
-        """Name each recording's group: its artist, else its album; songs without either stand alone."""
-        groups: dict[str, str] = {}
-        for row in self._catalog.load().values():
-            artist = (row.artist or "").casefold()
-            if row.digest and artist and artist not in _NOBODY:
-                groups[row.digest] = f"artist:{artist}"
-            elif row.digest and row.album:
-                groups[row.digest] = f"album:{row.album.casefold()}"
-        return groups
-
-
-def _current_digest(row: Recording | None) -> str | None:
-    """Return the digest of a catalog row whose file has not changed since."""
-    if row is None or row.digest is None:
-        return None
-    try:
-        status = os.stat(row.path)
-    except OSError:
-        return None
-    unchanged = (row.size_bytes, row.mtime_ns) == (status.st_size, status.st_mtime_ns)
-    return row.digest if unchanged else None
 
 
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:
-    if encoder is not None and encoder_spec(encoder).name != taste.encoder:
-        prepared = prepare_encoder(encoder, root=root)
-        taste.require(encoder=prepared.name, fingerprint=prepared.fingerprint)
+    """Refuse a taste of another encoder than the user named; a hub model may have moved, so look inside."""
+    if encoder is None or same_encoder(encoder, taste):
+        return
+    name = encoder_spec(encoder).name
+    fingerprint = ""
+    if name.startswith("hub:") and taste.encoder.startswith("hub:"):
+        fingerprint = prepare_encoder(encoder, root=root).fingerprint
+    taste.require(encoder=name, fingerprint=fingerprint)
 
 
-def _check_likes(liked: Sequence[str], report: EmbedReport) -> None:
-    """Explain too few likes by what failed, where something did."""
-    if len(liked) < MIN_LIKES and report.failed:
-        first = report.failed[0]
-        raise LabelError(
-            f"{len(liked)} liked songs can be used, at least {MIN_LIKES} are needed; "
-            f"{len(report.failed)} failed, the first: {first.path}: {first.error}"
-        )
-
-
-def _rank(library: _Library, taste: Taste, rows: Sequence[Recording]) -> list[ScoredSong]:
+def _rank(library: SongLibrary, taste: Taste, rows: Sequence[Recording]) -> list[ScoredSong]:
     """Score recordings, best first; songs of equal score in the order of their paths."""
     names, vectors = library.store.matrix(sorted({row.digest for row in rows if row.digest}))
     if not names:
         return []
-    values = taste.score(vectors)
-    verdicts = dict(zip(names, taste.verdicts(values), strict=True))
-    scores = dict(zip(names, values.tolist(), strict=True))
-    songs = [
+    # By the decisions, not by the scores: at either end those differ less than a float can tell.
+    decisions = taste.decisions(vectors)
+    values = taste.calibration(decisions)
+    at = {name: i for i, name in enumerate(names)}
+    verdicts = taste.verdicts(values)
+    known = [(at[row.digest], row) for row in rows if row.digest in at]
+    known.sort(key=lambda pair: (-decisions[pair[0]], pair[1].path))
+    return [
         ScoredSong(
             path=row.path,
-            score=scores[row.digest],
-            verdict=verdicts[row.digest],
+            score=float(values[i]),
+            verdict=verdicts[i],
             duration_s=row.duration_s,
             artist=row.artist,
             title=row.title,
         )
-        for row in rows
-        if row.digest in scores
+        for i, row in known
     ]
-    return sorted(songs, key=lambda song: (-song.score, song.path))

@@ -6,14 +6,14 @@ import csv
 import io
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from classify.errors import ClassifyError
 
-__all__ = ["FORMATS", "Row", "render", "to_json", "write_text"]
+__all__ = ["FORMATS", "Row", "printable", "render", "to_json", "write_text"]
 
 Row = Mapping[str, Any]
 
@@ -85,8 +85,7 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    # A control character in a file's name must not reach the terminal.
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return printable(text)
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Row]], str]] = {
@@ -118,24 +117,38 @@ def render(rows: Sequence[Row], format_: str) -> str:
     return FORMATS[format_](rows)
 
 
+def printable(text: str) -> str:
+    """Replace control characters: a file's name must not reach the terminal as a command, or forge a line."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a file under a temporary name and give it its own: all of it or nothing.
+
+    A link stays, and what it leads to is replaced; a device such as /dev/stdout is written into.
 
     Raises
     ------
     ClassifyError
         If it can't be written.
     """
-    target = Path(path).absolute()
+    target = os.path.realpath(path)
+    # Names that are not UTF-8 come out as the bytes that they are on disk.
+    content = text.encode("utf-8", "surrogateescape")
     try:
-        handle, part = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        if os.path.exists(target) and not os.path.isfile(target):
+            with open(target, "wb") as device:
+                device.write(content)
+            return
+        mode = os.stat(target).st_mode & 0o777 if os.path.exists(target) else 0o666
+        folder, name = os.path.split(target)
+        part = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.tmp")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
-            # Names that are not UTF-8 come out as the bytes that they are on disk.
-            with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-                file.write(text)
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(part, 0o644)
             os.replace(part, target)
         except BaseException:
             os.unlink(part)

@@ -84,6 +84,11 @@ class Taste:
 
     def __post_init__(self) -> None:
         check_layers(self.transform.dim, self.layers)
+        if not self.encoder.isprintable() or not 0 <= self.seed < 2**63:
+            raise TasteError(
+                f"encoder {self.encoder!r:.80} or seed {self.seed} can't be: a name and a number from 0 to "
+                "2**63 are needed; train the taste again"
+            )
         low, high = self.unsure
         if not (0 < self.threshold < 1 and 0 <= low <= self.threshold <= high <= 1):
             raise TasteError(

@@ -7,16 +7,18 @@ zip's directory before a byte is unpacked, checksums and shapes after.
 """
 
 import contextlib
+import errno
 import io
 import json
 import os
 import secrets
+import stat
 import struct
 import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -72,7 +74,7 @@ def write_taste(taste: Taste, path: str | os.PathLike[str]) -> None:
     TasteError
         If the file can't be written; an older file is then untouched.
     """
-    target = os.path.abspath(os.fspath(path))
+    target = os.path.realpath(os.fspath(path))  # a link stays, and what it leads to is replaced
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp")
     buffer = io.BytesIO()
@@ -116,7 +118,7 @@ def read_taste(path: str | os.PathLike[str]) -> Taste:
     """
     shown = repr(os.fspath(path))
     try:
-        with Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
+        with _open_regular(path) as file, zipfile.ZipFile(file) as archive:
             arrays = _read_members(archive)
         return _assemble(arrays)
     except FileNotFoundError as error:
@@ -132,6 +134,20 @@ def read_taste(path: str | os.PathLike[str]) -> Taste:
             f"{shown} is not a taste, or is damaged ({type(error).__name__}: {error}); "
             "copy it again, or make it anew with 'sevensongs train'"
         ) from error
+
+
+def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file of a sane size; a FIFO or a device would never end."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+        os.close(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        raise TasteError(
+            f"is no regular file of up to {MAX_FILE_BYTES} bytes, so it is no taste (it has {status.st_size})"
+        )
+    return os.fdopen(descriptor, "rb")
 
 
 def _members(taste: Taste) -> dict[str, NDArray[Any]]:

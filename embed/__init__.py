@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embed.audio import read_spans
-from embed.encoder import Encoder, PreparedEncoder, load_encoder, prepare_encoder
+from embed.encoder import Encoder, PreparedEncoder, is_compiled, load_encoder, prepare_encoder
 from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable
 from embed.find import Failure, FoundAudio, find_audio
 from embed.packets import Span
@@ -11,7 +11,7 @@ from embed.pipeline import EmbedReport, Progress, embed_library
 from embed.recording import AudioInfo, probe
 from embed.registry import ENCODERS, EncoderSpec, encoder_spec
 from embed.status import EncoderStatus, encoder_status
-from embed.windows import Grid
+from embed.windows import Grid, coverage_windows
 from embed.worker import song_vector
 
 __all__ = [
@@ -31,10 +31,12 @@ __all__ = [
     "PreparedEncoder",
     "Progress",
     "Span",
+    "coverage_windows",
     "embed_library",
     "encoder_spec",
     "encoder_status",
     "find_audio",
+    "is_compiled",
     "load_encoder",
     "prepare_encoder",
     "probe",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from embed.errors import AudioError
+from embed.errors import AudioError, UnreadableFile
 from embed.ogg import HidingFile, find_repeated_headers
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
     except av.FFmpegError as error:
         raise AudioError(f"is not audio that FFmpeg can read ({_reason(error)})") from error
     except OSError as error:
-        raise AudioError(f"can't be read ({error.strerror or error})") from error
+        raise UnreadableFile(f"can't be read ({error.strerror or error})") from error
     except (ValueError, OverflowError) as error:
         raise AudioError(f"is not audio that PyAV can read ({error})") from error
 

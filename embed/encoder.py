@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import local_root
+from cache import local_root, require_writable
 from embed.errors import EncoderError, EncoderUnavailable
 from embed.network import Weights
 from embed.registry import EncoderSpec, encoder_spec
@@ -25,6 +26,7 @@ __all__ = [
     "Encoder",
     "PreparedEncoder",
     "encoders_folder",
+    "is_compiled",
     "last_fingerprint",
     "load_encoder",
     "open_encoder",
@@ -79,6 +81,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
     if manifest is None or _other_version(spec, manifest):
         from embed.compiler import compile_in_child
 
+        require_writable(local_root(root))
         _log.info("Preparing the encoder %s (once, about half a minute)", spec.name)
         fingerprint = compile_in_child(spec.name, folder)
         manifest = read_manifest(folder / fingerprint)
@@ -94,6 +97,13 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
         folder=folder / fingerprint,
         runtime=manifest.runtime,
     )
+
+
+def is_compiled(fingerprint: str, *, root: str | Path | None = None) -> bool:
+    """Whether an encoder of this fingerprint has been compiled for a cache."""
+    from embed.runtime import read_manifest
+
+    return read_manifest(encoders_folder(root) / fingerprint) is not None
 
 
 def load_encoder(
@@ -282,4 +292,5 @@ def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
 
 def _remember(folder: Path, spec: EncoderSpec, fingerprint: str) -> None:
     if last_fingerprint(folder, spec) != fingerprint:
-        _name_file(folder, spec).write_text(fingerprint + "\n", encoding="ascii")
+        with suppress(OSError):  # it only helps when the weights go; a cache may be read-only
+            _name_file(folder, spec).write_text(fingerprint + "\n", encoding="ascii")

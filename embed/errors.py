@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["AudioError", "EmbedError", "EncoderError", "EncoderUnavailable", "WorkerCrashed"]
+__all__ = [
+    "AudioError",
+    "EmbedError",
+    "EncoderError",
+    "EncoderUnavailable",
+    "UnreadableFile",
+    "WorkerCrashed",
+]
 
 
 class EmbedError(Exception):
@@ -11,6 +18,10 @@ class EmbedError(Exception):
 
 class AudioError(EmbedError):
     """A file gives no usable audio; the message says why."""
+
+
+class UnreadableFile(AudioError):  # noqa: N818  says what it is
+    """The system did not let us read a file; another time it may."""
 
 
 class EncoderError(EmbedError):

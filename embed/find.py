@@ -64,6 +64,9 @@ def find_audio(paths: Sequence[str | os.PathLike[str]]) -> FoundAudio:
 
 def _expand(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | Failure]:
     for given in paths:
+        if not os.fspath(given):  # such as a shell variable that is not set; not the current folder
+            yield Failure(path="", error="is empty; name a file or a folder")
+            continue
         path = os.path.abspath(os.path.expanduser(given))
         suffix = os.path.splitext(path)[1].lower()
         if os.path.isdir(path):
@@ -131,11 +134,15 @@ def _playlist_entries(text: str) -> Iterator[str]:
 
 
 def _csv_entries(text: str) -> Iterator[str]:
-    rows = csv.DictReader(io.StringIO(text, newline=""))
-    if "path" not in (rows.fieldnames or ()):
-        found = ", ".join(map(str, rows.fieldnames or ())) or "none"
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)  # spreadsheets write what their country's numbers leave free
+    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+    columns = list(rows.fieldnames or ())
+    column = next((name for name in columns if name.strip().lower() == "path"), None)
+    if column is None:
+        found = ", ".join(columns) or "none"
         raise ValueError(f"is a CSV without a column 'path' (its columns: {found})")
-    return (row["path"] for row in rows if row["path"])
+    return (row[column] for row in rows if row[column])
 
 
 def _resolve(entry: str, folder: str) -> str | Failure:

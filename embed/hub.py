@@ -91,7 +91,7 @@ def fetch(handle: str, *, name: str, into: Path) -> Weights:
     from tensorflow_hub import compressed_module_resolver
 
     os.environ.setdefault("TFHUB_CACHE_DIR", str(into))
-    timeout_s = float(os.environ.get("SEVENSONGS_HUB_TIMEOUT_S") or _TIMEOUT_S)
+    timeout_s = _timeout_s()
     socket.setdefaulttimeout(timeout_s)  # tensorflow_hub sets none and would wait for ever
     # The lock of a download that was killed would be waited for twice 10 minutes.
     compressed_module_resolver.LOCK_FILE_TIMEOUT_SEC = timeout_s
@@ -180,6 +180,17 @@ def last_layer(weights: Weights, shape: tuple[int, int]) -> dict[str, NDArray[np
         "tags_w": np.asarray(reader.get_tensor(kernels[0]), dtype=np.float32),
         "tags_b": np.asarray(reader.get_tensor(biases[0]), dtype=np.float32),
     }
+
+
+def _timeout_s() -> float:
+    said = os.environ.get("SEVENSONGS_HUB_TIMEOUT_S") or str(_TIMEOUT_S)
+    try:
+        timeout_s = float(said)
+    except ValueError:
+        timeout_s = 0.0
+    if not 0 < timeout_s < float("inf"):
+        raise EncoderError(f"SEVENSONGS_HUB_TIMEOUT_S is {said!r}; it must be a number of seconds above 0")
+    return timeout_s
 
 
 def _candidates(handle: str, name: str) -> list[Path]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import Catalog, EmbeddingStore, default_root
+from cache import Catalog, EmbeddingStore, default_root, require_writable
 from embed.encoder import prepare_encoder
 from embed.errors import EmbedError
 from embed.find import Failure, find_audio
@@ -134,6 +134,7 @@ def embed_library(
     )
     changed = list(run.sift(found.files, retry_failed=retry_failed))
     if changed:
+        require_writable(base)
         run.work(changed, n_workers, lambda n: _tell(progress, run, started, n, len(changed)))
     return EmbedReport(
         encoder=prepared.name,

@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 from joblib import cpu_count
@@ -31,6 +32,8 @@ _PARENT_POLL_S = 0.5
 _AHEAD = 2
 # Each worker has one core; a numeric library's own threads would only fight over it.
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# A worker must not import a numpy.py that lies in whatever folder the command was started from.
+_ENVIRONMENT["PYTHONSAFEPATH"] = "1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +150,8 @@ def _interrupts_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    # Python's own tracker of resources, at its start, takes SIGINT out of the mask: have it started before.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cache import audio_hash
 from embed.container import Packets, decode_packet, open_audio
-from embed.errors import AudioError
+from embed.errors import AudioError, UnreadableFile
 from embed.packets import PacketLayout, is_counted
 from embed.tags import Tags, read_tags
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-__all__ = ["MIN_DURATION_S", "AudioInfo", "probe"]
+__all__ = ["MIN_DURATION_S", "AudioInfo", "probe", "require_unchanged"]
 
 MIN_DURATION_S = 0.5
 """Shorter recordings are refused: there is no music to hear in them."""
@@ -41,6 +42,8 @@ class AudioInfo:
         Length at `rate_hz`; exact or, for some codecs, a packet too long.
     warning : str or None
         What is wrong with the file, where it is usable all the same.
+    size_bytes, mtime_ns : int
+        The file's, before it was read; `require_unchanged` compares them.
     """
 
     path: str
@@ -50,6 +53,8 @@ class AudioInfo:
     n_samples: int
     tags: Tags
     warning: str | None
+    size_bytes: int
+    mtime_ns: int
 
     @property
     def rate_hz(self) -> int:
@@ -70,6 +75,7 @@ def probe(path: str) -> AudioInfo:
     AudioError
         If it can't be read, holds no audio, or less than `MIN_DURATION_S` of it.
     """
+    before = _stat(path)
     with open_audio(path) as (container, stream):
         context = stream.codec_context
         head, clock = _Head(stream), _Clock(stream)
@@ -96,18 +102,34 @@ def probe(path: str) -> AudioInfo:
     return AudioInfo(
         path=path,
         digest=digest.hexdigest(),
-        layout=PacketLayout(
-            codec=codec,
-            rate_hz=head.rate_hz,
-            packet_samples=head.packet_samples if counted else 0,
-            skip_samples=head.skip_samples if counted else 0,
-            first_pts=head.first_pts,
-        ),
+        layout=head.layout(codec),
         n_channels=head.n_channels,
         n_samples=n_samples,
         tags=tags,
         warning=packets.warning or _cut_short(n_samples / head.rate_hz, expected_s),
+        size_bytes=before.st_size,
+        mtime_ns=before.st_mtime_ns,
     )
+
+
+def require_unchanged(info: AudioInfo) -> None:
+    """Check that a file is the one that was probed, so that no digest gets another recording's embedding.
+
+    Raises
+    ------
+    UnreadableFile
+        If it has changed or gone.
+    """
+    after = _stat(info.path)
+    if (after.st_size, after.st_mtime_ns) != (info.size_bytes, info.mtime_ns):
+        raise UnreadableFile("changed while it was read; run again when it is complete")
+
+
+def _stat(path: str) -> os.stat_result:
+    try:
+        return os.stat(path)
+    except OSError as error:
+        raise UnreadableFile(f"can't be read ({error.strerror})") from error
 
 
 def _expected_s(container: InputContainer) -> float:
@@ -166,6 +188,16 @@ class _Head:
     def skip_samples(self) -> int:
         """Samples that the decoder drops at the start (its delay, and what the encoder padded)."""
         return len(self._counts) * self.packet_samples - sum(self._counts)
+
+    def layout(self, codec: str) -> PacketLayout:
+        """Describe the stream; `codec` is empty where it must be decoded from the start."""
+        return PacketLayout(
+            codec=codec,
+            rate_hz=self.rate_hz,
+            packet_samples=self.packet_samples if self.counts_packets else 0,
+            skip_samples=self.skip_samples if self.counts_packets else 0,
+            first_pts=self.first_pts,
+        )
 
     @property
     def counts_packets(self) -> bool:

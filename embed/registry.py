@@ -5,6 +5,7 @@ A new encoder is one file (`locate` its weights, `build` its network) and one ro
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -158,7 +159,7 @@ def encoder_spec(name: str) -> EncoderSpec:
     """
     kind, colon, model = name.partition(":")
     if kind == "hub" and model:
-        handle = model if "://" in model else str(Path(model).expanduser().absolute())
+        handle = model if "://" in model else os.path.realpath(os.path.expanduser(model))
         fetch = partial(_fetch_handle, handle) if "://" in handle else None
         return replace(ENCODERS["hub"], name=f"hub:{handle}", locate=partial(hub.locate, handle), fetch=fetch)
     if colon or name == "hub" or name not in ENCODERS:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cache import WHOLE, Catalog, EmbeddingStore, Entry, Recording
 from embed.encoder import PreparedEncoder
-from embed.errors import AudioError, EncoderError, WorkerCrashed
+from embed.errors import AudioError, EncoderError, UnreadableFile, WorkerCrashed
 from embed.find import Failure
 from embed.recording import AudioInfo
 from embed.worker import UnusableEmbedding, embed_recording, probe
@@ -25,6 +25,7 @@ __all__ = ["File", "Run"]
 
 _BATCH_S = 20.0
 _POLL_S = 1.0
+_REMEMBERED = "(remembered; --retry-failed tries again)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class Run:
                     self._warn(path, row.warning)
                     continue
                 if row.error and not retry_failed:
-                    self.failed.append(Failure(path=path, error=row.error))
+                    self.failed.append(Failure(path=path, error=f"{row.error} {_REMEMBERED}"))
                     continue
             yield File(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
 
@@ -115,11 +116,12 @@ class Run:
         files: list[tuple[File, AudioInfo | None]] = [(outcome.key, None)]
         if isinstance(outcome.key, str):  # a digest: encoding failed, for every copy
             files = list(self._waiting.pop(outcome.key))
-        # That one encoder failed is not remembered: for others the file may be good, or is embedded already.
-        remembered = None if isinstance(outcome.error, UnusableEmbedding) else reason
         for file, info in files:
             self.failed.append(Failure(path=file.path, error=reason))
-            self._recordings.append(_recording(file, info=None if remembered else info, error=remembered))
+            if _is_lasting(outcome.error):
+                self._recordings.append(_recording(file, error=reason))
+            elif info is not None:
+                self._recordings.append(_recording(file, info=info))
         return len(files)
 
     def _probed(self, file: File, info: AudioInfo, pool: WorkerPool) -> int:
@@ -187,6 +189,15 @@ def _recording(file: File, *, info: AudioInfo | None = None, error: str | None =
         error=error,
         warning=info.warning if info else None,
     )
+
+
+def _is_lasting(error: BaseException | None) -> bool:
+    """Whether a failure is the file's own, and so the same until the file changes.
+
+    Not so what the system refused, what one encoder made of it, or a worker that died: it may have been
+    killed for memory.
+    """
+    return isinstance(error, AudioError) and not isinstance(error, UnusableEmbedding | UnreadableFile)
 
 
 def _reason(error: BaseException | None) -> str:

@@ -11,7 +11,7 @@ from cache import WHOLE, Entry
 from embed.audio import read_spans
 from embed.encoder import Encoder, PreparedEncoder, open_encoder
 from embed.errors import AudioError, EncoderError
-from embed.recording import AudioInfo, probe
+from embed.recording import AudioInfo, probe, require_unchanged
 from embed.windows import NativeCut, choose_windows
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def embed_recording(
     Raises
     ------
     AudioError
-        If the recording gives no usable audio.
+        If the recording gives no usable audio, or the file has changed since it was probed.
     UnusableEmbedding
         If its embedding is not finite or too large to store.
     EncoderError
@@ -64,6 +64,7 @@ def embed_recording(
     chosen = choose_windows(n_grid, n_windows)
     weights = np.array([grid.parts_heard(i, cut.n_samples) for i in chosen], dtype=np.float64)
     frames = _frames(encoder, info, cut, chosen)
+    require_unchanged(info)
     return Entry(
         digest=info.digest,
         n_windows=WHOLE if len(chosen) == n_grid else n_windows,

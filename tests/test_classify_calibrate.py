@@ -87,7 +87,7 @@ def test_any_decisions_give_a_monotone_map_into_0_1(likes: FloatArray, others: F
 
 
 def test_extreme_decisions_do_not_overflow() -> None:
-    assert Calibration()(np.array([-1e300, 0, 1e300])).tolist() == [0.0, 0.5, 1.0]
+    assert Calibration()(np.array([-1e300, 0, 1e300])).tolist() == [0.005, 0.5, 0.995]
 
 
 def test_unsure_band_narrows_as_evidence_grows() -> None:

@@ -52,7 +52,19 @@ def run(tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list[s
     command = Command(root)
     first = command.json("demo")
     assert first["embedded"] == len(tracks)
+    # The demo's own files are no part of anyone's library where there are others.
+    music = root.parent / "music"
+    music.mkdir()
+    for track in tracks:
+        shutil.copy(track, music)
+    assert command.json("embed", music)["embedded"] == 0
     return command
+
+
+@pytest.fixture
+def library(run: Command) -> list[str]:
+    """The songs of the cache's library: copies of the demo's tracks."""
+    return sorted(map(str, (run.root.parent / "music").iterdir()))
 
 
 @pytest.fixture
@@ -86,14 +98,14 @@ def test_an_unchanged_folder_is_not_embedded_again(run: Command, tracks: list[st
 
 
 def test_train_score_and_evaluate_agree_on_what_was_learnt(
-    run: Command, likes: list[str], tracks: list[str]
+    run: Command, likes: list[str], library: list[str]
 ) -> None:
     trained = run.json("train", *likes, "--taste", "folk")
     assert (trained["n_like"], trained["n_dislike"], trained["n_unlabelled"]) == (7, 0, 21)
     assert Path(trained["path"]) == run.root / "tastes" / "folk.npz"
     rows = run.json("score", "--taste", "folk")
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
-    assert {row["path"] for row in rows} == set(tracks)
+    assert sorted(row["path"] for row in rows) == library
     assert all(0 <= row["score"] <= 1 and row["verdict"] in ("like", "unsure", "dislike") for row in rows)
     found = run.json("evaluate", "--taste", "folk")
     assert found["n_groups"] == 7
@@ -115,11 +127,27 @@ def test_the_command_scores_as_the_library_does(run: Command, tracks: list[str])
     np.testing.assert_array_equal(taste.score(vectors), [rows[track] for track in tracks])
 
 
+def test_the_demo_is_no_part_of_the_library_of_who_has_songs(
+    run: Command, tracks: list[str], library: list[str], tmp_path: Path
+) -> None:
+    shutil.copytree(run.root, tmp_path / "cache")
+    own = Command(tmp_path / "cache")
+    (run.root.parent / "music").rename(tmp_path / "away")
+    try:
+        assert own.json("score", "--taste", "demo", code=1) == [], "the demo does not stand in for them"
+    finally:
+        (tmp_path / "away").rename(run.root.parent / "music")
+    assert sorted(row["path"] for row in own.json("score", "--taste", "demo")) == library
+    assert not set(tracks) & set(library)
+
+
 def test_a_new_song_is_embedded_to_be_scored(run: Command, tracks: list[str], tmp_path: Path) -> None:
     copy = tmp_path / "renamed.opus"
     shutil.copy(tracks[3], copy)
-    (old,) = run.json("score", tracks[3], "--taste", "demo")
-    (new,) = run.json("score", copy, "--taste", "demo")
+    shutil.copytree(run.root, tmp_path / "cache")
+    own = Command(tmp_path / "cache")
+    (old,) = own.json("score", tracks[3], "--taste", "demo")
+    (new,) = own.json("score", copy, "--taste", "demo")
     assert new == old | {"path": str(copy)}
 
 
@@ -164,11 +192,12 @@ def test_a_bad_file_is_named_and_the_rest_is_scored(run: Command, tracks: list[s
         (("score", "--format", "xml"), 2, "xml"),
         (("score", "--top", "0"), 2, "top"),
         (("embed",), 2, "PATH"),
-        (("embed", ".", "--encoder", "mp3net"), 1, "There is no encoder 'mp3net'"),
-        (("embed", ".", "--coverage", "some"), 1, "coverage is 'some'"),
-        (("embed", ".", "--device", "tpu"), 1, "device is 'tpu'"),
+        (("embed", ".", "--encoder", "mp3net"), 2, "mp3net"),
+        (("embed", ".", "--coverage", "some"), 2, "some"),
+        (("embed", ".", "--device", "tpu"), 2, "tpu"),
         (("train",), 2, "--like"),
-        (("train", "--like", ".", "--head", "deep"), 1, "liked song"),
+        (("train", "--like", ".", "--head", "deep"), 2, "deep"),
+        (("train", "--like", ""), 1, "is empty"),
         (("train", "--like", "nowhere.mp3", "--like", "nor-there.mp3"), 1, "does not exist"),
         (("evaluate", "--taste", "../../x y"), 1, "no taste"),
         (("score", "--taste", "a*b"), 1, "no name for a taste"),

@@ -1,0 +1,110 @@
+"""What the commands share: exit codes, errors in words, stdout that holds nothing but data."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from embed import Failure
+
+__all__ = ["EXIT_FAILED", "end", "print_json", "print_text", "reports_errors", "say", "say_failures"]
+
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Terminated(KeyboardInterrupt):
+    """The system asks us to end (SIGTERM, SIGHUP): as with Ctrl-C, what is done is kept."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.exit_code = 128 + number
+
+
+def reports_errors(command: _Command) -> _Command:
+    """Turn errors into a line on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        for name in ("SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), _terminate)
+        try:
+            _call(command, args, kwargs)
+        except KeyboardInterrupt as error:
+            say("interrupted; what was done is kept")
+            raise typer.Exit(getattr(error, "exit_code", EXIT_INTERRUPTED)) from error
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _call(command: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    from cache import CacheError
+    from classify.errors import ClassifyError
+    from embed import EmbedError
+
+    try:
+        command(*args, **kwargs)
+    except (CacheError, ClassifyError, EmbedError) as error:
+        say(str(error))
+        raise typer.Exit(EXIT_FAILED) from error
+    except BrokenPipeError as error:  # such as `| head`
+        _drop_stdout()
+        raise typer.Exit(EXIT_FAILED) from error
+    except OSError as error:  # such as a full disk behind stdout
+        _drop_stdout()
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"{where}{error.strerror or error}")
+        raise typer.Exit(EXIT_FAILED) from error
+
+
+def _terminate(number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated(number)
+
+
+def _drop_stdout() -> None:
+    """Send what is still to be written nowhere, or Python would complain of it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(words: str) -> None:
+    """Write a line to stderr."""
+    from classify.output import printable
+
+    readable = words.encode("utf-8", "replace").decode("utf-8")
+    typer.echo(f"sevensongs: {printable(readable)}", err=True)
+
+
+def end(failed: Sequence[Failure]) -> None:
+    """List failures on stderr; exit with 1 if there are any."""
+    say_failures(failed, "failed")
+    if failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def say_failures(failures: Sequence[Failure], word: str) -> None:
+    """List files on stderr, with what is wrong with each."""
+    for failure in failures:
+        say(f"{word}: {failure.path}: {failure.error}")
+
+
+def print_json(document: Any) -> None:
+    """Write one JSON document to stdout."""
+    from classify.output import to_json
+
+    print_text(to_json(document) + "\n")
+
+
+def print_text(text: str) -> None:
+    """Write to stdout; names that are not UTF-8 come out as the bytes that they are on disk."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
