@@ -106,13 +106,16 @@ class SongLibrary:
         should not be mixed more than need be.
         """
         held = self.store.held()
-        # Short songs are covered wholly by a scan too, so they don't tell what was asked for.
-        long = [row for row in self.all_rows() if (row.duration_s or 0) > _LONG_S]
-        counts = Counter(held[row.digest] for row in long if row.digest in held)
+        counts: Counter[int] = Counter()
+        for row in self.all_rows():
+            n_windows = held[row.digest or ""]
+            # A short song is covered wholly by a scan too, so it does not tell what was asked for.
+            if n_windows != WHOLE or (row.duration_s or 0) > _LONG_S:
+                counts[n_windows] += 1
         if not counts:
             return "scan"
-        n_windows = counts.most_common(1)[0][0]
-        return "full" if n_windows == WHOLE else n_windows
+        usual = counts.most_common(1)[0][0]
+        return "full" if usual == WHOLE else usual
 
     def embed_missing(
         self, paths: Paths, workers: int | None = None, progress: Tell | None = None

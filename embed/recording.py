@@ -128,8 +128,8 @@ def require_unchanged(info: AudioInfo) -> None:
 def _stat(path: str) -> os.stat_result:
     try:
         return os.stat(path)
-    except OSError as error:
-        raise UnreadableFile(f"can't be read ({error.strerror})") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise UnreadableFile(f"can't be read ({getattr(error, 'strerror', error)})") from error
 
 
 def _expected_s(container: InputContainer) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from classify.errors import ClassifyError
-from classify.output import FORMATS, render, write_text
+from classify.output import FORMATS, printable, render, write_text
 
 ROWS: list[dict[str, Any]] = [
     {"path": "/m/a.mp3", "score": 0.9, "artist": "=cmd()", "title": 'Say "no", twice', "duration_s": 61.4},
@@ -74,3 +74,20 @@ def test_writing_replaces_all_or_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
     with pytest.raises(ClassifyError, match="can't be written"):
         write_text(tmp_path / "missing" / "out.csv", "x")
+
+
+def test_a_link_stays_and_a_device_is_written_into(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o600
+    write_text("/dev/null", "nothing")
+    assert Path("/dev/null").is_char_device()
+
+
+def test_names_cannot_command_the_terminal() -> None:
+    assert printable("a\x1b[31m\nb") == "a�[31m�b"

@@ -24,7 +24,8 @@ import numpy as np
 import pytest
 from audio_files import KINDS, Kind, decode_whole, music
 
-from embed import Span, probe, read_spans
+from embed import AudioError, Span, prepare_encoder, probe, read_spans
+from embed.worker import embed_recording
 
 COVER = b"\x89PNG\r\n\x1a\n" + np.random.default_rng(5).bytes(300_000)  # with sync words of every codec in it
 
@@ -333,3 +334,12 @@ def test_reading_does_not_touch_the_file(files: dict[str, Path]) -> None:
     list(read_spans(probe(str(path)), [Span(start=0, stop=1000)]))
     assert path.read_bytes() == content
     assert os.stat(path).st_mtime_ns == status.st_mtime_ns
+
+
+def test_a_file_replaced_while_it_is_read_gets_no_others_embedding(tmp_path: Path, compiled: Path) -> None:
+    path = tmp_path / "song.wav"
+    KINDS["wav-16"].write(path, music(4, 16000, seed=1), 16000)
+    info = probe(str(path))
+    KINDS["wav-16"].write(path, music(5, 16000, seed=2), 16000)
+    with pytest.raises(AudioError, match="changed while it was read"):
+        embed_recording(prepare_encoder("musicnn", root=compiled), info, 2)

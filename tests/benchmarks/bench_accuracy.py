@@ -7,7 +7,7 @@ import json
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -246,6 +246,23 @@ SCORERS: dict[str, Scorer] = {
     "nearest": _nearest,
     "tutorial": _tutorial,
 }
+
+
+def readme_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Lay out README's table: AUC, average precision and calibration with seven likes."""
+    lines = [
+        "| way | likes + dislikes | AUC (90% interval) | average precision | calibration error |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if row["n_like"] == 7 and not row["hidden"]:
+            low, high = row["auc_ci90"]
+            error = f"{row['ece']:.3f}" if "ece" in row else ""
+            lines.append(
+                f"| {row['way']} | 7 + {row['n_dislike']} | {row['auc']:.3f} ({low:.3f} to {high:.3f}) "
+                f"| {row['average_precision']:.3f} | {error} |"
+            )
+    return "\n".join(lines) + "\n"
 
 
 def _about() -> dict[str, Any]:
