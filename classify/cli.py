@@ -16,10 +16,10 @@ import typer
 
 from classify.cli_cache import cache_app
 from classify.console import EXIT_FAILED, end, print_json, print_text, reports_errors, say, say_failures
+from classify.words import auc_sentence, demo_story, table_rows
 
 if TYPE_CHECKING:
-    from classify.demo import DemoResult
-    from classify.library import ScoredSong, Trained
+    from classify.library import Trained
 
 __all__ = ["app", "main"]
 
@@ -237,7 +237,7 @@ def train(
             f"Learnt from {learnt.n_like} likes, {learnt.n_dislike} dislikes and {learnt.n_unlabelled} "
             f"unlabelled songs in {trained.fit_s:.1f} s: {trained.path}"
         )
-        typer.echo(_auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
+        typer.echo(auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
     if trained.taste.n_like < _FEW_LIKES:
         few = f"{trained.taste.n_like} likes are few; about {_FEW_LIKES} give a taste to rely on"
         say(few)
@@ -300,7 +300,7 @@ def score(
             progress=progress,
         )
     if chosen == "table":
-        rows = _table_rows(scores.songs)
+        rows = table_rows(scores.songs)
     else:
         rows = [asdict(song) for song in scores.songs] + [asdict(failure) for failure in scores.failed]
     text = render(rows, chosen)
@@ -325,7 +325,7 @@ def evaluate(taste: TasteOption = "default", as_json: AsJson = False) -> None:
     if as_json:
         print_json(found.as_dict())
         return
-    typer.echo(_auc_sentence(found.auc, found.auc_ci90, found.note))
+    typer.echo(auc_sentence(found.auc, found.auc_ci90, found.note))
     beside = ", ".join(f"{name} {auc:.3f}" for name, auc in found.baselines.items())
     typer.echo(
         f"Average precision {found.average_precision:.3f}, precision at 10 {found.precision_at_10:.2f}, "
@@ -382,38 +382,7 @@ def demo(as_json: AsJson = False) -> None:
             }
         )
     else:
-        _show_demo(result)
-
-
-def _show_demo(result: DemoResult) -> None:
-    from classify.demo import DEMO_TASTE, is_liked
-    from classify.output import render
-
-    typer.echo(
-        "The music: 28 generated tracks of the package immich-memories-music, 15 acoustic, 13 electronic."
-    )
-    typer.echo(f"The listener likes {len(result.likes)} acoustic ones:")
-    for path in result.likes:
-        typer.echo(f"  {Path(path).stem}")
-    typer.echo(f"What Seven Songs makes of the {len(result.songs)} others, whose kind it was not told:\n")
-    rows = [
-        {
-            "score": song.score,
-            "verdict": song.verdict,
-            "track": Path(song.path).stem,
-            "in truth": "liked" if is_liked(song.path) else "not liked",
-        }
-        for song in result.songs
-    ]
-    print_text(render(rows, "table"))
-    typer.echo(
-        f"\n{result.n_right} of {len(result.songs)} on the right side; AUC {result.auc_unseen:.3f} "
-        f"({result.wall_s:.0f} s, {result.embedded} embedded now). It is kept as the taste {DEMO_TASTE!r}.\n"
-        "Now with your own music:\n"
-        "  sevensongs embed ~/Music\n"
-        "  sevensongs train --like SONG --like SONG ...   (about seven songs that you like)\n"
-        "  sevensongs score --top 50"
-    )
+        print_text(demo_story(result))
 
 
 def _require_songs(n_found: int) -> None:
@@ -421,26 +390,6 @@ def _require_songs(n_found: int) -> None:
     if not n_found:
         say("no audio file is there; see README for what is read")
         raise typer.Exit(EXIT_FAILED)
-
-
-def _table_rows(songs: tuple[ScoredSong, ...]) -> list[dict[str, Any]]:
-    """Choose what a person wants to see of each song."""
-    rows = []
-    for rank, song in enumerate(songs, start=1):
-        name = " - ".join(part for part in (song.artist, song.title) if part)
-        rows.append({"rank": rank, "score": song.score, "verdict": song.verdict, "song": name or song.path})
-    return rows
-
-
-def _auc_sentence(auc: float | None, ci90: tuple[float, float] | None, note: str) -> str:
-    if auc is None or ci90 is None:
-        return f"How good it is can't be told: {note}."
-    low, high = ci90
-    sentence = (
-        f"On songs held out, a like ranks above another song in {auc:.0%} of pairs "
-        f"(90% interval {low:.0%} to {high:.0%})"
-    )
-    return f"{sentence}; {note}." if note else f"{sentence}."
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ alone. This is the one module that imports scikit-learn at its top; import it in
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ Layers = list[tuple[FloatArray, FloatArray]]
 _EXACT_ROWS = 1000
 
 
-class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """What the heads have in common: two classes, a decision value, layers.
 
     A decision above 0 speaks for `classes_[1]`. Decisions are comparable within one fitted head;
@@ -77,8 +78,9 @@ class Head(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.layers_ = self._fit_layers(X, codes, weight)
         return self
 
+    @abstractmethod
     def _fit_layers(self, X: FloatArray, codes: NDArray[np.intp], weight: FloatArray) -> Layers:
-        raise NotImplementedError
+        """Learn from checked rows; `codes` are 0 or 1."""
 
     def layers(self) -> Layers:
         """Return the fitted head as plain arrays.
