@@ -239,7 +239,7 @@ def test_the_dense_head_learns_too(run: Command, likes: list[str], tmp_path: Pat
 def test_a_taste_of_another_encoder_is_refused_with_the_remedy(
     run: Command, shared: Path, tracks: list[str], tmp_path: Path
 ) -> None:
-    model = f"hub:{shared / 'models' / 'yamnet'}"
+    model = f"hub:{(shared / 'models' / 'yamnet').resolve()}"
     other = Command(tmp_path / "other")
     report = other.json("embed", *tracks[:3], "--encoder", model)
     assert (report["embedded"], report["encoder"]) == (3, model)
