@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache import encoder_fingerprint
-from embed import hub, musicnn, vggish, yamnet
+from embed import checkpoint, hub, musicnn, vgg, vggish, yamnet
 from embed.errors import EncoderError
 from embed.network import Network, Weights
 from embed.windows import Grid
@@ -90,24 +91,32 @@ class EncoderSpec:
         )
 
 
-ENCODERS: Mapping[str, EncoderSpec] = {
-    "musicnn": EncoderSpec(
-        name="musicnn",
+def _wheel_row(name: str, network: ModuleType, of: checkpoint.Checkpoint) -> EncoderSpec:
+    """Make the row of one of the musicnn wheel's checkpoints; all of them hear the same windows."""
+    return EncoderSpec(
+        name=name,
         # librosa centres STFT frames, so the first one begins half a frame before the recording.
         grid=Grid(
-            rate_hz=musicnn.FRONT_END.sample_rate_hz,
-            window_samples=musicnn.WINDOW_SAMPLES,
-            step_samples=musicnn.STEP_SAMPLES,
-            pad_samples=musicnn.FRONT_END.n_fft // 2,
+            rate_hz=checkpoint.FRONT_END.sample_rate_hz,
+            window_samples=checkpoint.WINDOW_SAMPLES,
+            step_samples=checkpoint.STEP_SAMPLES,
+            pad_samples=checkpoint.FRONT_END.n_fft // 2,
         ),
-        dim=1506,
-        locate=musicnn.locate,
-        build=musicnn.build,
-        front_end=musicnn.front_end,
-        front_end_params=asdict(musicnn.FRONT_END),
-        tag_scores=musicnn.tag_scores,
-        how_to_get=musicnn.HOW_TO_GET,
-    ),
+        dim=network.DIM,
+        locate=of.locate,
+        build=partial(network.build, checkpoint=of),
+        front_end=checkpoint.front_end,
+        front_end_params=asdict(checkpoint.FRONT_END),
+        tag_scores=network.tag_scores,
+        how_to_get=checkpoint.HOW_TO_GET,
+    )
+
+
+ENCODERS: Mapping[str, EncoderSpec] = {
+    "musicnn": _wheel_row("musicnn", musicnn, musicnn.MSD),
+    "mtt-musicnn": _wheel_row("mtt-musicnn", musicnn, musicnn.MTT),
+    "msd-vgg": _wheel_row("msd-vgg", vgg, vgg.MSD),
+    "mtt-vgg": _wheel_row("mtt-vgg", vgg, vgg.MTT),
     "yamnet": EncoderSpec(
         name="yamnet",
         grid=Grid(
@@ -162,6 +171,8 @@ def encoder_spec(name: str) -> EncoderSpec:
         handle = model if "://" in model else os.path.realpath(os.path.expanduser(model))
         fetch = partial(_fetch_handle, handle) if "://" in handle else None
         return replace(ENCODERS["hub"], name=f"hub:{handle}", locate=partial(hub.locate, handle), fetch=fetch)
+    if "+" in name:
+        raise EncoderError(f"{name!r} names several encoders; here one of them is needed.")
     if colon or name == "hub" or name not in ENCODERS:
         known = ", ".join(key for key in ENCODERS if key != "hub")
         raise EncoderError(

@@ -214,10 +214,10 @@ def test_a_damaged_wheel_is_told_with_the_pip_line(
     damage: Callable[[Path], object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "site" / "musicnn"
-    shutil.copytree(musicnn.locate().path, package / "MSD_musicnn")
+    shutil.copytree(musicnn.MSD.locate().path, package / "MSD_musicnn")
     (package / "__init__.py").write_text("raise RuntimeError('never import it')", encoding="ascii")
     monkeypatch.syspath_prepend(str(package.parent))
-    assert musicnn.locate().path == package / "MSD_musicnn"
+    assert musicnn.MSD.locate().path == package / "MSD_musicnn"
     damage(package)
     with pytest.raises(embed.EncoderUnavailable, match=message) as caught:
         embed.load_encoder("musicnn", root=tmp_path / "cache")

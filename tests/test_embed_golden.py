@@ -65,7 +65,7 @@ def penultimate_normalisation() -> tuple[NDArray[np.float64], NDArray[np.float64
     code = (
         "import json, sys; from embed import musicnn\n"
         "from tensorflow.python.training import py_checkpoint_reader\n"
-        "reader = py_checkpoint_reader.NewCheckpointReader(f'{musicnn.locate().path}/')\n"
+        "reader = py_checkpoint_reader.NewCheckpointReader(f'{musicnn.MSD.locate().path}/')\n"
         "names = ['gamma', 'beta', 'moving_mean', 'moving_variance']\n"
         "print(json.dumps([reader.get_tensor('batch_normalization_10/' + n).tolist() for n in names]))\n"
     )
