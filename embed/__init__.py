@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from embed.audio import read_spans
+from embed.composite import (
+    MAX_PARTS,
+    PreparedEncoders,
+    encoder_name,
+    prepare_encoders,
+    split_encoder,
+)
 from embed.encoder import Encoder, PreparedEncoder, is_compiled, load_encoder, prepare_encoder
 from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable
 from embed.find import Failure, FoundAudio, find_audio
@@ -16,6 +23,7 @@ from embed.worker import song_vector
 
 __all__ = [
     "ENCODERS",
+    "MAX_PARTS",
     "AudioError",
     "AudioInfo",
     "EmbedError",
@@ -29,17 +37,21 @@ __all__ = [
     "FoundAudio",
     "Grid",
     "PreparedEncoder",
+    "PreparedEncoders",
     "Progress",
     "Span",
     "coverage_windows",
     "embed_library",
+    "encoder_name",
     "encoder_spec",
     "encoder_status",
     "find_audio",
     "is_compiled",
     "load_encoder",
     "prepare_encoder",
+    "prepare_encoders",
     "probe",
     "read_spans",
     "song_vector",
+    "split_encoder",
 ]

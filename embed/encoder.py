@@ -100,10 +100,11 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
 
 
 def is_compiled(fingerprint: str, *, root: str | Path | None = None) -> bool:
-    """Whether an encoder of this fingerprint has been compiled for a cache."""
+    """Whether the encoder of this fingerprint, or all of a composite's, are compiled for a cache."""
     from embed.runtime import read_manifest
 
-    return read_manifest(encoders_folder(root) / fingerprint) is not None
+    folder = encoders_folder(root)
+    return all(read_manifest(folder / one) is not None for one in fingerprint.split("+"))
 
 
 def load_encoder(

@@ -3,21 +3,23 @@
 Data flow: paths -> stat -> (unchanged and embedded: done) -> probe in a worker (digest, length, tags) ->
 (digest embedded already, as after a rename: done) -> decode and encode in a worker -> commit a batch.
 The parent only stats, asks the cache and commits; tasks ahead are bounded, so memory is too.
+Of several encoders (`embed.composite`) each has a run of its own, one after the other.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cache import Catalog, EmbeddingStore, default_root, require_writable
-from embed.encoder import prepare_encoder
+from embed.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.errors import EmbedError
-from embed.find import Failure, find_audio
-from embed.run import Run
+from embed.find import Failure, FoundAudio, find_audio
+from embed.run import File, Run
 from embed.windows import coverage_windows
 
 __all__ = ["DEVICES", "EmbedReport", "Progress", "embed_library"]
@@ -27,7 +29,7 @@ DEVICES = ("auto", "cpu", "gpu")
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run has come."""
+    """How far a run has come: in songs, of which one is done when every encoder has heard it."""
 
     n_done: int
     n_total: int
@@ -44,8 +46,9 @@ class EmbedReport:
     found : int
         Files to embed, and entries that could not be found.
     embedded, cached : int
-        Songs that were embedded now, and that were in the cache already.
+        Songs that were embedded now, by one encoder at least, and that were in the cache already.
     failed : tuple of Failure
+        Each file once, with its first reason; ``found == embedded + cached + len(failed)``.
     warnings : tuple of Failure
         Files that are embedded although something is wrong with them.
     audio_s, wall_s : float
@@ -73,7 +76,7 @@ def embed_library(
     *,
     root: str | Path | None = None,
     encoder: str = "musicnn",
-    coverage: str | int = "scan",
+    coverage: str | int | Mapping[str, str | int] = "scan",
     workers: int | None = None,
     device: str = "auto",
     retry_failed: bool = False,
@@ -89,9 +92,10 @@ def embed_library(
     root : path or URI, optional
         The cache; default: this user's.
     encoder : str
-        See `embed.ENCODERS`.
-    coverage : {'scan', 'full'} or int
-        Twelve windows of about 3 s spread over each song, all of it, or that many windows.
+        See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
+    coverage : {'scan', 'full'}, int, or a mapping from encoders' names to these
+        Twelve windows of about 3 s spread over each song, all of it, or that many windows. An encoder that a
+        mapping does not name scans.
     workers : int, optional
         Processes; default: one for each core that we may use.
     device : {'auto', 'cpu', 'gpu'}
@@ -117,34 +121,76 @@ def embed_library(
         After what is done has been committed.
     """
     started = time.monotonic()
-    n_windows = coverage_windows(coverage)
+    names = encoder_names(encoder)
+    asked = coverage if isinstance(coverage, Mapping) else dict.fromkeys(names, coverage)
+    n_windows = {name: coverage_windows(asked.get(name, "scan")) for name in names}
     n_workers = _n_workers(workers, device)
     base = default_root() if root is None else root
-    prepared = prepare_encoder(encoder, root=base)
+    prepared = prepare_encoders(encoder, root=base)
     runtime = _runtime(device)
     found = find_audio(paths)
-    run = Run(
-        catalog=Catalog(base),
-        store=EmbeddingStore(base, encoder=prepared.name, fingerprint=prepared.fingerprint, dim=prepared.dim),
-        prepared=prepared,
-        n_windows=n_windows,
-        runtime=runtime,
-        batch_songs=batch_songs,
-        failed=list(found.failures),
-    )
-    changed = list(run.sift(found.files, retry_failed=retry_failed))
-    if changed:
+    runs = [
+        Run(
+            catalog=Catalog(base),
+            store=EmbeddingStore(base, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim),
+            prepared=part,
+            n_windows=n_windows[part.name],
+            runtime=runtime,
+            batch_songs=batch_songs,
+        )
+        for part in prepared.parts
+    ]
+    todo = [list(run.sift(found.files, retry_failed=retry_failed)) for run in runs]
+    if any(todo):
         require_writable(base)
-        run.work(changed, n_workers, lambda n: _tell(progress, run, started, n, len(changed)))
+        _work(runs, todo, n_workers, _in_songs(progress, runs, todo, started))
+    return _report(prepared, found, runs, started)
+
+
+def _work(
+    runs: Sequence[Run], todo: Sequence[list[File]], n_workers: int | None, tell: Callable[[int], None]
+) -> None:
+    """Let each encoder work through its files; one that fails with one encoder is spared the next."""
+    failed = {failure.path for run in runs for failure in run.failed}
+    digests: dict[str, str] = {}
+    n_before = 0
+    for run, files in zip(runs, todo, strict=True):
+        left = run.recognise([file for file in files if file.path not in failed], digests)
+        if left:
+            run.work(left, n_workers, partial(_tell_after, tell, n_before + len(files) - len(left)))
+        n_before += len(files)
+        tell(n_before)
+        digests |= run.done
+        failed.update(failure.path for failure in run.failed)
+
+
+def _tell_after(tell: Callable[[int], None], n_before: int, n_done: int) -> None:
+    tell(n_before + n_done)
+
+
+def _report(
+    prepared: PreparedEncoders, found: FoundAudio, runs: Sequence[Run], started: float
+) -> EmbedReport:
+    """Count songs over all encoders."""
+    failed: dict[str, Failure] = {}
+    for failure in (*found.failures, *(one for run in runs for one in run.failed)):
+        failed.setdefault(failure.path, failure)
+    fresh = {
+        digest: run.fresh[digest]
+        for run in runs
+        for path, digest in run.done.items()
+        if digest in run.fresh and path not in failed
+    }
+    n_found = len(found.files) + len(found.failures)
     return EmbedReport(
         encoder=prepared.name,
         fingerprint=prepared.fingerprint,
-        found=len(found.files) + len(found.failures),
-        embedded=run.embedded,
-        cached=run.cached,
-        failed=tuple(run.failed),
-        warnings=tuple(run.warnings),
-        audio_s=run.audio_s,
+        found=n_found,
+        embedded=len(fresh),
+        cached=n_found - len(fresh) - len(failed),
+        failed=tuple(failed.values()),
+        warnings=tuple(dict.fromkeys(warning for run in runs for warning in run.warnings)),
+        audio_s=sum(fresh.values()),
         wall_s=time.monotonic() - started,
     )
 
@@ -168,13 +214,21 @@ def _runtime(device: str) -> str | None:
     return "tensorflow"
 
 
-def _tell(
+def _in_songs(
     progress: Callable[[Progress], None] | None,
-    run: Run,
+    runs: Sequence[Run],
+    todo: Sequence[list[File]],
     started: float,
-    n_done: int,
-    n_total: int,
-) -> None:
-    if progress is not None:
-        wall_s = time.monotonic() - started
-        progress(Progress(n_done=n_done, n_total=n_total, audio_s=run.audio_s, wall_s=wall_s))
+) -> Callable[[int], None]:
+    """Return what turns files done by single encoders, one after the other, into songs done by all."""
+    n_steps = sum(map(len, todo))
+    n_songs = len({file.path for files in todo for file in files})
+
+    def tell(n_done: int) -> None:
+        if progress is not None:
+            audio_s = sum(run.audio_s for run in runs) * n_songs / n_steps
+            wall_s = time.monotonic() - started
+            n_whole = n_done * n_songs // n_steps
+            progress(Progress(n_done=n_whole, n_total=n_songs, audio_s=audio_s, wall_s=wall_s))
+
+    return tell

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,18 @@ class File:
 
 @dataclass(kw_only=True)
 class Run:
-    """One run's state; the parent process alone touches it."""
+    """One run of one encoder; the parent process alone touches it.
+
+    Attributes
+    ----------
+    failed, warnings : list of Failure
+    done : dict
+        Of each file that has its embedding in the cache, path to digest.
+    fresh : dict
+        Of each recording that was embedded now, digest to seconds.
+    audio_s : float
+        The sum of these.
+    """
 
     catalog: Catalog
     store: EmbeddingStore
@@ -47,10 +58,10 @@ class Run:
     n_windows: int
     runtime: str | None
     batch_songs: int
-    failed: list[Failure]
+    failed: list[Failure] = field(default_factory=list)
     warnings: list[Failure] = field(default_factory=list)
-    embedded: int = 0
-    cached: int = 0
+    done: dict[str, str] = field(default_factory=dict)
+    fresh: dict[str, float] = field(default_factory=dict)
     audio_s: float = 0.0
     _held: dict[str, int] = field(default_factory=dict)
     _waiting: dict[str, list[tuple[File, AudioInfo]]] = field(default_factory=dict)
@@ -71,13 +82,24 @@ class Run:
             row = known.get(path)
             if row and (row.size_bytes, row.mtime_ns) == (status.st_size, status.st_mtime_ns):
                 if row.digest and self._is_held(row.digest):
-                    self.cached += 1
+                    self.done[path] = row.digest
                     self._warn(path, row.warning)
                     continue
                 if row.error and not retry_failed:
                     self.failed.append(Failure(path=path, error=f"{row.error} {_REMEMBERED}"))
                     continue
             yield File(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+
+    def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:
+        """Take as done the files that another run has found to be recordings held here; return the others."""
+        left = []
+        for file in files:
+            digest = digests.get(file.path)
+            if digest is not None and self._is_held(digest):
+                self.done[file.path] = digest
+            else:
+                left.append(file)
+        return left
 
     def work(self, files: Sequence[File], n_workers: int | None, tell: Callable[[int], None]) -> None:
         """Probe and embed files in worker processes; commit as they come in."""
@@ -127,7 +149,6 @@ class Run:
     def _probed(self, file: File, info: AudioInfo, pool: WorkerPool) -> int:
         if self._is_held(info.digest):
             self._finish(file, info)
-            self.cached += 1
             return 1
         waiting = self._waiting.setdefault(info.digest, [])
         waiting.append((file, info))
@@ -138,15 +159,15 @@ class Run:
     def _encoded(self, entry: Entry) -> int:
         self._entries.append(entry)
         self._held[entry.digest] = entry.n_windows
-        self.embedded += 1
+        self.fresh[entry.digest] = entry.duration_s
         self.audio_s += entry.duration_s
         copies = self._waiting.pop(entry.digest)
         for file, info in copies:
             self._finish(file, info)
-        self.cached += len(copies) - 1
         return len(copies)
 
     def _finish(self, file: File, info: AudioInfo) -> None:
+        self.done[file.path] = info.digest
         self._warn(file.path, info.warning)
         self._recordings.append(_recording(file, info=info))
 

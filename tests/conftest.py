@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from encoder_models import make_tiny_model
 from numpy.typing import NDArray
 
 import embed
@@ -51,6 +52,28 @@ def root(tmp_path: Path, compiled: Path) -> Path:
     """An empty cache of the test's own, with musicnn compiled."""
     folder = tmp_path / "cache"
     shutil.copytree(compiled / "encoders", folder / "encoders")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A small encoder that is there wherever TensorFlow is; its folder has a + in its name."""
+    return make_tiny_model(tmp_path_factory.mktemp("models") / "c++")
+
+
+@pytest.fixture(scope="session")
+def _compiled_pair(compiled: Path, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compiled-pair")
+    shutil.copytree(compiled / "encoders", folder / "encoders")
+    embed.prepare_encoder(tiny, root=folder)
+    return folder
+
+
+@pytest.fixture
+def pair_root(tmp_path: Path, _compiled_pair: Path) -> Path:
+    """An empty cache of the test's own, with musicnn and the small encoder compiled."""
+    folder = tmp_path / "cache"
+    shutil.copytree(_compiled_pair / "encoders", folder / "encoders")
     return folder
 
 

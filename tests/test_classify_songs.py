@@ -15,9 +15,12 @@ import classify
 import embed
 from cache import Catalog, EmbeddingStore, Recording
 from classify.calibrate import Calibration
+from classify.familiar import Familiarity
 from classify.features import SongTransform
 from classify.songs import SongLibrary
+from classify.space import SongSpace
 from classify.taste import Taste
+from classify.vectors import SongVectors
 
 
 @pytest.fixture
@@ -29,8 +32,7 @@ def music(tracks: list[str], tmp_path: Path) -> list[str]:
 
 
 def library(root: Path) -> SongLibrary:
-    prepared = embed.prepare_encoder("musicnn", root=root)
-    return SongLibrary(root, encoder=prepared.name, fingerprint=prepared.fingerprint, dim=prepared.dim)
+    return SongLibrary.of_encoders(embed.prepare_encoders("musicnn", root=root), root)
 
 
 def test_training_and_scoring_keep_to_the_coverage_of_the_library(music: list[str], root: Path) -> None:
@@ -39,7 +41,7 @@ def test_training_and_scoring_keep_to_the_coverage_of_the_library(music: list[st
     trained = classify.train(music[:3], root=root)
     assert not trained.failed
     assert len(classify.score(music, taste=trained.taste, root=root).songs) == 7
-    assert set(library(root).store.held().values()) == {2}
+    assert set(library(root).vectors.held().values()) == {2}
 
 
 def test_a_like_that_does_not_exist_is_told_in_a_fresh_cache(root: Path) -> None:
@@ -75,7 +77,8 @@ def test_songs_of_an_artist_or_an_album_stay_together(tmp_path: Path) -> None:
             row("6", None, None),
         ]
     )
-    groups = SongLibrary(tmp_path, encoder="e", fingerprint="0" * 16, dim=2)._groups()
+    store = EmbeddingStore(tmp_path, encoder="e", fingerprint="0" * 16, dim=2)
+    groups = SongLibrary(tmp_path, SongVectors([store]))._groups()
     assert groups["0" * 32] == groups["1" * 32]
     assert len({groups[d * 32] for d in "023"}) == 3
     assert not groups.keys() & {d * 32 for d in "456"}
@@ -87,7 +90,14 @@ def test_a_strangers_taste_does_not_have_a_model_loaded(music: list[str], root: 
         encoder="hub:https://example.invalid/evil/1",
         fingerprint="0" * 16,
         head="logistic",
-        transform=SongTransform(mean=zeros, scale=zeros + 1),
+        space=SongSpace(
+            standard=SongTransform(mean=zeros, scale=zeros + 1),
+            blocks=(4,),
+            basis=np.eye(4, dtype=np.float32),
+            offset=zeros,
+        ),
+        familiarity=Familiarity(known=np.zeros((0, 256), dtype=np.float32), limit=1.0),
+        activation="relu",
         layers=((np.ones((4, 1)), np.zeros(1)),),
         calibration=Calibration(),
         likes=("1" * 32, "2" * 32),
@@ -102,8 +112,14 @@ def test_a_taste_of_another_width_is_to_blame_and_not_the_cache(music: list[str]
     taste = classify.train(music[:3], unlabelled=music[3:6], root=root).taste
     narrow = dataclasses.replace(
         taste,
-        transform=SongTransform(mean=taste.transform.mean[:10], scale=taste.transform.scale[:10]),
-        layers=((taste.layers[0][0][:10], taste.layers[0][1]),),
+        space=dataclasses.replace(
+            taste.space,
+            standard=SongTransform(
+                mean=taste.space.standard.mean[:10], scale=taste.space.standard.scale[:10]
+            ),
+            blocks=(10,),
+            basis=taste.space.basis[:10],
+        ),
     )
     with pytest.raises(classify.TasteError, match="no taste of ours"):
         classify.score(music, taste=narrow, root=root)
@@ -122,7 +138,7 @@ def test_damage_is_found_and_pruned(music: list[str], root: Path) -> None:
     embed.embed_library(music[:2], root=root)
     (sound,) = cache.verify_cache(root)
     assert (sound.n_songs, sound.damaged) == (2, ())
-    store = library(root).store
+    (store,) = library(root).vectors.stores
     entry = store.get(next(iter(store.held())))
     assert entry is not None
     for file in Path(store.uri).rglob("*.lance"):

@@ -1,0 +1,172 @@
+"""Song vectors of one encoder, or of several side by side, as if one store held them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cache import WHOLE, EmbeddingStore, list_stores
+from cache.key import is_fingerprint
+from classify.errors import TasteError
+from classify.features import Vectors
+from classify.taste import Taste
+from embed import ENCODERS, MAX_PARTS, PreparedEncoders, split_encoder
+
+__all__ = ["SongVectors"]
+
+
+class SongVectors:
+    """The cached song vectors of an encoder; for several, such as ``musicnn+yamnet``, one beside the other.
+
+    Parameters
+    ----------
+    stores : sequence of EmbeddingStore
+        One for each encoder, at least one, in the order in which their vectors stand in a song's.
+    """
+
+    def __init__(self, stores: Sequence[EmbeddingStore]) -> None:
+        self.stores = tuple(stores)
+
+    @classmethod
+    def of_encoders(cls, prepared: PreparedEncoders, root: str | Path) -> SongVectors:
+        """Open what encoders have embedded."""
+        return cls(
+            [
+                EmbeddingStore(root, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim)
+                for part in prepared.parts
+            ]
+        )
+
+    @classmethod
+    def of_taste(cls, taste: Taste, root: str | Path) -> SongVectors:
+        """Open the song vectors that a taste can score; the taste may come from a stranger.
+
+        Raises
+        ------
+        TasteError
+            If the taste's encoder and fingerprint are none of ours, or the cache has its fingerprints in
+            other widths.
+        """
+        names, fingerprints = split_encoder(taste.encoder), taste.fingerprint.split("+")
+        if (
+            names != tuple(sorted(set(names)))  # such as `musicnn+yamnet`, never the other way round
+            or not all(names)
+            or not len(names) == len(fingerprints) <= MAX_PARTS
+            or not all(map(is_fingerprint, fingerprints))
+            or taste.dim % 2
+        ):
+            raise TasteError(
+                f"the taste is for {taste.encoder!r:.80} ({taste.fingerprint!r:.80}) with song vectors of "
+                f"{taste.dim} numbers; a name, 16 hex digits and an even number are needed, or sorted names "
+                "and as many 16 hex digits, joined by +: train one again"
+            )
+        parts = list(zip(names, fingerprints, strict=True))
+        return cls(
+            [
+                EmbeddingStore(root, encoder=name, fingerprint=fingerprint, dim=dim)
+                for (name, fingerprint), dim in zip(parts, _dims(taste, parts, root), strict=True)
+            ]
+        )
+
+    @property
+    def encoder(self) -> str:
+        """The encoders' names, joined by +."""
+        return "+".join(store.encoder for store in self.stores)
+
+    @property
+    def fingerprint(self) -> str:
+        """Their fingerprints, joined by +."""
+        return "+".join(store.fingerprint for store in self.stores)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """How many numbers of a song vector each encoder makes: mean and deviation of its embeddings."""
+        return tuple(2 * store.dim for store in self.stores)
+
+    def held(self) -> dict[str, int]:
+        """Return the recordings that every encoder has embedded, each with its poorest coverage.
+
+        Returns
+        -------
+        dict of str to int
+            As `EmbeddingStore.held`: digest to windows, 0 for the whole.
+
+        Raises
+        ------
+        CacheError
+            If a store can't be read.
+        """
+        first, *others = (store.held() for store in self.stores)
+        for other in others:
+            first = {
+                digest: min(n, other[digest], key=_coverage) for digest, n in first.items() if digest in other
+            }
+        return first
+
+    def matrix(self, digests: Sequence[str]) -> tuple[list[str], Vectors]:
+        """Read song vectors.
+
+        Parameters
+        ----------
+        digests : sequence of str
+            Which, in which order; those that an encoder has not embedded are left out.
+
+        Returns
+        -------
+        held : list of str
+            The digest of each row.
+        vectors : ndarray, shape (n, sum(blocks)), float32
+
+        Raises
+        ------
+        DamagedEntry
+            If a vector does not match its checksum.
+        CacheError
+            If a store can't be read.
+        """
+        names: Sequence[str] = digests
+        if len(self.stores) > 1:
+            held = self.held()
+            names = [digest for digest in digests if digest in held]
+        found = [store.matrix(names) for store in self.stores]
+        if len(found) == 1:
+            return found[0]
+        # Another process may have dropped damaged rows meanwhile.
+        common = set.intersection(*(set(one) for one, _ in found))
+        blocks = [rows[[name in common for name in one]] for one, rows in found]
+        return [name for name in found[0][0] if name in common], np.hstack(blocks)
+
+
+def _coverage(n_windows: int) -> float:
+    return float("inf") if n_windows == WHOLE else n_windows
+
+
+def _dims(taste: Taste, parts: Sequence[tuple[str, str]], root: str | Path) -> list[int]:
+    """Tell how wide each encoder's embeddings are, as a taste knows only the sum of it all."""
+    stores = list_stores(root)
+    of_fingerprint = {store.fingerprint: store.dim for store in stores}
+    dims = [of_fingerprint.get(fingerprint) for _, fingerprint in parts]
+    # What is not stored yet: the table knows its width, and the last one must fill the rest.
+    for i, (name, _) in enumerate(parts):
+        if dims[i] is None and dims.count(None) > 1 and name in ENCODERS:
+            dims[i] = ENCODERS[name].dim
+    if dims.count(None) > 1:
+        unknown = " and ".join(name for (name, _), dim in zip(parts, dims, strict=True) if dim is None)
+        raise TasteError(
+            f"the taste needs {unknown}, which have not been used here; a model is a program, so if you "
+            f"trust them, run 'sevensongs embed --encoder {taste.encoder} PATH' first"
+        )
+    rest = taste.dim // 2 - sum(dim for dim in dims if dim is not None)
+    if (rest < 1) if None in dims else (rest != 0):
+        known = ", ".join(
+            f"{name} ({fingerprint}) makes {2 * dim}"
+            for (name, fingerprint), dim in zip(parts, dims, strict=True)
+            if dim is not None
+        )
+        raise TasteError(
+            f"the taste is for song vectors of {taste.dim} numbers, but {known}: this is no taste of ours, "
+            "train one again"
+        )
+    return [rest if dim is None else dim for dim in dims]

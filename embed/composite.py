@@ -1,0 +1,151 @@
+"""Several encoders under one name, ``musicnn+yamnet``: how they are named and made ready together.
+
+Nothing is stored under such a name. Each part keeps its own embeddings under its own fingerprint, so what
+`musicnn` has embedded serves ``musicnn+yamnet`` too; song vectors are put side by side when they are read.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from embed.encoder import PreparedEncoder, prepare_encoder
+from embed.errors import EncoderError
+from embed.registry import ENCODERS, encoder_spec
+
+__all__ = [
+    "MAX_PARTS",
+    "PreparedEncoders",
+    "encoder_name",
+    "encoder_names",
+    "prepare_encoders",
+    "split_encoder",
+]
+
+MAX_PARTS = 4
+"""Each further encoder costs its time on every song, and adds less than the one before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedEncoders:
+    """One encoder or several, ready for work, in the order in which their song vectors stand.
+
+    Raises
+    ------
+    EncoderError
+        If two parts compute the same, as two copies of one model do.
+    """
+
+    parts: tuple[PreparedEncoder, ...]
+
+    def __post_init__(self) -> None:
+        first: dict[str, str] = {}
+        for part in self.parts:
+            other = first.setdefault(part.fingerprint, part.name)
+            if other != part.name:
+                raise EncoderError(
+                    f"{other} and {part.name} are the same encoder ({part.fingerprint}) under two names, and "
+                    "twice the same tells no more: name one of them"
+                )
+
+    @property
+    def name(self) -> str:
+        """The parts' names, joined by +."""
+        return "+".join(part.name for part in self.parts)
+
+    @property
+    def fingerprint(self) -> str:
+        """The parts' fingerprints, joined by +."""
+        return "+".join(part.fingerprint for part in self.parts)
+
+
+def split_encoder(name: str) -> tuple[str, ...]:
+    """Split a name at the + between encoders; what the parts are is not looked at.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``musicnn``, ``musicnn+yamnet`` or ``hub:/models/c+++musicnn``. Folders and handles may hold
+        a + of their own: a ``hub:`` part ends only where a whole encoder's name, or ``hub:``, follows.
+
+    Returns
+    -------
+    tuple of str
+        At least one, in the order given; some may be empty or unknown.
+    """
+    known = "|".join(re.escape(key) for key in ENCODERS if key != "hub")
+    after_model = re.compile(rf"\+(?=(?:{known})(?:\+|\Z)|hub:)")
+    parts = []
+    rest: str | None = name
+    while rest is not None:
+        if rest.startswith("hub:"):
+            part, *others = after_model.split(rest, maxsplit=1)
+        else:
+            part, *others = rest.split("+", maxsplit=1)
+        parts.append(part)
+        rest = others[0] if others else None
+    return tuple(parts)
+
+
+def encoder_names(name: str) -> tuple[str, ...]:
+    """Return the encoders that a name stands for, sorted: ``b+a`` is ``a+b``.
+
+    Parameters
+    ----------
+    name : str
+        A key of `ENCODERS`, ``hub:<handle or folder>``, or up to four of these joined by +.
+
+    Raises
+    ------
+    EncoderError
+        If a part is unknown or named twice, there are more than four, or a model's folder reads as several.
+    """
+    given = split_encoder(name)
+    if len(given) > MAX_PARTS:
+        raise EncoderError(f"{name!r:.200} names {len(given)} encoders; up to {MAX_PARTS} go together")
+    names = tuple(sorted(encoder_spec(part).name for part in given))
+    twice = {one for one in names if names.count(one) > 1}
+    if twice:
+        raise EncoderError(f"{name!r:.200} names {min(twice)} twice; name each encoder once")
+    if split_encoder("+".join(names)) != names:
+        raise EncoderError(
+            f"{name!r:.200} leads to a folder whose name ends like a second encoder's; rename the folder"
+        )
+    return names
+
+
+def encoder_name(name: str) -> str:
+    """Return the one name that tastes and reports use for what a user calls `name`.
+
+    Raises
+    ------
+    EncoderError
+        See `encoder_names`.
+
+    Examples
+    --------
+    >>> encoder_name("yamnet+musicnn")
+    'musicnn+yamnet'
+    """
+    return "+".join(encoder_names(name))
+
+
+def prepare_encoders(name: str, *, root: str | Path | None = None) -> PreparedEncoders:
+    """Have one encoder or several compiled; see `embed.prepare_encoder`.
+
+    Parameters
+    ----------
+    name : str
+        See `encoder_names`.
+    root : path, optional
+        The cache.
+
+    Raises
+    ------
+    EncoderError
+        If the name is wrong, or two parts are the same model.
+    EncoderUnavailable
+        If the weights of a part can't be had.
+    """
+    return PreparedEncoders(parts=tuple(prepare_encoder(one, root=root) for one in encoder_names(name)))
