@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from classify.calibrate import Calibration
-    from classify.errors import ClassifyError, LabelError, TasteError, VectorError
+    from classify.errors import ClassifyError, LabelError, SameSongError, TasteError, VectorError
     from classify.evaluation import Evaluation, evaluate_taste
     from classify.examples import sample_unlabelled
     from classify.features import LabelledSongs, SongTransform
     from classify.fit import fit_taste
     from classify.library import ScoredSong, Scores, Trained, evaluate, score, train
+    from classify.space import SongSpace
     from classify.taste import Taste
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "Evaluation",
     "LabelError",
     "LabelledSongs",
+    "SameSongError",
     "ScoredSong",
     "Scores",
+    "SongSpace",
     "SongTransform",
     "Taste",
     "TasteError",
@@ -43,8 +46,10 @@ _HOMES = {
     "Evaluation": "classify.evaluation",
     "LabelError": "classify.errors",
     "LabelledSongs": "classify.features",
+    "SameSongError": "classify.errors",
     "ScoredSong": "classify.library",
     "Scores": "classify.library",
+    "SongSpace": "classify.space",
     "SongTransform": "classify.features",
     "Taste": "classify.taste",
     "TasteError": "classify.errors",

@@ -20,8 +20,12 @@ _MIXTURE_STEPS = 300
 _SHARES = (0.005, 0.9)  # of hidden likes that are believed
 # What is believed before any song is seen, and how many songs would outweigh it. Chosen on the tasks of
 # tests/benchmarks/bench_accuracy.py, where calibration was best; half or twice as much changes little.
-_PRIOR_SHARE, _PRIOR_SHARE_SONGS = 0.2, 8
+_PRIOR_SHARE, _PRIOR_SHARE_SONGS = 0.1, 8
 _PRIOR_VARIANCE_SONGS = 4  # the variance of all decisions is the prior of that within a component
+# What is not liked is no normal distribution: in any library some of it lies close to the likes, and the
+# mixture's posterior is too sure of that. So its log-odds are tempered (Gruenwald 2012, "The safe Bayesian")
+# and lowered.
+_TEMPER, _DISTRUST = 0.7, -0.3
 _MAX_HALF_WIDTH = 0.45
 # In units of 1 / standard deviation of the decisions. A head that ranks held-out songs backwards or
 # by chance says nothing; so flat a slope leaves all scores near one half, and keeps the order.
@@ -65,6 +69,11 @@ class Calibration:
         # tanh is the logistic function without overflow at either end
         certain: FloatArray = 0.5 * (1 + np.tanh((self.a * decisions + self.b) / 2))
         return _DOUBT + (1 - 2 * _DOUBT) * certain
+
+    def inverse(self, probability: float) -> float:
+        """Return the decision that gets a probability, which lies between 0.005 and 0.995."""
+        certain = (probability - _DOUBT) / (1 - 2 * _DOUBT)
+        return (float(np.log(certain / (1 - certain))) - self.b) / self.a
 
     @classmethod
     def fit(cls, decisions: FloatArray, is_like: NDArray[np.bool_], weights: FloatArray) -> "Calibration":
@@ -155,7 +164,7 @@ class Calibration:
         slope, offset = _mixture(likes / spread, unlabelled / spread, dislikes / spread)
         if slope < _MIN_SLOPE:  # likes score no higher than the rest: no claim is made
             return cls(a=_MIN_SLOPE / spread, b=-_MIN_SLOPE * float(known.mean()) / spread)
-        return cls(a=slope / spread, b=offset)
+        return cls(a=_TEMPER * slope / spread, b=_TEMPER * offset + _DISTRUST)
 
 
 def _newton(x: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[float, float]:

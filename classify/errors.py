@@ -3,7 +3,7 @@
 Every message says what is wrong, the measured value with its unit, the limit and the remedy.
 """
 
-__all__ = ["ClassifyError", "LabelError", "TasteError", "VectorError"]
+__all__ = ["ClassifyError", "LabelError", "SameSongError", "TasteError", "VectorError"]
 
 
 class ClassifyError(Exception):
@@ -20,3 +20,14 @@ class TasteError(ClassifyError):
 
 class VectorError(ClassifyError):
     """Song vectors of a wrong shape, or with values that are not finite."""
+
+
+class SameSongError(LabelError):
+    """A like and a dislike are the same song, under two digests."""
+
+    def __init__(self, liked: str, disliked: str) -> None:
+        super().__init__(
+            f"{liked} is liked and {disliked} disliked, and they sound the same: copies of one song; "
+            "take one of the labels away"
+        )
+        self.digests = (liked, disliked)

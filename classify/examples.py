@@ -18,9 +18,10 @@ MIN_LIKES = 2
 MAX_UNLABELLED = 2000
 
 LIKE, DISLIKE, UNLABELLED = 1, -1, 0
-# An unlabelled song may be a like not yet found; a dislike is certain. So one dislike counts as
-# much as ten unlabelled songs at least.
-_UNLABELLED_WEIGHT = 0.1
+# Against a dislike: an unlabelled song weighs half at most, and all of them together 50 dislikes at most.
+# An unlabelled song may be a like not yet found, a dislike is certain; but a few dislikes are a poor picture
+# of all that is not liked. See tests/benchmarks.
+_UNLABELLED_WEIGHT, _LIBRARY_WEIGHT = 0.5, 50
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -212,7 +213,7 @@ def _gather(parts: list[tuple[LabelledSongs, tuple[str, ...], int]]) -> tuple[Ve
 
 
 def example_weights(labels: NDArray[np.int_]) -> FloatArray:
-    """Weigh rows: both sides the same, dislikes far above unlabelled songs.
+    """Weigh rows: both sides the same, a dislike far above an unlabelled song.
 
     Parameters
     ----------
@@ -223,14 +224,15 @@ def example_weights(labels: NDArray[np.int_]) -> FloatArray:
     -------
     ndarray, shape (n,), float64
         A like weighs 1. The others together weigh as much as the likes together, whether they are
-        10 or 2,000, so that the regularisation means the same in every library; among them,
-        a dislike weighs ten unlabelled songs or more. Weak negatives from unlabelled data: Elkan &
-        Noto 2008, "Learning classifiers from only positive and unlabeled data".
+        10 or 2,000, so that the regularisation means the same in every library; among them, a dislike
+        weighs twice as much as an unlabelled song, and 40 times where there are 2,000 of these. Weak
+        negatives from unlabelled data: Elkan & Noto 2008, "Learning classifiers from only positive and
+        unlabeled data".
     """
-    likes, dislikes, unlabelled = labels == LIKE, labels == DISLIKE, labels == UNLABELLED
-    weights: FloatArray = likes + dislikes * 1.0
+    likes, unlabelled = labels == LIKE, labels == UNLABELLED
+    weights: FloatArray = np.ones(len(labels))
     if unlabelled.any():
-        weights[unlabelled] = min(_UNLABELLED_WEIGHT, likes.sum() / unlabelled.sum())
+        weights[unlabelled] = min(_UNLABELLED_WEIGHT, _LIBRARY_WEIGHT / unlabelled.sum())
     if not likes.all():
         weights[~likes] *= likes.sum() / weights[~likes].sum()
     return weights

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from classify.errors import VectorError
 
-__all__ = ["FloatArray", "LabelledSongs", "SongTransform", "Vectors", "check_vectors", "row_span"]
+__all__ = ["FloatArray", "LabelledSongs", "SongTransform", "Vectors", "check_vectors"]
 
 Vectors = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
@@ -56,24 +56,6 @@ def check_vectors(vectors: NDArray[Any], *, what: str = "song vectors") -> Vecto
             f"row {bad[0]}; embed that song again ('sevensongs cache verify' finds damage)"
         )
     return rows
-
-
-def row_span(rows: Vectors) -> FloatArray:
-    """Turn rows into their own span, where that is narrower: n numbers a row instead of dim.
-
-    Heads do not care which way the axes point, so several heads on the same rows may share this.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n, dim), float32
-
-    Returns
-    -------
-    ndarray, shape (n, min(n, dim)), float64
-        With the same inner products.
-    """
-    wide = rows.astype(np.float64)
-    return wide @ np.linalg.qr(wide.T)[0] if wide.shape[1] > wide.shape[0] else wide
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,6 +1,7 @@
 """Learn a taste from song vectors and labels."""
 
 import platform
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import metadata
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.calibrate import MIN_MIXTURE, Calibration, unsure_band
+from classify.duplicates import merge_duplicates
 from classify.errors import LabelError
 from classify.examples import (
     DISLIKE,
@@ -19,8 +21,10 @@ from classify.examples import (
     example_weights,
     prepare_examples,
 )
-from classify.features import FloatArray, LabelledSongs, SongTransform, Vectors, row_span
+from classify.familiar import Familiarity
+from classify.features import FloatArray, LabelledSongs
 from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
+from classify.space import SongSpace
 from classify.spies import SpyDecisions, send_spies
 from classify.taste import Taste
 
@@ -29,10 +33,21 @@ if TYPE_CHECKING:
 
     from classify.heads import Head
 
-__all__ = ["fit_taste", "head_ranker", "make_head", "note_on", "one_thread", "thin_out"]
+__all__ = [
+    "DEFAULT_HEAD",
+    "fit_space",
+    "fit_taste",
+    "head_ranker",
+    "make_head",
+    "note_on",
+    "one_thread",
+    "thin_out",
+]
+
+DEFAULT_HEAD = "kernel"
 
 # Enough to calibrate and to tell an AUC; the final head learns from all.
-MAX_HELD_OUT_NEGATIVES = 400
+MAX_HELD_OUT_NEGATIVES = 300
 MAX_LIKE_FOLDS = 10
 _CHANCE = 0.5
 
@@ -44,7 +59,8 @@ def fit_taste(
     unlabelled: LabelledSongs | None = None,
     encoder: str,
     fingerprint: str,
-    head: str = "logistic",
+    blocks: Sequence[int] = (),
+    head: str = DEFAULT_HEAD,
     seed: int = 0,
     created_at: str | None = None,
 ) -> Taste:
@@ -55,12 +71,14 @@ def fit_taste(
     likes : LabelledSongs
         At least 2 different recordings; about 7 work well.
     dislikes : LabelledSongs, optional
-        Each counts as much as ten unlabelled songs or more.
+        Each counts as much as two unlabelled songs or more.
     unlabelled : LabelledSongs, optional
         The rest of the library, as weak negatives; at most 2,000 of them are used, chosen by
         `classify.examples.sample_unlabelled`. Songs that are also labelled are left out.
     encoder, fingerprint : str
         Whose vectors these are.
+    blocks : sequence of int, optional
+        Widths of the parts of a composite's song vectors.
     head : str
         A name in `classify.heads.HEADS`.
     seed : int
@@ -89,6 +107,7 @@ def fit_taste(
             make_head(head, seed),
             encoder=encoder,
             fingerprint=fingerprint,
+            blocks=blocks,
             head=head,
             seed=seed,
             created_at=created_at,
@@ -101,13 +120,15 @@ def _fit_taste(
     *,
     encoder: str,
     fingerprint: str,
+    blocks: Sequence[int],
     head: str,
     seed: int,
     created_at: str | None,
 ) -> Taste:
-    transform = SongTransform.fit(library.vectors)
-    examples = library.take(library.is_like | library.is_negative)
-    rows = transform(examples.vectors)
+    space, library = fit_space(library, blocks)
+    standardised = space.standardise(library.vectors)
+    used = library.is_like | library.is_negative
+    examples, rows = library.take(used), space.place(standardised[used])
 
     few = thin_out(examples, MAX_HELD_OUT_NEGATIVES)
     held_out = cross_fit(
@@ -122,8 +143,10 @@ def _fit_taste(
         encoder=encoder,
         fingerprint=fingerprint,
         head=head,
-        transform=transform,
+        space=space,
+        familiarity=Familiarity.fit(standardised, keep=np.flatnonzero(library.labels != UNLABELLED)),
         layers=tuple(fitted.layers()),
+        activation=fitted.activation,
         calibration=_calibrate(held_out, send_spies(examples.take(few), rows[few], make, seed=seed)),
         likes=examples.digests_where(examples.labels == LIKE),
         dislikes=examples.digests_where(examples.labels == DISLIKE),
@@ -136,6 +159,26 @@ def _fit_taste(
         created_at=created_at or datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
     )
+
+
+def fit_space(library: Examples, blocks: Sequence[int] = ()) -> tuple[SongSpace, Examples]:
+    """Fit song space to a library whose copies of labelled songs are left out.
+
+    Parameters
+    ----------
+    library : Examples
+    blocks : sequence of int, optional
+        Widths of the parts of a composite's song vectors.
+
+    Returns
+    -------
+    (space, library) : (SongSpace, Examples)
+        The library is without the copies, see `classify.duplicates.merge_duplicates`, which also says what
+        is raised.
+    """
+    space = SongSpace.fit(library.vectors, blocks=blocks)
+    merged = merge_duplicates(library, space.standardise(library.vectors))
+    return (space, library) if merged is library else (SongSpace.fit(merged.vectors, blocks=blocks), merged)
 
 
 def one_thread() -> AbstractContextManager[object]:
@@ -183,15 +226,15 @@ def make_head(name: str, seed: int) -> "Callable[[], Head]":
     return lambda: kind(**settings)
 
 
-def head_ranker(make: "Callable[[], Head]", rows: Vectors, labels: NDArray[np.int_]) -> Ranker:
+def head_ranker(make: "Callable[[], Head]", rows: FloatArray, labels: NDArray[np.int_]) -> Ranker:
     """Return a function that fits a head on some rows and decides on all.
 
     Parameters
     ----------
     make : callable
         Makes an unfitted head.
-    rows : ndarray, shape (n, dim), float32
-        Standardised song vectors.
+    rows : ndarray, shape (n, n_axes), float64
+        Songs in song space.
     labels : ndarray, shape (n,), int
         1 like, -1 dislike, 0 unlabelled.
 
@@ -200,11 +243,11 @@ def head_ranker(make: "Callable[[], Head]", rows: Vectors, labels: NDArray[np.in
     callable
         From indices of rows to decisions, shape (n,).
     """
-    wide = row_span(rows)
+    head, shared = make().shared(rows)
 
     def rank(train: NDArray[np.intp]) -> FloatArray:
         chosen = labels[train]
-        return make().fit(wide[train], chosen == LIKE, example_weights(chosen)).decision_function(wide)
+        return head.fit(shared[train], chosen == LIKE, example_weights(chosen)).decision_function(shared)
 
     return rank
 

@@ -1,6 +1,6 @@
-"""The heads: tiny classifiers on standardised song vectors, as scikit-learn estimators.
+"""The heads: tiny classifiers in song space, as scikit-learn estimators.
 
-Each boils down to `layers()`: matrices with rectifiers between them, so that scoring needs NumPy
+Each boils down to `layers()`: matrices with one `activation` between them, so that scoring needs NumPy
 alone. This is the one module that imports scikit-learn at its top; import it inside functions.
 """
 
@@ -14,7 +14,6 @@ from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: TID253
 from sklearn.exceptions import ConvergenceWarning  # noqa: TID253
 from sklearn.linear_model import LogisticRegression  # noqa: TID253
 from sklearn.neural_network import MLPClassifier  # noqa: TID253
-from sklearn.utils.extmath import randomized_svd  # noqa: TID253
 from sklearn.utils.multiclass import check_classification_targets  # noqa: TID253
 from sklearn.utils.validation import (  # noqa: TID253
     _check_sample_weight,
@@ -23,12 +22,11 @@ from sklearn.utils.validation import (  # noqa: TID253
 )
 
 from classify.features import FloatArray
+from classify.layers import ACTIVATIONS, Activation
 
-__all__ = ["HEADS", "DenseHead", "Head", "LogisticHead"]
+__all__ = ["HEADS", "DenseHead", "Head", "KernelHead", "LogisticHead"]
 
 Layers = list[tuple[FloatArray, FloatArray]]
-
-_EXACT_ROWS = 1000
 
 
 class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -38,6 +36,7 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     `classify.calibrate` turns them into probabilities.
     """
 
+    activation: Activation = "relu"
     classes_: NDArray[Any]
     layers_: Layers
 
@@ -47,7 +46,7 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         Parameters
         ----------
         X : array-like, shape (n, dim)
-            Standardised song vectors.
+            Songs, placed in song space.
         y : array-like, shape (n,)
             Two classes; the larger label is the one a positive decision speaks for.
         sample_weight : array-like, shape (n,), optional
@@ -89,7 +88,7 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         -------
         list of (W, b)
             `W` of shape (n_in, n_out) and `b` of shape (n_out,), float64; apply `x @ W + b` one
-            after the other with max(0, .) between them. The last one has one output: the decision.
+            after the other with `activation` between them. The last one has one output: the decision.
         """
         check_is_fitted(self)
         return [(weights.copy(), bias.copy()) for weights, bias in self.layers_]
@@ -97,11 +96,30 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def decision_function(self, X: Any) -> FloatArray:
         """Return decision values, shape (n,), float64; above 0 speaks for `classes_[1]`."""
         check_is_fitted(self)
-        hidden: FloatArray = validate_data(self, X, reset=False, dtype=np.float64)
+        hidden: FloatArray = self._inputs(validate_data(self, X, reset=False, dtype=np.float64))
         for depth, (weights, bias) in enumerate(self.layers_):
-            hidden = hidden if depth == 0 else np.maximum(hidden, 0)
+            hidden = hidden if depth == 0 else ACTIVATIONS[self.activation](hidden)
             hidden = hidden @ weights + bias  # (n, n_out)
         return hidden[:, 0]
+
+    def _inputs(self, X: FloatArray) -> FloatArray:
+        """Return what the first layer reads."""
+        return X
+
+    def shared(self, X: FloatArray) -> tuple["Head", FloatArray]:
+        """Return a head and rows that give the same decisions as this head on `X`, but fit faster.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, dim), float64
+            All rows on which heads like this one are going to be fitted and to decide.
+
+        Returns
+        -------
+        (head, rows)
+            An unfitted head, and `rows` of shape (n, any), row by row with `X`. No label is used.
+        """
+        return self, X
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the head's own, uncalibrated probabilities, shape (n, 2), float64."""
@@ -122,41 +140,93 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
 
 class LogisticHead(Head):
-    """Logistic regression with a strong L2 penalty: the default head.
+    """Logistic regression with an L2 penalty.
 
     Parameters
     ----------
     C : float
-        Evidence against penalty. 0.05 for a like of weight 1 is what the prototype of
-        the first measurements amounts to (C = 0.01, balanced, 7 likes among some 67 songs), but
-        does not depend on how large the library is.
+        Evidence against penalty, for a like of weight 1.
     """
 
-    def __init__(self, C: float = 0.05) -> None:
+    def __init__(self, C: float = 1.0) -> None:
         self.C = C
 
     def _fit_layers(self, X: FloatArray, codes: NDArray[np.intp], weight: FloatArray) -> Layers:
-        # The penalty is rotation invariant and the solution lies in the span of the rows (the
-        # representer theorem), so n numbers a row say as much as dim: exact, and far faster.
-        basis = np.linalg.qr(X.T)[0] if X.shape[1] > 2 * X.shape[0] else None  # (dim, n)
-        rows = X if basis is None else X @ basis
-        model = LogisticRegression(C=self.C, tol=1e-6, max_iter=2000)
-        model.fit(rows, codes, sample_weight=weight)
-        coef: FloatArray = model.coef_.T  # (n_in, 1)
-        return [(coef if basis is None else basis @ coef, model.intercept_.copy())]
+        model = LogisticRegression(C=self.C, tol=1e-5, max_iter=2000)
+        model.fit(X, codes, sample_weight=weight)
+        return [(np.ascontiguousarray(model.coef_.T), model.intercept_.copy())]
 
 
-class DenseHead(Head):
-    """A small committee of one-hidden-layer perceptrons on the main directions of variation.
+class KernelHead(Head):
+    """Logistic regression on likeness to songs that are known: the default head.
 
-    Seven likes can't steer 3012 inputs of a network, so the rows are first projected on their
-    (weighted) principal components; a few members that start differently are averaged, which takes
-    most of the luck out of so small a fit. All of it folds into two layers.
+    A line through song space can't follow a taste that is two tastes in one; likeness can, which falls off
+    as exp(-2 gamma (1 - cos)) with the angle between two songs (a Gaussian kernel on the sphere). Where there
+    are more songs than landmarks, likeness is taken to the landmarks alone (Williams & Seeger 2001, "Using
+    the Nystroem method to speed up kernel machines"): first the rows of most weight, then others, evenly
+    spaced.
 
     Parameters
     ----------
-    n_components : int
-        Directions kept.
+    C : float
+        Evidence against penalty, for a like of weight 1.
+    gamma : float
+        How fast likeness falls off, above 0.
+    max_landmarks : int
+        Most songs that likeness is taken to.
+    """
+
+    activation: Activation = "exp"
+
+    def __init__(self, C: float = 1.0, gamma: float = 1.0, max_landmarks: int = 400) -> None:
+        self.C = C
+        self.gamma = gamma
+        self.max_landmarks = max_landmarks
+
+    def _fit_layers(self, X: FloatArray, codes: NDArray[np.intp], weight: FloatArray) -> Layers:
+        points = self._inputs(X)
+        order = np.argsort(-weight, kind="stable")
+        heavy = order[: np.searchsorted(-weight[order], -weight.min(), side="left")][: self.max_landmarks]
+        light = np.setdiff1d(np.arange(len(X)), heavy)
+        n_light = min(len(light), self.max_landmarks - len(heavy))
+        landmarks = points[np.sort(np.concatenate([heavy, light[_evenly(n_light, len(light))]]))]
+        features, roots = self._features(points, landmarks)
+        [(coef, bias)] = LogisticHead(C=self.C)._fit_layers(features, codes, weight)
+        to_landmarks = 2 * self.gamma * np.ascontiguousarray(landmarks.T)  # (dim, n_landmarks)
+        return [(to_landmarks, np.full(len(landmarks), -2 * self.gamma)), (roots @ coef, bias)]
+
+    def _inputs(self, X: FloatArray) -> FloatArray:
+        lengths = np.linalg.norm(X, axis=1, keepdims=True)
+        return np.asarray(X / np.where(lengths > 0, lengths, 1))
+
+    def _features(self, points: FloatArray, landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return rows whose inner products are the kernel, and the matrix from likenesses to them."""
+        values, vectors = np.linalg.eigh(self._likeness(landmarks, landmarks))
+        strong = values > 1e-10 * values[-1]  # copies of a song add nothing
+        roots = vectors[:, strong] / np.sqrt(values[strong])  # (n_landmarks, n_features)
+        return self._likeness(points, landmarks) @ roots, roots
+
+    def _likeness(self, points: FloatArray, landmarks: FloatArray) -> FloatArray:
+        return ACTIVATIONS["exp"](2 * self.gamma * (points @ landmarks.T - 1))
+
+    def shared(self, X: FloatArray) -> tuple[Head, FloatArray]:
+        """Return a logistic head on kernel features, which heads on any of the rows can share.
+
+        The decisions are the same: a kernel machine's solution lies in the span of the rows that it is fitted
+        on (the representer theorem), so that more landmarks change nothing.
+        """
+        points = self._inputs(X)
+        landmarks = points[_evenly(min(len(points), self.max_landmarks), len(points))]
+        return LogisticHead(C=self.C), self._features(points, landmarks)[0]
+
+
+class DenseHead(Head):
+    """A small committee of one-hidden-layer perceptrons.
+
+    A few members that start differently are averaged, which takes most of the luck out of so small a fit.
+
+    Parameters
+    ----------
     n_hidden : int
         Rectifiers of each member.
     n_members : int
@@ -171,14 +241,12 @@ class DenseHead(Head):
 
     def __init__(
         self,
-        n_components: int = 48,
         n_hidden: int = 8,
         n_members: int = 3,
-        alpha: float = 2.0,
+        alpha: float = 1.0,
         max_iter: int = 100,
         random_state: int = 0,
     ) -> None:
-        self.n_components = n_components
         self.n_hidden = n_hidden
         self.n_members = n_members
         self.alpha = alpha
@@ -187,36 +255,14 @@ class DenseHead(Head):
 
     def _fit_layers(self, X: FloatArray, codes: NDArray[np.intp], weight: FloatArray) -> Layers:
         mean = np.average(X, axis=0, weights=weight)  # (dim,)
-        basis = self._directions((X - mean) * np.sqrt(weight)[:, None])  # (dim, k)
-        rows = (X - mean) @ basis
-        energy = float(np.average(np.square(rows).sum(axis=1), weights=weight))
-        basis *= 1 / np.sqrt(energy / rows.shape[1]) if energy > 0 else 1.0
-        rows = (X - mean) @ basis  # (n, k), unit variance on average over directions
-        members = [self._fit_member(rows, codes, weight, i) for i in range(self.n_members)]
+        energy = float(np.average(np.square(X - mean).sum(axis=1), weights=weight))
+        scale = np.sqrt(X.shape[1] / energy) if energy > 0 else 1.0  # unit variance, on average over columns
+        members = [self._fit_member((X - mean) * scale, codes, weight, i) for i in range(self.n_members)]
         self.n_iter_ = max(m.n_iter_ for m in members)
-        first = basis @ np.hstack([m.coefs_[0] for m in members])  # (dim, n_members * n_hidden)
+        first = scale * np.hstack([m.coefs_[0] for m in members])  # (dim, n_members * n_hidden)
         bias = np.hstack([m.intercepts_[0] for m in members]) - mean @ first
         last = np.vstack([m.coefs_[1] for m in members]) / self.n_members
         return [(first, bias), (last, np.mean([m.intercepts_[1] for m in members], axis=0))]
-
-    def _directions(self, rows: FloatArray) -> FloatArray:
-        """Return an orthonormal basis, shape (dim, k), of the strongest directions of rows."""
-        n_kept = min(self.n_components, rows.shape[0])
-        if rows.shape[1] <= n_kept:
-            return np.eye(rows.shape[1])
-        if rows.shape[0] > _EXACT_ROWS:
-            # Three rounds find the strong ones well enough; exact would take a second.
-            found = randomized_svd(rows, n_kept, n_iter=3, random_state=self.random_state)
-            return np.ascontiguousarray(found[2].T)
-        values, vectors = np.linalg.eigh(rows @ rows.T)  # ascending
-        values, vectors = values[::-1][:n_kept], vectors[:, ::-1][:, :n_kept]
-        if values[0] <= 0:  # all songs are the same
-            return np.eye(rows.shape[1], 1)
-        strong = values > 1e-10 * values[0]  # the others are directions of rounding noise
-        basis = rows.T @ (vectors[:, strong] / np.sqrt(values[strong]))  # (dim, k)
-        # Fix the signs, which mean nothing but reach the random start of the networks.
-        signs = np.sign(basis[np.abs(basis).argmax(axis=0), np.arange(basis.shape[1])])
-        return np.asarray(basis * signs)
 
     def _fit_member(self, rows: FloatArray, codes: NDArray[np.intp], weight: FloatArray, number: int) -> Any:
         model = MLPClassifier(
@@ -231,4 +277,9 @@ class DenseHead(Head):
             return model.fit(rows, codes, sample_weight=weight)
 
 
-HEADS: dict[str, type[Head]] = {"logistic": LogisticHead, "dense": DenseHead}
+def _evenly(n: int, n_rows: int) -> NDArray[np.intp]:
+    """Return `n` of `n_rows` indices, evenly spaced."""
+    return np.arange(n) * n_rows // max(1, n)
+
+
+HEADS: dict[str, type[Head]] = {"kernel": KernelHead, "logistic": LogisticHead, "dense": DenseHead}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.examples import DISLIKE, LIKE, UNLABELLED, Examples, example_weights
-from classify.features import FloatArray, Vectors, row_span
+from classify.features import FloatArray
 from classify.holdout import deal_folds
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class SpyDecisions:
 
 
 def send_spies(
-    examples: Examples, rows: Vectors, make: Callable[[], Head], *, seed: int = 0
+    examples: Examples, rows: FloatArray, make: Callable[[], Head], *, seed: int = 0
 ) -> SpyDecisions | None:
     """Take the likes for unlabelled in turn, group by group, and see how they score.
 
@@ -56,8 +56,8 @@ def send_spies(
     ----------
     examples : Examples
         All that is learnt from.
-    rows : ndarray, shape (n, dim), float32
-        Their standardised vectors.
+    rows : ndarray, shape (n, n_axes), float64
+        Their places in song space.
     make : callable
         Makes an unfitted head.
     seed : int
@@ -75,18 +75,17 @@ def send_spies(
     folds = deal_folds(units, _MAX_FOLDS, np.random.default_rng(seed))
     if len(np.unique(folds)) < 2:
         return None
-    wide = row_span(rows)
+    head, shared = make().shared(rows)
     spies = np.empty(len(likes))
     for k in np.unique(folds):
         hidden = labels.copy()
         hidden[likes[folds == k]] = UNLABELLED
-        spies[folds == k] = _decide(wide, hidden, make)[likes[folds == k]]
-    decisions = _decide(wide, labels, make)
+        spies[folds == k] = _decide(shared, hidden, head)[likes[folds == k]]
+    decisions = _decide(shared, labels, head)
     return SpyDecisions(
         likes=spies, unlabelled=decisions[labels == UNLABELLED], dislikes=decisions[labels == DISLIKE]
     )
 
 
-def _decide(rows: FloatArray, labels: NDArray[np.int_], make: Callable[[], Head]) -> FloatArray:
-    head = make().fit(rows, labels == LIKE, example_weights(labels))
-    return head.decision_function(rows)
+def _decide(rows: FloatArray, labels: NDArray[np.int_], head: Head) -> FloatArray:
+    return head.fit(rows, labels == LIKE, example_weights(labels)).decision_function(rows)

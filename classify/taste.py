@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 
 from classify.calibrate import THRESHOLD, Calibration
 from classify.errors import TasteError
-from classify.features import FloatArray, SongTransform, Vectors, check_vectors
-from classify.layers import Layer, check_layers, rowwise_product
+from classify.familiar import Familiarity
+from classify.features import FloatArray, Vectors, check_vectors
+from classify.layers import ACTIVATIONS, Activation, Layer, check_layers, rowwise_product
+from classify.space import SongSpace
 
 __all__ = ["Taste", "Verdict"]
 
 Verdict = Literal["like", "unsure", "dislike"]
 
 _ROWS_AT_ONCE = 1024
+# The most that a song unlike anything known can score: below the threshold, so that it is never a like.
+_UNFAMILIAR_SCORE = 0.49
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,10 +36,14 @@ class Taste:
         Whose vectors it was trained on; it can score no others.
     head : str
         A name in `classify.heads.HEADS`.
-    transform : SongTransform
+    space : SongSpace
         The very object that training used.
+    familiarity : Familiarity
+        Which songs are like those that were there in training.
     layers : tuple of (W, b)
-        `W` of shape (n_in, n_out), `b` of shape (n_out,), float64; rectifiers between them.
+        `W` of shape (n_in, n_out), `b` of shape (n_out,), float64, on songs placed in the space.
+    activation : str
+        What lies between them, a name in `classify.layers.ACTIVATIONS`.
     calibration : Calibration
         From decisions to probabilities.
     likes, dislikes, unlabelled : tuple of str
@@ -67,8 +75,10 @@ class Taste:
     encoder: str
     fingerprint: str
     head: str
-    transform: SongTransform
+    space: SongSpace
+    familiarity: Familiarity
     layers: tuple[Layer, ...]
+    activation: Activation
     calibration: Calibration
     likes: tuple[str, ...]
     dislikes: tuple[str, ...] = ()
@@ -83,7 +93,12 @@ class Taste:
     versions: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_layers(self.transform.dim, self.layers)
+        check_layers(self.space.n_axes, self.layers)
+        if self.activation not in ACTIVATIONS:
+            raise TasteError(
+                f"activation {self.activation!r:.40} is unknown, there are {', '.join(ACTIVATIONS)}: "
+                "train the taste again"
+            )
         if not self.encoder.isprintable() or not 0 <= self.seed < 2**63:
             raise TasteError(
                 f"encoder {self.encoder!r:.80} or seed {self.seed} can't be: a name and a number from 0 to "
@@ -105,7 +120,7 @@ class Taste:
     @property
     def dim(self) -> int:
         """Numbers in a song vector."""
-        return self.transform.dim
+        return self.space.dim
 
     @property
     def n_like(self) -> int:
@@ -157,7 +172,8 @@ class Taste:
         Returns
         -------
         ndarray, shape (n,), float64
-            Unbounded; higher is more liked. Row by row independent of the other rows, bit for bit.
+            Unbounded; higher is more liked. Row by row independent of the other rows, bit for bit. A
+            song unlike anything that was there in training gets no more than makes it "unsure".
 
         Raises
         ------
@@ -179,11 +195,14 @@ class Taste:
         return decisions
 
     def _decide(self, rows: Vectors) -> FloatArray:
-        hidden: FloatArray = self.transform(rows).astype(np.float64)  # (n, dim)
+        standardised = self.space.standardise(rows)  # (n, dim)
+        hidden: FloatArray = self.space.place(standardised)  # (n, n_axes)
         for depth, (weights, bias) in enumerate(self.layers):
-            hidden = hidden if depth == 0 else np.maximum(hidden, 0)
+            hidden = hidden if depth == 0 else ACTIVATIONS[self.activation](hidden)
             hidden = rowwise_product(hidden, weights) + bias  # (n, n_out)
-        return hidden[:, 0]
+        most = self.calibration.inverse(_UNFAMILIAR_SCORE)
+        far = self.familiarity.is_far(standardised)
+        return np.where(far, np.minimum(hidden[:, 0], most), hidden[:, 0])
 
     def score(self, vectors: NDArray[Any]) -> FloatArray:
         """Score songs.

@@ -1,7 +1,8 @@
 """The file of a taste: a NumPy `.npz` (a zip of arrays) with one JSON member, and no pickle.
 
-Members: `meta` (JSON text as uint8), `mean` and `scale` (float32, one each per feature), and for
-each layer i `weights_<i>` and `bias_<i>` (float64). `numpy.load(path, allow_pickle=False)` reads it
+Members: `meta` (JSON text as uint8); `mean` and `scale` (float32, one each per feature), `basis` and
+`offset` (float32), which make song space; `known` (float32), the sketches of familiar songs; and for each
+layer i `weights_<i>` and `bias_<i>` (float64). `numpy.load(path, allow_pickle=False)` reads it
 without this code. People share these files, so the reader trusts nothing: sizes are checked in the
 zip's directory before a byte is unpacked, checksums and shapes after.
 """
@@ -26,17 +27,20 @@ from numpy.typing import NDArray
 
 from classify.calibrate import Calibration
 from classify.errors import ClassifyError, TasteError
+from classify.familiar import Familiarity
 from classify.features import SongTransform
-from classify.layers import MAX_WEIGHTS, Layer
+from classify.layers import MAX_WEIGHTS, Activation, Layer
+from classify.space import SongSpace
 from classify.taste import Taste
 
 __all__ = ["FORMAT_VERSION", "MAX_FILE_BYTES", "read_taste", "write_taste"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 # The weights at 8 bytes each, and as much again for the digests: 2,100 of them take 0.1 MB.
 MAX_FILE_BYTES = 2 * 8 * MAX_WEIGHTS
 _MAX_MEMBERS = 64
 _MAX_LAYERS = 16
+_MAX_BLOCKS = 16
 _NPY_HEADER_BYTES = 4096
 _KIND = "sevensongs taste"
 
@@ -157,6 +161,9 @@ def _members(taste: Taste) -> dict[str, NDArray[Any]]:
         "encoder": taste.encoder,
         "fingerprint": taste.fingerprint,
         "head": taste.head,
+        "activation": taste.activation,
+        "blocks": taste.space.blocks,
+        "familiar_within": taste.familiarity.limit,
         "calibration": {"a": taste.calibration.a, "b": taste.calibration.b},
         "likes": taste.likes,
         "dislikes": taste.dislikes,
@@ -174,8 +181,11 @@ def _members(taste: Taste) -> dict[str, NDArray[Any]]:
     text = json.dumps(meta, sort_keys=True, allow_nan=False).encode()
     members: dict[str, NDArray[Any]] = {
         "meta": np.frombuffer(text, dtype=np.uint8),
-        "mean": taste.transform.mean,
-        "scale": taste.transform.scale,
+        "mean": taste.space.standard.mean,
+        "scale": taste.space.standard.scale,
+        "basis": taste.space.basis,
+        "offset": taste.space.offset,
+        "known": taste.familiarity.known,
     }
     for number, (weights, bias) in enumerate(taste.layers):
         members[f"weights_{number}"] = weights
@@ -224,14 +234,10 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> Taste:
     meta = json.loads(arrays["meta"].tobytes().decode("utf-8"))
     if not isinstance(meta, dict) or meta.get("kind") != _KIND:
         raise TasteError("is an array file but not a taste")
-    version = _integer(meta["format"])
-    if version > FORMAT_VERSION:
-        raise TasteError(
-            f"is of taste format {version}, this version reads up to {FORMAT_VERSION}: upgrade sevensongs"
-        )
+    _check_version(_integer(meta["format"]))
     n_layers = _integer(meta["n_layers"])
-    if version < 1 or not 1 <= n_layers <= _MAX_LAYERS:
-        raise ValueError(f"format {version}, {n_layers} layers")
+    if not 1 <= n_layers <= _MAX_LAYERS:
+        raise ValueError(f"{n_layers} layers")
     layers: list[Layer] = [
         (arrays[f"weights_{number}"], arrays[f"bias_{number}"]) for number in range(n_layers)
     ]
@@ -241,8 +247,10 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> Taste:
         encoder=_text(meta["encoder"]),
         fingerprint=_text(meta["fingerprint"]),
         head=_text(meta["head"]),
-        transform=SongTransform(mean=arrays["mean"], scale=arrays["scale"]),
+        space=_space(arrays, meta),
+        familiarity=Familiarity(known=arrays["known"], limit=_number(meta["familiar_within"])),
         layers=tuple(layers),
+        activation=_activation(meta["activation"]),
         calibration=Calibration(a=_number(calibration["a"]), b=_number(calibration["b"])),
         likes=_texts(meta["likes"]),
         dislikes=_texts(meta["dislikes"]),
@@ -256,6 +264,37 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> Taste:
         created_at=_text(meta["created_at"]),
         versions=_table(meta["versions"]),
     )
+
+
+def _check_version(version: int) -> None:
+    if version > FORMAT_VERSION:
+        raise TasteError(
+            f"is of taste format {version}, this version reads up to {FORMAT_VERSION}: upgrade sevensongs"
+        )
+    if version == 1:
+        raise TasteError("is of taste format 1, of before the first release: train it again")
+    if version < 1:
+        raise ValueError(f"format {version}")
+
+
+def _space(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> SongSpace:
+    blocks = meta["blocks"]
+    if not isinstance(blocks, list) or len(blocks) > _MAX_BLOCKS:
+        raise TypeError(f"{blocks!r:.40} where up to {_MAX_BLOCKS} widths are needed")
+    return SongSpace(
+        standard=SongTransform(mean=arrays["mean"], scale=arrays["scale"]),
+        blocks=tuple(_integer(width) for width in blocks),
+        basis=arrays["basis"],
+        offset=arrays["offset"],
+    )
+
+
+def _activation(value: Any) -> Activation:
+    if value == "exp":
+        return "exp"
+    if value == "relu":
+        return "relu"
+    raise TypeError(f"{value!r:.40} where an activation is needed")
 
 
 def _text(value: Any) -> str:

@@ -90,6 +90,12 @@ def test_extreme_decisions_do_not_overflow() -> None:
     assert Calibration()(np.array([-1e300, 0, 1e300])).tolist() == [0.005, 0.5, 0.995]
 
 
+@pytest.mark.parametrize("fitted", [Calibration(), Calibration(a=3.5, b=-2), Calibration(a=1e-3, b=40)])
+def test_inverse_leads_back(fitted: Calibration) -> None:
+    for probability in (0.0051, 0.1, 0.49, 0.5, 0.9949):
+        assert fitted(np.array([fitted.inverse(probability)]))[0] == pytest.approx(probability, rel=1e-9)
+
+
 def test_unsure_band_narrows_as_evidence_grows() -> None:
     widths = [high - low for low, high in (unsure_band(n, 400) for n in (2, 3, 7, 20, 100))]
     assert widths == sorted(widths, reverse=True)

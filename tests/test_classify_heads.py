@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: TID253
 
 from classify.features import FloatArray
-from classify.heads import HEADS, DenseHead, Head, LogisticHead
+from classify.heads import HEADS, DenseHead, Head, KernelHead, LogisticHead
+from classify.layers import ACTIVATIONS
 
 
-@parametrize_with_checks([LogisticHead(), DenseHead()])  # type: ignore[untyped-decorator]
+@parametrize_with_checks([KernelHead(), LogisticHead(), DenseHead()])  # type: ignore[untyped-decorator]
 def test_heads_keep_scikit_learns_contract(estimator: Any, check: Any) -> None:
     check(estimator)
 
@@ -34,17 +35,20 @@ def test_every_head_of_the_table_fits_and_tells_blobs_apart(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", HEADS)
-@pytest.mark.parametrize("dim", [5, 300])
+@pytest.mark.parametrize("dim", [5, 64])
 def test_layers_alone_give_the_decision(name: str, dim: int) -> None:
     X, y = two_blobs(dim=dim)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)  # as song space makes them
     head = HEADS[name]().fit(X, y)
     hidden = X
     *inner, (last, bias) = head.layers()
     for weights, inner_bias in inner:
-        hidden = np.maximum(hidden @ weights + inner_bias, 0)
+        hidden = ACTIVATIONS[head.activation](hidden @ weights + inner_bias)
     np.testing.assert_allclose((hidden @ last + bias)[:, 0], head.decision_function(X))
-    assert last.dtype == np.float64
+    assert all(part.dtype == np.float64 for layer in head.layers() for part in layer)
     assert last.shape[1] == 1
+    head.layers()[0][0][:] = np.nan  # a copy
+    assert np.isfinite(head.decision_function(X)).all()
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -56,15 +60,64 @@ def test_two_fits_are_equal_bit_for_bit(name: str) -> None:
         assert np.array_equal(a_bias, b_bias)
 
 
-def test_rotation_into_the_span_of_the_rows_changes_nothing() -> None:
-    from sklearn.linear_model import LogisticRegression
+@pytest.mark.parametrize("name", HEADS)
+def test_a_head_on_shared_rows_decides_as_the_head_itself(name: str) -> None:
+    X, y = two_blobs(n=60, dim=64)
+    make, some = HEADS[name], np.arange(60) % 3 > 0
+    weight = np.random.default_rng(0).uniform(0.1, 2, some.sum())
+    shared_head, rows = make().shared(X)
+    assert len(rows) == 60
+    shared = shared_head.fit(rows[some], y[some], weight).decision_function(rows)
+    own = make().fit(X[some], y[some], weight).decision_function(X)
+    np.testing.assert_allclose(shared, own, atol=1e-3)
 
-    X, y = two_blobs(n=30, dim=400)
-    weight = np.random.default_rng(0).uniform(0.1, 2, len(y))
-    head = LogisticHead(C=0.05).fit(X, y, weight)
-    direct = LogisticRegression(C=0.05, tol=1e-10, max_iter=10_000).fit(X, y, weight)
-    np.testing.assert_allclose(head.layers()[0][0][:, 0], direct.coef_[0], atol=1e-5)
-    np.testing.assert_allclose(head.layers()[0][1], direct.intercept_, atol=1e-4)
+
+def test_kernel_head_is_logistic_regression_with_a_gaussian_kernel() -> None:
+    from sklearn.metrics.pairwise import rbf_kernel
+
+    X, y = two_blobs(n=30, dim=10)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    head, kernel = KernelHead(gamma=0.7).fit(X, y), rbf_kernel(X, gamma=0.7)
+    (_, _), (dual, bias) = head.layers()
+    decisions = kernel @ dual[:, 0] + bias
+    np.testing.assert_allclose(head.decision_function(X), decisions, atol=1e-9)
+    # Where the loss is least, each coefficient is what is wrong with its song (C is 1).
+    np.testing.assert_allclose(dual[:, 0], y - 1 / (1 + np.exp(-decisions)), atol=1e-2)
+
+
+def test_kernel_head_keeps_every_like_among_its_landmarks() -> None:
+    X, y = two_blobs(n=200, dim=20)
+    y[:] = 0
+    likes = [3, 100, 199]
+    y[likes] = 1
+    weight = np.where(y == 1, 1.0, 3 / 197)
+    head = KernelHead(max_landmarks=10).fit(X, y, weight)
+    landmarks = head.layers()[0][0].T / 2
+    assert landmarks.shape == (10, 20)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    assert all((np.abs(landmarks - unit[i]).max(axis=1) < 1e-12).any() for i in likes)
+    assert head.decision_function(X[likes]).min() > np.median(head.decision_function(X))
+
+
+def test_kernel_head_follows_a_taste_that_is_two_tastes_in_one() -> None:
+    rng = np.random.default_rng(0)
+    angles = np.concatenate(
+        [rng.normal(0, 0.2, 20), rng.normal(np.pi, 0.2, 20), rng.normal(np.pi / 2, 0.2, 20)]
+    )
+    angles = np.concatenate([angles, rng.normal(-np.pi / 2, 0.2, 20)])
+    X, y = np.stack([np.cos(angles), np.sin(angles)], axis=1), np.repeat([1, 0], 40)
+    assert KernelHead().fit(X, y).score(X, y) > 0.95
+    assert LogisticHead().fit(X, y).score(X, y) < 0.8
+
+
+def test_copies_and_rows_without_direction_stay_numbers() -> None:
+    X, y = two_blobs(n=20, dim=8)
+    X[4] = 0
+    X[6:10] = X[6]
+    for make in HEADS.values():
+        assert np.isfinite(make().fit(X, y).decision_function(X)).all()
+        same = make().fit(np.zeros((6, 3)), [0, 1] * 3)
+        assert np.isfinite(same.decision_function(np.eye(3))).all()
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -76,7 +129,7 @@ def test_a_heavier_song_pulls_more(name: str) -> None:
     assert HEADS[name]().fit(X, y, weight).decision_function(X)[1] > plain
 
 
-@pytest.mark.parametrize("head", [LogisticHead(), DenseHead()])
+@pytest.mark.parametrize("head", [KernelHead(), LogisticHead(), DenseHead()])
 def test_one_class_or_three_are_refused(head: Head) -> None:
     X, _ = two_blobs(n=6, dim=3)
     with pytest.raises(ValueError, match="one class"):

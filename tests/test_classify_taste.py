@@ -16,12 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from classify import Calibration, SongTransform, Taste, TasteError, VectorError
+from classify import Calibration, SongSpace, Taste, TasteError, VectorError
+from classify.familiar import Familiarity
 from classify.features import Vectors
-from classify.layers import MAX_WEIGHTS
+from classify.layers import ACTIVATIONS, MAX_WEIGHTS
 from classify.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
 
-DIM = 11
+DIM, N_AXES = 11, 11
 
 
 def songs(n: int = 40, dim: int = DIM, seed: int = 0) -> Vectors:
@@ -29,9 +30,10 @@ def songs(n: int = 40, dim: int = DIM, seed: int = 0) -> Vectors:
     return rng.normal(size=(n, dim)).astype(np.float32) * 3 + 1
 
 
-def taste(dim: int = DIM, n_hidden: int = 0, **changes: Any) -> Taste:
+def taste(dim: int = DIM, n_hidden: int = 0, blocks: tuple[int, ...] = (), **changes: Any) -> Taste:
     rng = np.random.default_rng(1)
-    sizes = [dim, *([n_hidden] if n_hidden else []), 1]
+    space = SongSpace.fit(songs(dim=dim), blocks=blocks)
+    sizes = [space.n_axes, *([n_hidden] if n_hidden else []), 1]
     layers = tuple(
         (rng.normal(size=(n_in, n_out)) / np.sqrt(n_in), rng.normal(size=n_out))
         for n_in, n_out in itertools.pairwise(sizes)
@@ -40,7 +42,9 @@ def taste(dim: int = DIM, n_hidden: int = 0, **changes: Any) -> Taste:
         "encoder": "musicnn",
         "fingerprint": "0123456789abcdef",
         "head": "dense" if n_hidden else "logistic",
-        "transform": SongTransform.fit(songs(dim=dim)),
+        "space": space,
+        "familiarity": Familiarity.fit(space.standardise(songs(dim=dim))),
+        "activation": "relu",
         "layers": layers,
         "calibration": Calibration(a=1.25, b=-0.1),
         "likes": ("a" * 32, "b" * 32),
@@ -59,20 +63,32 @@ def same(a: Taste, b: Taste) -> bool:
     """Equal in every field, arrays bit for bit."""
 
     def arrays(taste: Taste) -> list[tuple[bytes, tuple[int, ...]]]:
-        own: list[NDArray[Any]] = [taste.transform.mean, taste.transform.scale]
+        space = taste.space
+        own: list[NDArray[Any]] = [space.standard.mean, space.standard.scale, space.basis, space.offset]
+        own.append(taste.familiarity.known)
         return [(x.tobytes(), x.shape) for x in [*own, *(x for one in taste.layers for x in one)]]
 
-    plain = [f.name for f in dataclasses.fields(Taste) if f.name not in {"transform", "layers"}]
-    return arrays(a) == arrays(b) and all(getattr(a, name) == getattr(b, name) for name in plain)
+    made = {"space", "familiarity", "layers"}
+    plain = [f.name for f in dataclasses.fields(Taste) if f.name not in made]
+    figures = [(taste.space.blocks, taste.familiarity.limit) for taste in (a, b)]
+    return (
+        arrays(a) == arrays(b)
+        and figures[0] == figures[1]
+        and all(getattr(a, name) == getattr(b, name) for name in plain)
+    )
 
 
 # --- scoring ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dim", [1, 2, 100, 3012, 9000])
-@pytest.mark.parametrize("n_hidden", [0, 1, 24])
-def test_a_song_scores_the_same_alone_and_among_others(dim: int, n_hidden: int) -> None:
-    trained = taste(dim=dim, n_hidden=n_hidden)
+@pytest.mark.parametrize(
+    ("dim", "blocks"), [(1, ()), (2, ()), (100, ()), (3012, ()), (5060, (3012, 2048)), (9000, ())]
+)
+@pytest.mark.parametrize(("n_hidden", "activation"), [(0, "relu"), (24, "relu"), (400, "exp")])
+def test_a_song_scores_the_same_alone_and_among_others(
+    dim: int, blocks: tuple[int, ...], n_hidden: int, activation: str
+) -> None:
+    trained = taste(dim=dim, n_hidden=n_hidden, blocks=blocks, activation=activation)
     many = songs(70, dim)
     together = trained.score(many)
     for size in (1, 2, 3, 4, 5, 7, 8, 16, 33, 64):
@@ -91,15 +107,51 @@ def test_a_song_scores_the_same_in_a_library_larger_than_a_chunk() -> None:
     ]
 
 
-def test_score_is_what_the_layers_say() -> None:
-    trained, many = taste(n_hidden=5), songs()
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_score_is_what_the_layers_say(activation: Any) -> None:
+    trained, many = taste(n_hidden=5, activation=activation), songs()
     (w0, b0), (w1, b1) = trained.layers
-    standard = trained.transform(many).astype(np.float64)
-    decisions = (np.maximum(standard @ w0 + b0, 0) @ w1 + b1)[:, 0]
+    hidden = trained.space(many) @ w0 + b0
+    hidden = np.maximum(hidden, 0) if activation == "relu" else np.exp(np.minimum(hidden, 0))
+    decisions = (hidden @ w1 + b1)[:, 0]
     np.testing.assert_allclose(trained.decisions(many), decisions, rtol=1e-12)
     certain = 1 / (1 + np.exp(-(1.25 * decisions - 0.1)))
     np.testing.assert_allclose(trained.score(many), 0.005 + 0.99 * certain)
     assert trained.score(many[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("decision", [-7.0, 0.3, 50.0])
+def test_a_song_unlike_anything_known_is_never_a_like(decision: float) -> None:
+    trained = taste()
+    loves_all = ((np.zeros((trained.space.n_axes, 1)), np.array([decision])),)
+    trained = dataclasses.replace(trained, layers=loves_all, unsure=(0.5, 0.5))
+    near, far = songs(), songs() * np.float32(-1e6)
+    assert trained.familiarity.is_far(trained.space.standardise(far)).all()
+    assert set(trained.verdicts(trained.score(near))) == {"like" if decision > 0.1 else "dislike"}
+    assert set(trained.verdicts(trained.score(far))) == {"dislike"}
+    expected = min(0.49, trained.score(near)[0])
+    np.testing.assert_allclose(trained.score(far), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_no_weights_that_are_let_in_lead_to_a_score_that_is_no_number(activation: Any) -> None:
+    good = taste(n_hidden=3, activation=activation)
+    (w0, b0), (w1, b1) = good.layers
+    signs = np.where(np.arange(w0.size).reshape(w0.shape) % 2, 1.0, -1.0)
+    for size in (1e40, 1e99, 1e300):
+        for layers in (((w0, b0), (signs[:3, :1] * size, b1)), ((signs * size, b0 * size), (w1, b1))):
+            try:
+                hostile = dataclasses.replace(good, layers=layers)
+            except TasteError:
+                assert size > 1e90
+                continue
+            assert size < 1e100
+            assert np.isfinite(hostile.score(songs())).all()
+
+
+def test_songs_at_the_end_of_float32_have_a_score() -> None:
+    edge = np.array([[3.4e38], [-3.4e38], [1e-45], [0]], dtype=np.float32) * np.ones(DIM, dtype=np.float32)
+    assert np.isfinite(taste(n_hidden=5).score(edge)).all()
 
 
 def test_verdicts_follow_the_band() -> None:
@@ -138,10 +190,10 @@ def test_parts_that_do_not_fit_are_refused() -> None:
     for layers in bad_layers:
         with pytest.raises(TasteError):
             dataclasses.replace(good, layers=layers)
-    wide = ((np.zeros((DIM, MAX_WEIGHTS // 10)), np.zeros(MAX_WEIGHTS // 10)),)
+    wide = ((np.zeros((len(w0), MAX_WEIGHTS // len(w0))), np.zeros(MAX_WEIGHTS // len(w0))),)
     with pytest.raises(TasteError, match="limit is 1000000"):
         dataclasses.replace(good, layers=wide)
-    for changes in ({"threshold": 1.0}, {"unsure": (0.6, 0.7)}, {"auc": 1.2}):
+    for changes in ({"threshold": 1.0}, {"unsure": (0.6, 0.7)}, {"auc": 1.2}, {"activation": "tanh"}):
         with pytest.raises(TasteError):
             taste(**changes)
 
@@ -149,10 +201,10 @@ def test_parts_that_do_not_fit_are_refused() -> None:
 # --- the file --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("n_hidden", [0, 6])
-def test_saved_and_loaded_taste_is_equal_in_every_bit(tmp_path: Path, n_hidden: int) -> None:
+@pytest.mark.parametrize(("n_hidden", "activation"), [(0, "relu"), (6, "relu"), (6, "exp")])
+def test_saved_and_loaded_taste_is_equal_in_every_bit(tmp_path: Path, n_hidden: int, activation: str) -> None:
     path = tmp_path / "new folder" / "t.npz"
-    trained = taste(n_hidden=n_hidden)
+    trained = taste(n_hidden=n_hidden, blocks=(4, DIM - 4), activation=activation)
     trained.save(path)
     loaded = Taste.load(path)
     assert same(trained, loaded)
@@ -226,8 +278,19 @@ def test_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 
 
 def test_newer_format_asks_for_an_upgrade(saved: Path) -> None:
-    rewrite(saved, meta=meta_with(saved, format=2, anything=1, likes=None))
-    with pytest.raises(TasteError, match=r"taste format 2.*upgrade sevensongs"):
+    rewrite(saved, meta=meta_with(saved, format=FORMAT_VERSION + 1, anything=1, likes=None))
+    with pytest.raises(TasteError, match=r"taste format 3.*upgrade sevensongs"):
+        Taste.load(saved)
+
+
+def test_the_first_format_asks_for_training(saved: Path) -> None:
+    with np.load(saved) as arrays:
+        meta = json.loads(arrays["meta"].tobytes())
+    for name in ("activation", "blocks", "familiar_within"):
+        del meta[name]
+    old = np.frombuffer(json.dumps({**meta, "format": 1}).encode(), dtype=np.uint8)
+    rewrite(saved, meta=old, basis=None, offset=None, known=None)
+    with pytest.raises(TasteError, match=r"taste format 1.*train it again"):
         Taste.load(saved)
 
 
@@ -254,9 +317,24 @@ def test_pickled_content_is_refused_unread(saved: Path) -> None:
         {"mean": np.zeros(DIM, dtype=np.float64)},
         {"scale": np.zeros(DIM, dtype=np.float32)},
         {"scale": np.full(DIM, np.nan, dtype=np.float32)},
-        {"weights_0": np.full((DIM, 1), np.inf)},
-        {"weights_0": np.zeros((DIM, 2))},
-        {"weights_0": np.zeros((DIM, 1), dtype=np.int64)},
+        {"basis": None},
+        {"basis": np.zeros((DIM, N_AXES + 1), dtype=np.float32)},
+        {"basis": np.zeros((DIM - 1, N_AXES), dtype=np.float32)},
+        {"basis": np.zeros(DIM, dtype=np.float32)},
+        {"basis": np.zeros((DIM, N_AXES))},
+        {"basis": np.full((DIM, N_AXES), np.nan, dtype=np.float32)},
+        {"basis": np.full((DIM, N_AXES), 3e38, dtype=np.float32)},
+        {"offset": None},
+        {"offset": np.full(N_AXES, np.inf, dtype=np.float32)},
+        {"offset": np.zeros((N_AXES, 1), dtype=np.float32)},
+        {"known": None},
+        {"known": np.zeros((4, 255), dtype=np.float32)},
+        {"known": np.full((4, 256), np.nan, dtype=np.float32)},
+        {"known": np.zeros((4, 256), dtype=np.float16)},
+        {"weights_0": np.full((N_AXES, 1), np.inf)},
+        {"weights_0": np.full((N_AXES, 1), 1e308)},
+        {"weights_0": np.zeros((N_AXES, 2))},
+        {"weights_0": np.zeros((N_AXES, 1), dtype=np.int64)},
         {"bias_0": np.float64(1)},
         {"meta": np.frombuffer(b"{", dtype=np.uint8)},
         {"meta": np.frombuffer(b"[]", dtype=np.uint8)},
@@ -276,10 +354,28 @@ def test_wrong_members_are_refused(saved: Path, members: dict[str, Any]) -> None
     [
         {"kind": "other"},
         {"format": 0},
-        {"format": "1"},
+        {"format": 1},
+        {"format": "2"},
         {"format": True},
         {"n_layers": 0},
         {"n_layers": 10**9},
+        {"activation": "tanh"},
+        {"activation": None},
+        {"activation": ["exp"]},
+        {"blocks": []},
+        {"blocks": [DIM - 1]},
+        {"blocks": [DIM + 1, -1]},
+        {"blocks": [10**30, DIM - 10**30]},
+        {"blocks": [1] * DIM + [0]},
+        {"blocks": [1.0] * DIM},
+        {"blocks": [True] * DIM},
+        {"blocks": DIM},
+        {"blocks": [1] * 10**5},
+        {"familiar_within": 0},
+        {"familiar_within": -1.0},
+        {"familiar_within": float("inf")},
+        {"familiar_within": float("nan")},
+        {"familiar_within": None},
         {"calibration": {"a": -1, "b": 0}},
         {"calibration": {"a": float("nan"), "b": 0}},
         {"calibration": {}},
