@@ -1,6 +1,6 @@
 """Decisions on songs that the head has not seen, for calibration and for evaluation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from classify.examples import LIKE, Examples
 from classify.features import FloatArray
 from classify.metrics import pair_wins
+from classify.resample import N_BOOTSTRAP, interval90, resampled_means
 
-__all__ = ["HeldOut", "Ranker", "bootstrap_auc", "cross_fit", "deal_folds"]
+__all__ = ["HeldOut", "Ranker", "bootstrap_auc", "cross_fit", "deal_folds", "splits"]
 
 IntArray = NDArray[np.intp]
 # Learns from some rows (indices) and returns its decisions on all rows, shape (n,).
 Ranker = Callable[[IntArray], FloatArray]
-
-N_BOOTSTRAP = 2000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,6 +43,8 @@ class HeldOut:
         Which group each belongs to.
     labels : ndarray, shape (n_like + n_other,), int
         1 like, -1 dislike, 0 unlabelled, in the order of `decisions`.
+    rows : ndarray, shape (n_like + n_other,), int
+        Which of the examples each is, in the order of `decisions`.
     by_song : bool
         Whether groups were too few to hold out, so that single songs were.
     """
@@ -56,6 +57,7 @@ class HeldOut:
     like_groups: IntArray
     other_groups: IntArray
     labels: NDArray[np.int_]
+    rows: IntArray
     by_song: bool
 
     @property
@@ -108,56 +110,105 @@ def cross_fit(
     HeldOut or None
         None if that can't be done: fewer than 2 others, or no head had both sides to learn from.
     """
-    likes, others = np.flatnonzero(examples.is_like), np.flatnonzero(~examples.is_like)
-    if len(likes) < 2 or len(others) < 2:
+    deal = _deal(examples, max_like_folds, n_other_folds, seed)
+    if deal is None:
         return None
-    rng, draws = np.random.default_rng(seed), np.random.default_rng([seed, draw])
-    # One artist on a whole side can't be held out: then the song is the unit, and a note says so.
-    songs = np.arange(len(examples))
-    by_song = len(np.unique(examples.groups[likes])) < 2
-    groups = songs if by_song else examples.groups
-    other_units = groups if len(np.unique(groups[others])) > 1 else songs
-    like_folds = deal_folds(groups[likes], max_like_folds, rng)
-    other_folds = deal_folds(other_units[others], n_other_folds, rng)
+    likes, others, like_folds, other_folds = deal.likes, deal.others, deal.like_folds, deal.other_folds
+    draws = np.random.default_rng([seed, draw])
     like_side = np.full((len(likes), other_folds.max() + 1), np.nan)
     other_side = np.full((len(others), like_folds.max() + 1), np.nan)
     for k in range(like_folds.max() + 1):
         for j in range(other_folds.max() + 1):
             held_likes, held_others = likes[like_folds == k], others[other_folds == j]
-            rows = _training_rows(examples, groups, held_likes, held_others, n_like, draws)
+            rows = _training_rows(examples, deal.groups, held_likes, held_others, n_like, draws)
             if rows is not None:
                 decisions = ranker(rows)
                 like_side[like_folds == k, j] = decisions[held_likes]
                 other_side[other_folds == j, k] = decisions[held_others]
-    sides = (likes, like_side, like_folds), (others, other_side, other_folds)
-    return _held_out(examples, *sides, groups, by_song)
+    return _held_out(examples, deal, like_side, other_side)
+
+
+def splits(
+    examples: Examples, *, max_like_folds: int, n_other_folds: int, seed: int = 0
+) -> Iterator[tuple[int, int, IntArray, IntArray]]:
+    """Go through the splits that `cross_fit` learns on.
+
+    Parameters
+    ----------
+    examples, max_like_folds, n_other_folds, seed
+        As for `cross_fit`.
+
+    Yields
+    ------
+    (like_fold, other_fold, held, rows)
+        Numbers of the folds, indices of the examples that are held out, and of those to learn from, which
+        share no group with them. Nothing where `cross_fit` would return None.
+    """
+    deal = _deal(examples, max_like_folds, n_other_folds, seed)
+    if deal is None:
+        return
+    for k in range(deal.like_folds.max() + 1):
+        for j in range(deal.other_folds.max() + 1):
+            held_likes, held_others = deal.likes[deal.like_folds == k], deal.others[deal.other_folds == j]
+            rows = _training_rows(examples, deal.groups, held_likes, held_others)
+            if rows is not None:
+                yield k, j, np.concatenate([held_likes, held_others]), rows
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Deal:
+    """Which fold each like and each other song is held out with; the fields as in `HeldOut`."""
+
+    likes: IntArray
+    others: IntArray
+    like_folds: IntArray
+    other_folds: IntArray
+    groups: IntArray
+    by_song: bool
+
+
+def _deal(examples: Examples, max_like_folds: int, n_other_folds: int, seed: int) -> _Deal | None:
+    likes, others = np.flatnonzero(examples.is_like), np.flatnonzero(~examples.is_like)
+    if len(likes) < 2 or len(others) < 2:
+        return None
+    rng = np.random.default_rng(seed)
+    # One artist on a whole side can't be held out: then the song is the unit, and a note says so.
+    songs = np.arange(len(examples))
+    by_song = len(np.unique(examples.groups[likes])) < 2
+    groups = songs if by_song else examples.groups
+    other_units = groups if len(np.unique(groups[others])) > 1 else songs
+    return _Deal(
+        likes=likes,
+        others=others,
+        like_folds=deal_folds(groups[likes], max_like_folds, rng),
+        other_folds=deal_folds(other_units[others], n_other_folds, rng),
+        groups=groups,
+        by_song=by_song,
+    )
 
 
 def _held_out(
-    examples: Examples,
-    like_part: tuple[IntArray, FloatArray, IntArray],
-    other_part: tuple[IntArray, FloatArray, IntArray],
-    groups: IntArray,
-    by_song: bool,
+    examples: Examples, deal: _Deal, like_side: FloatArray, other_side: FloatArray
 ) -> HeldOut | None:
-    likes, like_side, like_folds = like_part
-    others, other_side, other_folds = other_part
     # Both (n_like, n_other): the same head's decision on each of the pair.
-    wins = pair_wins(like_side[:, other_folds], other_side[:, like_folds].T)
+    wins = pair_wins(like_side[:, deal.other_folds], other_side[:, deal.like_folds].T)
     judged_likes = ~np.isnan(like_side).all(axis=1)
     judged_others = ~np.isnan(other_side).all(axis=1)
     if not (judged_likes.any() and judged_others.any()):
         return None
+    likes, others = deal.likes[judged_likes], deal.others[judged_others]
+    rows = np.concatenate([likes, others])
     return HeldOut(
         wins=wins[np.ix_(judged_likes, judged_others)],
         like_decisions=np.nanmean(like_side[judged_likes], axis=1),
         other_decisions=np.nanmean(other_side[judged_others], axis=1),
-        like_folds=like_folds[judged_likes],
-        other_folds=other_folds[judged_others],
-        like_groups=groups[likes[judged_likes]],
-        other_groups=groups[others[judged_others]],
-        labels=examples.labels[np.concatenate([likes[judged_likes], others[judged_others]])],
-        by_song=by_song,
+        like_folds=deal.like_folds[judged_likes],
+        other_folds=deal.other_folds[judged_others],
+        like_groups=deal.groups[likes],
+        other_groups=deal.groups[others],
+        labels=examples.labels[rows],
+        rows=rows,
+        by_song=deal.by_song,
     )
 
 
@@ -192,8 +243,8 @@ def _training_rows(
     groups: IntArray,
     held_likes: IntArray,
     held_others: IntArray,
-    n_like: int | None,
-    rng: np.random.Generator,
+    n_like: int | None = None,
+    rng: np.random.Generator | None = None,
 ) -> IntArray | None:
     """Return the rows to learn from, or None if a side would be empty or too small."""
     held = np.concatenate([held_likes, held_others])
@@ -201,7 +252,7 @@ def _training_rows(
     free[held] = False
     rows = np.flatnonzero(free)
     likes, others = rows[examples.labels[rows] == LIKE], rows[examples.labels[rows] != LIKE]
-    if n_like is not None and len(likes) >= n_like:
+    if n_like is not None and rng is not None and len(likes) >= n_like:
         likes = np.sort(rng.choice(likes, n_like, replace=False))
     if not len(likes) or not len(others) or (n_like is not None and len(likes) < n_like):
         return None
@@ -222,33 +273,17 @@ def bootstrap_auc(held_out: HeldOut, *, n_draws: int = N_BOOTSTRAP, seed: int = 
     Returns
     -------
     (low, high) : tuple of float
-        5th and 95th percentile, the AUC itself included. Likes and others are drawn independently,
-        whole groups at a time (Efron & Tibshirani 1993, chapter 8). To the likes one imaginary
-        song is added that the head can only guess: seven likes without a mistake are no proof of a
-        head without mistakes, as a plain bootstrap would have it.
+        5th and 95th percentile, the AUC itself included; see `classify.resample.resampled_means`. The
+        imaginary like is one that the head can only guess.
     """
-    rng = np.random.default_rng(seed)
-    judged = ~np.isnan(held_out.wins)
-    wins = np.where(judged, held_out.wins, 0.0)
-    per_like = _sum_groups(wins, held_out.like_groups)  # (n_like_groups, n_other)
-    n_per_like = _sum_groups(judged * 1.0, held_out.like_groups)
-    sums = _sum_groups(per_like.T, held_out.other_groups).T  # (n_like_groups, n_other_groups)
-    counts = _sum_groups(n_per_like.T, held_out.other_groups).T
-    typical = counts.mean(axis=0)
-    sums = np.vstack([sums, 0.5 * typical])
-    counts = np.vstack([counts, typical])
-    like_draws = rng.multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=n_draws)
-    n_others = sums.shape[1]
-    other_draws = rng.multinomial(n_others, np.full(n_others, 1 / n_others), size=n_draws)
-    total = np.einsum("bi,ij,bj->b", like_draws, counts, other_draws, optimize=True)
-    won = np.einsum("bi,ij,bj->b", like_draws, sums, other_draws, optimize=True)
-    low, high = np.quantile(won[total > 0] / total[total > 0], [0.05, 0.95])
-    return min(float(low), held_out.auc), max(float(high), held_out.auc)
-
-
-def _sum_groups(matrix: FloatArray, groups: IntArray) -> FloatArray:
-    """Add up the rows of each group."""
-    index = np.unique(groups, return_inverse=True)[1]
-    sums = np.zeros((index.max() + 1, matrix.shape[1]))
-    np.add.at(sums, index, matrix)
-    return sums
+    return interval90(
+        resampled_means(
+            held_out.wins,
+            held_out.like_groups,
+            held_out.other_groups,
+            guess=0.5,
+            n_draws=n_draws,
+            seed=seed,
+        ),
+        held_out.auc,
+    )

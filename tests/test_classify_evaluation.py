@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,10 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classify import Evaluation, LabelError, LabelledSongs, evaluate_taste
+from classify import Evaluation, LabelError, LabelledSongs, SongTransform, VectorError, evaluate_taste
+from classify.curve import extrapolate
+from classify.examples import prepare_examples
+from classify.fit import head_ranker, make_head, one_thread
 from classify.heads import HEADS
-from classify.holdout import HeldOut, bootstrap_auc
+from classify.holdout import HeldOut, bootstrap_auc, cross_fit
 from classify.metrics import average_precision, brier_score, precision_at, roc_auc
+from classify.permutation import permutation_test
+from classify.space import SongSpace
+from classify.words import evaluation_story, verdict_sentence
 
 DIM = 60
 
@@ -38,6 +45,7 @@ def test_likes_only_evaluation_has_every_figure_and_says_it_is_a_lower_bound(
     assert likes_only.brier < 0.25
     assert likes_only.baselines["random"] == 0.5
     assert 0.7 < likes_only.baselines["cosine"] <= 1
+    assert 0.7 < likes_only.baselines["nearest"] <= 1
     assert "tutorial" not in likes_only.baselines
     assert likes_only.auc_dislikes is None
     assert likes_only.n_groups == 7
@@ -59,7 +67,8 @@ def test_as_dict_is_json_named_as_in_the_contract(likes_only: Evaluation) -> Non
     document = json.loads(json.dumps(likes_only.as_dict(), allow_nan=False))
     contract = {
         *("auc", "auc_ci90", "average_precision", "precision_at_10", "brier", "baselines"),
-        *("learning_curve", "n_groups"),
+        *("learning_curve", "n_groups", "p_value", "n_permutations", "can_tell", "verdict"),
+        *("score_like", "score_other", "comparisons", "curve_rises", "promise"),
     }
     assert contract <= set(document)
     assert set(document["learning_curve"][0]) == {"n_like", "auc", "ci90"}
@@ -92,7 +101,13 @@ def test_with_dislikes_the_tutorials_way_stands_beside(head: str) -> None:
 
 
 def test_meaningless_labels_measure_near_chance() -> None:
-    aucs = [evaluate_taste(likes=songs(8, 0, f"m{i}"), unlabelled=songs(60, 0, "b")).auc for i in range(6)]
+    aucs = []
+    for i in range(6):
+        examples = prepare_examples(likes=songs(8, 0, f"m{i}"), unlabelled=songs(60, 0, "b"))
+        ranker = head_ranker(make_head("logistic", 0), examples.vectors.astype(np.float64), examples.labels)
+        held_out_songs = cross_fit(examples, ranker, max_like_folds=50)
+        assert held_out_songs is not None
+        aucs.append(held_out_songs.auc)
     assert np.mean(aucs) == pytest.approx(0.5, abs=0.12)
 
 
@@ -101,7 +116,7 @@ def test_songs_of_one_artist_are_held_out_together() -> None:
     rng = np.random.default_rng(0)
     artists = np.repeat(np.arange(4), 3)
     centres = rng.normal(size=(4, DIM)) * 3
-    vectors = (centres[artists] + 0.1 * rng.normal(size=(12, DIM))).astype(np.float32)
+    vectors = (centres[artists] + 1.7 * rng.normal(size=(12, DIM))).astype(np.float32)
     digests = tuple(f"a{i:031x}" for i in range(12))
     others = songs(60, 0, "b")
     wide = LabelledSongs(digests=others.digests, vectors=others.vectors * 3, groups=others.groups)
@@ -111,7 +126,7 @@ def test_songs_of_one_artist_are_held_out_together() -> None:
         return evaluate_taste(likes=likes, unlabelled=wide)
 
     by_song, by_artist = auc(digests), auc(tuple(f"artist {i}" for i in artists))
-    assert by_song.auc > 0.99
+    assert by_song.auc > 0.95
     assert by_artist.auc < 0.8
     assert (by_song.n_groups, by_artist.n_groups) == (12, 4)
     one = auc(("artist",) * 12)
@@ -124,6 +139,231 @@ def test_too_few_songs_to_hold_out_are_refused() -> None:
         evaluate_taste(likes=songs(2, 1, "a"), unlabelled=songs(1, 0, "b"))
     small = evaluate_taste(likes=songs(2, 2, "a"), unlabelled=songs(2, 0, "b"))
     assert small.learning_curve == ()
+
+
+# --- beside simpler ways, and beside chance --------------------------------------------------
+
+
+def test_every_simpler_way_comes_with_what_the_head_gains_on_the_same_pairs(likes_only: Evaluation) -> None:
+    assert set(likes_only.comparisons) == set(likes_only.baselines) == {"random", "cosine", "nearest"}
+    for name, beside in likes_only.comparisons.items():
+        assert beside.auc == likes_only.baselines[name]
+        assert beside.gain == pytest.approx(likes_only.auc - beside.auc)
+        assert beside.gain_ci90[0] <= beside.gain <= beside.gain_ci90[1]
+    chance = likes_only.comparisons["random"]
+    assert chance.gain_ci90[0] == pytest.approx(likes_only.auc_ci90[0] - 0.5)
+    cosine = likes_only.comparisons["cosine"]
+    assert np.ptp(cosine.gain_ci90) < np.ptp(chance.gain_ci90), "paired: both know the same songs"
+
+
+def test_a_taste_that_cosines_can_not_find_is_found_by_the_head() -> None:
+    """The likes differ in one direction that is drowned by a larger one that means nothing."""
+    likes, others = songs(10, 0, "a"), songs(80, 0, "b")
+    for part, shift in ((likes, 1.9), (others, 0.0)):
+        part.vectors[:, :10] += shift
+        part.vectors[:, 20:] = 2 * part.vectors[:, 20:21] + 0.1 * part.vectors[:, 20:]
+    measured = evaluate_taste(likes=likes, unlabelled=others)
+    assert measured.comparisons["cosine"].gain > 0.03
+    assert measured.comparisons["cosine"].gain_ci90[0] > 0
+    assert "  beats cosine by 0." in evaluation_story(measured)
+
+
+def test_p_is_as_small_as_it_gets_for_a_plain_taste(likes_only: Evaluation) -> None:
+    assert likes_only.n_permutations == 99
+    assert likes_only.p_value == pytest.approx(1 / 100)
+    assert likes_only.can_tell
+
+
+def permuted(likes: LabelledSongs, others: LabelledSongs, n_permutations: int = 39) -> float:
+    examples = prepare_examples(likes=likes, unlabelled=others)
+    with one_thread():
+        found = permutation_test(
+            examples,
+            examples.vectors.astype(np.float64),
+            make_head("logistic", 0),
+            n_permutations=n_permutations,
+        )
+    assert found is not None
+    return found.p
+
+
+def test_p_of_meaningless_likes_is_spread_evenly() -> None:
+    ps = [permuted(songs(7, 0, f"m{i}"), songs(40, 0, f"n{i}"), 19) for i in range(16)]
+    assert min(ps) >= 1 / 20
+    assert 0.3 < np.mean(ps) < 0.7
+    assert np.mean(np.array(ps) <= 0.1) <= 0.3
+
+
+def test_p_counts_artists_not_songs() -> None:
+    """Three artists who have nothing in common are no taste, however many songs each has."""
+    rng = np.random.default_rng(0)
+    artists = np.repeat(np.arange(20), 4)
+    vectors = (rng.normal(size=(20, DIM))[artists] * 3 + 0.1 * rng.normal(size=(80, DIM))).astype(np.float32)
+
+    def p(groups: tuple[str, ...]) -> float:
+        likes, others = (
+            LabelledSongs(
+                digests=tuple(f"{i:032x}" for i in rows),
+                vectors=vectors[rows],
+                groups=groups[rows[0] : rows[-1] + 1],
+            )
+            for rows in (range(12), range(12, 80))
+        )
+        return permuted(likes, others)
+
+    assert p(tuple(f"song {i}" for i in range(80))) == pytest.approx(1 / 40)
+    assert p(tuple(f"artist {i}" for i in artists)) > 0.1
+
+
+def test_likes_that_tell_nothing_are_called_so_with_what_to_do() -> None:
+    measured = evaluate_taste(likes=songs(7, 0, "m"), unlabelled=songs(60, 0, "b"))
+    assert not measured.can_tell
+    assert measured.verdict.startswith(
+        "Seven likes are too few to tell this from chance. Like some more songs"
+    )
+    story = evaluation_story(measured)
+    assert measured.verdict in story
+    assert "change little" not in story, "nobody knows yet what more likes would bring"
+    assert "Like songs of other artists" in verdict_sentence(False, 7, 2)
+    assert "two tastes or more" in verdict_sentence(False, 40, 40)
+
+
+# --- a leak is counted once ------------------------------------------------------------------
+
+
+def twice(part: LabelledSongs, tag: str) -> LabelledSongs:
+    """The same vectors again under other digests, as two encodings of one recording would be."""
+    again = tuple(f"{tag}{i:031x}" for i in range(len(part)))
+    return LabelledSongs(
+        digests=part.digests + again,
+        vectors=np.concatenate([part.vectors, part.vectors]),
+        groups=part.groups + again,
+    )
+
+
+def test_the_same_song_twice_among_the_likes_counts_once() -> None:
+    likes, others = songs(6, 0, "m"), songs(60, 0, "b")
+    alone = evaluate_taste(likes=likes, unlabelled=others)
+    doubled = evaluate_taste(likes=twice(likes, "e"), unlabelled=others)
+    assert (doubled.n_like, doubled.n_groups) == (6, 6)
+    assert doubled.auc == pytest.approx(alone.auc, abs=0.02), "its twin would give each like away"
+
+
+def test_frames_of_one_song_on_both_sides_give_nothing_away() -> None:
+    """Each like is in the library too, pooled from other frames: it must not serve against its twin."""
+    likes, others = songs(7, 1.2, "a"), songs(60, 0, "b")
+    noise = np.random.default_rng(0).normal(size=likes.vectors.shape) * 1e-3
+    twins = tuple(f"f{i:031x}" for i in range(7))
+    library = LabelledSongs(
+        digests=others.digests + twins,
+        vectors=np.concatenate([others.vectors, likes.vectors + noise]).astype(np.float32),
+        groups=others.groups + twins,
+    )
+    measured = evaluate_taste(likes=likes, unlabelled=library)
+    assert measured.n_unlabelled == 60
+    assert measured.auc == pytest.approx(evaluate_taste(likes=likes, unlabelled=others).auc, abs=0.02)
+
+
+# --- what more likes would bring -------------------------------------------------------------
+
+
+def test_extrapolation_follows_the_law_it_states() -> None:
+    n_likes = np.array([2, 3, 5, 6])
+    aucs = 1 - 0.4 * n_likes**-0.7
+    rises, promise = extrapolate(n_likes, aucs, np.tile(aucs[:, None], 50), n_like=7)
+    assert rises
+    assert promise is not None
+    assert promise.n_more == 7
+    assert promise.auc == pytest.approx(1 - 0.4 * 14**-0.7)
+    assert promise.ci90 == pytest.approx((promise.auc, promise.auc))
+
+
+def test_nothing_is_promised_where_the_curve_may_as_well_be_flat() -> None:
+    n_likes = np.array([2, 3, 5, 6])
+    aucs = np.array([0.70, 0.72, 0.71, 0.73])
+    noise = np.random.default_rng(0).normal(size=(4, 500)) * 0.05
+    assert extrapolate(n_likes, aucs, aucs[:, None] + noise, n_like=7) == (False, None)
+    falling = aucs[::-1]
+    assert extrapolate(n_likes, falling, np.tile(falling[:, None], 9), n_like=7) == (False, None)
+    high = 1 - 0.01 * n_likes**-0.5  # it rises, but three times the likes are worth 0.002
+    assert extrapolate(n_likes, high, np.tile(high[:, None], 9), n_like=7) == (True, None)
+
+
+def test_more_likes_are_promised_to_help_where_they_do() -> None:
+    """Gaussian classes, a weak sign spread over many dimensions: twice the likes keep the promise."""
+
+    def drawn(n_like: int) -> Evaluation:
+        rng = np.random.default_rng(5)
+        vectors = rng.normal(size=(n_like + 100, 200))
+        vectors[100:] += 0.25
+        digests = tuple(f"{i:032x}" for i in range(len(vectors)))
+        others, likes = (
+            LabelledSongs(
+                digests=digests[part], vectors=vectors[part].astype(np.float32), groups=digests[part]
+            )
+            for part in (slice(100), slice(100, None))
+        )
+        return evaluate_taste(likes=likes, unlabelled=others)
+
+    few, more = drawn(12), drawn(24)
+    assert few.curve_rises
+    assert few.promise is not None
+    assert few.promise.n_more == 12
+    assert few.promise.auc == pytest.approx(more.auc, abs=0.06)
+    assert few.promise.auc > few.auc
+    assert "About 12 more likes would bring you to" in evaluation_story(few)
+
+
+def test_nothing_more_is_promised_to_who_has_it_all() -> None:
+    perfect = evaluate_taste(likes=songs(7, 6, "a"), unlabelled=songs(60, 0, "b"))
+    assert perfect.auc > 0.99
+    assert perfect.promise is None
+    assert "More likes of the same kind would change little" in evaluation_story(perfect)
+
+
+# --- what the taste's own scores are worth ---------------------------------------------------
+
+
+def test_the_tastes_own_scores_are_judged_on_songs_it_has_not_seen(likes_only: Evaluation) -> None:
+    assert likes_only.score_like > likes_only.score_other + 0.2
+    assert likes_only.score_other < 0.4
+    nothing = evaluate_taste(likes=songs(7, 0, "m"), unlabelled=songs(60, 0, "b"))
+    assert nothing.brier > likes_only.brier
+    assert abs(nothing.score_like - nothing.score_other) < 0.2
+    two = evaluate_taste(likes=songs(2, 2, "a"), unlabelled=songs(20, 0, "b"))
+    assert (two.brier, two.score_like, two.score_other) == (0.25, 0.5, 0.5), "no claim, no skill"
+
+
+def test_the_tastes_own_space_is_used_where_it_is_given(likes_only: Evaluation) -> None:
+    likes, library = songs(7, 1.2, "a"), songs(60, 0, "b")
+    own = SongSpace.fit(prepare_examples(likes=likes, unlabelled=library).vectors)
+    assert evaluate_taste(likes=likes, unlabelled=library, space=own) == likes_only
+    standard = own.standard
+    blind = replace(
+        own,
+        standard=SongTransform(
+            mean=standard.mean, scale=np.where(np.arange(DIM) < 10, 1e6, standard.scale).astype(np.float32)
+        ),
+    )
+    assert evaluate_taste(likes=likes, unlabelled=library, space=blind).auc < likes_only.auc - 0.1
+    short = SongSpace.fit(songs(20, 0, "b").vectors[:, :50])
+    with pytest.raises(VectorError, match="60 numbers"):
+        evaluate_taste(likes=likes, unlabelled=library, space=short)
+
+
+def test_the_story_is_short_and_has_it_all(likes_only: Evaluation) -> None:
+    story = evaluation_story(likes_only)
+    assert len(story.splitlines()) <= 20
+    for words in (
+        "of pairs",
+        "90% interval",
+        "p = 0.010",
+        "better than chance",
+        "beats random by 0.",
+        "Brier",
+    ):
+        assert words in story
+    assert "-0.00" not in story
 
 
 # --- the interval ----------------------------------------------------------------------------
@@ -142,6 +382,7 @@ def held_out(wins: Any, groups: Any = None) -> HeldOut:
         like_groups=np.arange(n_like) if groups is None else np.asarray(groups),
         other_groups=np.arange(n_other),
         labels=zeros,
+        rows=np.arange(n_like + n_other),
         by_song=False,
     )
 
