@@ -15,7 +15,8 @@ import typer
 if TYPE_CHECKING:
     from embed import Failure
 
-__all__ = ["EXIT_FAILED", "end", "print_json", "print_text", "reports_errors", "say", "say_failures"]
+__all__ = ["EXIT_FAILED", "end", "print_json", "print_text", "reports_errors", "require_songs", "say"]
+__all__ += ["say_failures"]
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -108,3 +109,10 @@ def print_text(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
+
+
+def require_songs(n_found: int) -> None:
+    """Say so where there is nothing to do, rather than succeed in silence."""
+    if not n_found:
+        say("no audio file is there; see README for what is read")
+        raise typer.Exit(EXIT_FAILED)

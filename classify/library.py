@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cache import Recording, default_root
-from classify.errors import LabelError, TasteError
+from classify.errors import LabelError, SameSongError, TasteError
 from classify.evaluation import Evaluation, evaluate_taste
 from classify.examples import MIN_LIKES, sample_unlabelled
-from classify.fit import fit_taste
+from classify.fit import DEFAULT_HEAD, fit_taste
 from classify.songs import Paths, SongLibrary, Tell, same_encoder
 from classify.taste import Taste
 from classify.tastes import DEFAULT_TASTE, taste_path
-from embed import Failure, encoder_spec, prepare_encoder
+from embed import Failure, encoder_name, prepare_encoders
 
 __all__ = ["ScoredSong", "Scores", "Trained", "evaluate", "score", "train"]
 
@@ -70,7 +71,7 @@ def train(
     dislikes: Paths = (),
     unlabelled: Paths | None = None,
     encoder: str = "musicnn",
-    head: str = "logistic",
+    head: str = DEFAULT_HEAD,
     taste: str = DEFAULT_TASTE,
     root: str | Path | None = None,
     workers: int | None = None,
@@ -84,7 +85,9 @@ def train(
         Files, folders, playlists, CSVs. Songs that are not in the cache are embedded.
     unlabelled : sequence of path, optional
         The rest of the library, as weak negatives; default: all that is cached, empty: none.
-    encoder, head : str
+    encoder : str
+        See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
+    head : str
     taste : str
         A name, or a file.
     root : path or URI, optional
@@ -107,21 +110,25 @@ def train(
     started = time.monotonic()
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
-    prepared = prepare_encoder(encoder, root=base)
-    library = SongLibrary(base, encoder=prepared.name, fingerprint=prepared.fingerprint, dim=prepared.dim)
+    prepared = prepare_encoders(encoder, root=base)
+    library = SongLibrary.of_encoders(prepared, base)
     failed = library.embed_missing([*likes, *dislikes, *(unlabelled or ())], workers, progress)
     _check_labels(library, likes, dislikes, failed)
     liked, disliked = library.digests(likes), library.digests(dislikes)
     rows = library.all_rows() if unlabelled is None else library.rows(unlabelled)
     pool = {row.digest for row in rows if row.digest}
     rest = sample_unlabelled(pool, exclude={*liked, *disliked})
+    if not (rest or disliked or unlabelled is not None):
+        raise LabelError(_nothing_else(prepared.name))
     fit_started = time.monotonic()
-    fitted = fit_taste(
+    fitted = _fit(
+        library,
         likes=library.songs(liked),
         dislikes=library.songs(disliked) if disliked else None,
         unlabelled=library.songs(rest) if rest else None,
         encoder=prepared.name,
         fingerprint=prepared.fingerprint,
+        blocks=library.blocks,
         head=head,
     )
     fit_s = time.monotonic() - fit_started
@@ -137,6 +144,7 @@ def score(
     encoder: str | None = None,
     top: int | None = None,
     min_score: float = 0.0,
+    precision: float | None = None,
     root: str | Path | None = None,
     workers: int | None = None,
     progress: Tell | None = None,
@@ -156,6 +164,9 @@ def score(
         At most so many songs.
     min_score : float
         Only songs that score at least this.
+    precision : float, optional
+        In [0, 1]: only songs that nobody has labelled, and so many, best first, that this share of them will
+        be liked. That is estimated by their mean score, a probability calibrated on songs that were held out.
     root, workers, progress
         As for `train`.
 
@@ -177,14 +188,13 @@ def score(
     else:
         library.require_songs()
         rows = library.all_rows()
+    if precision is not None:  # what is known for certain must not make up for what is not
+        labelled = {*loaded.likes, *loaded.dislikes}
+        rows = [row for row in rows if row.digest not in labelled]
     songs = _rank(library, loaded, rows)
-    chosen: list[ScoredSong] = []
-    for song in songs:
-        if song.score < min_score or (top is not None and len(chosen) >= top):
-            break
-        if paths or os.path.exists(song.path):
-            chosen.append(song)
-    return Scores(taste=loaded, songs=tuple(chosen), failed=failed)
+    there = songs if paths else (song for song in songs if os.path.exists(song.path))
+    chosen = _choose(there, top=top, min_score=min_score, precision=precision)
+    return Scores(taste=loaded, songs=chosen, failed=failed)
 
 
 def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = None) -> Evaluation:
@@ -201,7 +211,7 @@ def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = No
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
     library = SongLibrary.of_taste(loaded, base)
-    held = library.store.held()
+    held = library.vectors.held()
     missing = [digest for digest in (*loaded.likes, *loaded.dislikes) if digest not in held]
     if missing:
         raise TasteError(
@@ -213,8 +223,44 @@ def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = No
         dislikes=library.songs(loaded.dislikes) if loaded.dislikes else None,
         unlabelled=library.songs(loaded.unlabelled) if loaded.unlabelled else None,
         head=loaded.head,
+        space=loaded.space,
+        blocks=library.blocks,
         seed=loaded.seed,
     )
+
+
+def _nothing_else(encoder: str) -> str:
+    """Say why there is no negative: nothing is cached, or it is for another encoder."""
+    return (
+        f"no song but the likes is embedded with {encoder}, so there is nothing to tell them from: run "
+        f"'sevensongs embed --encoder {encoder} PATH' on your library, or add --dislike PATH"
+    )
+
+
+def _fit(library: SongLibrary, **arguments: Any) -> Taste:
+    try:
+        return fit_taste(**arguments)
+    except SameSongError as error:  # told in digests; people know paths
+        paths = library.paths_of(error.digests)
+        raise LabelError(
+            f"{paths[0]} is liked and {paths[1]} disliked, and they sound the same: copies of one song; take "
+            "one of the labels away"
+        ) from error
+
+
+def _choose(
+    songs: Iterable[ScoredSong], *, top: int | None, min_score: float, precision: float | None
+) -> tuple[ScoredSong, ...]:
+    """Take songs, best first, as long as they are wanted."""
+    chosen: list[ScoredSong] = []
+    total = 0.0
+    for song in songs:
+        total += song.score  # the mean only falls from here on
+        unsure = precision is not None and total < precision * (len(chosen) + 1)
+        if song.score < min_score or unsure or (top is not None and len(chosen) >= top):
+            break
+        chosen.append(song)
+    return tuple(chosen)
 
 
 def _check_labels(library: SongLibrary, likes: Paths, dislikes: Paths, failed: Sequence[Failure]) -> None:
@@ -242,16 +288,16 @@ def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> Non
     """Refuse a taste of another encoder than the user named; a hub model may have moved, so look inside."""
     if encoder is None or same_encoder(encoder, taste):
         return
-    name = encoder_spec(encoder).name
+    name = encoder_name(encoder)
     fingerprint = ""
-    if name.startswith("hub:") and taste.encoder.startswith("hub:"):
-        fingerprint = prepare_encoder(encoder, root=root).fingerprint
+    if "hub:" in name and "hub:" in taste.encoder:
+        fingerprint = prepare_encoders(encoder, root=root).fingerprint
     taste.require(encoder=name, fingerprint=fingerprint)
 
 
 def _rank(library: SongLibrary, taste: Taste, rows: Sequence[Recording]) -> list[ScoredSong]:
     """Score recordings, best first; songs of equal score in the order of their paths."""
-    names, vectors = library.store.matrix(sorted({row.digest for row in rows if row.digest}))
+    names, vectors = library.vectors.matrix(sorted({row.digest for row in rows if row.digest}))
     if not names:
         return []
     # By the decisions, not by the scores: at either end those differ less than a float can tell.

@@ -10,8 +10,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import av
 import numpy as np
 import pytest
 
@@ -159,6 +160,25 @@ def test_top_and_min_score_cut_the_list(run: Command) -> None:
     assert 0 < len(high) < len(rows)
 
 
+def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(run: Command) -> None:
+    rows = run.json("score", "--taste", "demo")
+    own = classify.Taste.load(run.root / "tastes" / "demo.npz")
+    known = cache.Catalog(run.root).load()
+    labelled = {*own.likes, *own.dislikes}
+    unlabelled = [row for row in rows if known[row["path"]].digest not in labelled]
+    assert len(unlabelled) == 21
+    for precision in (0.95, 0.6, 0.0):
+        picks = run.json("score", "--taste", "demo", "--precision", str(precision))
+        assert picks == unlabelled[: len(picks)], "what is labelled is known already"
+        assert np.mean([row["score"] for row in picks]) >= precision
+        more = unlabelled[: len(picks) + 1]
+        assert len(more) == len(picks) or np.mean([row["score"] for row in more]) < precision
+    assert len(picks) == 21
+    assert run.json("score", "--taste", "demo", "--precision", "0.5", "--top", "3") == unlabelled[:3]
+    none = run("score", "--taste", "demo", "--precision", "1")
+    assert "lower --precision" in none.stderr
+
+
 def test_every_format_holds_the_same_songs(run: Command, tmp_path: Path) -> None:
     rows = run.json("score", "--taste", "demo", "--top", "4")
     base = ("score", "--taste", "demo", "--top", "4", "--format")
@@ -191,6 +211,7 @@ def test_a_bad_file_is_named_and_the_rest_is_scored(run: Command, tracks: list[s
         (("score", "--taste", "nobody"), 1, "no taste"),
         (("score", "--format", "xml"), 2, "xml"),
         (("score", "--top", "0"), 2, "top"),
+        (("score", "--precision", "90"), 2, "precision"),
         (("embed",), 2, "PATH"),
         (("embed", ".", "--encoder", "mp3net"), 2, "mp3net"),
         (("embed", ".", "--coverage", "some"), 2, "some"),
@@ -229,9 +250,32 @@ def test_a_song_liked_and_disliked_is_refused(run: Command, likes: list[str], tr
     assert run("train", *likes, "--no-unlabelled", code=1).stderr.count("dislike")
 
 
-def test_the_dense_head_learns_too(run: Command, likes: list[str], tmp_path: Path) -> None:
-    file = tmp_path / "dense.npz"
-    assert run.json("train", *likes, "--head", "dense", "-o", file)["head"] == "dense"
+def test_a_copy_of_a_like_in_another_format_is_found_out(
+    run: Command, likes: list[str], tmp_path: Path
+) -> None:
+    shutil.copytree(run.root, tmp_path / "cache")
+    run, liked = Command(tmp_path / "cache"), likes[1]
+    copy = tmp_path / "copy.flac"
+    with av.open(liked) as source, av.open(str(copy), "w") as target:
+        stream = cast(Any, target.add_stream("flac", rate=source.streams.audio[0].rate))
+        stream.layout = source.streams.audio[0].layout
+        for frame in source.decode(audio=0):
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    refused = run("train", *likes, "--dislike", copy, "--taste", "copies", code=1)
+    assert Path(liked).name in refused.stderr
+    assert str(copy) in refused.stderr
+    assert "sound the same" in refused.stderr
+    twice = run.json("train", *likes, "--like", copy, "--taste", "copies")
+    assert twice["n_like"] == 7
+    lonely = run("train", "--like", liked, "--like", copy, "--taste", "copies", code=1)
+    assert "several copies" in lonely.stderr
+
+
+@pytest.mark.parametrize("head", ["logistic", "dense"])
+def test_the_other_heads_learn_too(run: Command, likes: list[str], tmp_path: Path, head: str) -> None:
+    file = tmp_path / "other.npz"
+    assert run.json("train", *likes, "--head", head, "-o", file)["head"] == head
     rows = run.json("score", "--taste", file)
     assert np.mean(["acoustic" in row["path"] for row in rows[:12]]) >= 0.9
 

@@ -1,0 +1,58 @@
+"""Arguments that several commands share, and what checks them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "AsJson",
+    "EncoderOption",
+    "Paths",
+    "TasteOption",
+    "WorkersOption",
+    "known_coverage",
+    "known_encoder",
+]
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(metavar="PATH...", help="Audio files, folders, playlists or CSVs with a path column."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+def known_encoder(name: str | None) -> str | None:
+    """Refuse a name that is no encoder's, as a wrong argument."""
+    from embed import EncoderError, encoder_name
+
+    try:
+        return None if name is None else encoder_name(name)
+    except EncoderError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def known_coverage(coverage: str) -> str:
+    """Refuse what is no coverage, as a wrong argument."""
+    from embed import EmbedError, coverage_windows
+
+    try:
+        coverage_windows(coverage)
+    except EmbedError as error:
+        raise typer.BadParameter(str(error)) from error
+    return coverage
+
+
+EncoderOption = Annotated[
+    str,
+    typer.Option(
+        "--encoder",
+        callback=known_encoder,
+        help="See `sevensongs encoders`; several go together as musicnn+yamnet.",
+    ),
+]
+TasteOption = Annotated[str, typer.Option("--taste", help="A name, or a file.")]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; default: one for each core.")
+]

@@ -1,0 +1,193 @@
+"""The commands about tastes: learn one, score by it, tell how good it is.
+
+Whatever is slow to import is imported inside the command that needs it, so that `--help` is quick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from classify.cli_options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
+from classify.console import end, print_json, print_text, reports_errors, require_songs, say
+from classify.words import auc_sentence, evaluation_story, table_rows
+
+if TYPE_CHECKING:
+    from classify.library import Trained
+
+__all__ = ["evaluate", "score", "train"]
+
+_FEW_LIKES = 7
+
+
+@reports_errors
+def train(
+    like: Annotated[
+        list[str],
+        typer.Option(
+            "--like",
+            metavar="PATH",
+            help="A song that you like, or a folder or playlist of them; repeatable.",
+        ),
+    ],
+    dislike: Annotated[
+        list[str] | None,
+        typer.Option("--dislike", metavar="PATH", help="The same for songs that you don't like."),
+    ] = None,
+    unlabelled: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--unlabelled", metavar="PATH", help="The rest of your music; default: all that is cached."
+        ),
+    ] = None,
+    no_unlabelled: Annotated[
+        bool, typer.Option("--no-unlabelled", help="Learn from likes and dislikes alone.")
+    ] = False,
+    head: Annotated[
+        Literal["kernel", "logistic", "dense"], typer.Option("--head", help="What is trained.")
+    ] = "kernel",
+    encoder: EncoderOption = "musicnn",
+    taste: TasteOption = "default",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Save the taste to this file instead."),
+    ] = None,
+    workers: WorkersOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn a taste from the songs that you like.
+
+    Example: sevensongs train --like ~/Music/favourites.m3u8
+    """
+    if no_unlabelled and unlabelled:
+        raise typer.BadParameter("--unlabelled and --no-unlabelled exclude each other")
+    from classify.library import train as train_taste
+    from classify.progress import progress_bar
+
+    with progress_bar() as progress:
+        trained = train_taste(
+            like,
+            dislikes=dislike or (),
+            unlabelled=() if no_unlabelled else unlabelled,
+            encoder=encoder,
+            head=head,
+            # Always with a suffix, so that --taste knows it for a file.
+            taste=str(output.absolute().with_suffix(output.suffix or ".npz")) if output else taste,
+            workers=workers,
+            progress=progress,
+        )
+    if as_json:
+        name = trained.path.stem if output else taste
+        print_json({"taste": name, "path": str(trained.path)} | _describe(trained))
+    else:
+        learnt = trained.taste
+        typer.echo(
+            f"Learnt from {learnt.n_like} likes, {learnt.n_dislike} dislikes and {learnt.n_unlabelled} "
+            f"unlabelled songs in {trained.fit_s:.1f} s: {trained.path}"
+        )
+        typer.echo(auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
+    if trained.taste.n_like < _FEW_LIKES:
+        few = f"{trained.taste.n_like} likes are few; about {_FEW_LIKES} give a taste to rely on"
+        say(few)
+    end(trained.failed)
+
+
+def _describe(trained: Trained) -> dict[str, Any]:
+    taste = trained.taste
+    names = ("encoder", "head", "n_like", "n_dislike", "n_unlabelled", "auc", "auc_ci90", "threshold", "note")
+    fields = {name: getattr(taste, name) for name in names}
+    failed = [asdict(failure) for failure in trained.failed]
+    return fields | {"failed": failed, "fit_s": trained.fit_s, "wall_s": trained.wall_s}
+
+
+@reports_errors
+def score(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH...]", help="What to score; default: the whole cached library."),
+    ] = None,
+    taste: TasteOption = "default",
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", callback=known_encoder, help="Refuse a taste of any other encoder."),
+    ] = None,
+    top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N best.")] = None,
+    min_score: Annotated[
+        float, typer.Option("--min-score", min=0.0, max=1.0, help="Only songs that score at least this.")
+    ] = 0.0,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            "--precision",
+            min=0.0,
+            max=1.0,
+            help="As many songs as you would like so many of, by the taste's own estimate: 0.9 for nine "
+            "in ten.",
+        ),
+    ] = None,
+    format_: Annotated[
+        Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
+        typer.Option("--format", help="How to print the songs; default: by the suffix of -o, else a table."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write to this file instead of stdout."),
+    ] = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Score songs, best first.
+
+    Example: sevensongs score --top 50 --format m3u8 -o discover.m3u8
+    """
+    from classify.library import score as score_songs
+    from classify.output import FORMATS, render, write_text
+    from classify.progress import progress_bar
+
+    suffix = output.suffix.lstrip(".").lower() if output else ""
+    chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
+    with progress_bar() as progress:
+        scores = score_songs(
+            paths or (),
+            taste=taste,
+            encoder=encoder,
+            top=top,
+            min_score=min_score,
+            precision=precision,
+            workers=workers,
+            progress=progress,
+        )
+    if chosen == "table":
+        rows = table_rows(scores.songs)
+    else:
+        rows = [asdict(song) for song in scores.songs] + [asdict(failure) for failure in scores.failed]
+    text = render(rows, chosen)
+    if output:
+        write_text(output, text)
+    else:
+        print_text(text)
+    if precision is not None and not scores.songs:
+        say(
+            f"no song is so sure that {precision:.0%} of the picks would be liked; name a lower --precision, "
+            "or more likes"
+        )
+    require_songs(len(scores.failed) or len(scores.songs) or min_score > 0 or precision is not None)
+    end(scores.failed)
+
+
+@reports_errors
+def evaluate(taste: TasteOption = "default", as_json: AsJson = False) -> None:
+    """Tell how good a taste is on songs that it has not seen.
+
+    Example: sevensongs evaluate
+    """
+    from classify.library import evaluate as evaluate_library
+
+    found = evaluate_library(taste=taste)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    print_text(evaluation_story(found))
