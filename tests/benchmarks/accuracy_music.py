@@ -1,0 +1,111 @@
+"""The collection: real songs, embedded by one encoder or several."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from accuracy_tasks import Collection
+
+from cache import Catalog, EmbeddingStore, default_root, list_stores
+from embed import EmbedError, EncoderUnavailable, embed_library
+
+__all__ = ["DEFAULT_ENCODER", "DEFAULT_ENCODERS", "load_collections", "say", "stored_vectors"]
+
+DEFAULT_ENCODER = "musicnn"
+DEFAULT_ENCODERS = (
+    DEFAULT_ENCODER,
+    "mtt-musicnn",
+    "msd-vgg",
+    "mtt-vgg",
+    "yamnet",
+    "vggish",
+    "msd-vgg+mtt-vgg",
+    "msd-vgg+musicnn",
+    "mtt-vgg+musicnn",
+    "musicnn+yamnet",
+    "msd-vgg+mtt-vgg+musicnn",
+)
+MIN_DURATION_S = 30.0
+
+
+def say(text: str) -> None:
+    """Tell the person who waits."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def load_collections(
+    music: Path, encoders: Sequence[str], root: Path | None, *, must: bool
+) -> list[Collection]:
+    """Embed what is missing; return one collection for each encoder.
+
+    Encoders that are not on this machine are left out with their reason, unless they `must` be there.
+    """
+    base = root or Path(default_root())
+    collections: list[Collection] = []
+    missing: set[str] = set()
+    for name in encoders:
+        parts = sorted(name.split("+"))
+        if missing.intersection(parts):
+            continue
+        try:
+            collections.append(_collection(music, parts, base))
+        except EncoderUnavailable as error:
+            if must:
+                raise
+            missing.update(parts if len(parts) == 1 else ())
+            say(f"without {name}: {error}")
+    digests = {collection.digests for collection in collections}
+    if len(digests) > 1:
+        raise SystemExit(
+            f"the encoders hold {sorted(map(len, digests))} songs; all must hear the same: embed again"
+        )
+    return collections
+
+
+def _collection(music: Path, parts: Sequence[str], base: Path) -> Collection:
+    """Put the parts' vectors side by side, song by song."""
+    tastes = None
+    vectors, fingerprints = [], []
+    for part in parts:
+        report = embed_library([music], root=base, encoder=part, retry_failed=True)
+        say(f"{part}: {report.embedded} songs embedded, {report.cached} were there, {report.wall_s:.0f} s")
+        for failure in report.failed:
+            say(f"{part}: {failure.path}: {failure.error}")
+        tastes = tastes or _tastes(music, base)
+        digests, found = stored_vectors(base, report.fingerprint, sorted(tastes))
+        if len(digests) < len(tastes):
+            raise EmbedError(f"{part} holds {len(digests)} of {len(tastes)} songs; see the reasons above")
+        vectors.append(found)
+        fingerprints.append(report.fingerprint)
+    assert tastes is not None
+    return Collection(
+        encoder="+".join(parts),
+        fingerprint="+".join(fingerprints),
+        blocks=tuple(block.shape[1] for block in vectors) if len(parts) > 1 else (),
+        digests=tuple(sorted(tastes)),
+        tastes=np.array([tastes[digest] for digest in sorted(tastes)]),
+        vectors=np.concatenate(vectors, axis=1),
+    )
+
+
+def _tastes(music: Path, base: Path) -> dict[str, str]:
+    """Return the folder of each song that is long enough, by digest."""
+    rows = [row for row in Catalog(base).load().values() if Path(row.path).is_relative_to(music.absolute())]
+    return {
+        row.digest: Path(row.path).parent.name
+        for row in sorted(rows, key=lambda row: row.path)
+        if row.digest and (row.duration_s or 0) >= MIN_DURATION_S
+    }
+
+
+def stored_vectors(
+    base: Path, fingerprint: str, digests: Sequence[str]
+) -> tuple[list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
+    """Read song vectors of one encoder from a cache."""
+    info = next(store for store in list_stores(base) if store.fingerprint == fingerprint)
+    store = EmbeddingStore(base, encoder=info.encoder, fingerprint=fingerprint, dim=info.dim)
+    held, vectors = store.matrix(digests)
+    return held, vectors

@@ -1,0 +1,126 @@
+"""README's tables, from the rows. `python accuracy_table.py ROWS README` puts them where they belong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from accuracy_music import DEFAULT_ENCODER
+from accuracy_plan import LIKES, SEVEN
+from accuracy_tasks import DISLIKE_KINDS
+from accuracy_ways import OURS, WAYS
+
+__all__ = ["TABLES", "encoder_table", "likes_table", "read_rows", "replace_tables", "way_table"]
+
+Rows = Sequence[dict[str, Any]]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Read JSON rows."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def way_table(rows: Rows) -> str:
+    """Lay out every way at seven likes, and how far it is behind the default head on the same draws."""
+    heads = ["way"]
+    for kind in DISLIKE_KINDS:
+        heads += ["7 likes" if kind == "none" else f"+ 7 {kind} dislikes", "difference"]
+    lines = []
+    for way in WAYS:
+        cells = [way]
+        for kind in DISLIKE_KINDS:
+            row = _one(rows, way=way, dislikes=kind)
+            cells += ["", ""] if row is None else [f"{row['auc']:.3f}", _difference(row, way=OURS)]
+        if any(cells[1:]):
+            lines.append(cells)
+    return _table(heads, lines)
+
+
+def encoder_table(rows: Rows) -> str:
+    """Lay out every encoder at seven likes with the kernel head, and its difference to the default one."""
+    heads = [
+        "encoder",
+        "7 likes",
+        "difference",
+        "+ 7 near dislikes",
+        "average precision",
+        "calibration error",
+    ]
+    lines = []
+    for name in dict.fromkeys(row["encoder"] for row in rows):
+        row, near = _one(rows, encoder=name), _one(rows, encoder=name, dislikes="near")
+        if row is not None:
+            default = " (default)" if name == DEFAULT_ENCODER else ""
+            cells = [f"`{name}`{default}", _with_interval(row), _difference(row, encoder=DEFAULT_ENCODER)]
+            cells += [f"{near['auc']:.3f}" if near else ""]
+            lines.append([*cells, f"{row['average_precision']:.3f}", f"{row['ece']:.3f}"])
+    return _table(heads, lines)
+
+
+def likes_table(rows: Rows) -> str:
+    """Lay out the numbers of likes: without dislikes, with near ones, and hidden in the library."""
+    heads = ["likes", "tastes", "AUC", "average precision", "precision at 10", "calibration error"]
+    heads += ["AUC, + 7 near dislikes", "AUC, hidden", "calibration error, hidden"]
+    lines = []
+    for n_like in LIKES:
+        row, near = _one(rows, n_like=n_like), _one(rows, n_like=n_like, dislikes="near")
+        if row is not None:
+            hidden = _one(rows, n_like=n_like, hidden=True)
+            cells = [str(n_like), str(row["n_tastes"]), _with_interval(row)]
+            cells += [f"{row[key]:.3f}" for key in ("average_precision", "precision_at_10", "ece")]
+            cells.append(f"{near['auc']:.3f}" if near else "")
+            lines.append(cells + [f"{hidden[key]:.3f}" if hidden else "" for key in ("auc", "ece")])
+    return _table(heads, lines)
+
+
+TABLES: dict[str, Callable[[Rows], str]] = {
+    "ways": way_table,
+    "encoders": encoder_table,
+    "likes": likes_table,
+}
+
+
+def replace_tables(text: str, rows: Rows) -> str:
+    """Put every table between its marks, `<!-- table: NAME -->` and `<!-- end -->`."""
+    for name, table in TABLES.items():
+        before, mark, rest = text.partition(f"<!-- table: {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if not (mark and end):
+            raise ValueError(f"there is no place for the table {name!r}: '{mark or name}' ... '<!-- end -->'")
+        text = f"{before}{mark}\n{table(rows)}\n{end}{after}"
+    return text
+
+
+def _one(rows: Rows, **asked: Any) -> dict[str, Any] | None:
+    """Find a row; at seven likes, by the default encoder and kernel head, unless asked otherwise."""
+    wanted = {"kind": "draws", "encoder": DEFAULT_ENCODER, "way": OURS, "n_like": SEVEN}
+    wanted |= {"dislikes": "none", "hidden": False} | asked
+    return next((row for row in rows if wanted.items() <= row.items()), None)
+
+
+def _difference(row: dict[str, Any], **to: str) -> str:
+    """Return the paired difference of the AUC to a row of the same draws, with the interval of its mean."""
+    target = {"encoder": row["encoder"], "way": OURS, "dislikes": row["dislikes"]} | to
+    if {key: row[key] for key in target} == target:
+        return ""
+    found = next(entry["auc"] for entry in row["differences"] if entry["to"] == target)
+    low, high = found["ci90_of_mean"]
+    return f"{found['mean']:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def _with_interval(row: dict[str, Any]) -> str:
+    low, high = row["auc_ci90"]
+    return f"{row['auc']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [heads, ["---" for _ in heads], *lines]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+if __name__ == "__main__":
+    ROWS, README = Path(sys.argv[1]), Path(sys.argv[2])
+    README.write_text(replace_tables(README.read_text("utf-8"), read_rows(ROWS)), encoding="utf-8")
