@@ -25,7 +25,7 @@ _PRIOR_VARIANCE_SONGS = 4  # the variance of all decisions is the prior of that 
 # What is not liked is no normal distribution: in any library some of it lies close to the likes, and the
 # mixture's posterior is too sure of that. So its log-odds are tempered (Gruenwald 2012, "The safe Bayesian")
 # and lowered.
-_TEMPER, _DISTRUST = 0.7, -0.3
+_TEMPER, _DISTRUST = 0.7, -0.5
 _MAX_HALF_WIDTH = 0.45
 # In units of 1 / standard deviation of the decisions. A head that ranks held-out songs backwards or
 # by chance says nothing; so flat a slope leaves all scores near one half, and keeps the order.
@@ -71,8 +71,9 @@ class Calibration:
         return _DOUBT + (1 - 2 * _DOUBT) * certain
 
     def inverse(self, probability: float) -> float:
-        """Return the decision that gets a probability, which lies between 0.005 and 0.995."""
+        """Return the decision that gets a probability, which is brought between 0.005 and 0.995."""
         certain = (probability - _DOUBT) / (1 - 2 * _DOUBT)
+        certain = min(max(certain, 1e-9), 1 - 1e-9)
         return (float(np.log(certain / (1 - certain))) - self.b) / self.a
 
     @classmethod

@@ -47,8 +47,9 @@ def train(
         bool, typer.Option("--no-unlabelled", help="Learn from likes and dislikes alone.")
     ] = False,
     head: Annotated[
-        Literal["kernel", "logistic", "dense"], typer.Option("--head", help="What is trained.")
-    ] = "kernel",
+        Literal["auto", "kernel", "logistic", "dense"],
+        typer.Option("--head", help="What is trained; auto: the kernel, the dense head from 200 labels on."),
+    ] = "auto",
     encoder: EncoderOption = "musicnn",
     taste: TasteOption = "default",
     output: Annotated[
@@ -89,6 +90,8 @@ def train(
             f"unlabelled songs in {trained.fit_s:.1f} s: {trained.path}"
         )
         typer.echo(auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
+    if trained.n_copies:
+        say(f"{trained.n_copies} of the labelled songs are copies of others and count once")
     if trained.taste.n_like < _FEW_LIKES:
         few = f"{trained.taste.n_like} likes are few; about {_FEW_LIKES} give a taste to rely on"
         say(few)
@@ -171,8 +174,8 @@ def score(
         print_text(text)
     if precision is not None and not scores.songs:
         say(
-            f"no song is so sure that {precision:.0%} of the picks would be liked; name a lower --precision, "
-            "or more likes"
+            f"no song is so sure that {100 * precision:g}% of the picks would be liked; name a lower "
+            "--precision, or more likes"
         )
     require_songs(len(scores.failed) or len(scores.songs) or min_score > 0 or precision is not None)
     end(scores.failed)

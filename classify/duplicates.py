@@ -4,14 +4,18 @@ A copy of a like among the unlabelled songs would teach that the like is not lik
 would be held out beside its twin, and make any taste look right.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import LabelError, SameSongError
 from classify.examples import LIKE, MIN_LIKES, UNLABELLED, Examples
 from classify.features import FloatArray, Vectors
+from classify.sketch import sketch
+from classify.space import SongSpace
 
-__all__ = ["MAX_APART", "merge_duplicates"]
+__all__ = ["MAX_APART", "fit_space", "merge_duplicates"]
 
 MAX_APART = 0.25
 """Squared distance up to which two songs count as one, where 1 is a song's usual distance from the mean.
@@ -19,6 +23,8 @@ MAX_APART = 0.25
 Measured on ten songs with `musicnn` and `mtt-vgg`: 0.001 to 0.1 for another format, 0.1 to 0.2 for one that
 starts 0.7 s later, 0.15 to 0.3 for 5 s later. The nearest different songs of 386 are 0.28 to 0.5 apart.
 """
+
+_SKETCH_SLACK = 1.6  # sketches are off by some ten per cent, seldom by thirty
 
 
 def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
@@ -33,8 +39,9 @@ def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
     Returns
     -------
     merged : Examples
-        Of near-identical likes the first stays, and of dislikes; an unlabelled song that is near-identical
-        to a labelled one goes, so that it is never held against it, nor on the other side of a split.
+        Of near-identical likes the first stays, and so of dislikes and of unlabelled songs. An unlabelled
+        song that is near-identical to a labelled one goes, so that it is never held against it, nor on the
+        other side of a split.
 
     Raises
     ------
@@ -43,7 +50,9 @@ def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
     LabelError
         If fewer than 2 likes are left, or nothing else.
     """
-    is_copy = _copies(examples, standardised)  # (n_labelled, n)
+    # Not the mean: one silent track among twenty songs doubles it, and others would count as copies.
+    limit = MAX_APART * float(np.median(np.square(standardised, dtype=np.float64).sum(axis=1)))
+    is_copy = _copies(examples, standardised, limit)  # (n_labelled, n)
     labels = examples.labels
     stays = np.ones(len(examples), dtype=np.bool_)
     for first, row in enumerate(np.flatnonzero(labels != UNLABELLED)):
@@ -54,18 +63,34 @@ def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
             raise SameSongError(examples.digests[row], examples.digests[against[0]])
         # Unlabelled copies go with a like that goes itself: near is not transitive.
         stays[later[(labels[later] == UNLABELLED) | stays[row]]] = False
+    rest = np.flatnonzero(stays & (labels == UNLABELLED))
+    stays[rest[_later_copies(standardised[rest], limit)]] = False
     _require_songs(labels, stays)
     return examples if stays.all() else examples.take(stays)
 
 
-def _copies(examples: Examples, standardised: Vectors) -> NDArray[np.bool_]:
+def _copies(examples: Examples, standardised: Vectors, limit: float) -> NDArray[np.bool_]:
     """Return which songs each labelled one is a copy of."""
     rows: FloatArray = standardised.astype(np.float64)
     squares = np.square(rows).sum(axis=1)
     labelled = np.flatnonzero(examples.labels != UNLABELLED)
     apart = squares[labelled][:, np.newaxis] + squares - 2 * rows[labelled] @ rows.T
-    # Not the mean: one silent track among twenty songs doubles it, and others would count as copies.
-    return np.asarray(apart <= MAX_APART * np.median(squares))
+    return np.asarray(apart <= limit)
+
+
+def _later_copies(standardised: Vectors, limit: float) -> NDArray[np.intp]:
+    """Return the songs of which an earlier one is a copy.
+
+    Comparing 2,000 songs with each other in full would take a second; sketches find the few pairs worth it.
+    """
+    if len(standardised) < 2:
+        return np.zeros(0, dtype=np.intp)
+    sketches = sketch(standardised).astype(np.float64)
+    squares = np.square(sketches).sum(axis=1)
+    apart = squares[:, np.newaxis] + squares - 2 * sketches @ sketches.T
+    first, second = np.nonzero(np.triu(apart <= _SKETCH_SLACK * limit, k=1))
+    differences = standardised[first].astype(np.float64) - standardised[second]
+    return np.unique(second[np.square(differences).sum(axis=1) <= limit])
 
 
 def _require_songs(labels: NDArray[np.int_], stays: NDArray[np.bool_]) -> None:
@@ -81,3 +106,28 @@ def _require_songs(labels: NDArray[np.int_], stays: NDArray[np.bool_]) -> None:
             f"the {n_like} likes are {left} song, in several copies; at least {MIN_LIKES} different ones are "
             "needed, and about 7 work well: add --like PATH"
         )
+
+
+def fit_space(library: Examples, blocks: Sequence[int] = ()) -> tuple[SongSpace, Examples]:
+    """Fit song space to a library whose copies of labelled songs are left out.
+
+    Parameters
+    ----------
+    library : Examples
+    blocks : sequence of int, optional
+        Widths of the parts of a composite's song vectors.
+
+    Returns
+    -------
+    (space, library) : (SongSpace, Examples)
+        The library is without the copies, see `merge_duplicates`, which also says what is raised.
+    """
+    space = _space(library, blocks)
+    merged = merge_duplicates(library, space.standardise(library.vectors))
+    return (space, library) if merged is library else (_space(merged, blocks), merged)
+
+
+def _space(library: Examples, blocks: Sequence[int]) -> SongSpace:
+    # In an order that no label decides, because a large library's axes are found from some of its songs.
+    order = np.argsort(np.array(library.digests, dtype=np.str_), kind="stable")
+    return SongSpace.fit(library.vectors[order], blocks=blocks)

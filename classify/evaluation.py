@@ -8,11 +8,11 @@ import numpy as np
 
 from classify.baselines import Baseline, compare_baselines
 from classify.curve import CurvePoint, Promise, learning_curve
-from classify.duplicates import merge_duplicates
+from classify.duplicates import fit_space
 from classify.errors import LabelError
-from classify.examples import DISLIKE, Examples, prepare_examples
+from classify.examples import DISLIKE, UNLABELLED, Examples, prepare_examples
 from classify.features import LabelledSongs, SongTransform
-from classify.fit import DEFAULT_HEAD, fit_space, head_ranker, make_head, note_on, one_thread, thin_out
+from classify.fit import DEFAULT_HEAD, choose_head, head_ranker, make_head, note_on, one_thread, thin_out
 from classify.held_scores import score_held_out
 from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
 from classify.metrics import average_precision, precision_at
@@ -57,7 +57,7 @@ class Evaluation:
         Of the held-out decisions; the latter can't exceed n_like / 10.
     brier : float
         Mean squared error of the taste's own scores on songs that took no part in its learning and
-        calibration, each side weighing half; always saying 0.5 gives 0.25.
+        calibration; always saying 0.5 gives 0.25.
     score_like, score_other : float
         Those scores' mean for likes and for others, see `classify.held_scores.score_held_out`.
     baselines : dict of str to float
@@ -124,12 +124,13 @@ def evaluate_taste(
     likes, dislikes, unlabelled, head, blocks, seed
         As for `classify.fit.fit_taste`. At most 400 of the unlabelled songs take part.
     space : SongSpace, optional
-        The taste's own; by default one is fitted on all songs given.
+        The taste's own; by default one is fitted on all songs given, and copies count once. A taste's songs
+        are without copies already.
 
     Returns
     -------
     Evaluation
-        The standardisation is fitted on all songs, held-out ones included, as it is in use: it
+        Song space is fitted on all songs, held-out ones included, as it is in use: it
         needs no labels, and the songs to be scored are in the library.
 
     Raises
@@ -143,8 +144,7 @@ def evaluate_taste(
         library = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)
         if space is None:
             space, library = fit_space(library, blocks)
-        else:
-            library = merge_duplicates(library, space.standardise(library.vectors))
+        head = choose_head(head, int((library.labels != UNLABELLED).sum()))
         return _evaluate_taste(library, space, head=head, blocks=blocks, seed=seed)
 
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from classify.duplicates import MAX_APART
 from classify.errors import TasteError
 from classify.features import FloatArray, Vectors
+from classify.sketch import N_BUCKETS, sketch, squared_distances
 
 __all__ = ["Familiarity"]
 
-N_BUCKETS = 256
 MAX_KNOWN = 512
 # Chosen on the music of tests/benchmarks/bench_accuracy.py: noises, tones and speech are at half as far
 # again, or more.
@@ -28,10 +28,8 @@ _ROWS_AT_ONCE = 256
 class Familiarity:
     """How far a song is from the nearest one that the taste knows.
 
-    Distances are taken between *sketches*: the standardised song vector with its numbers added up, with
-    signs, in 256 buckets. That keeps squared distances to within some ten per cent, needs a twelfth of the
-    room, and is not fitted on anything, so that known and new songs are treated alike (feature hashing:
-    Weinberger et al. 2009, "Feature hashing for large scale multitask learning").
+    Distances are taken between sketches (see `classify.sketch`), which are not fitted on anything, so that
+    known and new songs are treated alike.
 
     Parameters
     ----------
@@ -84,11 +82,16 @@ class Familiarity:
         rows = np.concatenate(
             [np.asarray(keep, dtype=np.intp), others[np.arange(n_others) * len(others) // max(1, n_others)]]
         )
-        known = _sketch(standardised[np.sort(rows)])
+        known = sketch(standardised[np.sort(rows)])
         nearest = _distances_within(known) / standardised.shape[1]
         if len(nearest) < _MIN_KNOWN:
             return cls(known=known, limit=_NOTHING_KNOWN)
         return cls(known=known, limit=_SLACK * float(np.quantile(nearest, _USUAL_SHARE)))
+
+    @property
+    def tells(self) -> bool:
+        """Whether there were songs enough to tell what is unlike them."""
+        return self.limit < _NOTHING_KNOWN
 
     def distances(self, standardised: Vectors) -> FloatArray:
         """Return the mean squared distance of songs to the nearest known one, shape (n,), float64.
@@ -98,59 +101,23 @@ class Familiarity:
         found = np.full(len(standardised), np.inf)
         for start in range(0, len(standardised) if len(self.known) else 0, _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
-            apart = _squared_distances(_sketch(standardised[part]), self.known)
+            apart = squared_distances(sketch(standardised[part]), self.known)
             found[part] = apart.min(axis=1) / standardised.shape[1]
         return found
 
     def is_far(self, standardised: Vectors) -> NDArray[np.bool_]:
         """Return which songs are unlike all that is known, shape (n,), bool."""
-        if self.limit >= _NOTHING_KNOWN:
+        if not self.tells:
             return np.zeros(len(standardised), dtype=np.bool_)
         return self.distances(standardised) > self.limit
-
-
-def _sketch(rows: Vectors) -> Vectors:
-    """Add up the numbers of each row in buckets, with signs: (n, 256)."""
-    order, signs, starts = _buckets(rows.shape[1])
-    with np.errstate(over="ignore", invalid="ignore"):  # a song of absurd size is infinitely far: right
-        sums = np.add.reduceat(rows[:, order] * signs, starts, axis=1)
-    sketch = np.zeros((len(rows), N_BUCKETS), dtype=np.float32)
-    used = np.unique(_hashes(rows.shape[1]) >> np.uint64(56)).astype(np.intp)
-    sketch[:, used] = np.nan_to_num(sums, nan=_NOTHING_KNOWN, posinf=_NOTHING_KNOWN, neginf=-_NOTHING_KNOWN)
-    return sketch
-
-
-def _buckets(dim: int) -> tuple[NDArray[np.intp], Vectors, NDArray[np.intp]]:
-    """Return the order of features by bucket, their signs in that order, and where each bucket starts."""
-    hashes = _hashes(dim)
-    buckets = hashes >> np.uint64(56)
-    order = np.argsort(buckets, kind="stable")
-    signs = np.where(hashes[order] & np.uint64(1), 1.0, -1.0).astype(np.float32)
-    return order, signs, np.unique(buckets[order], return_index=True)[1]
-
-
-def _hashes(dim: int) -> NDArray[np.uint64]:
-    """Hash 0 ... dim - 1 by the finaliser of SplitMix64 (Steele, Lea & Flood 2014)."""
-    mixed = (np.arange(dim, dtype=np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _distances_within(known: Vectors) -> FloatArray:
     """Return how far songs have their nearest other one; a copy of a song is no other one."""
     if not len(known):
         return np.zeros(0)
-    apart = _squared_distances(known, known)
+    apart = squared_distances(known, known)
     apart[apart <= MAX_APART * np.median(np.square(known, dtype=np.float64).sum(axis=1))] = np.inf
     np.fill_diagonal(apart, np.inf)
     nearest = apart.min(axis=1)
     return np.asarray(nearest[np.isfinite(nearest)])
-
-
-def _squared_distances(rows: Vectors, known: Vectors) -> FloatArray:
-    """Return squared distances, shape (n, n_known), float64."""
-    a, b = rows.astype(np.float64), known.astype(np.float64)
-    inner = np.matmul(a[:, np.newaxis, :], b.T)[:, 0, :]  # one product a row, as in SongSpace.place
-    apart = np.square(a).sum(axis=1)[:, np.newaxis] + np.square(b).sum(axis=1) - 2 * inner
-    return np.asarray(np.maximum(apart, 0))

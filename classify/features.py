@@ -1,4 +1,4 @@
-"""Song vectors, and the one transform that training and scoring share."""
+"""Song vectors, checked and standardised: the first step into song space."""
 
 from dataclasses import dataclass
 from typing import Any

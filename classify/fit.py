@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.calibrate import MIN_MIXTURE, Calibration, unsure_band
-from classify.duplicates import merge_duplicates
+from classify.duplicates import fit_space
 from classify.errors import LabelError
 from classify.examples import (
     DISLIKE,
@@ -24,7 +24,6 @@ from classify.examples import (
 from classify.familiar import Familiarity
 from classify.features import FloatArray, LabelledSongs
 from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
-from classify.space import SongSpace
 from classify.spies import SpyDecisions, send_spies
 from classify.taste import Taste
 
@@ -33,23 +32,20 @@ if TYPE_CHECKING:
 
     from classify.heads import Head
 
-__all__ = [
-    "DEFAULT_HEAD",
-    "fit_space",
-    "fit_taste",
-    "head_ranker",
-    "make_head",
-    "note_on",
-    "one_thread",
-    "thin_out",
-]
+__all__ = ["DEFAULT_HEAD", "choose_head", "fit_taste", "head_ranker", "make_head", "note_on", "one_thread"]
+__all__ += ["DENSE_LABELS", "thin_out"]
 
-DEFAULT_HEAD = "kernel"
+DEFAULT_HEAD = "auto"
 
 # Enough to calibrate and to tell an AUC; the final head learns from all.
 MAX_HELD_OUT_NEGATIVES = 300
 MAX_LIKE_FOLDS = 10
 _CHANCE = 0.5
+_FEW_KNOWN = (
+    "too few songs to tell what is unlike them, so every verdict is unsure: embed more of the library"
+)
+# From so many labels on, the dense head is better than the kernel: see tests/benchmarks.
+DENSE_LABELS = 200
 
 
 def fit_taste(
@@ -80,7 +76,7 @@ def fit_taste(
     blocks : sequence of int, optional
         Widths of the parts of a composite's song vectors.
     head : str
-        A name in `classify.heads.HEADS`.
+        A name in `classify.heads.HEADS`, or ``auto``, see `choose_head`.
     seed : int
         In [0, 2**63). The same songs and seed give the same taste bit for bit, in whatever order
         the songs come.
@@ -102,8 +98,10 @@ def fit_taste(
         If dimensions differ or a value is not finite.
     """
     with one_thread():
+        examples = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)
+        head = choose_head(head, int((examples.labels != UNLABELLED).sum()))
         return _fit_taste(
-            prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed),
+            examples,
             make_head(head, seed),
             encoder=encoder,
             fingerprint=fingerprint,
@@ -138,47 +136,28 @@ def _fit_taste(
         seed=seed,
     )
     interval = None if held_out is None else bootstrap_auc(held_out, seed=seed)
+    familiarity = Familiarity.fit(standardised, keep=np.flatnonzero(library.labels != UNLABELLED))
     fitted = make().fit(rows, examples.is_like, example_weights(examples.labels))
     return Taste(
         encoder=encoder,
         fingerprint=fingerprint,
         head=head,
         space=space,
-        familiarity=Familiarity.fit(standardised, keep=np.flatnonzero(library.labels != UNLABELLED)),
+        familiarity=familiarity,
         layers=tuple(fitted.layers()),
         activation=fitted.activation,
         calibration=_calibrate(held_out, send_spies(examples.take(few), rows[few], make, seed=seed)),
         likes=examples.digests_where(examples.labels == LIKE),
         dislikes=examples.digests_where(examples.labels == DISLIKE),
         unlabelled=examples.digests_where(examples.labels == UNLABELLED),
-        unsure=_unsure(held_out, interval),
+        unsure=_unsure(held_out, interval) if familiarity.tells else unsure_band(0, 0),
         auc=None if held_out is None else held_out.auc,
         auc_ci90=interval,
-        note=note_on(examples, held_out),
+        note=note_on(examples, held_out) if familiarity.tells else _FEW_KNOWN,
         seed=seed,
         created_at=created_at or datetime.now(UTC).isoformat(timespec="seconds"),
         versions=_versions(),
     )
-
-
-def fit_space(library: Examples, blocks: Sequence[int] = ()) -> tuple[SongSpace, Examples]:
-    """Fit song space to a library whose copies of labelled songs are left out.
-
-    Parameters
-    ----------
-    library : Examples
-    blocks : sequence of int, optional
-        Widths of the parts of a composite's song vectors.
-
-    Returns
-    -------
-    (space, library) : (SongSpace, Examples)
-        The library is without the copies, see `classify.duplicates.merge_duplicates`, which also says what
-        is raised.
-    """
-    space = SongSpace.fit(library.vectors, blocks=blocks)
-    merged = merge_duplicates(library, space.standardise(library.vectors))
-    return (space, library) if merged is library else (SongSpace.fit(merged.vectors, blocks=blocks), merged)
 
 
 def one_thread() -> AbstractContextManager[object]:
@@ -194,6 +173,21 @@ def one_thread() -> AbstractContextManager[object]:
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=1)
     return limits
+
+
+def choose_head(name: str, n_labelled: int) -> str:
+    """Resolve ``auto``: the kernel for a few labels, the dense head for 200 and more.
+
+    Parameters
+    ----------
+    name : str
+        ``auto``, or the name of a head, which is returned as it is.
+    n_labelled : int
+        Likes and dislikes.
+    """
+    if name != "auto":
+        return name
+    return "dense" if n_labelled >= DENSE_LABELS else "kernel"
 
 
 def make_head(name: str, seed: int) -> "Callable[[], Head]":
@@ -219,7 +213,7 @@ def make_head(name: str, seed: int) -> "Callable[[], Head]":
     from classify.heads import HEADS
 
     if name not in HEADS:
-        raise LabelError(f"there is no head {name!r}; choose one of {', '.join(HEADS)}")
+        raise LabelError(f"there is no head {name!r}; choose one of auto, {', '.join(HEADS)}")
     kind = HEADS[name]
     # scikit-learn takes 32 bits
     settings = {"random_state": seed % 2**32} if "random_state" in kind().get_params() else {}

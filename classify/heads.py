@@ -27,6 +27,7 @@ from classify.layers import ACTIVATIONS, Activation
 __all__ = ["HEADS", "DenseHead", "Head", "KernelHead", "LogisticHead"]
 
 Layers = list[tuple[FloatArray, FloatArray]]
+_MAX_SHARED = 1000
 
 
 class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
@@ -213,10 +214,11 @@ class KernelHead(Head):
         """Return a logistic head on kernel features, which heads on any of the rows can share.
 
         The decisions are the same: a kernel machine's solution lies in the span of the rows that it is fitted
-        on (the representer theorem), so that more landmarks change nothing.
+        on (the representer theorem), so that more landmarks change nothing. Beyond 1,000 rows some are left
+        out.
         """
         points = self._inputs(X)
-        landmarks = points[_evenly(min(len(points), self.max_landmarks), len(points))]
+        landmarks = points[_evenly(min(len(points), _MAX_SHARED), len(points))]
         return LogisticHead(C=self.C), self._features(points, landmarks)[0]
 
 

@@ -26,7 +26,7 @@ class HeldScores:
     Parameters
     ----------
     brier : float
-        Mean squared error of the scores, each side weighing half, in [0, 1].
+        Mean squared error of the scores, in [0, 1].
     like, other : float
         Mean score of the likes, and of the others.
     """
@@ -54,11 +54,12 @@ def score_held_out(examples: Examples, *, head: str, blocks: Sequence[int] = (),
     """
     examples = examples.take(thin_out(examples, MAX_UNLABELLED))
     scores = np.full(len(examples), np.nan)
-    n_other_folds = max(2, min(MAX_LIKE_FOLDS, int(examples.is_like.sum())))
-    for k, j, held, rows in splits(
-        examples, max_like_folds=MAX_LIKE_FOLDS, n_other_folds=n_other_folds, seed=seed
-    ):
-        if j == k % n_other_folds:
+    dealt = list(splits(examples, max_like_folds=MAX_LIKE_FOLDS, n_other_folds=MAX_LIKE_FOLDS, seed=seed))
+    n_like_folds = 1 + max((k for k, *_ in dealt), default=0)
+    n_other_folds = 1 + max((j for _, j, *_ in dealt), default=0)
+    for k, j, held, rows in dealt:
+        # A diagonal through the table of splits, so that each fold of either side is there.
+        if j % n_like_folds == k % n_other_folds:
             scores[held] = _scores(examples, rows, held, head, blocks, seed)
     known = ~np.isnan(scores)
     if not (known & examples.is_like).any() or not (known & ~examples.is_like).any():

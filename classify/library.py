@@ -33,6 +33,8 @@ class Trained:
     ----------
     failed : tuple of Failure
         Likes, dislikes or unlabelled songs that could not be used.
+    n_copies : int
+        Labelled songs that are copies of others, in whatever format, and so count once.
     fit_s, wall_s : float
         Seconds of learning, and of everything.
     """
@@ -40,6 +42,7 @@ class Trained:
     taste: Taste
     path: Path
     failed: tuple[Failure, ...]
+    n_copies: int
     fit_s: float
     wall_s: float
 
@@ -134,7 +137,8 @@ def train(
     fit_s = time.monotonic() - fit_started
     fitted.save(path)
     wall_s = time.monotonic() - started
-    return Trained(taste=fitted, path=path, failed=failed, fit_s=fit_s, wall_s=wall_s)
+    n_copies = len(liked) + len(disliked) - fitted.n_like - fitted.n_dislike
+    return Trained(taste=fitted, path=path, failed=failed, n_copies=n_copies, fit_s=fit_s, wall_s=wall_s)
 
 
 def score(
@@ -174,8 +178,12 @@ def score(
     ------
     TasteError
         If there is no such taste, or the songs are embedded with another encoder than it knows.
+    ValueError
+        If `precision` is no share.
     EmbedError, CacheError
     """
+    if precision is not None and not 0 <= precision <= 1:
+        raise ValueError(f"precision is {precision}; it is a share, from 0 to 1")
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
     _require_encoder(loaded, encoder, base)

@@ -109,10 +109,7 @@ def precision_at(is_like: BoolArray, scores: FloatArray, k: int = 10) -> float:
 
 
 def brier_score(is_like: BoolArray, probabilities: FloatArray) -> float:
-    """Mean squared error of probabilities, each side weighing half.
-
-    Half and half because the probabilities assume a balanced prior (see `Calibration`): against
-    thousands of unlabelled songs the plain mean would praise whoever says "no" to everything.
+    """Mean squared error of probabilities.
 
     Parameters
     ----------
@@ -124,7 +121,7 @@ def brier_score(is_like: BoolArray, probabilities: FloatArray) -> float:
     Returns
     -------
     float
-        In [0, 1]; always saying 0.5 gives 0.25 (Brier 1950).
+        In [0, 1]; always saying 0.5 gives 0.25, always the share of likes p gives p (1 - p) (Brier 1950).
 
     Raises
     ------
@@ -134,8 +131,7 @@ def brier_score(is_like: BoolArray, probabilities: FloatArray) -> float:
     _check(is_like, probabilities)
     if probabilities.min() < 0 or probabilities.max() > 1:
         raise ValueError("probabilities must be in [0, 1]; decisions were given?")
-    errors = np.square(probabilities - is_like)
-    return float((errors[is_like].mean() + errors[~is_like].mean()) / 2)
+    return float(np.mean(np.square(probabilities - is_like)))
 
 
 def _check(is_like: BoolArray, scores: FloatArray) -> None:

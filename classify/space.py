@@ -24,7 +24,7 @@ _MAX_FITTED = 512
 _SONGS_AN_AXIS, _FEW_AXES = 2, 32
 """With fewer songs an axis, the library's own would lie otherwise in the space than songs that it has never
 seen; in a small library that costs less than to do without the axes."""
-_SONGS_A_WHITE_AXIS = 8
+_SONGS_A_WHITE_AXIS = 6
 """So many songs tell how large a variance is; whitening stops at the energy over the number of such axes."""
 _FLAT = 1e-9
 _MAX_WEIGHT = 1e9

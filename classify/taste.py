@@ -22,8 +22,8 @@ __all__ = ["Taste", "Verdict"]
 Verdict = Literal["like", "unsure", "dislike"]
 
 _ROWS_AT_ONCE = 1024
-# The most that a song unlike anything known can score: below the threshold, so that it is never a like.
-_UNFAMILIAR_SCORE = 0.49
+# The most that a song unlike anything known can score, as a share of the threshold: it is never a like.
+_UNFAMILIAR = 0.98
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -200,7 +200,7 @@ class Taste:
         for depth, (weights, bias) in enumerate(self.layers):
             hidden = hidden if depth == 0 else ACTIVATIONS[self.activation](hidden)
             hidden = rowwise_product(hidden, weights) + bias  # (n, n_out)
-        most = self.calibration.inverse(_UNFAMILIAR_SCORE)
+        most = self.calibration.inverse(_UNFAMILIAR * self.threshold)
         far = self.familiarity.is_far(standardised)
         return np.where(far, np.minimum(hidden[:, 0], most), hidden[:, 0])
 

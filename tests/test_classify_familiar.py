@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from classify import TasteError
-from classify.familiar import MAX_KNOWN, N_BUCKETS, Familiarity, _hashes, _sketch
+from classify.familiar import MAX_KNOWN, Familiarity
 from classify.features import Vectors
+from classify.sketch import N_BUCKETS, _hashes, sketch
 
 DIM = 3012
 
@@ -40,21 +41,21 @@ def test_the_hash_is_for_ever() -> None:
     ]
     one = np.zeros((3, DIM), dtype=np.float32)
     one[[0, 1, 2], [0, 1, DIM - 1]] = 1, 2, 3
-    sketch = _sketch(one)
-    assert sketch.shape == (3, N_BUCKETS)
-    assert [(int(row.nonzero()[0][0]), float(row.sum())) for row in sketch] == [
+    found = sketch(one)
+    assert found.shape == (3, N_BUCKETS)
+    assert [(int(row.nonzero()[0][0]), float(row.sum())) for row in found] == [
         (226, 1.0),
         (110, -2.0),
         (75, -3.0),
     ]
-    assert (np.count_nonzero(sketch, axis=1) == 1).all()
+    assert (np.count_nonzero(found, axis=1) == 1).all()
 
 
 def test_sketches_keep_distances() -> None:
     rows = songs(30).astype(np.float64)
     true = np.square(rows[:1] - rows[1:]).mean(axis=1)
     found = [
-        Familiarity(known=_sketch(songs(30)[[i]]), limit=1.0).distances(songs(1))[0] for i in range(1, 30)
+        Familiarity(known=sketch(songs(30)[[i]]), limit=1.0).distances(songs(1))[0] for i in range(1, 30)
     ]
     np.testing.assert_allclose(found, true, rtol=0.5)
     assert abs(np.mean(found / true) - 1) < 0.1

@@ -197,8 +197,8 @@ def test_same_songs_in_any_order_give_the_same_taste_bit_for_bit(head: str) -> N
 
 
 def test_a_large_library_is_sampled_by_digest_whatever_the_order() -> None:
-    library = songs(2300, liked=False, tag="b", dim=20)
-    likes = songs(7, liked=True, tag="a", dim=20)
+    library = songs(2300, liked=False, tag="b", dim=40)
+    likes = songs(7, liked=True, tag="a", dim=40)
     first = fit(likes=likes, unlabelled=library)
     order = np.random.default_rng(0).permutation(2300)
     assert same_bits(first, fit(likes=likes, unlabelled=reorder(library, order)))
@@ -355,7 +355,7 @@ def test_vectors_that_are_not_finite_or_of_two_encoders_are_refused() -> None:
 
 
 def test_an_unknown_head_names_the_known_ones() -> None:
-    with pytest.raises(LabelError, match="'deep'; choose one of kernel, logistic, dense"):
+    with pytest.raises(LabelError, match="'deep'; choose one of auto, kernel, logistic, dense"):
         fit(head="deep")
 
 

@@ -42,7 +42,7 @@ def test_the_mixture_finds_the_share_of_hidden_likes(share: float) -> None:
 def test_scores_are_probabilities_in_a_library_of_which_a_third_is_liked() -> None:
     gaps = []
     for seed in range(12):
-        likes, library, n_hidden = blobs(seed, n_hidden=40, n_rest=80, gap=8.0)
+        likes, library, n_hidden = blobs(seed, n_hidden=40, n_rest=80, gap=12.0)
         taste = fit_taste(likes=likes, unlabelled=library, encoder="e", fingerprint="0" * 16)
         scores = taste.score(library.vectors)
         gaps.append(scores.mean() - n_hidden / 120)

@@ -15,6 +15,7 @@ from accuracy_tasks import (
     Draw,
     ceiling_draws,
     hidden_draw,
+    labelled_draw,
     library_draw,
 )
 from accuracy_ways import DENSE, LIKES_ONLY, LOGISTIC, OURS, WAYS, fit_draw
@@ -23,6 +24,7 @@ __all__ = ["LIKES", "SEVEN", "Case", "Sounds", "draw_of", "evaluate", "plan"]
 
 LIKES = (3, 5, 7, 10, 20)
 SEVEN = 7
+MANY_LIKES = (10, 20, 40, 80, 120)
 _HIDDEN_LIKES = (3, 5, 7, 10)  # with 20, two tastes are left
 _NOT_ELSEWHERE = {
     DENSE,
@@ -45,7 +47,7 @@ class Case:
     ways: tuple[str, ...] = (OURS,)
 
 
-def plan(*, default: bool, quick: bool) -> Iterator[Case]:
+def plan(*, default: bool, quick: bool, n_songs: int = 0) -> Iterator[Case]:
     """Yield the cases of an encoder; those that others are compared with come first.
 
     The other heads are compared at seven likes; the dense one takes five to ten times as long.
@@ -59,6 +61,11 @@ def plan(*, default: bool, quick: bool) -> Iterator[Case]:
     for n_like in [n for n in likes if n in _HIDDEN_LIKES]:
         ways = tuple(way for way in _ways(n_like, "none", default) if way not in (DENSE, LOGISTIC))
         yield Case(kind="draws", n_like=n_like, hidden=True, ways=ways)
+    for n_like in MANY_LIKES:
+        if 3 * n_like <= n_songs:  # or little would be left to test on
+            task = "half of the tastes are liked"
+            ways = (OURS, LOGISTIC, DENSE)
+            yield Case(kind="labels", n_like=n_like, dislikes="as many", task=task, ways=ways)
     yield Case(kind="ceiling")
     yield Case(kind="ood", hidden=True)
     for task in ROBUSTNESS:
@@ -96,6 +103,11 @@ def _draws(collection: Collection, case: Case, taste: str, seed: int, sounds: So
     if draw is None:
         return {}
     return {way: judge(draw.truth, WAYS[way](draw), picks=case.hidden) for way in case.ways}
+
+
+def _labels(collection: Collection, case: Case, taste: str, seed: int, sounds: Sounds) -> dict[str, Figures]:
+    draw = labelled_draw(collection, n_like=case.n_like, seed=seed) if taste == collection.names[0] else None
+    return {} if draw is None else {way: judge(draw.truth, WAYS[way](draw)) for way in case.ways}
 
 
 def _ceiling(collection: Collection, case: Case, taste: str, seed: int, sounds: Sounds) -> dict[str, Figures]:
@@ -145,6 +157,7 @@ def _out_of_distribution(
 
 _JUDGES = {
     "draws": _draws,
+    "labels": _labels,
     "ceiling": _ceiling,
     "robustness": _robustness,
     "ood": _out_of_distribution,

@@ -42,7 +42,7 @@ class Results:
     def _rows(self, encoder: str, case: Case, way: str) -> Iterator[dict[str, Any]]:
         found = self._found[encoder, case, way]
         what = {"kind": case.kind, "encoder": encoder, "way": way, "n_like": case.n_like}
-        what |= {"dislikes": case.dislikes, "n_dislike": 0 if case.dislikes == "none" else N_DISLIKE}
+        what |= {"dislikes": case.dislikes, "n_dislike": _n_dislike(case)}
         what["hidden"] = case.hidden
         if case.task:
             what["task"] = case.task
@@ -74,6 +74,10 @@ class Results:
             seen.add(other)
             to = {"encoder": to_encoder, "way": to_way, "dislikes": to_case.dislikes}
             yield {"to": to} | paired_difference(self._found[encoder, case, way], self._found[other])
+
+
+def _n_dislike(case: Case) -> int:
+    return {"none": 0, "as many": case.n_like}.get(case.dislikes, N_DISLIKE)
 
 
 def _verdicts(found: Found) -> dict[str, Any]:

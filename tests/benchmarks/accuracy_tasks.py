@@ -19,6 +19,7 @@ __all__ = [
     "Draw",
     "ceiling_draws",
     "hidden_draw",
+    "labelled_draw",
     "library_draw",
     "unit_rows",
 ]
@@ -114,6 +115,27 @@ def hidden_draw(collection: Collection, taste: str, *, n_like: int, seed: int) -
         return None
     rest = np.sort(np.concatenate([split.mine[n_like:], split.library, split.others]))
     return replace(split.draw(n_like), unlabelled=rest, test=rest, truth=split.liked[rest])
+
+
+def labelled_draw(collection: Collection, *, n_like: int, seed: int) -> Draw | None:
+    """About half of the songs are liked, whole tastes at a time; as many dislikes as likes, no library."""
+    rng = np.random.default_rng([seed, len(ROBUSTNESS) + 100])
+    names = rng.permutation(collection.names)
+    sizes = np.cumsum([np.sum(collection.tastes == name) for name in names])
+    n_names = 1 + int(np.abs(sizes - len(collection.tastes) / 2).argmin())
+    liked = np.isin(collection.tastes, names[:n_names])
+    mine, others = rng.permutation(np.flatnonzero(liked)), rng.permutation(np.flatnonzero(~liked))
+    if min(len(mine), len(others)) < n_like + _MIN_TEST_LIKES:
+        return None
+    test = np.sort(np.concatenate([mine[n_like:], others[n_like:]]))
+    return Draw(
+        collection=collection,
+        likes=mine[:n_like],
+        dislikes=others[:n_like],
+        unlabelled=others[:0],
+        test=test,
+        truth=liked[test],
+    )
 
 
 def ceiling_draws(collection: Collection, taste: str, *, n_like: int, seed: int) -> tuple[Draw, Draw]:

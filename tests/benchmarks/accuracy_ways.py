@@ -11,6 +11,7 @@ from accuracy_tasks import Draw, unit_rows
 from numpy.typing import NDArray
 
 from classify import LabelledSongs, SongTransform, Taste, fit_taste
+from classify.layers import ACTIVATIONS
 
 __all__ = ["DENSE", "LIKES_ONLY", "LOGISTIC", "OURS", "WAYS", "Scored", "fit_draw"]
 
@@ -70,8 +71,16 @@ def _dense(draw: Draw) -> Scored:
 def _ours(draw: Draw, head: str) -> Scored:
     taste = fit_draw(draw, head)
     test = draw.collection.vectors[draw.test]
-    plain = 0.5 * (1 + np.tanh(taste.decisions(test) / 2))
+    plain = 0.5 * (1 + np.tanh(_plain_decisions(taste, test) / 2))
     return Scored(scores=taste.score(test), probabilities=True, uncalibrated=plain)
+
+
+def _plain_decisions(taste: Taste, vectors: NDArray[np.float32]) -> FloatArray:
+    """Decide by the layers alone: `Taste.decisions` is bounded by the calibration for unfamiliar songs."""
+    hidden: FloatArray = taste.space(vectors)
+    for depth, (weights, bias) in enumerate(taste.layers):
+        hidden = (ACTIVATIONS[taste.activation](hidden) if depth else hidden) @ weights + bias
+    return hidden[:, 0]
 
 
 def _cosine(draw: Draw) -> Scored:

@@ -32,7 +32,7 @@ def main() -> None:
     n_draws = _QUICK_DRAWS if options.quick else options.draws
     about = _about() | ({"quick": True} if options.quick else {})
     rows = []
-    for row in _run(collections, n_draws, options.jobs, options.quick, options.cache):
+    for row in _run(collections, n_draws, options.jobs, options.quick, options.cache, options.kind):
         rows.append(about | row)
         say(f"{time.monotonic() - started:6.0f} s  {_summary(row)}")
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +43,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("music", type=Path, help="one folder of songs for each taste")
     parser.add_argument("--encoder", action="append", help="repeatable, a+b for a composite; default: all")
+    parser.add_argument(
+        "--kind", action="append", help="repeatable: draws, labels, ceiling, ...; default: all"
+    )
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, default=Path("accuracy.jsonl"))
@@ -55,14 +58,24 @@ def _options() -> argparse.Namespace:
 
 
 def _run(
-    collections: Sequence[Collection], n_draws: int, n_jobs: int, quick: bool, cache: Path | None
+    collections: Sequence[Collection],
+    n_draws: int,
+    n_jobs: int,
+    quick: bool,
+    cache: Path | None,
+    kinds: Sequence[str] | None,
 ) -> Iterator[dict[str, Any]]:
     """Judge every draw of every case, in parallel; yield rows in an order that does not depend on it."""
     from joblib import Parallel, delayed, parallel_config
 
     # A lone encoder that is not the default gets all cases as well.
     full = {c.encoder for c in collections if c.encoder == DEFAULT_ENCODER or len(collections) == 1}
-    cases = [(c, case) for c in collections for case in plan(default=c.encoder in full, quick=quick)]
+    cases = [
+        (c, case)
+        for c in collections
+        for case in plan(default=c.encoder in full, quick=quick, n_songs=len(c.digests))
+        if not kinds or case.kind in kinds
+    ]
     sounds: dict[str, Sounds] = {
         c.encoder: embed_sounds(c.encoder, cache) for c in collections if c.encoder in full and not c.blocks
     }
