@@ -48,7 +48,7 @@ def train(
     ] = False,
     head: Annotated[
         Literal["auto", "kernel", "logistic", "dense"],
-        typer.Option("--head", help="What is trained; auto: the kernel, the dense head from 200 labels on."),
+        typer.Option("--head", help="What is trained; auto is the best one measured, the kernel."),
     ] = "auto",
     encoder: EncoderOption = "musicnn",
     taste: TasteOption = "default",

@@ -10,7 +10,7 @@ from classify.baselines import Baseline, compare_baselines
 from classify.curve import CurvePoint, Promise, learning_curve
 from classify.duplicates import fit_space
 from classify.errors import LabelError
-from classify.examples import DISLIKE, UNLABELLED, Examples, prepare_examples
+from classify.examples import DISLIKE, Examples, prepare_examples
 from classify.features import LabelledSongs, SongTransform
 from classify.fit import DEFAULT_HEAD, choose_head, head_ranker, make_head, note_on, one_thread, thin_out
 from classify.held_scores import score_held_out
@@ -144,7 +144,7 @@ def evaluate_taste(
         library = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)
         if space is None:
             space, library = fit_space(library, blocks)
-        head = choose_head(head, int((library.labels != UNLABELLED).sum()))
+        head = choose_head(head)
         return _evaluate_taste(library, space, head=head, blocks=blocks, seed=seed)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from classify.heads import Head
 
 __all__ = ["DEFAULT_HEAD", "choose_head", "fit_taste", "head_ranker", "make_head", "note_on", "one_thread"]
-__all__ += ["DENSE_LABELS", "thin_out"]
+__all__ += ["thin_out"]
 
 DEFAULT_HEAD = "auto"
 
@@ -44,8 +44,6 @@ _CHANCE = 0.5
 _FEW_KNOWN = (
     "too few songs to tell what is unlike them, so every verdict is unsure: embed more of the library"
 )
-# From so many labels on, the dense head is better than the kernel: see tests/benchmarks.
-DENSE_LABELS = 200
 
 
 def fit_taste(
@@ -99,7 +97,7 @@ def fit_taste(
     """
     with one_thread():
         examples = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)
-        head = choose_head(head, int((examples.labels != UNLABELLED).sum()))
+        head = choose_head(head)
         return _fit_taste(
             examples,
             make_head(head, seed),
@@ -175,19 +173,13 @@ def one_thread() -> AbstractContextManager[object]:
     return limits
 
 
-def choose_head(name: str, n_labelled: int) -> str:
-    """Resolve ``auto``: the kernel for a few labels, the dense head for 200 and more.
+def choose_head(name: str) -> str:
+    """Return which head a name stands for: ``auto`` is the kernel.
 
-    Parameters
-    ----------
-    name : str
-        ``auto``, or the name of a head, which is returned as it is.
-    n_labelled : int
-        Likes and dislikes.
+    From some 20 likes and as many dislikes on the dense head beats the logistic one; the kernel beats both
+    with any number of labels that was tried, from 3 likes to 120 likes and 120 dislikes (tests/benchmarks).
     """
-    if name != "auto":
-        return name
-    return "dense" if n_labelled >= DENSE_LABELS else "kernel"
+    return "kernel" if name == "auto" else name
 
 
 def make_head(name: str, seed: int) -> "Callable[[], Head]":
