@@ -172,12 +172,13 @@ def score(
         write_text(output, text)
     else:
         print_text(text)
-    if precision is not None and not scores.songs:
+    if precision is not None and scores.n_scored and not scores.songs:
         say(
-            f"no song is so sure that {100 * precision:g}% of the picks would be liked; name a lower "
-            "--precision, or more likes"
+            f"none of {scores.n_scored} songs is so sure that {100 * precision:g}% of the picks would be "
+            "liked; name a lower --precision, or more likes"
         )
-    require_songs(len(scores.failed) or len(scores.songs) or min_score > 0 or precision is not None)
+    nothing_wanted = scores.n_scored and (min_score > 0 or precision is not None)
+    require_songs(len(scores.failed) or len(scores.songs) or nothing_wanted)
     end(scores.failed)
 
 

@@ -61,11 +61,12 @@ class ScoredSong:
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Songs, best first, and the files that failed."""
+    """Songs, best first, and the files that failed; `n_scored` counts also what was not wanted."""
 
     taste: Taste
     songs: tuple[ScoredSong, ...]
     failed: tuple[Failure, ...]
+    n_scored: int
 
 
 def train(
@@ -202,7 +203,7 @@ def score(
     songs = _rank(library, loaded, rows)
     there = songs if paths else (song for song in songs if os.path.exists(song.path))
     chosen = _choose(there, top=top, min_score=min_score, precision=precision)
-    return Scores(taste=loaded, songs=chosen, failed=failed)
+    return Scores(taste=loaded, songs=chosen, failed=failed, n_scored=len(songs))
 
 
 def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = None) -> Evaluation:

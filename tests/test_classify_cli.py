@@ -176,7 +176,11 @@ def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(
     assert len(picks) == 21
     assert run.json("score", "--taste", "demo", "--precision", "0.5", "--top", "3") == unlabelled[:3]
     none = run("score", "--taste", "demo", "--precision", "1")
-    assert "lower --precision" in none.stderr
+    assert "none of 21 songs is so sure that 100% of the picks" in none.stderr
+    (run.root.parent / "empty").mkdir()
+    nothing = run("score", run.root.parent / "empty", "--taste", "demo", "--precision", "0.5", code=1)
+    assert "no audio file is there" in nothing.stderr
+    assert "--precision" not in nothing.stderr
 
 
 def test_every_format_holds_the_same_songs(run: Command, tmp_path: Path) -> None:

@@ -4,16 +4,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from classify import Evaluation, LabelError, LabelledSongs, SongTransform, VectorError, evaluate_taste
+from classify import (
+    Evaluation,
+    LabelError,
+    LabelledSongs,
+    SongTransform,
+    VectorError,
+    evaluate_taste,
+    held_scores,
+)
 from classify.curve import extrapolate
-from classify.examples import prepare_examples
+from classify.examples import Examples, prepare_examples
+from classify.features import FloatArray
 from classify.fit import head_ranker, make_head, one_thread
 from classify.heads import HEADS
-from classify.holdout import HeldOut, bootstrap_auc, cross_fit
-from classify.metrics import average_precision, brier_score, precision_at, roc_auc
+from classify.holdout import HeldOut, IntArray, bootstrap_auc, cross_fit
 from classify.permutation import permutation_test
 from classify.space import SongSpace
 from classify.words import evaluation_story, verdict_sentence
@@ -422,47 +428,17 @@ def test_pairs_that_no_head_judged_do_not_count() -> None:
     assert 0 < bootstrap_auc(held_out(wins))[0] < 1
 
 
-# --- metrics ---------------------------------------------------------------------------------
+def test_every_like_is_scored_without_itself_even_beside_two_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two dislikes make two folds; likes of a third, fourth and fifth must not drop out."""
+    held: list[str] = []
 
-LABELS_AND_SCORES = st.lists(
-    st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0])),
-    min_size=2,
-    max_size=40,
-).filter(lambda rows: len({label for label, _ in rows}) == 2)
+    def watched(examples: Examples, rows: IntArray, out: IntArray, *rest: Any) -> FloatArray:
+        held.extend(examples.digests[i] for i in out)
+        assert not {examples.digests[i] for i in rows} & {examples.digests[i] for i in out}
+        return scores(examples, rows, out, *rest)
 
-
-@settings(deadline=None)
-@given(LABELS_AND_SCORES)
-def test_metrics_agree_with_scikit_learn(rows: list[tuple[bool, float]]) -> None:
-    from sklearn import metrics
-
-    is_like = np.array([label for label, _ in rows])
-    scores = np.array([score for _, score in rows])
-    assert roc_auc(is_like, scores) == pytest.approx(metrics.roc_auc_score(is_like, scores))
-    assert average_precision(is_like, scores) == pytest.approx(
-        metrics.average_precision_score(is_like, scores)
-    )
-    assert brier_score(is_like, scores) == pytest.approx(metrics.brier_score_loss(is_like, scores))
-
-
-def test_precision_at_ten_counts_the_best_ten() -> None:
-    is_like = np.arange(40) < 7
-    assert precision_at(is_like, -np.arange(40.0)) == 0.7
-    assert precision_at(is_like, np.arange(40.0)) == 0
-    assert precision_at(is_like, np.zeros(40)) == pytest.approx(7 / 40)  # ties tell nothing
-    assert precision_at(is_like[:8], -np.arange(8.0)) == pytest.approx(7 / 8)
-    assert precision_at(is_like, -np.arange(40.0), k=5) == 1
-
-
-def test_metrics_refuse_what_they_can_not_measure() -> None:
-    is_like = np.array([True, False])
-    with pytest.raises(ValueError, match="both kinds"):
-        roc_auc(np.array([True, True]), np.zeros(2))
-    with pytest.raises(ValueError, match="1 scores are NaN"):
-        average_precision(is_like, np.array([0, np.nan]))
-    with pytest.raises(ValueError, match="needed"):
-        roc_auc(is_like, np.zeros(3))
-    with pytest.raises(ValueError, match="decisions were given"):
-        brier_score(is_like, np.array([0.5, 2]))
-    with pytest.raises(ValueError, match="at least 1"):
-        precision_at(is_like, np.zeros(2), k=0)
+    scores = held_scores._scores
+    monkeypatch.setattr(held_scores, "_scores", watched)
+    likes, dislikes = songs(7, 1.2, "a"), songs(2, 0, "d")
+    held_scores.score_held_out(prepare_examples(likes=likes, dislikes=dislikes), head="kernel")
+    assert set(held) == {*likes.digests, *dislikes.digests}
