@@ -20,10 +20,11 @@ from embed.checkpoint import (
     scale_shift,
 )
 from embed.network import Network, Weights
+from embed.peaks import temporal_peaks, timbral_peaks
 from embed.spectrogram import mel_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -50,7 +51,7 @@ def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
     Returns
     -------
     Network
-        From a log-mel patch (1, 187, 96) to the 1506 pools of the mid-end (1, 1506): for each of the
+        From log-mel patches (n, 187, 96) to the 1506 pools of the mid-end (n, 1506): for each of the
         753 channels its maximum and its mean over time, interleaved as the network's dense layer reads them.
 
     Raises
@@ -64,6 +65,7 @@ def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
         input_shape=(1, N_STFT_FRAMES, FRONT_END.n_mels),
         constants={"mel_filters": mel_filters(FRONT_END), **_tag_layers(variables)},
         tags=checkpoint.tags,
+        takes_batches=True,
     )
 
 
@@ -89,39 +91,47 @@ def tag_scores(
 def _pools(patch: Any, v: Mapping[str, NDArray[np.float32]]) -> Any:
     import tensorflow as tf
 
-    x = batch_norm(patch[..., tf.newaxis], v, 0)  # (1, 187, 96, 1)
-    padded = tf.pad(x, [[0, 0], [3, 3], [0, 0], [0, 0]])
-    timbral = [_front(padded, v, i, "VALID") for i in (0, 1)]
-    temporal = [_front(x, v, i, "SAME") for i in (2, 3, 4)]
-    first = tf.concat(timbral + temporal, axis=2)  # (1, 187, 561)
-    second = _mid(first, v, 5)  # (1, 187, 64)
+    x = batch_norm(patch, v, 0)  # (n, 187, 96)
+    timbral = [_front(timbral_peaks, x, v, i) for i in (0, 1)]  # 7 STFT frames by 38 and by 67 mel bands
+    temporal = [_front(temporal_peaks, x, v, i) for i in (2, 3, 4)]  # 128, 64 and 32 STFT frames by one band
+    first = tf.concat(timbral + temporal, axis=2)  # (n, 187, 561)
+    second = _mid(first, v, 5)  # (n, 187, 64)
     third = _mid(second, v, 6) + second
     fourth = _mid(third, v, 7) + third
-    channels = tf.concat([first, second, third, fourth], axis=2)  # (1, 187, 753)
+    channels = tf.concat([first, second, third, fourth], axis=2)  # (n, 187, 753)
     pools = tf.stack([tf.reduce_max(channels, 1), tf.reduce_mean(channels, 1)], axis=2)
-    return tf.reshape(pools, (1, -1))  # (1, 1506)
+    return tf.reshape(pools, (-1, DIM))
 
 
-def _conv(x: Any, v: Mapping[str, NDArray[np.float32]], i: int, padding: str) -> Any:
-    """Convolve, rectify and normalise: the network's one kind of layer."""
+def _front(peaks: Callable[..., Any], x: Any, v: Mapping[str, NDArray[np.float32]], i: int) -> Any:
+    """Convolve, rectify, normalise, and take the maximum over mel, in another order.
+
+    What comes after the convolution rises or falls with it, channel by channel: the maximum over mel may come
+    first, and all else has 59 times less to do. Where the normalisation's scale is negative the minimum is
+    wanted; that is the negated maximum of the negated convolution.
+    """
     import tensorflow as tf
 
-    name = f"conv2d_{i}" if i else "conv2d"
-    x = tf.nn.conv2d(x, v[f"{name}/kernel"], strides=1, padding=padding)
-    return batch_norm(tf.nn.relu(x + v[f"{name}/bias"]), v, i + 1)
-
-
-def _front(x: Any, v: Mapping[str, NDArray[np.float32]], i: int, padding: str) -> Any:
-    import tensorflow as tf
-
-    return tf.reduce_max(_conv(x, v, i, padding), axis=2)  # over all mel bands
+    kernel, bias = _layer(v, i)
+    scale, shift = scale_shift(v, i + 1)
+    sign = np.where(scale < 0, np.float32(-1), np.float32(1))
+    filters = np.squeeze(kernel * sign, axis=(1, 2) if peaks is temporal_peaks else 2)
+    return tf.nn.relu(peaks(x, filters) * sign + bias) * scale + shift
 
 
 def _mid(x: Any, v: Mapping[str, NDArray[np.float32]], i: int) -> Any:
+    """Convolve over time, rectify and normalise; all channels of `x` are seen at once."""
     import tensorflow as tf
 
-    padded = tf.pad(x[..., tf.newaxis], [[0, 0], [3, 3], [0, 0], [0, 0]])
-    return tf.squeeze(_conv(padded, v, i, "VALID"), axis=2)
+    kernel, bias = _layer(v, i)  # (7, n_channels, 1, 64)
+    # As input channels, not as the width of an image of one channel, they make one matrix product.
+    x = tf.nn.conv1d(x, kernel[:, :, 0], stride=1, padding="SAME")
+    return batch_norm(tf.nn.relu(x + bias), v, i + 1)
+
+
+def _layer(v: Mapping[str, NDArray[np.float32]], i: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    name = f"conv2d_{i}" if i else "conv2d"
+    return v[f"{name}/kernel"], v[f"{name}/bias"]
 
 
 def _tag_layers(v: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:

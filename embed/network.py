@@ -31,6 +31,8 @@ class Network:
         From one float32 tensor of `input_shape` to embeddings (n_parts, dim); traceable by TensorFlow.
     constants : mapping of name to ndarray
         Arrays that the front end or the tags need at embedding time.
+    takes_batches : bool
+        Whether `function` takes several windows as well: (n, ...) to (n, dim). `input_shape` is (1, ...).
     keep : object
         Whatever must outlive `function`, such as a SavedModel whose variables it reads.
     """
@@ -39,4 +41,5 @@ class Network:
     input_shape: tuple[int, ...]
     constants: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    takes_batches: bool = False
     keep: object = None

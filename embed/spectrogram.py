@@ -59,13 +59,24 @@ def log_mel(
     ndarray, shape (n_windows, n_stft_frames, n_mels), float32
         ``log10(gain * mel power + 1)``.
     """
-    frames = np.lib.stride_tricks.sliding_window_view(windows, params.n_fft, axis=-1)
-    frames = frames[:, :: params.hop_samples]  # (n_windows, n_stft_frames, n_fft)
-    spectrum = np.fft.rfft(frames * _hann(params.n_fft))
-    power = np.square(spectrum.real) + np.square(spectrum.imag)
-    mel = power @ filters  # (n_windows, n_stft_frames, n_mels)
-    logarithm: NDArray[np.float32] = np.log10(np.float32(params.gain) * mel + np.float32(1))
-    return logarithm
+    n_bins = params.n_fft // 2 + 1
+    n_frames = 1 + (windows.shape[-1] - params.n_fft) // params.hop_samples
+    hann = _hann(params.n_fft)
+    # One window at a time, in the same memory, stays in the processor's cache: 16 at once take twice as long.
+    framed = np.empty((n_frames, params.n_fft), dtype=np.float32)
+    spectrum = np.empty((n_frames, n_bins), dtype=np.complex64)
+    power = np.empty((n_frames, n_bins), dtype=np.float32)
+    result = np.empty((len(windows), n_frames, filters.shape[1]), dtype=np.float32)
+    for window, mel in zip(windows, result, strict=True):
+        frames = np.lib.stride_tricks.sliding_window_view(window, params.n_fft)[:: params.hop_samples]
+        np.multiply(frames, hann, out=framed)
+        np.fft.rfft(framed, out=spectrum)
+        np.square(spectrum.real, out=power)
+        power += np.square(spectrum.imag)
+        np.matmul(power, filters, out=mel)  # (n_stft_frames, n_mels)
+    result *= np.float32(params.gain)
+    result += np.float32(1)
+    return np.log10(result, out=result)
 
 
 def _hann(n: int) -> NDArray[np.float32]:

@@ -110,7 +110,7 @@ def write_manifest_text(text: str) -> Callable[[Path], None]:
 
 def of_another_format(folder: Path) -> None:
     fields = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    (folder / "manifest.json").write_text(json.dumps(fields | {"format": 1}), encoding="utf-8")
+    (folder / "manifest.json").write_text(json.dumps(fields | {"format": 2}), encoding="utf-8")
 
 
 DAMAGES = {
@@ -125,7 +125,7 @@ DAMAGES = {
     "manifest empty": truncate("manifest.json", 0),
     "manifest missing": remove("manifest.json"),
     "manifest a list": write_manifest_text("[]"),
-    "manifest foreign": write_manifest_text('{"format": 2}'),
+    "manifest foreign": write_manifest_text('{"format": 3}'),
     "manifest of another format": of_another_format,
 }
 
