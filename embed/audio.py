@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embed.container import Packets, open_audio
 from embed.errors import AudioError
+from embed.mono import join_frames
 from embed.packets import Span, decode_spans
 from embed.recording import AudioInfo
-
-if TYPE_CHECKING:
-    import av
 
 __all__ = ["read_spans"]
 
@@ -46,12 +43,10 @@ def read_spans(info: AudioInfo, spans: Sequence[Span]) -> Iterator[NDArray[np.fl
         return
     cutter = _Cutter(spans)
     with open_audio(info.path) as (container, stream):
-        packets = Packets(container, stream)
-        chunks = decode_spans(packets, stream, info.layout, spans)
-        for position, frame in chunks:
-            if cutter.wants(position, frame.samples):
-                cutter.feed(position, _to_mono(frame))
-            yield from cutter.completed(position + frame.samples)
+        frames = decode_spans(Packets(container, stream), stream, info.layout, spans)
+        for position, chunk in join_frames(frames):
+            cutter.feed(position, chunk)
+            yield from cutter.completed(position + len(chunk))
             if cutter.done:
                 return
     if not cutter.heard:
@@ -73,14 +68,10 @@ class _Cutter:
         """Whether every span has been given out."""
         return self._next == len(self._spans) and not self._open
 
-    def wants(self, position: int, n_samples: int) -> bool:
-        """Whether a span needs any of the `n_samples` from `position`."""
-        self._open_until(position + n_samples)
-        return bool(self._open)
-
     def feed(self, position: int, chunk: NDArray[np.float32]) -> None:
         """Take a chunk that starts at `position`."""
         end = position + len(chunk)
+        self._open_until(end)
         for span, samples in self._open:
             low, high = max(position, span.start), min(end, span.stop)
             if low < high:
@@ -102,31 +93,8 @@ class _Cutter:
             self._next += 1
 
 
-# By FFmpeg's sample format (without "p" for planar): what to subtract and to divide by.
-_SCALES: dict[str, tuple[float, float]] = {
-    "u8": (128.0, 128.0),
-    "s16": (0.0, 2.0**15),
-    "s32": (0.0, 2.0**31),
-    "s64": (0.0, 2.0**63),
-    "flt": (0.0, 1.0),
-    "dbl": (0.0, 1.0),
-}
-
-
-def _to_mono(frame: av.AudioFrame) -> NDArray[np.float32]:
-    """Mean of the channels, float32, full scale at ±1."""
-    n_channels = len(frame.layout.channels)
-    samples = frame.to_ndarray()  # planar: (n_channels, n); packed: (1, n * n_channels)
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, n_channels).T
-    offset, scale = _SCALES[frame.format.name.removesuffix("p")]
-    dtype = np.float32 if samples.dtype.itemsize <= 4 else np.float64
-    mono: NDArray[Any] = samples.mean(axis=0, dtype=dtype)
-    if offset or scale != 1.0:
-        return ((mono - offset) / scale).astype(np.float32, copy=False)
-    return mono.astype(np.float32, copy=False)
-
-
 def _finite(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Silence NaN and bound what broken floats hold; lossy codecs rightly overshoot ±1 a little."""
+    if samples.min() >= -_MAX_AMPLITUDE and samples.max() <= _MAX_AMPLITUDE:  # NaN compares as false
+        return samples
     return np.clip(np.nan_to_num(samples, nan=0.0), -_MAX_AMPLITUDE, _MAX_AMPLITUDE)

@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from embed.errors import AudioError, UnreadableFile
@@ -23,6 +24,7 @@ _FORMATS = (
     "aac,ac3,aiff,ape,asf,au,caf,dsf,eac3,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,ogg,"
     "tak,tta,w64,wav,wv"
 )
+_BLOCK_PACKETS = 64
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
 
 
@@ -106,12 +108,20 @@ class Packets:
                 raise
             self.warning = f"broken after {n_packets} packets ({_reason(error)}); used up to there"
 
+    def blocks(self) -> Iterator[list[av.Packet[Any]]]:
+        """Iterate over the same in blocks."""
+        packets = iter(self)
+        while block := list(islice(packets, _BLOCK_PACKETS)):
+            yield block
+
 
 def _is_junk(packet: av.Packet[Any]) -> bool:
     """Whether an MP3 packet holds no frame, but a piece of a tag (APE with cover art) or of garbage."""
-    start = memoryview(packet)[:2].tobytes()
+    content = memoryview(packet)
     # A frame begins with eleven bits that are set; decoders pass over zeros before it, and refuse all else.
-    return start[0] != 0 and (start[0] != 0xFF or start[-1] < 0xE0)
+    if content[0] == 0xFF:
+        return len(content) > 1 and content[1] < 0xE0
+    return content[0] != 0
 
 
 def decode_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioFrame]:
@@ -119,7 +129,8 @@ def decode_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioF
     import av
 
     try:
-        return list(context.decode(packet))
+        frames: list[av.AudioFrame] = context.decode(packet)
+        return frames
     except (av.FFmpegError, ValueError):
         return []
 

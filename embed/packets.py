@@ -1,22 +1,27 @@
 """Decode the packets that some spans of a recording need, and know where each one's samples are.
 
 Nothing here seeks: a seek lands elsewhere in Ogg Vorbis, in MP3 without an index and in whatever lies about
-its duration. Packets are demuxed from the start and most are dropped undecoded, which costs a fiftieth of
+its duration. Packets are demuxed from the start and most are dropped undecoded, which costs a tenth of
 decoding them and is always right.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from embed.container import decode_packet
+from embed.lengths import PacketLengths
 
 if TYPE_CHECKING:
     import av
+
+    _Placed = tuple[int, int, av.Packet[Any]]  # first sample, how many, and what holds them
 
 __all__ = ["PacketLayout", "Span", "decode_spans", "is_counted"]
 
@@ -27,26 +32,35 @@ class _Codec:
 
     `counted`: every packet holds the same number of samples, so its index says where it is (timestamps in
     MP4 files jitter). Otherwise its timestamp says it to the sample. `preroll_s` is what the decoder
-    must hear before a span so that it sounds there as in a full decode (MP3: the bit reservoir;
-    AAC: overlap and spectral band replication; Opus: RFC 7845 asks for 80 ms).
+    must hear before a span so that it sounds there as in a full decode (AAC: overlap and spectral band
+    replication; MP3 has a rule of its own; Opus: RFC 7845 asks for 80 ms).
     """
 
     counted: bool
     preroll_s: float
 
 
-# Any codec that is not here (Vorbis, whose timestamps stray by 448 samples and come back; WMA, whose clock
-# counts milliseconds; ...) is decoded from its start, and the spans are cut from that.
+# Any codec that is neither here nor Vorbis (WMA, whose clock counts milliseconds; ...) is decoded from its
+# start, and the spans are cut from that.
 _SELECTIVE: dict[str, _Codec] = {
-    "mp3": _Codec(counted=True, preroll_s=1.0),
-    "mp3float": _Codec(counted=True, preroll_s=1.0),
+    "mp3": _Codec(counted=True, preroll_s=0.0),
+    "mp3float": _Codec(counted=True, preroll_s=0.0),
     "aac": _Codec(counted=True, preroll_s=1.0),
     "alac": _Codec(counted=True, preroll_s=0.0),
     "flac": _Codec(counted=False, preroll_s=0.0),
     "opus": _Codec(counted=False, preroll_s=0.5),
     "wavpack": _Codec(counted=False, preroll_s=0.0),
 }
+# Half a second leaves 3e-7 in some windows, a whole one nothing. Opus without stray timestamps keeps the half
+# second, so that no stored embedding moves.
+_SUMMED_OPUS_S = 1.0
 _PCM = _Codec(counted=False, preroll_s=0.0)
+# An MP3 frame may begin up to 511 bytes back, in the frames before it ("bit reservoir", ISO 11172-3), which
+# hold up to 38 bytes of headers each; FFmpeg's decoder, once lost, is right again a frame or two later.
+_RESERVOIR_BYTES = 2048
+_MP3_HEADER_BYTES = 38
+_MP3_SETTLING_PACKETS = 4
+_MP3_RUN_UP_S = 1.0  # at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +85,9 @@ class PacketLayout:
         Samples a packet decodes to, and how many the decoder drops at the start; 0 where not constant.
     first_pts : int or None
         Timestamp of the first sample, in units of the stream's time base.
+    summed : bool
+        Whether the lengths of the packets before tell where one's samples are, because its timestamp does not
+        (Vorbis and Opus in Ogg).
     """
 
     codec: str
@@ -78,6 +95,7 @@ class PacketLayout:
     packet_samples: int
     skip_samples: int
     first_pts: int | None
+    summed: bool = False
 
 
 def is_counted(codec: str) -> bool:
@@ -88,78 +106,178 @@ def is_counted(codec: str) -> bool:
 def decode_spans(
     packets: Iterable[av.Packet[Any]], stream: av.AudioStream, layout: PacketLayout, spans: Sequence[Span]
 ) -> Iterator[tuple[int, av.AudioFrame]]:
-    """Decode what the spans need, each frame with its position in samples."""
+    """Decode what the spans need, each frame with its position in samples; run-ups are not given out."""
+    context = stream.codec_context
     codec = _PCM if layout.codec.startswith("pcm_") else _SELECTIVE.get(layout.codec)
     exact_clock = stream.time_base is not None and 1 / stream.time_base >= layout.rate_hz
+    if layout.summed:
+        lengths = PacketLengths(stream)
+        preroll = round(_SUMMED_OPUS_S * layout.rate_hz) if layout.codec == "opus" else lengths.longest
+        return _decode_needed(_by_sum(packets, layout, lengths), context, layout, _needs(spans, preroll))
     if codec is not None and codec.counted and layout.packet_samples:
-        return _decode_counted(packets, stream, layout, _Wanted(spans, codec.preroll_s, layout.rate_hz))
+        preroll, n_kept = _preroll(layout, codec)
+        return _decode_needed(
+            _by_index(packets, layout), context, layout, _needs(spans, preroll), n_kept=n_kept
+        )
     if codec is not None and not codec.counted and exact_clock and layout.first_pts is not None:
-        return _decode_stamped(packets, stream, layout, _Wanted(spans, codec.preroll_s, layout.rate_hz))
-    return _decode_all(packets, stream, layout)
+        needs = _needs(spans, math.ceil(codec.preroll_s * layout.rate_hz))
+        return _decode_stamped(packets, stream, layout, needs)
+    return _decode_all(packets, context, layout, _needs(spans, 0))
 
 
-def _decode_all(
-    packets: Iterable[av.Packet[Any]], stream: av.AudioStream, layout: PacketLayout
-) -> Iterator[tuple[int, av.AudioFrame]]:
-    position = 0
+@dataclass(frozen=True, kw_only=True)
+class _Need:
+    """Samples from `start` to `stop` that are wanted without a gap; decoding begins at `run_up`."""
+
+    run_up: int
+    start: int
+    stop: int
+
+
+def _needs(spans: Sequence[Span], preroll: int) -> list[_Need]:
+    """Join spans that follow one another too closely for a gap between them."""
+    needs: list[_Need] = []
+    for span in spans:
+        start = span.start
+        if needs and start - preroll <= needs[-1].stop:
+            start = needs.pop().start
+        needs.append(_Need(run_up=start - preroll, start=start, stop=span.stop))
+    return needs
+
+
+def _preroll(layout: PacketLayout, codec: _Codec) -> tuple[int, int]:
+    """Return how many samples a counted codec must hear before a span, or of how many packets to choose."""
+    if layout.codec.startswith("mp3"):
+        return 0, math.ceil(_MP3_RUN_UP_S * layout.rate_hz / layout.packet_samples)
+    return math.ceil(codec.preroll_s * layout.rate_hz), 0
+
+
+def _by_index(packets: Iterable[av.Packet[Any]], layout: PacketLayout) -> Iterator[_Placed]:
+    """Place packets that all hold the same number of samples."""
+    length = layout.packet_samples
+    position = -layout.skip_samples
     for packet in packets:
-        for frame in _same_kind(decode_packet(stream.codec_context, packet), layout):
-            yield position, frame
-            position += frame.samples
-    for frame in _same_kind(decode_packet(stream.codec_context, None), layout):
-        yield position, frame
-        position += frame.samples
+        yield position, length, packet
+        position += length
 
 
-def _decode_counted(
-    packets: Iterable[av.Packet[Any]], stream: av.AudioStream, layout: PacketLayout, wanted: _Wanted
+def _by_sum(
+    packets: Iterable[av.Packet[Any]], layout: PacketLayout, lengths: PacketLengths
+) -> Iterator[_Placed]:
+    """Place packets by the lengths of those before."""
+    position = -layout.skip_samples
+    for packet in packets:
+        length = lengths.next(packet)
+        yield position, length, packet
+        position += length
+
+
+def _decode_needed(
+    placed: Iterable[_Placed],
+    context: Any,
+    layout: PacketLayout,
+    needs: Sequence[_Need],
+    *,
+    n_kept: int = 0,
+    position: Callable[[av.AudioFrame], int | None] | None = None,
 ) -> Iterator[tuple[int, av.AudioFrame]]:
-    context = stream.codec_context
-    for k, packet in enumerate(packets):
-        position = k * layout.packet_samples - layout.skip_samples
-        if wanted(position, position + layout.packet_samples, context):
-            for frame in _same_kind(decode_packet(context, packet), layout):
-                yield max(position, 0), frame
+    """Decode packets of known places.
+
+    Of the `n_kept` packets before a need, as many are decoded as an MP3 frame reaches back. `position` tells
+    a frame's place where it is not its packet's.
+    """
+    ahead = iter(needs)
+    need = next(ahead)
+    passed = _Passed(n_kept)
+    for start, length, packet in placed:
+        while start >= need.stop:
+            following = next(ahead, None)
+            if following is None:
+                return
+            need = following
+        if start + length <= need.run_up:
+            passed.add(packet)
+            continue
+        passed.let_hear(context)
+        for frame in _same_kind(decode_packet(context, packet), layout):
+            at = max(start, 0) if position is None else position(frame)
+            if at is not None and at + frame.samples > need.start:
+                yield at, frame
+
+
+class _Passed:
+    """Packets that were passed over since the last one decoded, the last of them at hand."""
+
+    def __init__(self, n_kept: int) -> None:
+        self.n_packets = 0
+        self._last: deque[av.Packet[Any]] = deque(maxlen=n_kept)
+
+    def add(self, packet: av.Packet[Any]) -> None:
+        """Pass over a packet."""
+        self.n_packets += 1
+        self._last.append(packet)
+
+    def let_hear(self, context: Any) -> None:
+        """Bring the decoder to where it would be if it had decoded them all, and forget them."""
+        if not self.n_packets:
+            return
+        heard: list[av.Packet[Any]] = []
+        n_bytes = 0
+        while self._last and n_bytes < _RESERVOIR_BYTES:
+            heard.append(self._last.pop())
+            if len(heard) > _MP3_SETTLING_PACKETS:
+                n_bytes += max(0, heard[-1].size - _MP3_HEADER_BYTES)
+        if len(heard) < self.n_packets:
+            context.flush_buffers()
+        for packet in reversed(heard):
+            decode_packet(context, packet)
+        self._last.clear()
+        self.n_packets = 0
 
 
 def _decode_stamped(
-    packets: Iterable[av.Packet[Any]], stream: av.AudioStream, layout: PacketLayout, wanted: _Wanted
+    packets: Iterable[av.Packet[Any]], stream: av.AudioStream, layout: PacketLayout, needs: Sequence[_Need]
 ) -> Iterator[tuple[int, av.AudioFrame]]:
-    context = stream.codec_context
-    scale = Fraction(stream.time_base or 1) * layout.rate_hz
+    """Decode packets whose timestamps place them; the frames' own say where their samples are."""
     first = layout.first_pts or 0
-    for packet in packets:
-        if packet.pts is None:
-            continue
-        position = round((packet.pts - first) * scale)
-        length = math.ceil((packet.duration or 0) * scale) or layout.rate_hz
-        if wanted(position, position + length, context):
-            for frame in _same_kind(decode_packet(context, packet), layout):
-                if frame.pts is not None:
-                    yield round((frame.pts - first) * scale), frame
+    scale = Fraction(stream.time_base or 1) * layout.rate_hz
+    by_sample = scale == 1  # then no fraction need be multiplied
+
+    def placed() -> Iterator[_Placed]:
+        for packet in packets:
+            if packet.pts is not None:
+                start, length = packet.pts - first, packet.duration or 0
+                if not by_sample:
+                    start, length = round(start * scale), math.ceil(length * scale)
+                yield start, length or layout.rate_hz, packet
+
+    def position(frame: av.AudioFrame) -> int | None:
+        if frame.pts is None:
+            return None
+        return frame.pts - first if by_sample else round((frame.pts - first) * scale)
+
+    return _decode_needed(placed(), stream.codec_context, layout, needs, position=position)
 
 
-class _Wanted:
-    """Whether a packet is needed by a span, or as the run-up to one; resets the decoder after a gap."""
-
-    def __init__(self, spans: Sequence[Span], preroll_s: float, rate_hz: int) -> None:
-        self._spans = spans
-        self._next = 0
-        self._preroll = math.ceil(preroll_s * rate_hz)
-        self._gap = False
-
-    def __call__(self, start: int, stop: int, context: Any) -> bool:
-        while self._next < len(self._spans) and self._spans[self._next].stop <= start:
-            self._next += 1
-        if self._next == len(self._spans) or stop <= self._spans[self._next].start - self._preroll:
-            self._gap = True
-            return False
-        if self._gap:
-            context.flush_buffers()
-            self._gap = False
-        return True
+def _decode_all(
+    packets: Iterable[av.Packet[Any]], context: Any, layout: PacketLayout, needs: Sequence[_Need]
+) -> Iterator[tuple[int, av.AudioFrame]]:
+    """Decode everything, to know where samples are by counting them."""
+    ahead = iter(needs)
+    need = next(ahead)
+    position = 0
+    for packet in chain(packets, [None]):
+        for frame in _same_kind(decode_packet(context, packet), layout):
+            while position >= need.stop:
+                following = next(ahead, None)
+                if following is None:
+                    return
+                need = following
+            if position + frame.samples > need.start:
+                yield position, frame
+            position += frame.samples
 
 
-def _same_kind(frames: Iterable[av.AudioFrame], layout: PacketLayout) -> Iterator[av.AudioFrame]:
+def _same_kind(frames: Sequence[av.AudioFrame], layout: PacketLayout) -> list[av.AudioFrame]:
     """Leave out frames whose rate differs from the stream's first (a splice of another recording)."""
-    return (frame for frame in frames if frame.sample_rate == layout.rate_hz)
+    return [frame for frame in frames if frame.sample_rate == layout.rate_hz]

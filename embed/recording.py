@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cache import audio_hash
+from embed.clock import Clock
 from embed.container import Packets, decode_packet, open_audio
 from embed.errors import AudioError, UnreadableFile
+from embed.lengths import PacketLengths
 from embed.packets import PacketLayout, is_counted
 from embed.tags import Tags, read_tags
 
@@ -22,8 +25,6 @@ MIN_DURATION_S = 0.5
 """Shorter recordings are refused: there is no music to hear in them."""
 _RATES_HZ = (1000, 768000)
 _MAX_CHANNELS = 64
-_MAX_STRAY_S = 0.1  # by which timestamps may jump (back a little: Vorbis in Ogg) before they are mistrusted
-_MAX_PACKET_S = 10.0  # Monkey's Audio packs 7 s; a last packet that claims more hides a wrong length
 _GUESSED_LENGTH = frozenset({"aac", "asf"})
 _N_HEAD_PACKETS = 8  # decoded by `probe`, to learn how the decoder maps packets to samples
 
@@ -78,21 +79,20 @@ def probe(path: str) -> AudioInfo:
     before = _stat(path)
     with open_audio(path) as (container, stream):
         context = stream.codec_context
-        head, clock = _Head(stream), _Clock(stream)
+        head, clock = _Head(stream), Clock(stream)
         expected_s = _expected_s(container)
         digest = audio_hash(codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels)
         packets = Packets(container, stream)
-        for packet in packets:
-            digest.update(packet)
-            head.hear(packet)
-            clock.see(packet)
+        for block in packets.blocks():
+            digest.update(b"".join(block))
+            head.hear(block)
+            clock.see(block)
         head.require_audio()
-        counted = head.counts_packets
-        if counted:
+        if head.counts_packets:
             n_samples = clock.n_packets * head.packet_samples - head.skip_samples
         else:
             n_samples = clock.n_samples(head.first_pts, head.rate_hz)
-        codec = context.name if counted or clock.strict else ""  # "": decode from the start
+        layout = _layout(context.name, head, clock, n_samples)
         tags = read_tags(container.metadata, stream.metadata)
     n_samples = n_samples or _count_samples(path, head.rate_hz)
     if n_samples < MIN_DURATION_S * head.rate_hz:
@@ -102,7 +102,7 @@ def probe(path: str) -> AudioInfo:
     return AudioInfo(
         path=path,
         digest=digest.hexdigest(),
-        layout=head.layout(codec),
+        layout=layout,
         n_channels=head.n_channels,
         n_samples=n_samples,
         tags=tags,
@@ -149,27 +149,31 @@ class _Head:
 
     def __init__(self, stream: av.AudioStream) -> None:
         self._context = stream.codec_context
-        self._counts: list[int] = []
+        self.counts: list[int] = []
         self._sizes: list[int] = []
+        self._lengths = PacketLengths(stream)
+        self._told: list[int] = []  # samples, without decoding
         self.rate_hz = 0
         self.n_channels = 0
         self.first_pts: int | None = None
 
-    def hear(self, packet: av.Packet[Any]) -> None:
-        """Decode one of the first packets; further ones only while nothing has come out."""
-        if len(self._counts) >= _N_HEAD_PACKETS and self.rate_hz:
-            return
-        frames = list(decode_packet(self._context, packet))
-        if frames and not self.rate_hz:
-            first = frames[0]
-            self.rate_hz, self.first_pts = first.sample_rate, first.pts
-            self.n_channels = len(first.layout.channels)
-        self._counts.append(sum(frame.samples for frame in frames))
-        self._sizes.append(len(frames))
+    def hear(self, block: Sequence[av.Packet[Any]]) -> None:
+        """Decode the first packets; further ones only while nothing has come out."""
+        for packet in block:
+            if len(self.counts) >= _N_HEAD_PACKETS and self.rate_hz:
+                return
+            frames = decode_packet(self._context, packet)
+            if frames and not self.rate_hz:
+                first = frames[0]
+                self.rate_hz, self.first_pts = first.sample_rate, first.pts
+                self.n_channels = len(first.layout.channels)
+            self.counts.append(sum(frame.samples for frame in frames))
+            self._sizes.append(len(frames))
+            self._told.append(self._lengths.next(packet))
 
     def require_audio(self) -> None:
         """Refuse what does not decode, or decodes to something absurd."""
-        if not self._counts:
+        if not self.counts:
             raise AudioError("holds no audio packets")
         if not self.rate_hz:
             raise AudioError("none of its audio can be decoded")
@@ -182,77 +186,49 @@ class _Head:
     @property
     def packet_samples(self) -> int:
         """Samples of a full packet."""
-        return max(self._counts)
+        return max(self.counts)
 
     @property
     def skip_samples(self) -> int:
         """Samples that the decoder drops at the start (its delay, and what the encoder padded)."""
-        return len(self._counts) * self.packet_samples - sum(self._counts)
+        return len(self.counts) * self.packet_samples - sum(self.counts)
 
-    def layout(self, codec: str) -> PacketLayout:
-        """Describe the stream; `codec` is empty where it must be decoded from the start."""
-        return PacketLayout(
-            codec=codec,
-            rate_hz=self.rate_hz,
-            packet_samples=self.packet_samples if self.counts_packets else 0,
-            skip_samples=self.skip_samples if self.counts_packets else 0,
-            first_pts=self.first_pts,
-        )
+    @property
+    def dropped(self) -> int | None:
+        """Samples that the decoder drops at the start, where packets otherwise have the lengths told."""
+        n_dropped = sum(self._told) - sum(self.counts)
+        position = -n_dropped
+        for told, count in zip(self._told, self.counts, strict=True):
+            if count != min(told, max(0, position + told)):
+                return None
+            position += told
+        return n_dropped
 
     @property
     def counts_packets(self) -> bool:
         """Whether a packet's index tells where its samples are."""
         n = self.packet_samples
         # Only the first packets may give less than a full one, and none more than one frame.
-        growing = all(a <= b for a, b in zip(self._counts, self._counts[1:], strict=False))
-        constant = growing and self._counts[-1] == n and self._counts[-2:-1] in ([], [n])
+        growing = all(a <= b for a, b in zip(self.counts, self.counts[1:], strict=False))
+        constant = growing and self.counts[-1] == n and self.counts[-2:-1] in ([], [n])
         return is_counted(self._context.name) and constant and max(self._sizes) == 1
 
 
-class _Clock:
-    """What a stream's timestamps say of its length, and whether they can be trusted."""
-
-    def __init__(self, stream: av.AudioStream) -> None:
-        self._time_base = stream.time_base
-        self._end: int | None = None
-        self._backstep = 0
-        self._gap = 0  # the longest that no packet fills
-        self._timed = False  # whether the last packet says how long it is
-        self._longest = 0
-        self.n_packets = 0
-
-    def see(self, packet: av.Packet[Any]) -> None:
-        """Note one packet's timestamp."""
-        self.n_packets += 1
-        if packet.pts is None:
-            return
-        end = packet.pts + (packet.duration or 0)
-        if self._end is not None:
-            self._backstep = max(self._backstep, self._end - packet.pts)
-            if self._timed:
-                self._gap = max(self._gap, packet.pts - self._end)
-        self._timed = bool(packet.duration)
-        self._longest = max(self._longest, packet.duration or 0)
-        self._end = end if self._end is None else max(self._end, end)
-
-    @property
-    def strict(self) -> bool:
-        """Whether every packet begins where the one before it ended, or a little later."""
-        return self._backstep <= 0 and not self._jumps
-
-    @property
-    def _jumps(self) -> bool:
-        """Whether time jumps: chained recordings start at zero again, and a damaged clock says anything."""
-        if self._time_base is None:
-            return False
-        stray_s = max(self._backstep, self._gap) * self._time_base
-        return stray_s > _MAX_STRAY_S or self._longest * self._time_base > _MAX_PACKET_S
-
-    def n_samples(self, first_pts: int | None, rate_hz: int) -> int:
-        """Return the length after the first sample; 0 where the timestamps don't tell."""
-        if self._end is None or first_pts is None or self._time_base is None or self._jumps:
-            return 0
-        return max(0, round((self._end - first_pts) * self._time_base * rate_hz))
+def _layout(codec: str, head: _Head, clock: Clock, n_samples: int) -> PacketLayout:
+    """Find what tells where a packet's samples are: its index, its timestamp, or the packets before it."""
+    counted = head.counts_packets
+    stamped = clock.strict and codec != "vorbis"
+    dropped = None if counted or stamped else head.dropped
+    summed = dropped is not None and clock.agrees_with_sum(n_samples, dropped)
+    skip_samples = dropped if summed else None
+    return PacketLayout(
+        codec=codec if counted or stamped or summed else "",  # empty: decode from the start
+        rate_hz=head.rate_hz,
+        packet_samples=head.packet_samples if counted else 0,
+        skip_samples=head.skip_samples if counted else skip_samples or 0,
+        first_pts=head.first_pts,
+        summed=summed,
+    )
 
 
 def _count_samples(path: str, rate_hz: int) -> int:
