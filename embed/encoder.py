@@ -30,6 +30,7 @@ __all__ = [
     "last_fingerprint",
     "load_encoder",
     "open_encoder",
+    "pool_parts",
     "prepare_encoder",
 ]
 
@@ -180,8 +181,7 @@ class Encoder:
 
         Parameters
         ----------
-        waveform : ndarray, shape (n_samples,), float32
-            Mono, in [-1, 1], at ``spec.grid.rate_hz``.
+        waveform : ndarray, shape (n_samples,), float32, mono, in [-1, 1], at ``spec.grid.rate_hz``
 
         Returns
         -------
@@ -227,16 +227,14 @@ class Encoder:
             If the network gives numbers that are not finite.
         """
         counts = [self.spec.grid.n_parts] * len(windows) if parts is None else parts
-        embeddings = self.embed_parts(windows)
-        return np.stack([one[:count].mean(axis=0) for one, count in zip(embeddings, counts, strict=True)])
+        return pool_parts(self.embed_parts(windows), counts)
 
     def embed_parts(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embed each part of windows of the grid (see `Grid`), such as YAMNet's patches.
 
         Parameters
         ----------
-        windows : ndarray, shape (n, window_samples), float32
-            One or more.
+        windows : ndarray, shape (n, window_samples), float32, n > 0
 
         Returns
         -------
@@ -266,6 +264,11 @@ class Encoder:
         if self.spec.tag_scores is None or not self.tags:
             raise EncoderError(f"The encoder {self.spec.name} has no tags.")
         return self.spec.tag_scores(np.asarray(embeddings, dtype=np.float32), self._constants)
+
+
+def pool_parts(embeddings: NDArray[np.float32], parts: Sequence[int]) -> NDArray[np.float32]:
+    """Average the first ``parts[k]`` embeddings of window k: (n, n_parts, dim) to (n, dim)."""
+    return np.stack([one[:count].mean(axis=0) for one, count in zip(embeddings, parts, strict=True)])
 
 
 def encoders_folder(root: str | Path | None) -> Path:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
-from urllib.request import url2pathname
 
 __all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "find_audio"]
 
@@ -159,7 +158,11 @@ def _resolve(entry: str, folder: str) -> str | Failure:
 
 def _path_of(url_path: str) -> str:
     """Turn a ``file:`` URL's path into one of this system."""
-    return url2pathname(url_path) if os.name == "nt" else os.fsdecode(unquote_to_bytes(url_path))
+    if os.name == "nt":
+        from urllib.request import url2pathname  # imports http.client and more
+
+        return url2pathname(url_path)
+    return os.fsdecode(unquote_to_bytes(url_path))
 
 
 def _readings(entry: str) -> Iterator[str]:

@@ -2,7 +2,9 @@
 
 Data flow: paths -> stat -> (unchanged and embedded: done) -> probe in a worker (digest, length, tags) ->
 (digest embedded already, as after a rename: done) -> decode and encode in a worker -> commit a batch.
-The parent only stats, asks the cache and commits; tasks ahead are bounded, so memory is too.
+A recording that is much of what is left is cut into pieces for several workers. With a GPU, workers end with
+the front end, and this process runs the network (`embed.batches`); else it only stats, asks the cache and
+commits. Tasks ahead are bounded, so memory is too.
 Of several encoders (`embed.composite`) each has a run of its own, one after the other.
 """
 
@@ -19,12 +21,15 @@ from cache import Catalog, EmbeddingStore, default_root, require_writable
 from embed.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.errors import EmbedError
 from embed.find import Failure, FoundAudio, find_audio
-from embed.run import File, Run
+from embed.ledger import File, Ledger
+from embed.registry import encoder_spec
+from embed.run import Run
 from embed.windows import coverage_windows
 
 __all__ = ["DEVICES", "EmbedReport", "Progress", "embed_library"]
 
 DEVICES = ("auto", "cpu", "gpu")
+_WORTH_A_GPU = 100  # songs; TensorFlow's start takes as long as two processor cores need for some 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +58,9 @@ class EmbedReport:
         Files that are embedded although something is wrong with them.
     audio_s, wall_s : float
         Seconds of music that was embedded now (whole songs), and how long it took.
+    busy : float or None
+        Processor time of the workers' tasks, as a share of what all workers had from their start to their
+        end, in [0, 1]; None where there was nothing to do.
     """
 
     encoder: str
@@ -64,6 +72,7 @@ class EmbedReport:
     warnings: tuple[Failure, ...]
     audio_s: float
     wall_s: float
+    busy: float | None = None
 
     @property
     def x_realtime(self) -> float:
@@ -94,12 +103,14 @@ def embed_library(
     encoder : str
         See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
     coverage : {'scan', 'full'}, int, or a mapping from encoders' names to these
-        Twelve windows of about 3 s spread over each song, all of it, or that many windows. An encoder that a
-        mapping does not name scans.
+        Twelve windows of about 3 s spread over each song (YAMNet: eight), all of it, or that many. An
+        encoder that a mapping does not name scans.
     workers : int, optional
         Processes; default: one for each core that we may use.
     device : {'auto', 'cpu', 'gpu'}
-        Where the network runs. ``auto`` is the processor; ``gpu`` is TensorFlow on a GPU, one process.
+        Where the network runs. ``gpu`` is TensorFlow on a GPU, in this process, in batches over songs;
+        workers decode for it. ``auto`` is the GPU where TensorFlow sees one and 100 songs or more are to be
+        embedded, else the processor.
     retry_failed : bool
         Try files again that failed before and have not changed since.
     batch_songs : int
@@ -123,27 +134,33 @@ def embed_library(
     started = time.monotonic()
     names = encoder_names(encoder)
     asked = coverage if isinstance(coverage, Mapping) else dict.fromkeys(names, coverage)
-    n_windows = {name: coverage_windows(asked.get(name, "scan")) for name in names}
-    n_workers = _n_workers(workers, device)
+    n_windows = {
+        name: coverage_windows(asked.get(name, "scan"), scan_windows=encoder_spec(name).scan_windows)
+        for name in names
+    }
+    _check(workers, device)
     base = default_root() if root is None else root
     prepared = prepare_encoders(encoder, root=base)
-    runtime = _runtime(device)
     found = find_audio(paths)
     runs = [
         Run(
-            catalog=Catalog(base),
-            store=EmbeddingStore(base, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim),
+            ledger=Ledger(
+                catalog=Catalog(base),
+                store=EmbeddingStore(base, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim),
+                n_windows=n_windows[part.name],
+                batch_songs=batch_songs,
+            ),
             prepared=part,
-            n_windows=n_windows[part.name],
-            runtime=runtime,
-            batch_songs=batch_songs,
+            batched=device == "gpu",
         )
         for part in prepared.parts
     ]
-    todo = [list(run.sift(found.files, retry_failed=retry_failed)) for run in runs]
+    todo = [list(run.ledger.sift(found.files, retry_failed=retry_failed)) for run in runs]
     if any(todo):
         require_writable(base)
-        _work(runs, todo, n_workers, _in_songs(progress, runs, todo, started))
+        if device == "auto" and max(map(len, todo)) >= _WORTH_A_GPU:
+            _choose_device(runs)
+        _work(runs, todo, workers, _in_songs(progress, runs, todo, started))
     return _report(prepared, found, runs, started)
 
 
@@ -151,17 +168,17 @@ def _work(
     runs: Sequence[Run], todo: Sequence[list[File]], n_workers: int | None, tell: Callable[[int], None]
 ) -> None:
     """Let each encoder work through its files; one that fails with one encoder is spared the next."""
-    failed = {failure.path for run in runs for failure in run.failed}
+    failed = {failure.path for run in runs for failure in run.ledger.failed}
     digests: dict[str, str] = {}
     n_before = 0
     for run, files in zip(runs, todo, strict=True):
-        left = run.recognise([file for file in files if file.path not in failed], digests)
+        left = run.ledger.recognise([file for file in files if file.path not in failed], digests)
         if left:
             run.work(left, n_workers, partial(_tell_after, tell, n_before + len(files) - len(left)))
         n_before += len(files)
         tell(n_before)
-        digests |= run.done
-        failed.update(failure.path for failure in run.failed)
+        digests |= run.ledger.done
+        failed.update(failure.path for failure in run.ledger.failed)
 
 
 def _tell_after(tell: Callable[[int], None], n_before: int, n_done: int) -> None:
@@ -173,15 +190,16 @@ def _report(
 ) -> EmbedReport:
     """Count songs over all encoders."""
     failed: dict[str, Failure] = {}
-    for failure in (*found.failures, *(one for run in runs for one in run.failed)):
+    for failure in (*found.failures, *(one for run in runs for one in run.ledger.failed)):
         failed.setdefault(failure.path, failure)
     fresh = {
-        digest: run.fresh[digest]
+        digest: run.ledger.fresh[digest]
         for run in runs
-        for path, digest in run.done.items()
-        if digest in run.fresh and path not in failed
+        for path, digest in run.ledger.done.items()
+        if digest in run.ledger.fresh and path not in failed
     }
     n_found = len(found.files) + len(found.failures)
+    worker_s = sum(run.worker_s for run in runs)
     return EmbedReport(
         encoder=prepared.name,
         fingerprint=prepared.fingerprint,
@@ -189,29 +207,30 @@ def _report(
         embedded=len(fresh),
         cached=n_found - len(fresh) - len(failed),
         failed=tuple(failed.values()),
-        warnings=tuple(dict.fromkeys(warning for run in runs for warning in run.warnings)),
+        warnings=tuple(dict.fromkeys(warning for run in runs for warning in run.ledger.warnings)),
         audio_s=sum(fresh.values()),
         wall_s=time.monotonic() - started,
+        busy=sum(run.cpu_s for run in runs) / worker_s if worker_s else None,
     )
 
 
-def _n_workers(workers: int | None, device: str) -> int | None:
+def _check(workers: int | None, device: str) -> None:
     if device not in DEVICES:
         raise EmbedError(f"device is {device!r}; there are {', '.join(DEVICES)}")
     if workers is not None and workers < 1:
         raise EmbedError(f"workers is {workers}; at least 1 is needed")
     if device == "gpu":
-        return 1  # the GPU's memory is one process's
-    return workers
+        from embed.runtime import require_gpu
+
+        require_gpu()
 
 
-def _runtime(device: str) -> str | None:
-    if device != "gpu":
-        return None
-    from embed.runtime import require_gpu
+def _choose_device(runs: Sequence[Run]) -> None:
+    from embed.runtime import sees_gpu
 
-    require_gpu()
-    return "tensorflow"
+    batched = sees_gpu()
+    for run in runs:
+        run.batched = batched
 
 
 def _in_songs(
@@ -226,7 +245,7 @@ def _in_songs(
 
     def tell(n_done: int) -> None:
         if progress is not None:
-            audio_s = sum(run.audio_s for run in runs) * n_songs / n_steps
+            audio_s = sum(run.ledger.audio_s for run in runs) * n_songs / n_steps
             wall_s = time.monotonic() - started
             n_whole = n_done * n_songs // n_steps
             progress(Progress(n_done=n_whole, n_total=n_songs, audio_s=audio_s, wall_s=wall_s))

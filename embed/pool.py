@@ -64,6 +64,13 @@ class WorkerPool:
         self._executor: ProcessPoolExecutor | None = None
         self._running: dict[Future[Any], _Task] = {}
         self._suspects: deque[_Task] = deque()
+        self.cpu_s = 0.0
+        """Seconds of processor time that tasks have taken; those that failed are not counted."""
+
+    @property
+    def n_workers(self) -> int:
+        """How many processes there are, or would be."""
+        return self._n_workers
 
     @property
     def has_room(self) -> bool:
@@ -92,7 +99,7 @@ class WorkerPool:
             if isinstance(error, BrokenProcessPool):
                 broken.append(task)
             else:
-                value = None if error else future.result()
+                value = None if error else self._value(future)
                 yield Outcome(key=task.key, value=value, error=error)
         if broken:
             self._suspects.extend(broken + list(self._running.values()))
@@ -115,12 +122,17 @@ class WorkerPool:
             )
         try:
             with _interrupts_blocked():
-                future = self._executor.submit(task.function, *task.arguments)
+                future = self._executor.submit(_timed, task.function, *task.arguments)
             self._running[future] = task
         except BrokenProcessPool:  # since `outcomes` last looked
             self._suspects.append(task)
             if not self._running:
                 self.close(kill=True)
+
+    def _value(self, future: Future[Any]) -> Any:
+        value, cpu_s = future.result()
+        self.cpu_s += cpu_s
+        return value
 
     def _try_alone(self, task: _Task) -> Iterator[Outcome]:
         self._start(task)
@@ -128,7 +140,7 @@ class WorkerPool:
             return  # the workers were dead already; it is a suspect again, and gets new ones
         (future,) = self._running
         try:
-            outcome = Outcome(key=task.key, value=future.result())
+            outcome = Outcome(key=task.key, value=self._value(future))
         except BrokenProcessPool:
             self.close(kill=True)
             crash = WorkerCrashed(
@@ -157,6 +169,12 @@ def _interrupts_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+    """Call, in a worker; returns the value and the seconds of processor time that it took."""
+    started = time.process_time()
+    return function(*arguments), time.process_time() - started
 
 
 def _depend_on(parent: int) -> None:

@@ -19,7 +19,7 @@ from cache import encoder_fingerprint
 from embed import checkpoint, hub, musicnn, vgg, vggish, yamnet
 from embed.errors import EncoderError
 from embed.network import Network, Weights
-from embed.windows import Grid
+from embed.windows import SCAN_WINDOWS, Grid
 
 __all__ = ["ENCODERS", "EncoderSpec", "encoder_spec"]
 
@@ -51,6 +51,9 @@ class EncoderSpec:
         What the front end computes with; part of the fingerprint.
     tag_scores : callable or None
         From embeddings and the network's constants to the scores of its own tags.
+    scan_windows : int
+        How many windows of a song a ``scan`` hears: as few as leave a taste as accurate as all of them do,
+        to within 0.005 in AUC (tests/benchmarks/README.md).
     """
 
     name: str
@@ -63,6 +66,7 @@ class EncoderSpec:
     front_end_params: Mapping[str, int | float] = field(default_factory=dict)
     tag_scores: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]] | None = None
     how_to_get: str
+    scan_windows: int = SCAN_WINDOWS
 
     @property
     def frame_s(self) -> float:
@@ -130,6 +134,7 @@ ENCODERS: Mapping[str, EncoderSpec] = {
         fetch=lambda into: hub.fetch(yamnet.HANDLE, name="yamnet", into=into),
         build=yamnet.build,
         tag_scores=yamnet.tag_scores,
+        scan_windows=8,
         how_to_get=hub.how_to_get(yamnet.HANDLE, "yamnet"),
     ),
     "vggish": EncoderSpec(

@@ -14,13 +14,14 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embed.errors import EncoderError
-from embed.network import Weights
+from embed.network import Network, Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,19 +31,26 @@ if TYPE_CHECKING:
 __all__ = [
     "Manifest",
     "Run",
+    "RunBatch",
     "digest_files",
     "open_litert",
     "open_runtime",
     "open_tensorflow",
+    "open_tensorflow_batches",
+    "read_constants",
     "read_manifest",
     "require_gpu",
+    "sees_gpu",
     "write_manifest",
 ]
 
 Run = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 """From one window (or patch) to its embeddings (n_parts, dim)."""
+RunBatch = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
+"""From windows or patches (n, ...) to their embeddings (n, n_parts, dim)."""
 
-_FORMAT = 2
+_FORMAT = 3
+"""Raise it when the compiler, or a network's own file, makes another model of the same weights."""
 _CHATTER = re.compile(rb"INFO: |I\d{4} |WARNING: All log messages before absl::InitializeLog")
 """LiteRT's "Created ... delegate"; TensorFlow's "oneDNN custom operations are on" and what goes before it."""
 MODEL_FILE, CONSTANTS_FILE, MANIFEST_FILE = "model.tflite", "constants.npz", "manifest.json"
@@ -67,6 +75,11 @@ class Manifest:
     """By name, the files beside it."""
     warning: str | None = None
     format: int = _FORMAT
+
+    @property
+    def weights(self) -> Weights:
+        """What it was compiled from."""
+        return Weights(path=Path(self.weights_path), sha256=self.weights_sha256)
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -108,17 +121,34 @@ def open_runtime(
     EncoderError
         If the compiled files are damaged.
     """
+    constants = read_constants(folder)
+    if runtime == "litert":
+        try:
+            return open_litert((folder / MODEL_FILE).read_bytes()), constants
+        except (OSError, ValueError, RuntimeError) as error:
+            raise _damaged(folder, error) from error
+    return open_tensorflow(spec, manifest.weights), constants
+
+
+def read_constants(folder: Path) -> Mapping[str, NDArray[np.float32]]:
+    """Read the arrays that a compiled encoder's front end and tags need.
+
+    Raises
+    ------
+    EncoderError
+        If the file is damaged.
+    """
     try:
         with np.load(folder / CONSTANTS_FILE, allow_pickle=False) as stored:
-            constants = {name: np.asarray(stored[name], dtype=np.float32) for name in stored.files}
-        if runtime == "litert":
-            return open_litert((folder / MODEL_FILE).read_bytes()), constants
+            return {name: np.asarray(stored[name], dtype=np.float32) for name in stored.files}
     except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile) as error:
-        raise EncoderError(
-            f"The compiled encoder in {folder} is damaged ({error}). Remove it; it will be made anew."
-        ) from error
-    weights = Weights(path=Path(manifest.weights_path), sha256=manifest.weights_sha256)
-    return open_tensorflow(spec, weights), constants
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> EncoderError:
+    return EncoderError(
+        f"The compiled encoder in {folder} is damaged ({error}). Remove it; it will be made anew."
+    )
 
 
 def open_litert(model: bytes) -> Run:
@@ -169,12 +199,7 @@ def _without_chatter() -> Iterator[None]:
 
 def open_tensorflow(spec: EncoderSpec, weights: Weights) -> Run:
     """Build the network in TensorFlow and run it there (imports TensorFlow, 6 s)."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _without_chatter(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tensorflow_hub imports pkg_resources
-        import tensorflow as tf
-
-        network = spec.build(weights)
+    tf, network = _build(spec, weights)
     function = tf.function(network.function, autograph=False)
 
     def run(window: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -182,6 +207,61 @@ def open_tensorflow(spec: EncoderSpec, weights: Weights) -> Run:
         return np.asarray(function(tensor).numpy(), dtype=np.float32)
 
     return run
+
+
+def open_tensorflow_batches(spec: EncoderSpec, weights: Weights) -> RunBatch:
+    """Build the network in TensorFlow for many inputs at a time, on a GPU where there is one.
+
+    A network for one window gets a batch axis in each operation from `tf.vectorized_map`. One that can't be
+    had so, as may be in a model from elsewhere, runs window by window.
+
+    Raises
+    ------
+    EncoderUnavailable
+        If the weights have gone. What is returned raises EncoderError where TensorFlow fails.
+    """
+    tf, network = _build(spec, weights)
+    tf.get_logger().setLevel("ERROR")  # it warns of each operation that it must loop over
+    # On a GPU, 10 bits of mantissa would move embeddings by 1e-3; the cache's are the processor's.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    signature = tf.TensorSpec((None, *network.input_shape), tf.float32)
+
+    def trace(map_: Callable[..., Any]) -> Any:
+        over_batch = tf.function(lambda x: map_(network.function, x), autograph=False)
+        return over_batch.get_concrete_function(signature)  # (n, ...) -> (n, n_parts, dim)
+
+    def at_once(function: Callable[[Any], Any], x: Any) -> Any:
+        return function(x[:, 0])[:, tf.newaxis]
+
+    try:
+        # What takes batches is not vectorised: TensorFlow 2.21 crashes in what it makes of musicnn.
+        function = trace(at_once if network.takes_batches else tf.vectorized_map)
+    except Exception:  # it has no error class of its own for an operation that it can't vectorise
+        function = trace(partial(tf.map_fn, fn_output_signature=tf.float32))
+
+    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        tensor = tf.constant(inputs.reshape(-1, *network.input_shape), dtype=tf.float32)
+        try:
+            return np.asarray(function(tensor).numpy(), dtype=np.float32)
+        except tf.errors.OpError as error:
+            half = len(inputs) // 2
+            if isinstance(error, tf.errors.ResourceExhaustedError) and half:  # 20 MB a window, for musicnn
+                return np.concatenate([run(inputs[:half]), run(inputs[half:])])
+            reason = " ".join(str(error).split())[:200]
+            raise EncoderError(f"TensorFlow failed at {spec.name}: {reason}. Use --device cpu.") from error
+
+    return run
+
+
+def _build(spec: EncoderSpec, weights: Weights) -> tuple[Any, Network]:
+    """Import TensorFlow, quietly, and build a network in it."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes all of a GPU's memory
+    with _without_chatter(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tensorflow_hub imports pkg_resources
+        import tensorflow as tf
+
+        return tf, spec.build(weights)
 
 
 def require_gpu() -> None:
@@ -192,13 +272,24 @@ def require_gpu() -> None:
     EncoderError
         If it does not.
     """
+    if not _tensorflow_sees_gpu():
+        raise EncoderError(
+            "TensorFlow sees no GPU on this machine. Use --device cpu (or auto), or install TensorFlow "
+            "with CUDA: pip install 'tensorflow[and-cuda]'."
+        )
+
+
+def sees_gpu() -> bool:
+    """Whether TensorFlow sees a GPU; at once False where no driver of one is loaded."""
+    # NVIDIA's kernel module makes /dev/nvidia0, ...; under WSL it is /dev/dxg.
+    devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]
+    return bool(devices) and _tensorflow_sees_gpu()
+
+
+def _tensorflow_sees_gpu() -> bool:
     code = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
     child = subprocess.run(
         [sys.executable, "-P", "-c", code], capture_output=True, env=environment, check=False
     )
-    if child.stdout.split()[-1:] in ([], [b"0"]):
-        raise EncoderError(
-            "TensorFlow sees no GPU on this machine. Use --device cpu (or auto), or install TensorFlow "
-            "with CUDA: pip install 'tensorflow[and-cuda]'."
-        )
+    return child.stdout.split()[-1:] not in ([], [b"0"])

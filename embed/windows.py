@@ -19,7 +19,7 @@ from embed.packets import Span
 __all__ = ["SCAN_WINDOWS", "Grid", "NativeCut", "choose_windows", "coverage_windows"]
 
 SCAN_WINDOWS = 12
-"""Windows of a `scan`: a song's vector needs some ten."""
+"""Windows of a `scan`, unless an encoder's row in `ENCODERS` says otherwise; a song needs some ten."""
 _MARGIN_S = 0.05  # heard on either side of a window, so that the resampling filter has run in
 
 
@@ -64,8 +64,14 @@ class Grid:
         return np.ascontiguousarray(views[:: self.step_samples][:n])
 
 
-def coverage_windows(coverage: str | int) -> int:
+def coverage_windows(coverage: str | int, *, scan_windows: int = SCAN_WINDOWS) -> int:
     """Turn a coverage (``scan``, ``full`` or a number of windows) into a number; 0 means all.
+
+    Parameters
+    ----------
+    coverage : {'scan', 'full'} or int
+    scan_windows : int
+        What ``scan`` means to the encoder; see `EncoderSpec`.
 
     Raises
     ------
@@ -73,7 +79,7 @@ def coverage_windows(coverage: str | int) -> int:
         If it is none of these.
     """
     if coverage == "scan":
-        return SCAN_WINDOWS
+        return scan_windows
     if coverage == "full":
         return 0
     try:

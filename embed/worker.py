@@ -1,32 +1,62 @@
-"""What a worker process does with one recording: decode, front end, network, pooling."""
+"""What a worker process does with a recording: decode, front end, network, pooling."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from cache import WHOLE, Entry
 from embed.audio import read_spans
 from embed.encoder import Encoder, PreparedEncoder, open_encoder
 from embed.errors import AudioError, EncoderError
+from embed.pieces import BLOCK, Outline, Piece, song_vector
 from embed.recording import AudioInfo, probe, require_unchanged
-from embed.windows import NativeCut, choose_windows
+from embed.registry import encoder_spec
+from embed.runtime import read_constants
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["UnusableEmbedding", "embed_recording", "probe", "song_vector"]
+    from cache import Entry
 
+__all__ = [
+    "Inputs",
+    "UnusableEmbedding",
+    "embed_piece",
+    "embed_recording",
+    "probe",
+    "read_piece",
+    "song_vector",
+    "storable",
+]
+
+_T = TypeVar("_T")
 _MAX_FLOAT16 = float(np.finfo(np.float16).max)
-_BLOCK = 16  # windows embedded at a time, so that memory stays flat on a ten-hour recording
 
 
 class UnusableEmbedding(AudioError):  # noqa: N818  says what it is
     """One encoder gives numbers for a recording that can't be stored; another may do better."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Inputs:
+    """What a network reads of a piece, for one that runs elsewhere.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, ...), float32
+        The front end's output, or the windows themselves.
+    parts : list of int
+        How many parts of each window count (see `Grid`).
+    """
+
+    values: NDArray[np.float32]
+    parts: list[int]
 
 
 def embed_recording(
@@ -57,55 +87,46 @@ def embed_recording(
     EncoderError
         If the encoder can't be opened: no recording would do better.
     """
+    outline = Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
+    whole = Piece(info=info, n_windows=n_windows, first=0, stop=len(outline.chosen))
+    return outline.entry(embed_piece(prepared, whole, runtime))
+
+
+def embed_piece(prepared: PreparedEncoder, piece: Piece, runtime: str | None = None) -> NDArray[np.float16]:
+    """Embed a piece of a recording: (piece.stop - piece.first, dim). Raises as `embed_recording`."""
     encoder = _open(prepared, runtime)
-    grid = encoder.spec.grid
-    cut = NativeCut(grid=grid, native_hz=info.rate_hz, n_native=info.n_samples)
-    n_grid = grid.count(cut.n_samples)
-    chosen = choose_windows(n_grid, n_windows)
-    weights = np.array([grid.parts_heard(i, cut.n_samples) for i in chosen], dtype=np.float64)
-    frames = _frames(encoder, info, cut, chosen)
-    require_unchanged(info)
-    return Entry(
-        digest=info.digest,
-        n_windows=WHOLE if len(chosen) == n_grid else n_windows,
-        duration_s=info.duration_s,
-        coverage=len(chosen) / n_grid,
-        starts_s=np.array([i * encoder.spec.hop_s for i in chosen], dtype=np.float32),
-        frames=frames,
-        vector=song_vector(frames, weights),
-    )
+
+    def embed(windows: NDArray[np.float32], parts: Sequence[int]) -> NDArray[np.float16]:
+        try:
+            return storable(encoder.embed_windows(windows, parts))
+        except EncoderError as error:
+            raise UnusableEmbedding(str(error)) from error
+
+    return np.concatenate(list(_blocks(prepared, piece, embed)))
 
 
-def song_vector(
-    frames: NDArray[np.float16], weights: NDArray[np.float64] | None = None
-) -> NDArray[np.float32]:
-    """Pool frame embeddings into one vector.
+def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
+    """Decode a piece of a recording and run the front end only. Raises as `embed_recording`."""
+    front_end = _open_front_end(prepared)
+    blocks = _blocks(prepared, piece, lambda windows, parts: (front_end(windows), list(parts)))
+    values, parts = zip(*blocks, strict=True)
+    return Inputs(values=np.concatenate(values), parts=[count for block in parts for count in block])
 
-    Parameters
-    ----------
-    frames : ndarray, shape (n_frames, dim), float16
-        Embeddings in time order.
-    weights : ndarray, shape (n_frames,), optional
-        How much of a whole frame each one covers; a recording's last may cover less.
 
-    Returns
-    -------
-    ndarray, shape (2 * dim,), float32
-        Mean and standard deviation over frames; the deviation of a single frame is 0.
+def storable(frames: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return embeddings as they are stored.
 
     Raises
     ------
-    ValueError
-        If there is no frame or one is not finite.
+    UnusableEmbedding
+        If they are not finite or too large for float16.
     """
-    if frames.ndim != 2 or len(frames) == 0:
-        raise ValueError(f"frames have shape {frames.shape}; (n_frames, dim) with a frame is needed")
-    values = frames.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("frames hold NaN or infinity")
-    mean = np.average(values, axis=0, weights=weights)
-    variance = np.average(np.square(values - mean), axis=0, weights=weights)
-    return np.concatenate([mean, np.sqrt(variance)]).astype(np.float32)
+    largest = float(np.abs(frames).max())
+    if not largest <= _MAX_FLOAT16:
+        raise UnusableEmbedding(
+            f"its embedding reaches {largest:.3g}; the cache stores float16, up to {_MAX_FLOAT16:g}"
+        )
+    return frames.astype(np.float16)
 
 
 @functools.lru_cache(maxsize=1)
@@ -113,30 +134,32 @@ def _open(prepared: PreparedEncoder, runtime: str | None) -> Encoder:
     return open_encoder(prepared, runtime=runtime)
 
 
-def _frames(encoder: Encoder, info: AudioInfo, cut: NativeCut, chosen: Sequence[int]) -> NDArray[np.float16]:
-    """Decode and embed the chosen windows, a block at a time: (len(chosen), dim)."""
-    spans = cut.spans(chosen)
-    grid = encoder.spec.grid
-    blocks: list[NDArray[np.float16]] = []
+@functools.lru_cache(maxsize=1)
+def _open_front_end(
+    prepared: PreparedEncoder,
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return what turns windows (n, window_samples) into what the network reads (n, ...)."""
+    front_end = encoder_spec(prepared.name).front_end
+    if front_end is None:
+        return lambda windows: windows
+    constants = read_constants(prepared.folder)
+    return lambda windows: front_end(windows, constants)
+
+
+def _blocks(
+    prepared: PreparedEncoder,
+    piece: Piece,
+    use: Callable[[NDArray[np.float32], Sequence[int]], _T],
+) -> Iterator[_T]:
+    """Decode a piece's windows and use a block of them at a time, with the parts heard of each."""
+    outline = Outline(spec=encoder_spec(prepared.name), info=piece.info, n_windows=piece.n_windows)
+    chosen = outline.chosen[piece.first : piece.stop]
+    parts = outline.parts(piece.first, piece.stop)
+    spans = outline.cut.spans(chosen)
     windows: list[NDArray[np.float32]] = []
-    for k, samples in enumerate(read_spans(info, spans)):
-        windows.append(cut.resample(chosen[k], spans[k], samples))
-        if len(windows) == _BLOCK or k + 1 == len(chosen):
-            block = chosen[k + 1 - len(windows) : k + 1]
-            parts = [grid.parts_heard(i, cut.n_samples) for i in block]
-            blocks.append(_embed(encoder, np.stack(windows), parts))
+    for k, samples in enumerate(read_spans(piece.info, spans), start=1):
+        windows.append(outline.cut.resample(chosen[k - 1], spans[k - 1], samples))
+        if len(windows) == BLOCK or k == len(chosen):
+            yield use(np.stack(windows), parts[k - len(windows) : k])
             windows = []
-    return np.concatenate(blocks)
-
-
-def _embed(encoder: Encoder, windows: NDArray[np.float32], parts: Sequence[int]) -> NDArray[np.float16]:
-    try:
-        frames = encoder.embed_windows(windows, parts)
-    except EncoderError as error:
-        raise UnusableEmbedding(str(error)) from error
-    largest = float(np.abs(frames).max())
-    if largest > _MAX_FLOAT16:
-        raise UnusableEmbedding(
-            f"its embedding reaches {largest:.3g}; the cache stores float16, up to {_MAX_FLOAT16:g}"
-        )
-    return frames.astype(np.float16)
+    require_unchanged(piece.info)

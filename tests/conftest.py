@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from encoder_models import make_tiny_model
@@ -97,3 +98,20 @@ def clip() -> NDArray[np.float32]:
     left = 0.1 * chord + 0.2 * beat
     right = 0.12 * chord * np.sin(0.7 * t) + 0.15 * np.roll(beat, 200)
     return np.stack([left, right]).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def mix(tracks: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five minutes of music in one FLAC file, 100 windows of musicnn: more than one piece."""
+    path = tmp_path_factory.mktemp("mix") / "mix.flac"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("flac", rate=48000, layout="mono", format="s16")
+        for track in tracks[:10]:
+            info = embed.probe(track)
+            (samples,) = embed.read_spans(info, [embed.Span(start=0, stop=30 * 48000)])
+            pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)[np.newaxis]
+            frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+            frame.sample_rate = info.rate_hz
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -227,7 +228,53 @@ def test_results_depend_on_nothing_but_the_music(music: Path, root: Path, tmp_pa
         np.testing.assert_array_equal(mine.starts_s, theirs.starts_s)
 
 
+def test_a_long_recording_is_shared_by_workers_and_comes_out_the_same(
+    mix: Path, root: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(root / "encoders", other / "encoders")
+    copy = tmp_path / "copy.flac"
+    shutil.copy(mix, copy)
+    alone = embed.embed_library([mix], root=root, coverage="full", workers=1)
+    shared = embed.embed_library([mix, copy], root=other, coverage="full", workers=3)
+    assert (counts(alone), counts(shared)) == ((1, 0, 0), (1, 1, 0))
+    for report in (alone, shared):
+        assert report.busy is not None
+        assert 0 < report.busy <= 1
+    digest = embed.probe(str(mix)).digest
+    one, other_one = store_of(root, alone).get(digest), store_of(other, shared).get(digest)
+    assert one is not None
+    assert other_one is not None
+    assert (len(one.frames), one.n_windows, other_one.n_windows) == (100, 0, 0)
+    np.testing.assert_array_equal(one.frames, other_one.frames)
+    np.testing.assert_array_equal(one.vector, other_one.vector)
+
+
 # --- Failures
+
+
+def test_a_recording_of_which_one_piece_fails_is_one_failure(
+    tiny: str, pair_root: Path, tracks: list[str], tmp_path: Path
+) -> None:
+    path, copy = tmp_path / "half.wav", tmp_path / "copy.wav"
+    n = 150 * 16000
+    samples = np.random.default_rng(1).normal(0, 0.1, 2 * n)
+    samples[n:] = 0.9  # no numbers, says the small encoder
+    with wave.open(str(path), "wb") as stream:
+        stream.setparams((1, 2, 16000, 0, "NONE", ""))
+        stream.writeframes((samples * 32767).astype("<i2").tobytes())
+    shutil.copy(path, copy)
+    report = embed.embed_library(
+        [path, copy, tracks[0]], root=pair_root, encoder=tiny, coverage="full", workers=2
+    )
+    assert counts(report) == (1, 0, 2)
+    assert {failure.path for failure in report.failed} == {str(path), str(copy)}
+    assert all("not finite" in failure.error for failure in report.failed)
+    # Its first half alone is fine, and nothing of the whole was kept.
+    held = cache.EmbeddingStore(
+        pair_root, encoder=report.encoder, fingerprint=report.fingerprint, dim=8
+    ).held()
+    assert list(held) == [embed.probe(tracks[0]).digest]
 
 
 def test_bad_files_are_listed_with_reasons_and_stop_nothing(music: Path, root: Path) -> None:

@@ -1,0 +1,177 @@
+"""What a run finds known, and what it adds: files that are done or have failed, and rows to be committed."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cache import WHOLE, Catalog, EmbeddingStore, Entry, Recording
+from embed.errors import AudioError, UnreadableFile, WorkerCrashed
+from embed.find import Failure
+from embed.recording import AudioInfo
+from embed.worker import UnusableEmbedding
+
+__all__ = ["File", "Ledger"]
+
+_BATCH_S = 20.0
+_REMEMBERED = "(remembered; --retry-failed tries again)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file as it was when the run looked at it; a later change shows as another stat next time."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(kw_only=True)
+class Ledger:
+    """One run of one encoder, as the cache will see it.
+
+    Attributes
+    ----------
+    n_windows : int
+        How many windows of a song are asked for; 0 for all.
+    batch_songs : int
+        How many songs are committed together.
+    failed, warnings : list of Failure
+    done : dict
+        Of each file that has its embedding in the cache, path to digest.
+    fresh : dict
+        Of each recording that was embedded now, digest to seconds.
+    audio_s : float
+        The sum of these.
+    """
+
+    catalog: Catalog
+    store: EmbeddingStore
+    n_windows: int
+    batch_songs: int
+    failed: list[Failure] = field(default_factory=list)
+    warnings: list[Failure] = field(default_factory=list)
+    done: dict[str, str] = field(default_factory=dict)
+    fresh: dict[str, float] = field(default_factory=dict)
+    audio_s: float = 0.0
+    _held: dict[str, int] = field(default_factory=dict)
+    _entries: list[Entry] = field(default_factory=list)
+    _recordings: list[Recording] = field(default_factory=list)
+    _committed: float = field(default_factory=time.monotonic)
+
+    def sift(self, files: Sequence[str], *, retry_failed: bool) -> Iterator[File]:
+        """Yield the files that must be opened: new, changed, or without this encoder's embedding."""
+        known = self.catalog.load()
+        self._held = self.store.held()
+        for path in files:
+            try:
+                status = os.stat(path)
+            except OSError as error:
+                self.failed.append(Failure(path=path, error=f"can't be read ({error.strerror})"))
+                continue
+            row = known.get(path)
+            if row and (row.size_bytes, row.mtime_ns) == (status.st_size, status.st_mtime_ns):
+                if row.digest and self.is_held(row.digest):
+                    self.done[path] = row.digest
+                    self._warn(path, row.warning)
+                    continue
+                if row.error and not retry_failed:
+                    self.failed.append(Failure(path=path, error=f"{row.error} {_REMEMBERED}"))
+                    continue
+            yield File(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+
+    def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:
+        """Take as done the files that another run has found to be recordings held here; return the others."""
+        left = []
+        for file in files:
+            digest = digests.get(file.path)
+            if digest is not None and self.is_held(digest):
+                self.done[file.path] = digest
+            else:
+                left.append(file)
+        return left
+
+    def is_held(self, digest: str) -> bool:
+        """Whether the cache holds a recording with the coverage asked for, or more."""
+        held = self._held.get(digest)
+        return held is not None and (held == WHOLE or 0 < self.n_windows <= held)
+
+    def embedded(self, entry: Entry) -> None:
+        """Note a recording's embedding."""
+        self._entries.append(entry)
+        self._held[entry.digest] = entry.n_windows
+        self.fresh[entry.digest] = entry.duration_s
+        self.audio_s += entry.duration_s
+
+    def finish(self, file: File, info: AudioInfo) -> None:
+        """Note a file of which the recording's embedding is there."""
+        self.done[file.path] = info.digest
+        self._warn(file.path, info.warning)
+        self._recordings.append(_recording(file, info=info))
+
+    def fail(self, file: File, error: BaseException, info: AudioInfo | None = None) -> None:
+        """Note a file that gave nothing; `info` where at least that could be read."""
+        reason = _reason(error)
+        self.failed.append(Failure(path=file.path, error=reason))
+        if _is_lasting(error):
+            self._recordings.append(_recording(file, error=reason))
+        elif info is not None:
+            self._recordings.append(_recording(file, info=info))
+
+    def commit_when_due(self) -> None:
+        """Commit where there are enough songs, or the last time was long ago."""
+        age_s = time.monotonic() - self._committed
+        if len(self._recordings) >= self.batch_songs or age_s >= _BATCH_S:
+            self.commit()
+
+    def commit(self) -> None:
+        """Write embeddings first: a catalog row without them would cost only a look, not a song."""
+        if self._entries:
+            self.store.put(self._entries)
+            self._entries = []  # only now: interrupted before, they are put again, which does no harm
+        if self._recordings:
+            self.catalog.put(self._recordings)
+            self._recordings = []
+        self._committed = time.monotonic()
+
+    def compact(self) -> None:
+        """Tidy the cache up where it is due."""
+        self.store.maybe_compact()
+        self.catalog.maybe_compact()
+
+    def _warn(self, path: str, warning: str | None) -> None:
+        if warning:
+            self.warnings.append(Failure(path=path, error=warning))
+
+
+def _recording(file: File, *, info: AudioInfo | None = None, error: str | None = None) -> Recording:
+    tags = info.tags if info else None
+    return Recording(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        mtime_ns=file.mtime_ns,
+        digest=info.digest if info else None,
+        duration_s=info.duration_s if info else None,
+        artist=tags.artist if tags else None,
+        title=tags.title if tags else None,
+        album=tags.album if tags else None,
+        error=error,
+        warning=info.warning if info else None,
+    )
+
+
+def _is_lasting(error: BaseException | None) -> bool:
+    """Whether a failure is the file's own, and so the same until the file changes.
+
+    Not so what the system refused, what one encoder made of it, or a worker that died: it may have been
+    killed for memory.
+    """
+    return isinstance(error, AudioError) and not isinstance(error, UnusableEmbedding | UnreadableFile)
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, AudioError | WorkerCrashed):
+        return str(error)
+    return f"an unexpected {type(error).__name__} ({error}); please report it"
