@@ -10,7 +10,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 BENCHMARKS = REPOSITORY / "tests" / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "accuracy.jsonl"
-MIN_DRAWS = 10
+SPEED = ("embed.jsonl", "library.jsonl", "start.jsonl")
+MIN_DRAWS, MIN_RUNS = 10, 5
 
 
 def test_readme_has_the_accuracy_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +30,27 @@ def test_the_committed_results_are_of_a_full_run(monkeypatch: pytest.MonkeyPatch
     assert all(row["n_draws"] >= MIN_DRAWS for row in rows)
     assert {row["kind"] for row in rows} == {"draws", "labels", "ceiling", "precision", "ood", "robustness"}
     assert {row["commit"] for row in rows} == {rows[0]["commit"]}
+
+
+def test_readme_has_the_speed_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    tables = import_module("speed_table")
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    expected = tables.replace_tables(readme, RESULTS.parent)
+    assert expected == readme, "run tests/benchmarks/speed_table.py RESULTS README"
+    for name, (file, _, _) in tables.TABLES.items():
+        place = readme.partition(f"<!-- table: {name} -->")[2].partition("<!-- end -->")[0]
+        if not (RESULTS.parent / file).is_file():  # figures come from rows, never by hand
+            assert place.strip() == ""
+
+
+@pytest.mark.parametrize("file", SPEED)
+def test_the_committed_speed_is_of_a_full_run(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    rows = import_module("speed_rows").read_rows(RESULTS.parent / file)
+    if not rows:
+        pytest.skip(f"{file} is not there yet")
+    assert not any(row.get("quick") or row["dirty"] for row in rows)
+    assert all(row["n_runs"] >= MIN_RUNS for row in rows if row["kind"] in ("speed", "library", "start"))
+    assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
+    assert all(row["processor"] and row["cores"] and row["versions"] for row in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from accuracy_music import DEFAULT_ENCODER
 from accuracy_plan import LIKES, SEVEN
 from accuracy_tasks import DISLIKE_KINDS
 from accuracy_ways import OURS, WAYS
+from readme_tables import lay_out, put_tables
 
 __all__ = ["TABLES", "encoder_table", "likes_table", "read_rows", "replace_tables", "way_table"]
 
@@ -36,7 +37,7 @@ def way_table(rows: Rows) -> str:
             cells += ["", ""] if row is None else [f"{row['auc']:.3f}", _difference(row, way=OURS)]
         if any(cells[1:]):
             lines.append(cells)
-    return _table(heads, lines)
+    return lay_out(heads, lines)
 
 
 def encoder_table(rows: Rows) -> str:
@@ -57,7 +58,7 @@ def encoder_table(rows: Rows) -> str:
             cells = [f"`{name}`{default}", _with_interval(row), _difference(row, encoder=DEFAULT_ENCODER)]
             cells += [f"{near['auc']:.3f}" if near else ""]
             lines.append([*cells, f"{row['average_precision']:.3f}", f"{row['ece']:.3f}"])
-    return _table(heads, lines)
+    return lay_out(heads, lines)
 
 
 def likes_table(rows: Rows) -> str:
@@ -73,7 +74,7 @@ def likes_table(rows: Rows) -> str:
             cells += [f"{row[key]:.3f}" for key in ("average_precision", "precision_at_10", "ece")]
             cells.append(f"{near['auc']:.3f}" if near else "")
             lines.append(cells + [f"{hidden[key]:.3f}" if hidden else "" for key in ("auc", "ece")])
-    return _table(heads, lines)
+    return lay_out(heads, lines)
 
 
 TABLES: dict[str, Callable[[Rows], str]] = {
@@ -84,14 +85,8 @@ TABLES: dict[str, Callable[[Rows], str]] = {
 
 
 def replace_tables(text: str, rows: Rows) -> str:
-    """Put every table between its marks, `<!-- table: NAME -->` and `<!-- end -->`."""
-    for name, table in TABLES.items():
-        before, mark, rest = text.partition(f"<!-- table: {name} -->\n")
-        _, end, after = rest.partition("<!-- end -->")
-        if not (mark and end):
-            raise ValueError(f"there is no place for the table {name!r}: '{mark or name}' ... '<!-- end -->'")
-        text = f"{before}{mark}\n{table(rows)}\n{end}{after}"
-    return text
+    """Put every table between its marks."""
+    return put_tables(text, {name: table(rows) for name, table in TABLES.items()})
 
 
 def _one(rows: Rows, **asked: Any) -> dict[str, Any] | None:
@@ -114,11 +109,6 @@ def _difference(row: dict[str, Any], **to: str) -> str:
 def _with_interval(row: dict[str, Any]) -> str:
     low, high = row["auc_ci90"]
     return f"{row['auc']:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [heads, ["---" for _ in heads], *lines]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,213 @@
+"""How fast are songs embedded? See README.md in this folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from speed_rows import COMMAND, ChildRun, about, cores, measured, replace_rows, run_child, say
+from speed_server import Server
+from speed_songs import FORMATS, Song, choose_songs, make_long_file, make_songs
+
+from embed import encoder_spec
+
+__all__ = ["main"]
+
+ENCODERS = ("musicnn", "yamnet")
+COVERAGES = ("scan", "full")
+_PACKAGES = ("numpy", "av", "soxr", "librosa", "lance", "litert", "tensorflow")
+_NETWORK_WINDOWS = 64
+_QUICK_S = 20.0
+
+
+def main() -> None:
+    """Measure what is asked for, write the rows."""
+    options = _options()
+    work = Path(options.work or tempfile.mkdtemp(prefix="sevensongs-speed-")).absolute()
+    base = about("embed", _PACKAGES) | ({"quick": True} if options.quick else {})
+    encoders = [name for name in options.encoder or ENCODERS if _compiled(name, work, options)]
+    rows: list[dict[str, Any]] = []
+    for kind in options.kind or ["speed"]:
+        for row in _KINDS[kind](encoders, work, options):
+            rows.append(base | {"kind": kind} | row)
+            say(json.dumps(row))
+    if rows:
+        replace_rows(options.out, rows)
+    if options.work is None:
+        shutil.rmtree(work)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("music", type=Path, help="folders of Vorbis songs, one for each taste")
+    parser.add_argument("--kind", action="append", choices=[*_KINDS], help="repeatable; default: speed")
+    parser.add_argument("--encoder", action="append", choices=ENCODERS, help="repeatable; default: both")
+    parser.add_argument("--songs", type=int, default=15, help="how many, a fifth in each format")
+    parser.add_argument("--runs", type=int, default=5, help="after one to warm up")
+    parser.add_argument("--hours", type=float, default=10.0, help="length of the long file")
+    parser.add_argument("--draws", type=int, default=10, help="of the accuracy's task")
+    parser.add_argument("--cache", type=Path, help="a cache with compiled encoders, to save the time")
+    parser.add_argument("--work", type=Path, help="keep the files made here; default: a temporary folder")
+    parser.add_argument("--out", type=Path, default=Path("embed.jsonl"))
+    parser.add_argument("--quick", action="store_true", help="five short files, one run: does it work?")
+    options = parser.parse_args()
+    if options.runs < 1 or options.songs < 1:
+        parser.error(f"--runs is {options.runs} and --songs {options.songs}; at least 1 is needed")
+    if options.quick:
+        options.songs, options.runs, options.hours = 5, 1, min(options.hours, 0.1)
+    return options
+
+
+def _compiled(encoder: str, work: Path, options: argparse.Namespace) -> bool:
+    """Have the encoder compiled for the work folder's cache; say why where it can't be had."""
+    folder = work / "compiled" / "encoders"
+    if not folder.exists() and options.cache is not None:
+        shutil.copytree(options.cache / "encoders", folder)
+    from embed import EncoderUnavailable, prepare_encoder
+
+    try:
+        prepare_encoder(encoder, root=work / "compiled")
+    except EncoderUnavailable as error:
+        say(f"without {encoder}: {error}")
+        return False
+    return True
+
+
+def _songs(work: Path, options: argparse.Namespace) -> list[Song]:
+    say(f"laying out {options.songs} songs")
+    chosen = choose_songs(options.music, options.songs)
+    name = f"songs-{options.songs}" + ("-quick" if options.quick else "")
+    return make_songs(chosen, work / name, limit_s=_QUICK_S if options.quick else None)
+
+
+def _embed(encoder: str, coverage: str, folder: Path, work: Path) -> tuple[ChildRun, dict[str, Any]]:
+    """Embed a folder into a fresh cache in a process of its own; the encoder is compiled already."""
+    cache = work / "fresh"
+    shutil.rmtree(cache, ignore_errors=True)
+    shutil.copytree(work / "compiled" / "encoders", cache / "encoders")
+    argv = [*COMMAND, "--cache", str(cache), "embed", str(folder), "--encoder", encoder]
+    run = run_child([*argv, "--coverage", coverage, "--json"], sample=True)
+    report: dict[str, Any] = json.loads(run.stdout)
+    if report["failed"] or report["embedded"] != report["found"]:
+        raise SystemExit(f"{report['embedded']} of {report['found']} songs embedded: {report['failed'][:3]}")
+    return run, report
+
+
+def _speed(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Compare ours, the usual way and the bound; in each round every one has its turn."""
+    songs = _songs(work, options)
+    paths = [str(song.path) for song in songs]
+    found: dict[tuple[str, str], list[Any]] = {}
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    with ExitStack() as stack:
+        bound = stack.enter_context(Server("speed_bound.py", work / "compiled", **one_thread))
+        usual = {name: stack.enter_context(Server("speed_usual.py", name)) for name in encoders}
+        for number in range(options.runs + 1):
+            if number == 1:
+                found.clear()  # that was to warm up
+            warm = paths if number else paths[:1]
+            for name in encoders:
+                for coverage in COVERAGES:
+                    run = _embed(name, coverage, songs[0].path.parent if number else songs[0].path, work)
+                    found.setdefault((name, coverage), []).append(run)
+                found.setdefault((name, "usual"), []).append(usual[name].ask(warm))
+                for key, ask in _bound_questions(name, warm):
+                    found.setdefault((name, key), []).append(bound.ask(ask))
+            say(f"round {number} of {options.runs} done")
+    for name in encoders:
+        for coverage in COVERAGES:
+            yield _speed_row(name, coverage, songs, found)
+
+
+def _bound_questions(encoder: str, paths: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for coverage in COVERAGES:
+        n_windows = encoder_spec(encoder).scan_windows if coverage == "scan" else 0
+        asked = {"what": "decode", "encoder": encoder, "paths": paths, "n_windows": n_windows}
+        yield f"decode {coverage}", asked
+    yield "network", {"what": "network", "encoder": encoder, "paths": paths, "n_windows": _NETWORK_WINDOWS}
+
+
+def _speed_row(
+    encoder: str, coverage: str, songs: Sequence[Song], found: dict[tuple[str, str], list[Any]]
+) -> dict[str, Any]:
+    """Bring all runs of one encoder and coverage together."""
+    n_songs, audio_s = len(songs), sum(song.duration_s for song in songs)
+    runs: list[ChildRun] = [run for run, _ in found[encoder, coverage]]
+    row: dict[str, Any] = {"encoder": encoder, "coverage": coverage, "n_runs": len(runs)}
+    row |= {"n_songs": n_songs, "audio_s": round(audio_s, 1), "song_s": _lengths(songs)}
+    row |= measured("wall_s", [run.wall_s for run in runs])
+    row |= measured("songs_per_minute", [60 * n_songs / run.wall_s for run in runs])
+    row |= measured("audio_s_per_s", [audio_s / run.wall_s for run in runs])
+    row |= measured("utilisation", [run.cpu_s / run.wall_s / cores() for run in runs])
+    # Without starting Python and the command's imports; the workers' start is in it.
+    inner = [report["wall_s"] for _, report in found[encoder, coverage]]
+    row |= measured("songs_per_minute_running", [60 * n_songs / wall_s for wall_s in inner])
+    row["peak_bytes"] = max(run.peak_bytes for run in runs)
+    usual = found[encoder, "usual"]
+    row["usual"] = measured("songs_per_minute", [60 * n_songs / run["wall_s"] for run in usual])
+    row["usual"] |= measured("utilisation", [run["cpu_s"] / run["wall_s"] / cores() for run in usual])
+    row["usual"]["peak_bytes"] = max(run["peak_bytes"] for run in usual)
+    row["bound"] = _bound(found[encoder, f"decode {coverage}"], found[encoder, "network"], songs)
+    # Neither the usual way nor the bound is charged with the start of a program, so ours is not either.
+    for name, other in (("times_usual", row["usual"]), ("share_of_bound", row["bound"])):
+        row[name] = float(f"{row['songs_per_minute_running'] / other['songs_per_minute']:.4g}")
+    return row
+
+
+def _bound(
+    decode: Sequence[dict[str, Any]], network: Sequence[dict[str, Any]], songs: Sequence[Song]
+) -> dict[str, Any]:
+    """Return what all cores could do if each did nothing but decode and run the network."""
+    n_songs, n_windows = len(songs), decode[0]["n_windows"]
+    bound = measured("decode_cpu_s_per_song", [run["cpu_s"] / n_songs for run in decode])
+    per_window = [run["cpu_s"] / run["n_windows"] for run in network]
+    bound |= measured("network_cpu_s_per_song", [seconds * n_windows / n_songs for seconds in per_window])
+    cpu_s = bound["decode_cpu_s_per_song"] + bound["network_cpu_s_per_song"]
+    bound["songs_per_minute"] = float(f"{60 * cores() / cpu_s:.4g}")
+    bound["windows_per_song"] = round(n_windows / n_songs, 2)
+    bound["decode_cpu_s_by_format"] = {}
+    for name in FORMATS:
+        files = [song.path.name for song in songs if f"-{name}." in song.path.name]
+        if files:
+            seconds = statistics.median(sum(run["by_file"][file] for file in files) for run in decode)
+            bound["decode_cpu_s_by_format"][name] = float(f"{seconds / len(files):.4g}")
+    return bound
+
+
+def _lengths(songs: Sequence[Song]) -> list[float]:
+    return [round(pick(song.duration_s for song in songs), 1) for pick in (min, max)]
+
+
+def _long(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Embed a folder with a file of ten hours beside songs: how much memory does it take?"""
+    folder = work / f"long-{options.hours:g}"
+    songs = make_songs(choose_songs(options.music, 5), folder, limit_s=_QUICK_S if options.quick else None)
+    make_long_file(choose_songs(options.music, 1)[0], folder / "long.opus", options.hours, say)
+    for name in encoders:
+        for coverage in COVERAGES:
+            run, report = _embed(name, coverage, folder, work)
+            row: dict[str, Any] = {"encoder": name, "coverage": coverage, "n_runs": 1}
+            row |= {"n_songs": len(songs) + 1, "long_hours": options.hours}
+            row |= {"audio_s": round(report["audio_s"], 1)} | measured("wall_s", [run.wall_s])
+            row |= measured("utilisation", [run.cpu_s / run.wall_s / cores()])
+            yield row | {"peak_bytes": run.peak_bytes}
+
+
+def _accuracy(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Compare scan and full on the seven-likes task of bench_accuracy, on the same draws."""
+    from speed_accuracy import accuracy_rows
+
+    yield from accuracy_rows(options.music, encoders, work, 2 if options.quick else options.draws)
+
+
+_KINDS = {"speed": _speed, "long": _long, "accuracy": _accuracy}
+
+if __name__ == "__main__":
+    main()

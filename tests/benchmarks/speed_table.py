@@ -1,0 +1,138 @@
+"""README's tables of speed, from the rows. `python speed_table.py RESULTS README` puts them in place."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from readme_tables import lay_out, put_tables
+from speed_rows import read_rows
+
+__all__ = [
+    "TABLES",
+    "embed_table",
+    "library_table",
+    "long_table",
+    "replace_tables",
+    "scan_table",
+    "start_table",
+]
+
+Rows = Sequence[dict[str, Any]]
+
+
+def embed_table(rows: Rows) -> str:
+    """Lay out embedding beside the usual way and the bound."""
+    heads = ["encoder", "coverage", "songs a minute", "audio s a second", "the usual way", "faster"]
+    heads += ["the bound", "reached", "cores busy", "peak memory"]
+    lines = [
+        [
+            f"`{row['encoder']}`",
+            f"`{row['coverage']}`",
+            _with_quartiles(row, "songs_per_minute"),
+            f"{row['audio_s_per_s']:.0f}",
+            f"{row['usual']['songs_per_minute']:.3g}",
+            f"{row['times_usual']:.3g} x",
+            f"{row['bound']['songs_per_minute']:.3g}",
+            f"{row['share_of_bound']:.0%}",
+            f"{row['utilisation']:.0%}",
+            _megabytes(row["peak_bytes"]),
+        ]
+        for row in _of_kind(rows, "speed")
+    ]
+    return lay_out(heads, lines)
+
+
+def long_table(rows: Rows) -> str:
+    """Lay out the runs with a file of ten hours."""
+    heads = ["encoder", "coverage", "hours of the long file", "time", "audio s a second", "peak memory"]
+    lines = [
+        [
+            f"`{row['encoder']}`",
+            f"`{row['coverage']}`",
+            f"{row['long_hours']:g}",
+            f"{row['wall_s']:.3g} s",
+            f"{row['audio_s'] / row['wall_s']:.0f}",
+            _megabytes(row["peak_bytes"]),
+        ]
+        for row in _of_kind(rows, "long")
+    ]
+    return lay_out(heads, lines)
+
+
+def scan_table(rows: Rows) -> str:
+    """Lay out what a scan loses against hearing everything."""
+    heads = ["encoder", "AUC, `scan`", "AUC, `full`", "difference"]
+    lines = []
+    for row in _of_kind(rows, "accuracy"):
+        low, high = row["scan_minus_full"]["ci90_of_mean"]
+        difference = f"{row['scan_minus_full']['mean']:+.3f} ({low:+.3f} to {high:+.3f})"
+        lines.append([f"`{row['encoder']}`", f"{row['auc_scan']:.3f}", f"{row['auc_full']:.3f}", difference])
+    return lay_out(heads, lines)
+
+
+def library_table(rows: Rows) -> str:
+    """Lay out seconds by the library's size, a command a column; then the growth's exponent."""
+    found = _of_kind(rows, "library")
+    operations = list(dict.fromkeys(row["operation"] for row in found))
+    lines = []
+    for build, n_songs in dict.fromkeys((row["build"], row["n_songs"]) for row in found):
+        cells = {row["operation"]: row for row in found if (row["build"], row["n_songs"]) == (build, n_songs)}
+        name = f"{n_songs:,}" if build == "at once" else f"{n_songs:,}, {build}"
+        seconds = [f"{cells[one]['wall_s']:.2f} s" if one in cells else "" for one in operations]
+        peak = max(row["peak_bytes"] for row in cells.values())
+        on_disk = next(iter(cells.values()))["bytes_on_disk"]
+        lines.append([name, *seconds, _megabytes(peak), _megabytes(on_disk)])
+    growth = {row["operation"]: f"{row['exponent']:.2f}" for row in _of_kind(rows, "growth")}
+    lines.append(["exponent of growth", *(growth.get(one, "") for one in operations), "", ""])
+    return lay_out(["songs", *operations, "peak memory", "on disk"], lines)
+
+
+def start_table(rows: Rows) -> str:
+    """Lay out whole commands beside bare `import numpy`."""
+    heads = ["command", "seconds", "times `import numpy`"]
+    lines = [
+        [row["command"], _with_quartiles(row, "wall_s"), f"{row['times_import_numpy']:.2f}"]
+        for row in _of_kind(rows, "start")
+    ]
+    return lay_out(heads, lines)
+
+
+TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
+    "embedding speed": ("embed.jsonl", "speed", embed_table),
+    "long files": ("embed.jsonl", "long", long_table),
+    "scan and full": ("embed.jsonl", "accuracy", scan_table),
+    "library": ("library.jsonl", "library", library_table),
+    "start": ("start.jsonl", "start", start_table),
+}
+"""By name: the file of its rows, a kind that it needs, and what lays it out."""
+
+
+def replace_tables(text: str, results: Path) -> str:
+    """Put every table of which there are rows between its marks; the others stay as they are."""
+    tables = {}
+    for name, (file, kind, table) in TABLES.items():
+        rows = read_rows(results / file)
+        if _of_kind(rows, kind):
+            tables[name] = table(rows)
+    return put_tables(text, tables)
+
+
+def _of_kind(rows: Rows, kind: str) -> list[dict[str, Any]]:
+    return [row for row in rows if row["kind"] == kind]
+
+
+def _with_quartiles(row: dict[str, Any], name: str) -> str:
+    low, high = row[f"{name}_quartiles"]
+    return f"{row[name]:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.0f} MB"
+
+
+if __name__ == "__main__":
+    RESULTS, README = Path(sys.argv[1]), Path(sys.argv[2])
+    README.write_text(replace_tables(README.read_text("utf-8"), RESULTS), encoding="utf-8")

@@ -1,0 +1,187 @@
+"""The speed benchmarks work, and compare like with like."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+MACHINE = {"benchmark", "commit", "dirty", "date", "machine", "processor", "cores", "python", "versions"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield
+
+
+def bench(name: str) -> ModuleType:
+    return import_module(name)
+
+
+def run(script: str, out: Path, *arguments: str | Path) -> list[dict[str, Any]]:
+    argv = [sys.executable, BENCHMARKS / script, *arguments, "--quick", "--out", out]
+    done = subprocess.run(list(map(str, argv)), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert all(row.keys() >= MACHINE and row["quick"] for row in rows)
+    assert not any(str(Path.home()) in str(row) or str(out.parent) in str(row) for row in rows)
+    return rows
+
+
+@pytest.mark.slow
+def test_the_library_benchmark_runs_and_every_command_is_measured_at_every_size(
+    tmp_path: Path, compiled: Path
+) -> None:
+    rows = run("bench_library.py", tmp_path / "library.jsonl", "--cache", compiled)
+    timed = [row for row in rows if row["kind"] == "library"]
+    operations = {row["operation"] for row in timed}
+    assert operations >= {"cache info", "embed, all unchanged", "train", "score, first time", "score, again"}
+    for operation in operations:
+        sizes = [row["n_songs"] for row in timed if row["operation"] == operation]
+        assert sizes == [100, 200, 400, 400]
+    assert all(row["wall_s"] > 0 and row["peak_bytes"] > 10e6 for row in timed)
+    assert {row["operation"] for row in rows if row["kind"] == "growth"} == operations
+    table = bench("speed_table").library_table(rows)
+    assert table.count("\n") == 2 + 4 + 1
+
+
+@pytest.mark.slow
+def test_the_start_benchmark_compares_with_numpy(tmp_path: Path, compiled: Path) -> None:
+    rows = run("bench_start.py", tmp_path / "start.jsonl", "--cache", compiled)
+    by_command = {row["command"]: row for row in rows}
+    assert by_command["import numpy"]["times_import_numpy"] == 1
+    assert len(by_command) == 5
+    assert "lance" in by_command["score of a cached song"]["import_s"]
+    assert "lance" not in by_command["--help"]["import_s"]
+
+
+@pytest.mark.slow
+def test_the_embedding_benchmark_runs_on_real_files(tmp_path: Path, compiled: Path) -> None:
+    music = tmp_path / "music"
+    for number in range(5):
+        write_vorbis_like(music / "taste" / f"{number}.ogg", seconds=121, seed=number)
+    arguments = (music, "--cache", compiled, "--encoder", "musicnn", "--kind", "speed", "--kind", "long")
+    rows = run("bench_embed.py", tmp_path / "embed.jsonl", *arguments, "--hours", "0.02")
+    assert [(row["kind"], row["coverage"]) for row in rows] == [
+        ("speed", "scan"),
+        ("speed", "full"),
+        ("long", "scan"),
+        ("long", "full"),
+    ]
+    for row in rows[:2]:
+        assert row["n_songs"] == 5
+        assert row["audio_s"] == pytest.approx(100)
+        assert row["times_usual"] == pytest.approx(
+            row["songs_per_minute"] / row["usual"]["songs_per_minute"], rel=1e-3
+        )
+        assert 0 < row["share_of_bound"] < 1.2
+        assert set(row["bound"]["decode_cpu_s_by_format"]) <= set(bench("speed_songs").FORMATS)
+    assert rows[2]["audio_s"] == pytest.approx(100 + 72, abs=125)  # whole repetitions of one song
+    assert all(row["peak_bytes"] > 50e6 for row in rows)
+
+
+def write_vorbis_like(path: Path, *, seconds: int, seed: int) -> None:
+    """Write an Ogg file of chords; Opus inside, as Vorbis can't be written everywhere."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    time = np.arange(48000) / 48000
+    with av.open(str(path), "w", format="ogg") as container:
+        stream = container.add_stream("libopus", rate=48000)
+        for second in range(seconds):
+            tones = [np.sin(2 * np.pi * hz * time) for hz in rng.uniform(80, 2000, size=4)]
+            signal = (0.1 * np.sum(tones, axis=0)).astype(np.float32)
+            frame = av.AudioFrame.from_ndarray(np.stack([signal, signal]), format="fltp", layout="stereo")
+            frame.sample_rate, frame.pts = 48000, second * 48000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.slow
+def test_the_usual_way_computes_what_our_encoder_does(compiled: Path, tracks: list[str]) -> None:
+    import embed
+    from embed.windows import NativeCut
+
+    code = (
+        "import json, sys, speed_usual; embed = speed_usual.USUAL['musicnn']();"
+        "print(json.dumps(embed(sys.argv[1]).tolist()))"
+    )
+    environment = os.environ | {"PYTHONPATH": str(BENCHMARKS), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    argv = [sys.executable, "-W", "ignore", "-c", code, tracks[0]]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment)
+    usual = np.array(json.loads(done.stdout.splitlines()[-1]))
+    encoder, info = embed.load_encoder("musicnn", root=compiled), embed.probe(tracks[0])
+    cut = NativeCut(grid=encoder.spec.grid, native_hz=info.rate_hz, n_native=info.n_samples)
+    chosen = range(encoder.spec.grid.count(cut.n_samples))
+    spans = cut.spans(chosen)
+    windows = [cut.resample(*one) for one in zip(chosen, spans, embed.read_spans(info, spans), strict=True)]
+    ours = encoder.embed_windows(np.stack(windows)).mean(axis=0)
+    # Another resampler, and librosa's frames are centred: half a frame earlier.
+    assert np.corrcoef(usual, ours)[0, 1] > 0.999
+
+
+def test_a_child_is_measured_with_all_that_it_starts() -> None:
+    rows = bench("speed_rows")
+    work = "sum(i * i for i in range(4_000_000))"
+    child = f"x = bytes(range(256)) * 400000; {work}"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    measured = rows.run_child([sys.executable, "-c", code], sample=True)
+    assert measured.peak_bytes > 100e6
+    assert measured.cpu_s > 0.05
+    with pytest.raises(SystemExit, match="ended with 3: why"):
+        rows.run_child([sys.executable, "-c", "import sys; sys.stderr.write('why'); sys.exit(3)"])
+
+
+def test_rows_of_a_kind_replace_those_before(tmp_path: Path) -> None:
+    rows = bench("speed_rows")
+    out = tmp_path / "rows.jsonl"
+    rows.replace_rows(out, [{"kind": "a", "n": 1}, {"kind": "b", "n": 1}])
+    rows.replace_rows(out, [{"kind": "a", "n": 2}])
+    assert rows.read_rows(out) == [{"kind": "b", "n": 1}, {"kind": "a", "n": 2}]
+
+
+def test_quartiles_and_growth_are_what_they_say() -> None:
+    found = bench("speed_rows").measured("wall_s", [3.0, 1.0, 2.0, 5.0, 4.0])
+    assert found == {"wall_s": 3.0, "wall_s_quartiles": [2.0, 4.0]}
+    exponent = bench("bench_library").exponent
+    assert exponent({10: 1.0, 100: 10.0, 1000: 100.0}) == pytest.approx(1)
+    assert exponent({10: 2.0, 100: 2.0}) == pytest.approx(0)
+
+
+def test_synthetic_songs_are_the_same_again_and_differ_among_themselves(
+    compiled: Path, tmp_path: Path
+) -> None:
+    import cache
+    import embed
+
+    library = bench("speed_library")
+    found = []
+    for name in "ab":
+        root = tmp_path / name
+        root.mkdir()
+        (root / "encoders").symlink_to(compiled / "encoders")
+        library.add_songs(root, tmp_path / "music", 0, 30, 30)
+        prepared = embed.prepare_encoder("musicnn", root=root)
+        store = cache.EmbeddingStore(
+            root, encoder="musicnn", fingerprint=prepared.fingerprint, dim=prepared.dim
+        )
+        found.append(store.matrix())
+    (names, vectors), (again, vectors_again) = found
+    assert names == again
+    np.testing.assert_array_equal(vectors, vectors_again)
+    assert len(np.unique(vectors, axis=0)) == 30
+    report = embed.embed_library([tmp_path / "music"], root=tmp_path / "a")
+    assert (report.cached, report.embedded, report.failed) == (30, 0, ())
