@@ -92,6 +92,24 @@ def test_chained_vorbis_is_decoded_from_the_start(tmp_path: Path) -> None:
     np.testing.assert_array_equal(heard, reference[span.start : span.stop])
 
 
+def test_vorbis_beside_another_stream_is_counted_by_its_own_packets(tmp_path: Path) -> None:
+    one, two = _pages(_vorbis(tmp_path / "a.ogg", seconds=8)), _pages(_vorbis(tmp_path / "b.ogg", seconds=6))
+    for page in two:
+        page.serial = one[0].serial + 1
+    reference, _ = decode_whole(tmp_path / "a.ogg")
+    pages = [one[0], two[0], one[1], two[1]]  # all first pages come first (RFC 3533)
+    for i in range(2, max(len(one), len(two))):
+        pages += one[i : i + 1] + two[i : i + 1]
+    both = tmp_path / "c.ogg"
+    both.write_bytes(b"".join(page.write() for page in pages))
+    info = probe(str(both))
+    assert info.layout.summed
+    assert info.n_samples == len(reference)
+    span = Span(start=5 * RATE_HZ, stop=6 * RATE_HZ)
+    (heard,) = read_spans(info, [span])
+    np.testing.assert_array_equal(heard, reference[span.start : span.stop])
+
+
 def test_vorbis_headers_that_are_damaged_tell_nothing(tmp_path: Path) -> None:
     path = _vorbis(tmp_path / "a.ogg", seconds=2)
     with open_audio(str(path)) as (_, stream):

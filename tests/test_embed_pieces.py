@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import embed
 from cache import Entry
+from embed.errors import UnreadableFile
 from embed.packets import PacketLayout
 from embed.pieces import BLOCK, Assembly, Outline, Piece, cut_pieces
 from embed.tags import Tags
@@ -88,6 +89,17 @@ def test_a_recording_in_pieces_is_the_recording_whole_bit_for_bit(
     assert made[:-1] == [None] * (len(pieces) - 1)
     assert made[-1] is not None
     assert_same(made[-1], whole)
+
+
+def test_a_file_that_changes_between_two_pieces_is_refused(mix: Path, compiled: Path, tmp_path: Path) -> None:
+    prepared = embed.prepare_encoder("musicnn", root=compiled)
+    path = tmp_path / "mix.flac"
+    path.write_bytes(mix.read_bytes())
+    first, second = list(cut_pieces(outline_of(embed.probe(str(path)), 0), n_pieces=2))
+    assert len(embed_piece(prepared, first)) == 64
+    path.write_bytes(mix.read_bytes()[:-1000])
+    with pytest.raises(UnreadableFile, match="changed while it was read"):
+        embed_piece(prepared, second)
 
 
 def test_a_worker_reads_for_a_network_elsewhere_what_its_own_would_read(mix: Path, compiled: Path) -> None:
