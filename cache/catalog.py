@@ -3,83 +3,104 @@
 from __future__ import annotations
 
 import os
-import time
-from collections import deque
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cache.dataset import KEEP_S, Dataset
 from cache.errors import lance_errors
-from cache.key import is_digest
+from cache.recording import Recording, recording_table, recordings_of
 from cache.root import join
+from cache.rows import in_one_piece, last_of_each, places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
+    from numpy.typing import NDArray
 
-__all__ = ["Catalog", "Recording"]
+__all__ = ["Catalog", "CatalogFiles"]
 
-_TEXTS = ("digest", "artist", "title", "album", "error", "warning")
+_TAKE_SHARE = 0.1  # picking rows one by one beats reading all up to about this share
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recording:
-    """One audio file as it was when last looked at.
+class CatalogFiles:
+    """The files in one version of a catalog, the latest row of each; later commits do not show.
 
     Parameters
     ----------
-    path : str
-        Absolute. A name that is not UTF-8 holds surrogate escapes, as `os.fsdecode` makes them.
-    size_bytes : int
-        Size of the file.
-    mtime_ns : int
-        When it was last changed, in nanoseconds since 1970. With the size it tells whether
-        the digest still holds, without opening the file.
-    digest : str or None
-        Name of the recording, see `audio_hash`; None if the file failed.
-    duration_s : float or None
-        Length in seconds, where known.
-    artist, title, album : str or None
-        Tags, where there are any.
-    error : str or None
-        Why the file failed; None if it did not.
-    warning : str or None
-        What is odd about a file that did not fail.
+    found : lance.LanceDataset or None
+        The open dataset; None where nothing has ever been put.
+    uri : str
+        Where it is, for messages.
+    wanted : sequence of str, optional
+        Which paths; default: all.
+
+    Attributes
+    ----------
+    paths : pyarrow.BinaryArray, shape (n,)
+        As the bytes that the file system has; `os.fsdecode` makes text of them.
+    digests : pyarrow.StringArray, shape (n,)
+        Null for a file that failed.
 
     Raises
     ------
-    ValueError
-        If the path is not absolute, the digest is no digest, a number is out of its domain,
-        or not exactly one of `digest` and `error` is given.
+    CacheError
+        If the dataset cannot be read.
     """
 
-    path: str
-    size_bytes: int
-    mtime_ns: int
-    digest: str | None
-    duration_s: float | None
-    artist: str | None = None
-    title: str | None = None
-    album: str | None = None
-    error: str | None = None
-    warning: str | None = None
+    def __init__(self, found: Any | None, uri: str, wanted: Sequence[str] | None = None) -> None:
+        import pyarrow as pa
 
-    def __post_init__(self) -> None:
-        if not Path(self.path).is_absolute() or "\0" in self.path:
-            raise ValueError(f"path is {self.path!r}; it must be absolute, without NUL")
-        if self.size_bytes < 0:
-            raise ValueError(f"size_bytes is {self.size_bytes}; it must not be negative")
-        if self.duration_s is not None and not 0 <= self.duration_s < float("inf"):
-            raise ValueError(f"duration_s is {self.duration_s} s; it must be finite, 0 or more")
-        if (self.digest is None) == (self.error is None):
-            raise ValueError(
-                f"digest is {self.digest!r} and error {self.error!r} for {self.path!r}; "
-                "exactly one must be given"
-            )
-        if self.digest is not None and not is_digest(self.digest):
-            raise ValueError(f"digest is {self.digest!r}; it must be 32 lowercase hex characters")
+        self._found, self._uri = found, uri
+        self._rows: NDArray[np.int64] = np.zeros(0, np.int64)
+        self.paths: pa.BinaryArray = pa.array([], pa.binary())
+        self.digests: pa.StringArray = pa.array([], pa.string())
+        if found is None:
+            return
+        with lance_errors("read", uri):
+            table = found.to_table(columns=["path", "digest"], scan_in_order=True)
+            paths, digests = in_one_piece(table["path"]), in_one_piece(table["digest"])
+            self._rows = last_of_each(paths) if wanted is None else _latest_of(paths, wanted)
+            all_of_them = len(self._rows) == len(paths) and wanted is None
+            self.paths = paths if all_of_them else paths.take(self._rows)
+            self.digests = digests if all_of_them else digests.take(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def column(self, name: str, at: NDArray[np.integer[Any]] | None = None) -> pa.Array:
+        """Read one more column, of the files at the places `at` or of all.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        return in_one_piece(self._table([name], at)[name])
+
+    def recordings(self, at: NDArray[np.integer[Any]] | None = None) -> list[Recording]:
+        """Make `Recording` objects.
+
+        Parameters
+        ----------
+        at : ndarray, shape (n,), int, optional
+            Places in `paths`, any order; default: all.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        return recordings_of(self._table(None, at)) if len(self) else []
+
+    def _table(self, columns: list[str] | None, at: NDArray[np.integer[Any]] | None) -> pa.Table:
+        rows = self._rows if at is None else self._rows[at]
+        with lance_errors("read", self._uri):
+            if len(rows) <= _TAKE_SHARE * self._found.count_rows():  # type: ignore[union-attr]
+                return self._found.take(rows.tolist(), columns=columns)  # type: ignore[union-attr]
+            return self._found.to_table(columns=columns, scan_in_order=True).take(rows)  # type: ignore[union-attr]
 
 
 class Catalog:
@@ -102,6 +123,27 @@ class Catalog:
         """Where the dataset is: an absolute path or a URI."""
         return self._dataset.uri
 
+    def files(self, paths: Sequence[str] | None = None) -> CatalogFiles:
+        """Open the newest version: paths and digests in columns, the rest for those asked for.
+
+        Parameters
+        ----------
+        paths : sequence of str, optional
+            Absolute paths; those not known are left out. All, if not given.
+
+        Returns
+        -------
+        CatalogFiles
+            The latest row of each path; of `paths`, in that order, each once, else in the order in which
+            they came.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        return CatalogFiles(self._dataset.open(), self.uri, paths)
+
     def load(self) -> dict[str, Recording]:
         """Read everything.
 
@@ -116,11 +158,9 @@ class Catalog:
             If the dataset cannot be read.
         """
         found = self._dataset.open()
-        if found is None:
+        if found is None:  # spares the import of Arrow
             return {}
-        with lance_errors("read", self.uri):
-            # In the order of appending, so a later row of a path replaces an earlier one.
-            return {r.path: r for r in _recordings(found.to_table(scan_in_order=True))}
+        return {r.path: r for r in CatalogFiles(found, self.uri).recordings()}
 
     def lookup(self, paths: Sequence[str]) -> dict[str, Recording]:
         """Read what is known of some files, for far less than `load` where they are few.
@@ -140,15 +180,21 @@ class Catalog:
         CacheError
             If the dataset cannot be read.
         """
-        found = self._dataset.open()
-        if found is None or not paths:
-            return {}
-        with lance_errors("read", self.uri):
-            row_of = {os.fsdecode(path): at for at, path in enumerate(_paths(found)[0])}
-            rows = [row_of[path] for path in dict.fromkeys(paths) if path in row_of]
-            if not rows:
-                return {}
-            return {r.path: r for r in _recordings(found.take(rows))}
+        return {r.path: r for r in self.files(paths).recordings()} if paths else {}
+
+    def files_of(self, digests: Sequence[str]) -> list[Recording]:
+        """Read the rows of all files of some recordings, in the order in which they came.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        import pyarrow as pa
+
+        files = self.files()
+        wanted = pa.array(dict.fromkeys(digests), pa.string())
+        return files.recordings(np.flatnonzero(places(files.digests, wanted) >= 0))
 
     def put(self, recordings: Sequence[Recording]) -> None:
         """Add rows in one commit; they replace earlier ones of the same paths.
@@ -169,7 +215,7 @@ class Catalog:
             If it cannot be written: disk full, read-only, no permission.
         """
         if recordings:
-            self._dataset.append(_table(recordings))
+            self._dataset.append(recording_table(recordings))
 
     def compact(self, *, keep_s: float = KEEP_S) -> None:
         """Drop superseded rows, merge small fragments, remove old versions.
@@ -207,54 +253,21 @@ class Catalog:
         return self._dataset.n_bytes()
 
 
-def _table(recordings: Sequence[Recording]) -> pa.Table:
+def _latest_of(paths: pa.BinaryArray, wanted: Sequence[str]) -> NDArray[np.int64]:
+    """Tell where the latest row of each wanted path stands; those not known are left out."""
     import pyarrow as pa
 
-    columns = {
-        # Bytes, because a file's name need not be UTF-8.
-        "path": pa.array([os.fsencode(r.path) for r in recordings], pa.binary()),
-        "size_bytes": pa.array([r.size_bytes for r in recordings], pa.int64()),
-        "mtime_ns": pa.array([r.mtime_ns for r in recordings], pa.int64()),
-        "duration_s": pa.array([r.duration_s for r in recordings], pa.float64()),
-        "recorded_ns": pa.array([time.time_ns()] * len(recordings), pa.int64()),
-    }
-    for name in _TEXTS:
-        texts = [getattr(r, name) for r in recordings]
-        # Tags and the names in reasons may hold surrogates, which Arrow's UTF-8 refuses.
-        texts = [t if t is None else t.encode("utf-8", "replace").decode() for t in texts]
-        columns[name] = pa.array(texts, pa.string())
-    always = ("path", "size_bytes", "mtime_ns", "recorded_ns")
-    fields = [pa.field(n, column.type, nullable=n not in always) for n, column in columns.items()]
-    return pa.table(columns, schema=pa.schema(fields))
-
-
-def _recordings(table: pa.Table) -> list[Recording]:
-    durations = table["duration_s"].to_numpy()
-    columns: dict[str, list[Any]] = {
-        "path": [os.fsdecode(path) for path in table["path"].to_numpy().tolist()],
-        "size_bytes": table["size_bytes"].to_numpy().tolist(),
-        "mtime_ns": table["mtime_ns"].to_numpy().tolist(),
-        # Arrow gives NaN for a missing number; a duration is never NaN itself.
-        "duration_s": [None if s != s else s for s in durations.tolist()],
-    }
-    columns |= {name: table[name].to_numpy().tolist() for name in _TEXTS}
-    # Column by column past __init__, because a library of 100,000 files is read at the start
-    # of every command: 0.1 s instead of 0.7 s. The rows were validated when they were put.
-    recordings = [object.__new__(Recording) for _ in range(table.num_rows)]
-    for name, column in columns.items():
-        write = getattr(Recording, name).__set__
-        deque(map(write, recordings, column), maxlen=0)
-    return recordings
-
-
-def _paths(found: Any) -> tuple[list[bytes], list[int]]:
-    """Path and row id of every row, in the order of appending."""
-    table = found.to_table(columns=["path"], with_row_id=True, scan_in_order=True)
-    return table["path"].to_numpy().tolist(), table["_rowid"].to_numpy().tolist()
+    asked = pa.array([os.fsencode(path) for path in dict.fromkeys(wanted)], pa.binary())
+    which = places(paths, asked)
+    latest = np.full(len(asked), -1)
+    known = np.flatnonzero(which >= 0)
+    latest[which[known]] = known  # NumPy assigns in order, so the last row of a path stays
+    return latest[latest >= 0]
 
 
 def _superseded(found: Any) -> list[int]:
     """Row ids of the rows that a later one of the same path replaces."""
-    paths, row_ids = _paths(found)
-    latest = set(dict(zip(paths, row_ids, strict=True)).values())
-    return [row_id for row_id in row_ids if row_id not in latest]
+    table = found.to_table(columns=["path"], with_row_id=True, scan_in_order=True)
+    latest = last_of_each(in_one_piece(table["path"]))
+    stale: list[int] = np.delete(table["_rowid"].to_numpy(), latest).tolist()
+    return stale

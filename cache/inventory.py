@@ -13,7 +13,7 @@ from cache.errors import CacheError
 from cache.root import default_root, is_uri, join
 from cache.store import FOLDER, EmbeddingStore
 
-__all__ = ["CacheInfo", "StoreInfo", "cache_info", "list_stores"]
+__all__ = ["CacheInfo", "StoreInfo", "cache_info", "list_stores", "open_stores"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,38 @@ def list_stores(root: str | Path) -> list[StoreInfo]:
     CacheError
         If a store there cannot be read.
     """
-    infos = []
+    infos = [
+        StoreInfo(
+            encoder=store.encoder,
+            fingerprint=store.fingerprint,
+            dim=store.dim,
+            n_songs=store.count(),
+            n_bytes=store.n_bytes(),
+        )
+        for store in open_stores(root)
+    ]
+    return sorted(infos, key=lambda info: (info.encoder, info.fingerprint))
+
+
+def open_stores(root: str | Path) -> list[EmbeddingStore]:
+    """Open every store under a cache, without counting what is in it.
+
+    Parameters
+    ----------
+    root : str or Path
+        The cache: a local folder or a URI.
+
+    Returns
+    -------
+    list of EmbeddingStore
+        Sorted by the names of their folders.
+
+    Raises
+    ------
+    CacheError
+        If a store there cannot be read.
+    """
+    stores = []
     for marks in stored_identities(join(root, FOLDER)):
         try:
             store = EmbeddingStore(
@@ -71,16 +102,8 @@ def list_stores(root: str | Path) -> list[StoreInfo]:
                 f"a store in {join(root, FOLDER)} lacks its description ({error}); "
                 "delete its folder and run `sevensongs embed` again"
             ) from error
-        infos.append(
-            StoreInfo(
-                encoder=store.encoder,
-                fingerprint=store.fingerprint,
-                dim=store.dim,
-                n_songs=len(store.held()),
-                n_bytes=store.n_bytes(),
-            )
-        )
-    return sorted(infos, key=lambda info: (info.encoder, info.fingerprint))
+        stores.append(store)
+    return stores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +139,12 @@ def cache_info(root: str | Path | None = None) -> CacheInfo:
         If it cannot be read.
     """
     base = default_root() if root is None else root
-    rows = Catalog(base).load().values()
+    files = Catalog(base).files()
     return CacheInfo(
         path=join(base),
         bytes=0 if is_uri(base) else _folder_bytes(Path(base)),
-        songs=len({row.digest for row in rows if row.digest}),
-        failed=sum(row.error is not None for row in rows),
+        songs=len(files.digests.unique().drop_null()),
+        failed=files.digests.null_count,  # of digest and error, each row has one
         encoders=tuple(list_stores(base)),
     )
 

@@ -1,34 +1,118 @@
-"""Which row of a recording counts, which is damaged, and the fast way to many vectors."""
+"""Which row of a recording counts, and which is damaged; in columns, never row by row."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache.entry import WHOLE, entry_at, vectors_of
+from cache.entry import WHOLE, entry_at
 from cache.errors import CacheError, lance_errors
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["best_last", "damaged_in", "keys", "read_vectors", "superseded"]
+__all__ = ["Keys", "best_last", "damaged_in", "in_one_piece", "last_of_each", "places", "superseded"]
 
-_KEY = ["digest", "n_windows"]
-_BATCH_ROWS = 128  # of 12 kB each: measured fastest of 64 to 8192, and sparing of memory
-_TAKE_SHARE = 0.25  # picking rows one by one beats reading all up to about this share
-_TAKE_ROWS = 4096
+_KEY = ["digest", "n_windows", "vector_crc32"]
 _VERIFY_ROWS = 64  # of 50 kB to some MB each, where the whole recording is covered
 
 
-def keys(found: Any) -> tuple[NDArray[np.object_], NDArray[np.int32], NDArray[np.uint64]]:
-    """Digest, n_windows and row id of every row, in the order of appending; each (n_rows,)."""
-    table = found.to_table(columns=_KEY, with_row_id=True, scan_in_order=True)
-    return (
-        table["digest"].to_numpy(),
-        table["n_windows"].to_numpy(),
-        table["_rowid"].to_numpy(),
-    )
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Keys:
+    """The rows that count in one version of a store: one a recording, in the order of appending.
+
+    Parameters
+    ----------
+    digests : pyarrow.StringArray, shape (n,)
+        Each once.
+    n_windows : ndarray, shape (n,), int32
+        Windows covered, 0 for the whole recording.
+    crcs : ndarray, shape (n,), uint32
+        Checksum of each song vector together with its key, as stored.
+    rows : ndarray, shape (n,), int64
+        Place among all rows of the version, rising.
+    """
+
+    digests: pa.StringArray
+    n_windows: NDArray[np.int32]
+    crcs: NDArray[np.uint32]
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def read(cls, found: Any, wanted: pa.Array | None = None) -> Keys:
+        """Read the keys of an open dataset, of some digests or of all: some 40 bytes a row."""
+        table = found.to_table(columns=_KEY, scan_in_order=True)
+        digests = in_one_piece(table["digest"])
+        n_windows, crcs = table["n_windows"].to_numpy(), table["vector_crc32"].to_numpy()
+        if wanted is not None:
+            some = np.flatnonzero(places(digests, wanted) >= 0)
+            digests = digests.take(some)
+            best = _best_rows(digests, n_windows[some])
+            rows = some[best]
+            return cls(digests=digests.take(best), n_windows=n_windows[rows], crcs=crcs[rows], rows=rows)
+        rows = _best_rows(digests, n_windows)
+        if len(rows) == len(digests):
+            return cls(digests=digests, n_windows=n_windows, crcs=crcs, rows=rows)
+        return cls(digests=digests.take(rows), n_windows=n_windows[rows], crcs=crcs[rows], rows=rows)
+
+
+def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
+    """Join the chunks of a column."""
+    joined: pa.Array = column.combine_chunks()
+    return joined
+
+
+def places(wanted: pa.Array, among: pa.Array) -> NDArray[np.int64]:
+    """Tell where each of `wanted` stands in `among`.
+
+    Parameters
+    ----------
+    wanted : pyarrow.Array, shape (n,)
+        Text or bytes; may hold nulls.
+    among : pyarrow.Array
+        Of the same type, each value once.
+
+    Returns
+    -------
+    ndarray, shape (n,), int64
+        -1 for what is not there, and for null.
+    """
+    import pyarrow.compute as pc
+
+    found = pc.index_in(wanted, value_set=among, skip_nulls=True)
+    at: NDArray[np.int64] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return at
+
+
+def last_of_each(values: pa.Array, order: NDArray[np.integer[Any]] | None = None) -> NDArray[np.int64]:
+    """Tell where each distinct value stands last.
+
+    Parameters
+    ----------
+    values : pyarrow.Array, shape (n,)
+    order : ndarray, shape (n,), int, optional
+        In which order to look at them; default: as they stand.
+
+    Returns
+    -------
+    ndarray, shape (n_distinct,), int64
+        Indices into `values`, in the order in which the values appear first.
+    """
+    encoded = values.dictionary_encode()
+    n_distinct = len(encoded.dictionary)
+    if n_distinct == len(values):  # nothing is there twice, which is the rule
+        return np.arange(n_distinct)
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    looked_at = np.arange(len(values)) if order is None else order
+    last = np.empty(n_distinct, np.int64)
+    last[codes[looked_at]] = looked_at  # NumPy assigns in order, so the last one stays
+    return last
 
 
 def best_last(n_windows: NDArray[np.int32]) -> NDArray[np.intp]:
@@ -42,40 +126,16 @@ def best_last(n_windows: NDArray[np.int32]) -> NDArray[np.intp]:
     return order
 
 
+def _best_rows(digests: pa.Array, n_windows: NDArray[np.int32]) -> NDArray[np.int64]:
+    return np.sort(last_of_each(digests, best_last(n_windows)))
+
+
 def superseded(found: Any) -> list[int]:
     """Row ids of the rows that no reader uses."""
-    digests, n_windows, row_ids = keys(found)
-    order = best_last(n_windows)
-    used = np.zeros(len(digests), bool)
-    used[list(dict(zip(digests[order].tolist(), order.tolist(), strict=True)).values())] = True
-    dropped: list[int] = row_ids[~used].tolist()
+    table = found.to_table(columns=["digest", "n_windows"], with_row_id=True, scan_in_order=True)
+    used = _best_rows(in_one_piece(table["digest"]), table["n_windows"].to_numpy())
+    dropped: list[int] = np.delete(table["_rowid"].to_numpy(), used).tolist()
     return dropped
-
-
-def read_vectors(
-    found: Any, rows: NDArray[np.int64], n_rows: int
-) -> tuple[NDArray[np.float32], NDArray[np.uint32]]:
-    """Read the vectors at `rows` (n,), each once, and their checksums: (n, dim_vector), (n,)."""
-    columns = ["vector", "vector_crc32"]
-    vectors = np.empty((len(rows), found.schema.field("vector").type.list_size), np.float32)
-    crcs = np.empty(len(rows), np.uint32)
-    if len(rows) <= _TAKE_SHARE * n_rows:
-        for start in range(0, len(rows), _TAKE_ROWS):
-            part = slice(start, start + _TAKE_ROWS)
-            table = found.take(rows[part].tolist(), columns=columns)
-            vectors[part] = vectors_of(table["vector"].combine_chunks())
-            crcs[part] = table["vector_crc32"].to_numpy()
-        return vectors, crcs
-    # Streamed into place, so that the library is in memory once, not twice.
-    target = np.full(n_rows, -1)
-    target[rows] = np.arange(len(rows))
-    start = 0
-    for batch in found.to_batches(columns=columns, batch_size=_BATCH_ROWS, scan_in_order=True):
-        to = target[start : start + len(batch)]
-        start += len(batch)
-        vectors[to[to >= 0]] = vectors_of(batch["vector"])[to >= 0]
-        crcs[to[to >= 0]] = batch["vector_crc32"].to_numpy()[to >= 0]
-    return vectors, crcs
 
 
 def damaged_in(fragment: Any, dim: int) -> list[str]:

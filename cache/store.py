@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cache.dataset import KEEP_S, Dataset
-from cache.entry import Entry, check_shapes, entry_at, entry_table, vector_crc32
-from cache.errors import DamagedEntry, lance_errors
+from cache.entry import Entry, check_shapes, entry_at, entry_table
+from cache.errors import lance_errors
 from cache.key import is_digest, is_fingerprint
+from cache.reader import VectorReader, damaged_entries
 from cache.root import join
-from cache.rows import best_last, damaged_in, keys, read_vectors, superseded
+from cache.rows import best_last, damaged_in, superseded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 __all__ = ["FOLDER", "EmbeddingStore"]
@@ -102,8 +104,36 @@ class EmbeddingStore:
         check_shapes(entries, encoder=self.encoder, dim=self.dim, dim_vector=dim_vector)
         self._dataset.append(entry_table(entries))
 
-    def held(self) -> dict[str, int]:
+    def reader(self, digests: Sequence[str] | pa.Array | None = None) -> VectorReader:
+        """Open the song vectors of the newest version: what is held, in columns, and the vectors in blocks.
+
+        Parameters
+        ----------
+        digests : sequence of str or pyarrow.StringArray, optional
+            Only these recordings, which of a large library is faster; default: all.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        return self._reader(self._dataset.open(), digests)
+
+    def _reader(self, found: Any | None, digests: Sequence[str] | pa.Array | None) -> VectorReader:
+        import pyarrow as pa
+
+        wanted = digests
+        if digests is not None and not isinstance(digests, pa.Array):
+            wanted = pa.array(digests, pa.string())
+        return VectorReader(found, self.uri, dim_vector=2 * self.dim, wanted=wanted)
+
+    def held(self, digests: Sequence[str] | None = None) -> dict[str, int]:
         """Which recordings are here, and how well each is covered.
+
+        Parameters
+        ----------
+        digests : sequence of str, optional
+            Ask about these only, which spares a large library's names; default: all.
 
         Returns
         -------
@@ -117,12 +147,26 @@ class EmbeddingStore:
             If the dataset cannot be read.
         """
         found = self._dataset.open()
-        if found is None:
+        if found is None:  # spares the import of Arrow
             return {}
-        with lance_errors("read", self.uri):
-            digests, n_windows, _ = keys(found)
-            order = best_last(n_windows)
-            return dict(zip(digests[order].tolist(), n_windows[order].tolist(), strict=True))
+        reader = self._reader(found, digests)
+        if digests is None:
+            names = reader.digests.to_numpy(zero_copy_only=False).tolist()
+            return dict(zip(names, reader.n_windows.tolist(), strict=True))
+        at = reader.places(digests)
+        return {
+            digest: int(reader.n_windows[i]) for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0
+        }
+
+    def count(self) -> int:
+        """Count the recordings held.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        return len(self.reader())
 
     def get(self, digest: str) -> Entry | None:
         """Read one recording's entry of best coverage.
@@ -158,7 +202,7 @@ class EmbeddingStore:
             best = int(best_last(rows["n_windows"].to_numpy())[-1])
             entry = entry_at(rows, best, self.dim)
         if entry is None:
-            raise self._damaged([digest])
+            raise damaged_entries(self.uri, [digest])
         return entry
 
     def matrix(self, digests: Sequence[str] | None = None) -> tuple[list[str], NDArray[np.float32]]:
@@ -183,40 +227,14 @@ class EmbeddingStore:
         CacheError
             If the dataset cannot be read.
         """
-        found = self._dataset.open()
-        if found is None:
-            return [], np.zeros((0, 2 * self.dim), np.float32)
-        with lance_errors("read", self.uri):
-            stored, n_windows, _ = keys(found)
-            order = best_last(n_windows)
-            # Later keys overwrite earlier ones, so each digest is left with its best row.
-            row_of: dict[str, int] = dict(zip(stored[order].tolist(), order.tolist(), strict=True))
-            wanted = sorted(row_of) if digests is None else [d for d in digests if d in row_of]
-            names = list(dict.fromkeys(wanted))
-            rows = np.array([row_of[name] for name in names], np.int64)
-            vectors, crcs = read_vectors(found, rows, len(stored))
-        damaged = [
-            name
-            for name, n, vector, crc in zip(
-                names, n_windows[rows].tolist(), vectors, crcs.tolist(), strict=True
-            )
-            if vector_crc32(name, n, vector) != crc
-        ]
-        if damaged:
-            raise self._damaged(damaged)
-        if len(names) < len(wanted):  # somebody asked for one song twice
-            row_of = {name: at for at, name in enumerate(names)}
-            vectors = vectors[[row_of[name] for name in wanted]]
-        return wanted, vectors
-
-    def _damaged(self, digests: list[str]) -> DamagedEntry:
-        named = ", ".join(digests[:3]) + (", ..." if len(digests) > 3 else "")
-        what = "entry does" if len(digests) == 1 else "entries do"
-        return DamagedEntry(
-            f"{len(digests)} {what} not match the checksum in the cache at {self.uri}: {named}; "
-            "run `sevensongs cache prune` to drop what is damaged and `sevensongs embed` to make "
-            "it anew"
-        )
+        reader = self.reader(digests)
+        if digests is None:
+            names = reader.digests.to_numpy(zero_copy_only=False).tolist()
+            order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+            return [names[i] for i in order], reader.matrix(order)
+        at = reader.places(digests)
+        wanted = [digest for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0]
+        return wanted, reader.matrix(at[at >= 0])
 
     def verify(self) -> list[str]:
         """Read everything and compare it with its checksums.
@@ -258,13 +276,16 @@ class EmbeddingStore:
         CacheError
             If it cannot be written, or another process compacts at this moment.
         """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
         found = self._dataset.open()
         if found is None or not digests:
             return 0
         with lance_errors("read", self.uri):
-            stored, _, row_ids = keys(found)
-            dropped = row_ids[np.isin(stored.astype(str), list(digests))].tolist()
-        self._dataset.delete(dropped)
+            stored = found.to_table(columns=["digest"], with_row_id=True, scan_in_order=True)
+            dropped = stored["_rowid"].to_numpy()[pc.is_in(stored["digest"], pa.array(digests, pa.string()))]
+        self._dataset.delete(dropped.tolist())
         return len(dropped)
 
     def compact(self, *, keep_s: float = KEEP_S) -> None:

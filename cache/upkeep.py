@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from cache.catalog import Catalog
-from cache.inventory import list_stores
-from cache.root import default_root
+from cache.inventory import open_stores
+from cache.root import default_root, local_root
 from cache.store import EmbeddingStore
 
-__all__ = ["Soundness", "prune_cache", "verify_cache"]
+__all__ = ["SCORES_FOLDER", "Soundness", "prune_cache", "verify_cache"]
+
+SCORES_FOLDER = "scores"
+"""What `classify` keeps of its decisions; it may be deleted at any time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,11 +45,11 @@ def verify_cache(root: str | Path | None = None) -> list[Soundness]:
         If a file is so damaged that it cannot be read.
     """
     base = default_root() if root is None else root
-    return [_look(store) for store in _stores(base)]
+    return [_look(store) for store in open_stores(base)]
 
 
 def prune_cache(root: str | Path | None = None) -> list[Soundness]:
-    """Drop damaged and superseded rows and old versions; returns what was damaged.
+    """Drop damaged and superseded rows, old versions and kept scores; returns what was damaged.
 
     What was dropped is embedded again by the next `embed`.
 
@@ -56,26 +60,20 @@ def prune_cache(root: str | Path | None = None) -> list[Soundness]:
     """
     base = default_root() if root is None else root
     found = []
-    for store in _stores(base):
+    for store in open_stores(base):
         sound = _look(store)
         store.discard(list(sound.damaged))
         store.compact()
         found.append(sound)
     Catalog(base).compact()
+    shutil.rmtree(local_root(base) / SCORES_FOLDER, ignore_errors=True)
     return found
-
-
-def _stores(root: str | Path) -> list[EmbeddingStore]:
-    return [
-        EmbeddingStore(root, encoder=info.encoder, fingerprint=info.fingerprint, dim=info.dim)
-        for info in list_stores(root)
-    ]
 
 
 def _look(store: EmbeddingStore) -> Soundness:
     return Soundness(
         encoder=store.encoder,
         fingerprint=store.fingerprint,
-        n_songs=len(store.held()),
+        n_songs=store.count(),
         damaged=tuple(store.verify()),
     )

@@ -5,22 +5,28 @@ From Python these are `classify.train`, `classify.score` and `classify.evaluate`
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cache import Recording, default_root
+import numpy as np
+from numpy.typing import NDArray
+
+from cache import default_root
 from classify.errors import LabelError, SameSongError, TasteError
-from classify.evaluation import Evaluation, evaluate_taste
 from classify.examples import MIN_LIKES, sample_unlabelled
-from classify.fit import DEFAULT_HEAD, fit_taste
+from classify.features import FloatArray
+from classify.ranking import choose, decide, rank
+from classify.song_files import SongFiles
 from classify.songs import Paths, SongLibrary, Tell, same_encoder
 from classify.taste import Taste
 from classify.tastes import DEFAULT_TASTE, taste_path
 from embed import Failure, encoder_name, prepare_encoders
+
+if TYPE_CHECKING:
+    from classify.evaluation import Evaluation
 
 __all__ = ["ScoredSong", "Scores", "Trained", "evaluate", "score", "train"]
 
@@ -75,7 +81,7 @@ def train(
     dislikes: Paths = (),
     unlabelled: Paths | None = None,
     encoder: str = "musicnn",
-    head: str = DEFAULT_HEAD,
+    head: str = "auto",
     taste: str = DEFAULT_TASTE,
     root: str | Path | None = None,
     workers: int | None = None,
@@ -119,8 +125,7 @@ def train(
     failed = library.embed_missing([*likes, *dislikes, *(unlabelled or ())], workers, progress)
     _check_labels(library, likes, dislikes, failed)
     liked, disliked = library.digests(likes), library.digests(dislikes)
-    rows = library.all_rows() if unlabelled is None else library.rows(unlabelled)
-    pool = {row.digest for row in rows if row.digest}
+    pool = library.files(unlabelled).digests
     rest = sample_unlabelled(pool, exclude={*liked, *disliked})
     if not (rest or disliked or unlabelled is not None):
         raise LabelError(_nothing_else(prepared.name))
@@ -191,19 +196,27 @@ def score(
     library = SongLibrary.of_taste(loaded, base)
     failed: tuple[Failure, ...] = ()
     if paths:
-        library.require_encoder_of(loaded, paths)
-        failed = library.embed_missing(paths, workers, progress)
-        rows = library.rows(paths)
-    else:
+        failed = library.embed_missing(paths, workers, progress, taste=loaded)
+    files = library.files(paths or None)
+    if not (paths or len(files)):
         library.require_songs()
-        rows = library.all_rows()
     if precision is not None:  # what is known for certain must not make up for what is not
-        labelled = {*loaded.likes, *loaded.dislikes}
-        rows = [row for row in rows if row.digest not in labelled]
-    songs = _rank(library, loaded, rows)
-    there = songs if paths else (song for song in songs if os.path.exists(song.path))
-    chosen = _choose(there, top=top, min_score=min_score, precision=precision)
-    return Scores(taste=loaded, songs=chosen, failed=failed, n_scored=len(songs))
+        files.leave_out([*loaded.likes, *loaded.dislikes])
+    once, place = np.unique(files.at, return_inverse=True)
+    # By the decisions, not by the scores: at either end those differ less than a float can tell.
+    decisions = decide(loaded, files.vectors, once, base)[place]
+    values = loaded.calibration(decisions)
+    chosen = choose(
+        files,
+        rank(decisions, files.paths),
+        values,
+        top=top,
+        min_score=min_score,
+        precision=precision,
+        only_there=not paths,
+    )
+    songs = _scored(files, loaded, chosen, values[chosen])
+    return Scores(taste=loaded, songs=songs, failed=failed, n_scored=len(files))
 
 
 def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = None) -> Evaluation:
@@ -217,11 +230,14 @@ def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = No
         If there are too few songs to hold any out.
     CacheError
     """
+    from classify.evaluation import evaluate_taste  # what scoring does not need is imported where it is used
+
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
     library = SongLibrary.of_taste(loaded, base)
-    held = library.vectors.held()
-    missing = [digest for digest in (*loaded.likes, *loaded.dislikes) if digest not in held]
+    labelled = [*loaded.likes, *loaded.dislikes]
+    held = library.vectors.held(labelled)
+    missing = [digest for digest in labelled if digest not in held]
     if missing:
         raise TasteError(
             f"{len(missing)} of the taste's {loaded.n_like + loaded.n_dislike} labelled songs are not "
@@ -247,6 +263,8 @@ def _nothing_else(encoder: str) -> str:
 
 
 def _fit(library: SongLibrary, **arguments: Any) -> Taste:
+    from classify.fit import fit_taste
+
     try:
         return fit_taste(**arguments)
     except SameSongError as error:  # told in digests; people know paths
@@ -255,21 +273,6 @@ def _fit(library: SongLibrary, **arguments: Any) -> Taste:
             f"{paths[0]} is liked and {paths[1]} disliked, and they sound the same: copies of one song; take "
             "one of the labels away"
         ) from error
-
-
-def _choose(
-    songs: Iterable[ScoredSong], *, top: int | None, min_score: float, precision: float | None
-) -> tuple[ScoredSong, ...]:
-    """Take songs, best first, as long as they are wanted."""
-    chosen: list[ScoredSong] = []
-    total = 0.0
-    for song in songs:
-        total += song.score  # the mean only falls from here on
-        unsure = precision is not None and total < precision * (len(chosen) + 1)
-        if song.score < min_score or unsure or (top is not None and len(chosen) >= top):
-            break
-        chosen.append(song)
-    return tuple(chosen)
 
 
 def _check_labels(library: SongLibrary, likes: Paths, dislikes: Paths, failed: Sequence[Failure]) -> None:
@@ -304,26 +307,18 @@ def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> Non
     taste.require(encoder=name, fingerprint=fingerprint)
 
 
-def _rank(library: SongLibrary, taste: Taste, rows: Sequence[Recording]) -> list[ScoredSong]:
-    """Score recordings, best first; songs of equal score in the order of their paths."""
-    names, vectors = library.vectors.matrix(sorted({row.digest for row in rows if row.digest}))
-    if not names:
-        return []
-    # By the decisions, not by the scores: at either end those differ less than a float can tell.
-    decisions = taste.decisions(vectors)
-    values = taste.calibration(decisions)
-    at = {name: i for i, name in enumerate(names)}
-    verdicts = taste.verdicts(values)
-    known = [(at[row.digest], row) for row in rows if row.digest in at]
-    known.sort(key=lambda pair: (-decisions[pair[0]], pair[1].path))
-    return [
+def _scored(
+    files: SongFiles, taste: Taste, which: NDArray[np.intp], values: FloatArray
+) -> tuple[ScoredSong, ...]:
+    rows = files.recordings(which)
+    return tuple(
         ScoredSong(
             path=row.path,
-            score=float(values[i]),
-            verdict=verdicts[i],
+            score=value,
+            verdict=verdict,
             duration_s=row.duration_s,
             artist=row.artist,
             title=row.title,
         )
-        for i, row in known
-    ]
+        for row, value, verdict in zip(rows, values.tolist(), taste.verdicts(values), strict=True)
+    )

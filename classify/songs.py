@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cache import WHOLE, Catalog, EmbeddingStore, Recording, list_stores
+import numpy as np
+
+from cache import WHOLE, Catalog, EmbeddingStore, Recording, list_stores, open_stores
 from classify.errors import TasteError
 from classify.features import LabelledSongs
+from classify.groups import groups_of
+from classify.reading import LibraryVectors
+from classify.song_files import DEMO_PACKAGE, SongFiles
 from classify.taste import Taste
 from classify.vectors import SongVectors
 from embed import (
     Failure,
     PreparedEncoders,
-    Progress,
-    embed_library,
     encoder_name,
     find_audio,
     is_compiled,
     prepare_encoders,
 )
 
+if TYPE_CHECKING:
+    from embed import Progress
+
 __all__ = ["DEMO_PACKAGE", "Paths", "SongLibrary", "Tell", "same_encoder"]
 
 Paths = Sequence[str | os.PathLike[str]]
-Tell = Callable[[Progress], None]
+Tell = Callable[["Progress"], None]
 
-DEMO_PACKAGE = "immich_memories_music"
-_DEMO_PART = f"{os.sep}{DEMO_PACKAGE}{os.sep}tracks{os.sep}"
-# What taggers write where they don't know the artist; such songs have nothing in common.
-_NOBODY = frozenset({"various artists", "various", "unknown artist", "unknown", "<unknown>", "va"})
 _LONG_S = 60.0
 
 
@@ -76,34 +78,44 @@ class SongLibrary:
         """How many numbers of a song vector each encoder makes."""
         return self.vectors.blocks
 
+    def files(self, paths: Paths | None = None) -> SongFiles:
+        """Open the audio files that have a vector, in columns.
+
+        Parameters
+        ----------
+        paths : sequence of path, optional
+            Which; default: all, the demo's only where there are no others.
+
+        Raises
+        ------
+        CacheError
+            If the cache can't be read.
+        """
+        wanted = None if paths is None else find_audio(paths).files
+        files = self._catalog.files(wanted)
+        found = SongFiles(files, self.vectors.open(None if paths is None else files.digests))
+        if paths is None:
+            found.leave_out_demo()
+        return found
+
     def rows(self, paths: Paths) -> list[Recording]:
         """Return the catalog's rows of the audio files among `paths` that have a vector."""
-        files = find_audio(paths).files
-        known = self._catalog.lookup(files)
-        held = self.vectors.held()
-        return [known[path] for path in files if path in known and known[path].digest in held]
-
-    def all_rows(self) -> list[Recording]:
-        """Return the rows of all songs that have a vector; the demo's only where there are no others."""
-        return self._rows_in(self.vectors.held())
-
-    def _rows_in(self, held: Mapping[str, int]) -> list[Recording]:
-        rows = [row for row in self._catalog.load().values() if row.digest in held]
-        return [row for row in rows if _DEMO_PART not in row.path] or rows
+        return self.files(paths).recordings()
 
     def paths_of(self, digests: Iterable[str]) -> list[str]:
         """Return a path of each recording, or its digest where no file is known."""
-        known = {row.digest: row.path for row in self._catalog.load().values() if row.digest}
-        return [known.get(digest, digest) for digest in digests]
+        wanted = list(digests)
+        known = {row.digest: row.path for row in self._catalog.files_of(wanted)}
+        return [known.get(digest, digest) for digest in wanted]
 
     def digests(self, paths: Paths) -> list[str]:
         """Return the recordings of `paths`, each once."""
-        return list(dict.fromkeys(row.digest for row in self.rows(paths) if row.digest))
+        return self.files(paths).digests
 
     def songs(self, digests: Iterable[str]) -> LabelledSongs:
         """Read song vectors, with the groups that tags tell."""
         names, vectors = self.vectors.matrix(list(digests))
-        groups = self._groups()
+        groups = groups_of(names, self._catalog.files())
         return LabelledSongs(
             digests=tuple(names), vectors=vectors, groups=tuple(groups.get(name, name) for name in names)
         )
@@ -122,28 +134,55 @@ class SongLibrary:
         return {store.encoder: self._usual_coverage(store) for store in self.vectors.stores}
 
     def _usual_coverage(self, store: EmbeddingStore) -> str | int:
-        held = store.held()
-        counts: Counter[int] = Counter()
-        for row in self._rows_in(held):
-            n_windows = held[row.digest or ""]
+        files = SongFiles(self._catalog.files(), LibraryVectors([store.reader()]))
+        files.leave_out_demo()
+        n_windows = files.vectors.n_windows[files.at]
+        if WHOLE in n_windows:
             # A short song is covered wholly by a scan too, so it does not tell what was asked for.
-            if n_windows != WHOLE or (row.duration_s or 0) > _LONG_S:
-                counts[n_windows] += 1
-        if not counts:
+            long = np.nan_to_num(files.column("duration_s").to_numpy(zero_copy_only=False)) > _LONG_S
+            n_windows = n_windows[long | (n_windows != WHOLE)]
+        values, first, counts = np.unique(n_windows, return_index=True, return_counts=True)
+        if not len(values):
             return "scan"
-        usual = counts.most_common(1)[0][0]
+        usual = int(values[np.lexsort((first, -counts))[0]])  # of two, the one that came first
         return "full" if usual == WHOLE else usual
 
     def embed_missing(
-        self, paths: Paths, workers: int | None = None, progress: Tell | None = None
+        self,
+        paths: Paths,
+        workers: int | None = None,
+        progress: Tell | None = None,
+        *,
+        taste: Taste | None = None,
     ) -> tuple[Failure, ...]:
-        """Embed what has no vector yet, at the coverage of the rest; leave what has one as it is."""
+        """Embed what has no vector yet, at the coverage of the rest; leave what has one as it is.
+
+        Parameters
+        ----------
+        paths, workers, progress
+            See `classify.score`.
+        taste : Taste, optional
+            What it is done for.
+
+        Raises
+        ------
+        TasteError
+            If to embed for this taste is not what the user asked for: if most songs are embedded with another
+            encoder only, as to embed a library anew is the user's decision; if the taste names a model of its
+            own (``hub:``) that is not in use here, as a model is a program, and a taste may come from a
+            stranger; if its encoder has changed since, or makes song vectors of another width.
+        """
         found = find_audio(paths)
         known = self._catalog.lookup(found.files)
-        held = self.vectors.held()
-        missing = [path for path in found.files if _current_digest(known.get(path)) not in held]
+        current = {path: _current_digest(known.get(path)) for path in found.files}
+        held = self.vectors.held([digest for digest in current.values() if digest])
+        missing = [path for path in found.files if current[path] not in held]
         if not missing:
             return found.failures
+        if taste is not None:
+            self._require_encoder_of(taste, {digest for digest in current.values() if digest}, held)
+        from embed import embed_library  # a song that is cached needs no decoder
+
         report = embed_library(
             missing,
             root=self.root,
@@ -154,24 +193,7 @@ class SongLibrary:
         )
         return (*found.failures, *report.failed)
 
-    def require_encoder_of(self, taste: Taste, paths: Paths) -> None:
-        """Refuse to embed for a taste where that is not what the user asked for.
-
-        Raises
-        ------
-        TasteError
-            If most songs are embedded with another encoder only: to embed a library anew is the user's
-            decision. If the taste names a model of its own (``hub:``) that is not in use here: a model is a
-            program, and a taste may come from a stranger. If its encoder has changed since, or makes
-            song vectors of another width.
-        """
-        found = find_audio(paths)
-        known = self._catalog.lookup(found.files)
-        held = self.vectors.held()
-        current = [_current_digest(known.get(path)) for path in found.files]
-        if all(digest in held for digest in current):
-            return
-        digests = {digest for digest in current if digest}
+    def _require_encoder_of(self, taste: Taste, digests: set[str], held: Mapping[str, int]) -> None:
         self._refuse_foreign(digests - held.keys(), n_held=len(digests & held.keys()))
         self._refuse_strange_models()
         prepared = prepare_encoders(taste.encoder, root=self.root)
@@ -191,16 +213,13 @@ class SongLibrary:
         """
         ours = {store.encoder: store.fingerprint for store in self.vectors.stores}
         n_foreign: dict[str, int] = {}
-        for other in list_stores(self.root) if missing else ():
+        for other in open_stores(self.root) if missing else ():
             # An older version of our encoder is no other one, nor is the same model under another name.
             if ours.get(other.encoder) != other.fingerprint and (
                 other.encoder in ours or other.fingerprint in ours.values()
             ):
                 continue
-            store = EmbeddingStore(
-                self.root, encoder=other.encoder, fingerprint=other.fingerprint, dim=other.dim
-            )
-            n_songs = len(missing & store.held().keys())
+            n_songs = len(other.held(sorted(missing)))
             n_foreign[other.encoder] = max(n_songs, n_foreign.get(other.encoder, 0))
         name = max(n_foreign, key=n_foreign.__getitem__, default="")
         if name and n_foreign[name] > n_held:
@@ -212,7 +231,7 @@ class SongLibrary:
 
     def _refuse_strange_models(self) -> None:
         """Refuse models that nobody has used here under this name; a fingerprint alone is easily copied."""
-        used = {(other.encoder, other.fingerprint) for other in list_stores(self.root)}
+        used = {(other.encoder, other.fingerprint) for other in open_stores(self.root)}
         for store in self.vectors.stores:
             in_use = (store.encoder, store.fingerprint) in used and is_compiled(
                 store.fingerprint, root=self.root
@@ -230,42 +249,13 @@ class SongLibrary:
         ------
         TasteError
         """
-        if not self.vectors.held():
+        if not len(self.vectors.open()):
             others = sorted({s.encoder for s in list_stores(self.root) if s.n_songs})
             instead = f", or train a taste with --encoder {others[0]}" if others else ""
             raise TasteError(
                 f"the taste was trained on {self.encoder}, and no song in the cache is embedded with that: "
                 f"run 'sevensongs embed --encoder {self.encoder} PATH'{instead}"
             )
-
-    def _groups(self) -> dict[str, str]:
-        """Name each recording's group: songs that share an artist or an album, however indirectly."""
-        parent: dict[str, str] = {}
-
-        def top(name: str) -> str:
-            while parent.setdefault(name, name) != name:
-                # Halve the path as we go, or a folder of 10,000 songs would be a chain of that length.
-                parent[name] = parent[parent[name]]
-                name = parent[name]
-            return name
-
-        digests = []
-        for row in self._catalog.load().values():
-            names = _tag_names(row)
-            if row.digest and names:
-                digests.append((row.digest, names[0]))
-                for name in names[1:]:
-                    parent[top(name)] = top(names[0])
-        return {digest: top(name) for digest, name in digests}
-
-
-def _tag_names(row: Recording) -> list[str]:
-    """Name a song's artist and album; an album is one of a folder, or all 'Greatest Hits' were one."""
-    artist, album = (row.artist or "").casefold(), (row.album or "").casefold()
-    names = [f"artist:{artist}"] if artist and artist not in _NOBODY else []
-    if album and artist not in _NOBODY:
-        names.append(f"album:{album}:{os.path.dirname(row.path)}")
-    return names
 
 
 def _current_digest(row: Recording | None) -> str | None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cache import WHOLE, EmbeddingStore, list_stores
+from cache import EmbeddingStore, open_stores
 from cache.key import is_fingerprint
 from classify.errors import TasteError
 from classify.features import Vectors
+from classify.reading import LibraryVectors
 from classify.taste import Taste
 from embed import ENCODERS, MAX_PARTS, PreparedEncoders, split_encoder
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["SongVectors"]
 
@@ -85,8 +88,28 @@ class SongVectors:
         """How many numbers of a song vector each encoder makes: mean and deviation of its embeddings."""
         return tuple(2 * store.dim for store in self.stores)
 
-    def held(self) -> dict[str, int]:
+    def open(self, digests: Sequence[str] | pa.Array | None = None) -> LibraryVectors:
+        """Open what every encoder has embedded by now, in columns and blocks.
+
+        Parameters
+        ----------
+        digests : sequence of str or pyarrow.StringArray, optional
+            Only these recordings, which of a large library is faster; default: all.
+
+        Raises
+        ------
+        CacheError
+            If a store can't be read.
+        """
+        return LibraryVectors([store.reader(digests) for store in self.stores])
+
+    def held(self, digests: Sequence[str] | None = None) -> dict[str, int]:
         """Return the recordings that every encoder has embedded, each with its poorest coverage.
+
+        Parameters
+        ----------
+        digests : sequence of str, optional
+            Ask about these only; default: all.
 
         Returns
         -------
@@ -98,12 +121,13 @@ class SongVectors:
         CacheError
             If a store can't be read.
         """
-        first, *others = (store.held() for store in self.stores)
-        for other in others:
-            first = {
-                digest: min(n, other[digest], key=_coverage) for digest, n in first.items() if digest in other
-            }
-        return first
+        opened = self.open(digests)
+        n_windows = opened.n_windows
+        if digests is None:
+            names = opened.digests.to_numpy(zero_copy_only=False).tolist()
+            return dict(zip(names, n_windows.tolist(), strict=True))
+        at = opened.places(digests)
+        return {digest: int(n_windows[i]) for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0}
 
     def matrix(self, digests: Sequence[str]) -> tuple[list[str], Vectors]:
         """Read song vectors.
@@ -126,26 +150,39 @@ class SongVectors:
         CacheError
             If a store can't be read.
         """
-        names: Sequence[str] = digests
-        if len(self.stores) > 1:
-            held = self.held()
-            names = [digest for digest in digests if digest in held]
-        found = [store.matrix(names) for store in self.stores]
-        if len(found) == 1:
-            return found[0]
-        # Another process may have dropped damaged rows meanwhile.
-        common = set.intersection(*(set(one) for one, _ in found))
-        blocks = [rows[[name in common for name in one]] for one, rows in found]
-        return [name for name in found[0][0] if name in common], np.hstack(blocks)
+        opened = self.open(digests)
+        at = opened.places(digests)
+        held = [digest for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0]
+        return held, opened.matrix(at[at >= 0])
 
+    def vector_blocks(self) -> Iterator[tuple[list[str], Vectors]]:
+        """Read every song vector, some hundred at a time, in little memory; see also `LibraryVectors.map`.
 
-def _coverage(n_windows: int) -> float:
-    return float("inf") if n_windows == WHOLE else n_windows
+        The next blocks are read and checked while you work on one. What can be done in several threads at
+        once is faster with ``open().map(work)``.
+
+        Yields
+        ------
+        digests : list of str
+            The recording of each row, in the order in which they lie on disk.
+        vectors : ndarray, shape (n, sum(blocks)), float32
+            A copy, yours to keep.
+
+        Raises
+        ------
+        DamagedEntry
+            If a vector does not match its checksum.
+        CacheError
+            If a store can't be read.
+        """
+        opened = self.open()
+        for at, vectors in opened.map(lambda at, vectors: (at, vectors.copy())):
+            yield opened.digests.take(at).to_pylist(), vectors
 
 
 def _dims(taste: Taste, parts: Sequence[tuple[str, str]], root: str | Path) -> list[int]:
     """Tell how wide each encoder's embeddings are, as a taste knows only the sum of it all."""
-    stores = list_stores(root)
+    stores = open_stores(root)
     of_fingerprint = {store.fingerprint: store.dim for store in stores}
     dims = [of_fingerprint.get(fingerprint) for _, fingerprint in parts]
     # What is not stored yet: the table knows its width, and the last one must fill the rest.

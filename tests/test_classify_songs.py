@@ -17,10 +17,10 @@ from cache import Catalog, EmbeddingStore, Recording
 from classify.calibrate import Calibration
 from classify.familiar import Familiarity
 from classify.features import SongTransform
+from classify.groups import groups_of
 from classify.songs import SongLibrary
 from classify.space import SongSpace
 from classify.taste import Taste
-from classify.vectors import SongVectors
 
 
 @pytest.fixture
@@ -77,8 +77,7 @@ def test_songs_of_an_artist_or_an_album_stay_together(tmp_path: Path) -> None:
             row("6", None, None),
         ]
     )
-    store = EmbeddingStore(tmp_path, encoder="e", fingerprint="0" * 16, dim=2)
-    groups = SongLibrary(tmp_path, SongVectors([store]))._groups()
+    groups = groups_of([d * 32 for d in "0123456"], Catalog(tmp_path).files())
     assert groups["0" * 32] == groups["1" * 32]
     assert len({groups[d * 32] for d in "023"}) == 3
     assert not groups.keys() & {d * 32 for d in "456"}
@@ -158,7 +157,7 @@ def test_one_thread_means_one_in_every_library_that_training_uses() -> None:
     code = (
         "from classify.fit import make_head, one_thread\n"
         "import threadpoolctl\n"
-        "with one_thread():\n"
+        "with one_thread('dense'):\n"
         "    make_head('dense', 0)\n"
         "    print({info['num_threads'] for info in threadpoolctl.threadpool_info()})"
     )

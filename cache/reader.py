@@ -1,0 +1,282 @@
+"""Song vectors in blocks: read as they lie on disk, checked, on all cores, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from zlib_ng.zlib_ng import crc32  # the same polynomial as zlib's, by the processor's carry-less product
+
+from cache.entry import vectors_of
+from cache.errors import DamagedEntry, lance_errors
+from cache.rows import Keys, places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+__all__ = ["VectorReader", "damaged_entries", "map_in_order"]
+
+_Task = TypeVar("_Task")
+_Result = TypeVar("_Result")
+
+# Of 12 kB each. Measured from 128 to 4096: up to 512 rows the memory of one batch serves the next, while
+# beyond that each is mapped, filled with zeros and unmapped again, at four times the cost.
+_BATCH_ROWS = 256
+_PART_ROWS = 2048  # one task of a thread, and about one fragment: 25 MB
+_TAKE_SHARE = 0.25  # picking rows one by one beats reading all up to about this share
+_MAX_THREADS = 8
+
+
+class VectorReader:
+    """The song vectors in one version of a store; later commits do not show.
+
+    May be used from several threads at once.
+
+    Parameters
+    ----------
+    found : lance.LanceDataset or None
+        The open dataset; None where nothing has ever been put.
+    uri : str
+        Where it is, for messages.
+    dim_vector : int
+        Numbers in a song vector, where there is none to ask.
+    wanted : pyarrow.StringArray, optional
+        Only these recordings, which of a large library is faster; default: all.
+
+    Attributes
+    ----------
+    digests : pyarrow.StringArray, shape (n,)
+        The recordings held, each once, in the order of their rows.
+    n_windows : ndarray, shape (n,), int32
+        How well each is covered: 0 for the whole, else windows.
+    crcs : ndarray, shape (n,), uint32
+        Checksum of each vector, its digest and its `n_windows`: an equal one means an equal vector.
+    dim_vector : int
+
+    Raises
+    ------
+    CacheError
+        If the dataset cannot be read.
+    """
+
+    def __init__(
+        self, found: Any | None, uri: str, *, dim_vector: int, wanted: pa.Array | None = None
+    ) -> None:
+        import pyarrow as pa
+
+        self._found = found
+        self._uri = uri
+        self.dim_vector: int = dim_vector
+        nothing = np.zeros(0, np.int64)
+        keys = Keys(
+            digests=pa.array([], pa.string()),
+            n_windows=nothing.astype(np.int32),
+            crcs=nothing.astype(np.uint32),
+            rows=nothing,
+        )
+        if found is not None:
+            self.dim_vector = found.schema.field("vector").type.list_size
+            with lance_errors("read", uri):
+                keys = Keys.read(found, wanted)
+        self.digests, self.n_windows, self.crcs = keys.digests, keys.n_windows, keys.crcs
+        self._rows = keys.rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def places(self, digests: Sequence[str] | pa.Array) -> NDArray[np.int64]:
+        """Tell where recordings stand in `digests`, shape (n,), int64; -1 for those not held."""
+        import pyarrow as pa
+
+        wanted = digests if isinstance(digests, pa.Array) else pa.array(digests, pa.string())
+        return places(wanted, self.digests)
+
+    def parts(self, at: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
+        """Cut a read into tasks.
+
+        Parameters
+        ----------
+        at : ndarray, shape (n,), int64, optional
+            Places in `digests`, rising; default: all.
+
+        Returns
+        -------
+        list of ndarray, shape (up to 2048,), int64
+            One after the other they are `at`.
+        """
+        wanted = np.arange(len(self)) if at is None else at
+        return [wanted[start : start + _PART_ROWS] for start in range(0, len(wanted), _PART_ROWS)]
+
+    def read(self, part: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Read song vectors a few at a time.
+
+        Parameters
+        ----------
+        part : ndarray, shape (n,), int64
+            Places in `digests`, rising; one of `parts`.
+
+        Yields
+        ------
+        at : ndarray, shape (m,), int64
+            The next m of `part`, up to 256.
+        vectors : ndarray, shape (m, dim_vector), float32
+            Read-only; good until the next ones are asked for.
+
+        Raises
+        ------
+        DamagedEntry
+            If a vector does not match its checksum; the message names the digests.
+        CacheError
+            If the dataset cannot be read.
+        """
+        for at, vectors in self._batches(part):
+            damaged = self._damaged_among(at, vectors)
+            if damaged:
+                raise damaged_entries(self._uri, damaged)
+            yield at, vectors
+
+    def matrix(self, at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read song vectors into one array.
+
+        Parameters
+        ----------
+        at : ndarray, shape (n,), int64
+            Places in `digests`, any order, repeats allowed.
+
+        Returns
+        -------
+        ndarray, shape (n, dim_vector), float32
+
+        Raises
+        ------
+        DamagedEntry, CacheError
+            As `read`; the message counts all that are damaged.
+        """
+        once, where = np.unique(at, return_inverse=True)
+        vectors = np.empty((len(at), self.dim_vector), np.float32)
+        # Each vector is written once, to where it stands first, so that the library is in memory once.
+        first = np.full(len(once), -1)
+        first[where[::-1]] = np.arange(len(at))[::-1]
+
+        def fill(part: NDArray[np.int64]) -> list[str]:
+            damaged: list[str] = []
+            for some, rows in self._batches(part):
+                damaged += self._damaged_among(some, rows)
+                vectors[first[np.searchsorted(once, some)]] = rows
+            return damaged
+
+        damaged = [name for names in map_in_order(fill, self.parts(once)) for name in names]
+        if damaged:
+            raise damaged_entries(self._uri, damaged)
+        again = np.flatnonzero(first[where] != np.arange(len(at)))
+        vectors[again] = vectors[first[where[again]]]
+        return vectors
+
+    def _batches(self, part: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        if not len(part):
+            return
+        rows = self._rows[part]
+        start, stop = int(rows[0]), int(rows[-1]) + 1
+        with lance_errors("read", self._uri):
+            if len(rows) <= _TAKE_SHARE * (stop - start):
+                for i in range(0, len(rows), _BATCH_ROWS):
+                    some = self._found.take(rows[i : i + _BATCH_ROWS].tolist(), columns=["vector"])  # type: ignore[union-attr]
+                    yield part[i : i + _BATCH_ROWS], vectors_of(some["vector"].combine_chunks())
+                return
+            scan = self._found.scanner(  # type: ignore[union-attr]
+                columns=["vector"],
+                offset=start,
+                limit=stop - start,
+                batch_size=_BATCH_ROWS,
+                batch_readahead=2,
+                fragment_readahead=1,  # the next part is another thread's
+                scan_in_order=True,
+            )
+            done = 0
+            for batch in scan.to_batches():
+                wanted = rows[done : done + len(batch)]
+                wanted = wanted[: np.searchsorted(wanted, start + len(batch))] - start
+                some_at = part[done : done + len(wanted)]
+                done, start = done + len(wanted), start + len(batch)
+                if len(wanted):
+                    vectors = vectors_of(batch["vector"])
+                    yield some_at, vectors if len(wanted) == len(batch) else vectors[wanted]
+
+    def _damaged_among(self, at: NDArray[np.int64], vectors: NDArray[np.float32]) -> list[str]:
+        """Name the recordings whose vector is not the one that was put."""
+        names = self.digests.take(at).cast("binary").to_pylist()
+        keys = zip(names, self.n_windows[at].tolist(), strict=True)
+        width = vectors.strides[0]
+        # Views of the bytes, not copies; one row after the other, since each has its own checksum.
+        data = vectors.reshape(-1).view(np.uint8).data
+        rows = (data[start : start + width] for start in range(0, len(data), width))
+        crcs = [crc32(row, crc32(b"%b %d" % key)) for row, key in zip(rows, keys, strict=True)]
+        wrong = np.flatnonzero(np.array(crcs, np.uint32) != self.crcs[at])
+        return [names[i].decode() for i in wrong]
+
+
+def damaged_entries(uri: str, digests: Sequence[str]) -> DamagedEntry:
+    """Say which entries are damaged and what to do; the error is returned, not raised."""
+    named = ", ".join(digests[:3]) + (", ..." if len(digests) > 3 else "")
+    what = "entry does" if len(digests) == 1 else "entries do"
+    return DamagedEntry(
+        f"{len(digests)} {what} not match the checksum in the cache at {uri}: {named}; "
+        "run `sevensongs cache prune` to drop what is damaged and `sevensongs embed` to make "
+        "it anew"
+    )
+
+
+def map_in_order(
+    work: Callable[[_Task], _Result], tasks: Iterable[_Task], *, n_threads: int | None = None
+) -> Iterator[_Result]:
+    """Work through tasks in a few threads; what they give comes in the tasks' order.
+
+    Parameters
+    ----------
+    work : callable
+        Called in several threads at once; worth it where it releases the GIL, as reading, checksums and
+        matrix products do.
+    tasks : iterable
+        Only a few more are begun than are asked for, so memory is bounded.
+    n_threads : int, optional
+        Default: the cores that we may use, 8 at most.
+
+    Yields
+    ------
+    What `work` returns.
+
+    Raises
+    ------
+    Exception
+        What `work` raises, after the tasks under way have ended.
+    """
+    todo = list(tasks)
+    n_workers = min(len(todo), n_threads or min(_n_cores(), _MAX_THREADS))
+    if n_workers <= 1:
+        yield from map(work, todo)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(n_workers) as pool:
+        waiting = deque(pool.submit(work, task) for task in todo[: 2 * n_workers])
+        try:
+            for task in todo[2 * n_workers :]:
+                yield waiting.popleft().result()
+                waiting.append(pool.submit(work, task))
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _n_cores() -> int:
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
