@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from classify.features import LabelledSongs, SongTransform
     from classify.fit import fit_taste
     from classify.library import ScoredSong, Scores, Trained, evaluate, score, train
+    from classify.neighbours import Similars, SimilarSong, similar
     from classify.space import SongSpace
     from classify.taste import Taste
 
@@ -26,6 +27,8 @@ __all__ = [
     "SameSongError",
     "ScoredSong",
     "Scores",
+    "SimilarSong",
+    "Similars",
     "SongSpace",
     "SongTransform",
     "Taste",
@@ -37,6 +40,7 @@ __all__ = [
     "fit_taste",
     "sample_unlabelled",
     "score",
+    "similar",
     "train",
 ]
 
@@ -49,6 +53,8 @@ _HOMES = {
     "SameSongError": "classify.errors",
     "ScoredSong": "classify.library",
     "Scores": "classify.library",
+    "SimilarSong": "classify.neighbours",
+    "Similars": "classify.neighbours",
     "SongSpace": "classify.space",
     "SongTransform": "classify.features",
     "Taste": "classify.taste",
@@ -60,6 +66,7 @@ _HOMES = {
     "fit_taste": "classify.fit",
     "sample_unlabelled": "classify.examples",
     "score": "classify.library",
+    "similar": "classify.neighbours",
     "train": "classify.library",
 }
 

@@ -16,6 +16,7 @@ import typer
 
 from classify.cli_cache import cache_app
 from classify.cli_options import AsJson, EncoderOption, Paths, WorkersOption, known_coverage
+from classify.cli_similar import similar
 from classify.cli_taste import evaluate, score, train
 from classify.console import end, print_json, print_text, reports_errors, require_songs, say_failures
 from classify.words import demo_story
@@ -87,7 +88,7 @@ def embed(
             "--coverage",
             metavar="scan|full|N",
             callback=known_coverage,
-            help="Twelve windows a song, all of it, or N windows.",
+            help="Twelve windows a song (YAMNet: eight), all of it, or N windows.",
         ),
     ] = "scan",
     workers: WorkersOption = None,
@@ -132,7 +133,7 @@ def embed(
     end(report.failed)
 
 
-for _command in (train, score, evaluate):
+for _command in (train, score, evaluate, similar):
     app.command()(_command)
 
 

@@ -1,0 +1,238 @@
+"""Songs that sound like one song: the nearest in the cached library, copies folded together."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache import Recording, default_root
+from classify.duplicates import MAX_APART
+from classify.errors import ClassifyError, LabelError
+from classify.examples import sample_unlabelled
+from classify.features import FloatArray, Vectors
+from classify.groups import album_of
+from classify.song_files import SongFiles
+from classify.songs import SongLibrary, Tell
+from classify.space import SongSpace
+from embed import Failure, prepare_encoders
+
+__all__ = ["SimilarSong", "Similars", "similar"]
+
+# So many of the nearest are kept for each song that is asked for: copies and full albums are passed over.
+_SPARE = 20
+_MIN_KEPT = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarSong:
+    """A song and how near it is.
+
+    Attributes
+    ----------
+    similarity : float
+        Cosine of the angle between the songs, both taken relative to the library's mean: 1 for the same
+        music, about 0 for songs that have nothing in common, below 0 for opposites.
+    copies : tuple of str
+        Paths of the same music: other files of the recording, and other rips of it.
+    """
+
+    path: str
+    similarity: float
+    duration_s: float | None
+    artist: str | None
+    title: str | None
+    copies: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Similars:
+    """Songs, nearest first; other files of the song that was asked about; the files that failed."""
+
+    songs: tuple[SimilarSong, ...]
+    copies: tuple[str, ...]
+    failed: tuple[Failure, ...]
+
+
+def similar(
+    path: str | os.PathLike[str],
+    *,
+    top: int = 10,
+    per_album: int | None = 2,
+    encoder: str = "musicnn",
+    root: str | Path | None = None,
+    workers: int | None = None,
+    progress: Tell | None = None,
+) -> Similars:
+    """Find the cached songs that are nearest to one song.
+
+    Every song is compared, a block at a time: there is no index that could be out of date, and memory does
+    not grow with the library.
+
+    Parameters
+    ----------
+    path : path
+        An audio file; it is embedded where that has not been done.
+    top : int
+        At most so many songs.
+    per_album : int, optional
+        At most so many songs of one album, as tags and folders tell; None: any number.
+    encoder : str
+        See `embed.ENCODERS`; several joined by +.
+    root, workers, progress
+        As for `classify.train`.
+
+    Returns
+    -------
+    Similars
+        Near-identical songs are one, with the others as its `copies`. Files that have gone are left out.
+
+    Raises
+    ------
+    LabelError
+        If `path` is no single song that can be used.
+    ClassifyError
+        If no other song is embedded.
+    EmbedError, CacheError
+    """
+    base = default_root() if root is None else root
+    library = SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
+    failed = library.embed_missing([path], workers, progress)
+    asked = library.digests([path])
+    if len(asked) != 1:
+        why = f": {failed[0].error}" if failed else ""
+        raise LabelError(f"{os.fspath(path)} holds {len(asked)} songs that can be used; one is needed{why}")
+    files = library.files()
+    usual = sample_unlabelled(files.digests, exclude=asked)
+    if not usual:
+        raise ClassifyError(
+            f"no other song is embedded with {library.encoder}: run 'sevensongs embed --encoder "
+            f"{library.encoder} PATH' on your library"
+        )
+    usual_vectors = library.vectors.matrix(usual)[1]
+    space = SongSpace.fit(usual_vectors, blocks=library.blocks)
+    query = space.standardise(library.vectors.matrix(asked)[1])[0]
+    near = _nearest(files, space, query, k=max(_MIN_KEPT, _SPARE * top))
+    limit = _copy_limit(space.standardise(usual_vectors))
+    folder = _Folder(limit=limit, query=query, top=top, per_album=per_album, asked=os.path.abspath(path))
+    for i, rows in _files_of(files, near.at):
+        folder.take(near.standardised[i], float(near.similarities[i]), rows)
+    return Similars(songs=folder.songs(), copies=tuple(folder.of_query), failed=failed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Near:
+    """Songs: places in `LibraryVectors` (n,), similarities (n,) and standardised vectors (n, dim)."""
+
+    at: NDArray[np.int64]
+    similarities: FloatArray
+    standardised: Vectors
+
+    def best(self, k: int) -> _Near:
+        """Return the `k` nearest; of equally near ones those that were stored first."""
+        order = np.lexsort((self.at, -self.similarities))[:k]
+        return _Near(
+            at=self.at[order], similarities=self.similarities[order], standardised=self.standardised[order]
+        )
+
+    def joined(self, other: _Near) -> _Near:
+        """Return both together."""
+        return _Near(
+            at=np.concatenate([self.at, other.at]),
+            similarities=np.concatenate([self.similarities, other.similarities]),
+            standardised=np.concatenate([self.standardised, other.standardised]),
+        )
+
+
+def _nearest(files: SongFiles, space: SongSpace, query: Vectors, *, k: int) -> _Near:
+    """Keep the `k` songs nearest to the query (dim,)."""
+
+    def nearest_of(at: NDArray[np.int64], vectors: Vectors) -> _Near:
+        rows = space.standardise(vectors)
+        return _Near(at=at, similarities=_cosines(rows, query), standardised=rows).best(k)
+
+    nothing = np.zeros((0, space.dim), np.float32)
+    best = _Near(at=np.zeros(0, np.int64), similarities=np.zeros(0), standardised=nothing)
+    for block in files.vectors.map(nearest_of, np.unique(files.at)):
+        best = best.joined(block).best(k)
+    return best
+
+
+def _files_of(files: SongFiles, at: NDArray[np.int64]) -> Iterator[tuple[int, list[Recording]]]:
+    """Yield the index of each place, in their order, with the files that are still there."""
+    which = np.flatnonzero(np.isin(files.at, at))
+    by_place: dict[int, list[Recording]] = defaultdict(list)
+    for place, row in zip(files.at[which].tolist(), files.recordings(which), strict=True):
+        if os.path.exists(row.path):
+            by_place[place].append(row)
+    for i, place in enumerate(at.tolist()):
+        if place in by_place:
+            yield i, by_place[place]
+
+
+def _cosines(rows: Vectors, query: Vectors) -> FloatArray:
+    """Return the cosine of each row (n, dim) with the query (dim,); 0 for a row of zeros."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows).astype(np.float64) * float(query @ query))
+    products = np.einsum("ij,j->i", rows, query).astype(np.float64)
+    return np.asarray(np.clip(products / np.where(lengths > 0, lengths, 1), -1, 1))
+
+
+def _copy_limit(standardised: Vectors) -> float:
+    """Return the squared distance up to which two songs are one; see `classify.duplicates`."""
+    return MAX_APART * float(np.median(np.square(standardised, dtype=np.float64).sum(axis=1)))
+
+
+@dataclass(kw_only=True)
+class _Folder:
+    """Takes songs, nearest first: folds copies, and passes over songs of albums that are full."""
+
+    limit: float
+    query: Vectors
+    top: int
+    per_album: int | None
+    asked: str
+    of_query: list[str] = field(default_factory=list)
+    _chosen: list[tuple[Recording, float]] = field(default_factory=list)
+    _vectors: list[Vectors] = field(default_factory=list)
+    _copies: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
+    _albums: Counter[str] = field(default_factory=Counter)
+
+    def take(self, standardised: Vectors, similarity: float, files: Sequence[Recording]) -> None:
+        """Take the song (dim,) that is in `files`, of which there is at least one."""
+        if _apart(standardised, self.query) <= self.limit:
+            self.of_query += [row.path for row in files if row.path != self.asked]
+            return
+        for i, known in enumerate(self._vectors):
+            if _apart(standardised, known) <= self.limit:
+                self._copies[i] += [row.path for row in files]
+                return
+        album = album_of(files[0])
+        full = album is not None and self.per_album is not None and self._albums[album] >= self.per_album
+        if len(self._chosen) < self.top and not full:
+            self._copies[len(self._chosen)] += [row.path for row in files[1:]]
+            self._chosen.append((files[0], similarity))
+            self._vectors.append(standardised)
+            self._albums.update([album] if album else [])
+
+    def songs(self) -> tuple[SimilarSong, ...]:
+        """Return the chosen ones, nearest first."""
+        return tuple(
+            SimilarSong(
+                path=row.path,
+                similarity=similarity,
+                duration_s=row.duration_s,
+                artist=row.artist,
+                title=row.title,
+                copies=tuple(self._copies[i]),
+            )
+            for i, (row, similarity) in enumerate(self._chosen)
+        )
+
+
+def _apart(a: Vectors, b: Vectors) -> float:
+    return float(np.square(a.astype(np.float64) - b).sum())
