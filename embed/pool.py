@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from types import FrameType
 from typing import Any
 
 from joblib import cpu_count
@@ -164,11 +165,39 @@ def _interrupts_blocked() -> Iterator[None]:
         return
     # Python's own tracker of resources, at its start, takes SIGINT out of the mask: have it started before.
     resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with _interrupts_put_off():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Act on signals that end the run only afterwards.
+
+    This thread's mask does not keep them away: another thread takes them, and Python raises here all the
+    same. A worker that is half started then prints a traceback, or the interrupt is lost inside the pool.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # where Python never raises them
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    handlers = {
+        number: signal.signal(number, lambda *signalled: came.append(signalled))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if callable(signal.getsignal(number))
+    }
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for came_first, frame in came[:1]:
+        then = handlers[signal.Signals(came_first)]
+        if callable(then):
+            then(came_first, frame)
 
 
 def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
