@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +9,8 @@ from numpy.typing import NDArray
 from classify.examples import DISLIKE, LIKE, Examples
 from classify.features import FloatArray, SongTransform, Vectors
 from classify.holdout import HeldOut, Ranker, cross_fit
+from classify.learners import Logistic
 from classify.resample import interval90, resampled_means
-
-if TYPE_CHECKING:
-    from classify.heads import Head
 
 __all__ = ["Baseline", "compare_baselines"]
 
@@ -109,7 +106,6 @@ def _cosine_ranker(
 
 def _tutorial_ranker(vectors: Vectors, labels: NDArray[np.int_]) -> Ranker:
     """Rank the way tutorials do: everything fitted on the few labelled songs."""
-    from classify.heads import LogisticHead
 
     def rank(train: NDArray[np.intp]) -> FloatArray:
         labelled = train[labels[train] != 0]
@@ -117,7 +113,8 @@ def _tutorial_ranker(vectors: Vectors, labels: NDArray[np.int_]) -> Ranker:
         if is_like.all():
             return np.full(len(vectors), np.nan)
         standard = SongTransform.fit(vectors[labelled])
-        model: Head = LogisticHead(C=1.0).fit(standard(vectors[labelled]), is_like)
-        return model.decision_function(standard(vectors))
+        rows = standard(vectors).astype(np.float64)
+        model = Logistic(C=1.0).fit(rows[labelled], is_like, np.ones(len(labelled)))
+        return model.decision_function(rows)
 
     return rank

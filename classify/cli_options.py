@@ -25,10 +25,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 def known_encoder(name: str | None) -> str | None:
     """Refuse a name that is no encoder's, as a wrong argument."""
+    if name is None:
+        return None
     from embed import EncoderError, encoder_name
 
     try:
-        return None if name is None else encoder_name(name)
+        return encoder_name(name)
     except EncoderError as error:
         raise typer.BadParameter(str(error)) from error
 

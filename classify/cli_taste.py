@@ -147,7 +147,7 @@ def score(
     Example: sevensongs score --top 50 --format m3u8 -o discover.m3u8
     """
     from classify.library import score as score_songs
-    from classify.output import FORMATS, render, write_text
+    from classify.output import FORMATS, fields_of, render, write_text
     from classify.progress import progress_bar
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
@@ -166,7 +166,7 @@ def score(
     if chosen == "table":
         rows = table_rows(scores.songs)
     else:
-        rows = [asdict(song) for song in scores.songs] + [asdict(failure) for failure in scores.failed]
+        rows = fields_of(scores.songs) + fields_of(scores.failed)
     text = render(rows, chosen)
     if output:
         write_text(output, text)

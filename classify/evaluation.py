@@ -140,7 +140,7 @@ def evaluate_taste(
     VectorError
         If dimensions differ or a value is not finite.
     """
-    with one_thread():
+    with one_thread(head):
         library = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)
         if space is None:
             space, library = fit_space(library, blocks)
@@ -153,11 +153,11 @@ def _evaluate_taste(
 ) -> Evaluation:
     examples = library.take(library.is_like | library.is_negative)
     examples = examples.take(thin_out(examples, MAX_NEGATIVES))
-    rows, make = space(examples.vectors), make_head(head, seed)
-    ranker = head_ranker(make, rows, examples.labels)
+    rows, learner = space(examples.vectors), make_head(head, seed)
+    ranker = head_ranker(learner, rows, examples.labels)
     held_out = _cross_fit(examples, ranker, seed)
     n_permutations = _PERMUTATIONS_DENSE if head == "dense" else _PERMUTATIONS
-    chance = permutation_test(examples, rows, make, n_permutations=n_permutations, seed=seed)
+    chance = permutation_test(examples, rows, learner, n_permutations=n_permutations, seed=seed)
     interval, p_value = bootstrap_auc(held_out, seed=seed), None if chance is None else chance.p
     can_tell = interval[0] > _CHANCE and p_value is not None and p_value <= MAX_P
     n_like, n_groups = int(examples.is_like.sum()), len(np.unique(held_out.like_groups))

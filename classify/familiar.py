@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 from classify.duplicates import MAX_APART
 from classify.errors import TasteError
 from classify.features import FloatArray, Vectors
-from classify.sketch import N_BUCKETS, sketch, squared_distances
+from classify.rowwise import RowMatrix
+from classify.sketch import N_BUCKETS, sketch
 
 __all__ = ["Familiarity"]
 
@@ -21,7 +23,8 @@ _SLACK = 1.3
 _MIN_KNOWN = 10
 """A library of fewer is no picture of music: a fifth of new songs, or more, would be far from it."""
 _NOTHING_KNOWN = float(np.finfo(np.float32).max)
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE = 48
+_FEW = 64
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,23 +104,67 @@ class Familiarity:
         found = np.full(len(standardised), np.inf)
         for start in range(0, len(standardised) if len(self.known) else 0, _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
-            apart = squared_distances(sketch(standardised[part]), self.known)
-            found[part] = apart.min(axis=1) / standardised.shape[1]
+            rows = sketch(standardised[part]).astype(np.float64)
+            found[part] = self._nearest(rows, self._all) / standardised.shape[1]
         return found
+
+    @staticmethod
+    def _nearest(rows: FloatArray, known: "_Known") -> FloatArray:
+        """Return the squared distances of sketches to the nearest known one, shape (n,)."""
+        apart = known.inner(rows)  # (n, n_known)
+        apart += known.squares
+        return np.asarray(np.maximum(apart.min(axis=1) + np.vecdot(rows, rows), 0))
+
+    @cached_property
+    def _all(self) -> "_Known":
+        return _Known.of(self.known)
+
+    @cached_property
+    def _few(self) -> "_Known":
+        return _Known.of(self.known[:_FEW])
 
     def is_far(self, standardised: Vectors) -> NDArray[np.bool_]:
         """Return which songs are unlike all that is known, shape (n,), bool."""
-        if not self.tells:
-            return np.zeros(len(standardised), dtype=np.bool_)
-        return self.distances(standardised) > self.limit
+        return self.is_far_sketch(sketch(standardised), standardised.shape[1])
+
+    def is_far_sketch(self, sketches: Vectors, n_numbers: int) -> NDArray[np.bool_]:
+        """Do the same from sketches, shape (n, 256), of songs of so many numbers."""
+        far = np.full(len(sketches), self.tells)
+        if not (self.tells and len(self.known)):
+            return far
+        # Most music is near enough to one of a few, and need not be compared with all.
+        for known in (self._few, self._all):
+            still = np.flatnonzero(far)
+            for start in range(0, len(still), _ROWS_AT_ONCE):
+                some = still[start : start + _ROWS_AT_ONCE]
+                nearest = self._nearest(sketches[some].astype(np.float64), known)
+                far[some] = nearest / n_numbers > self.limit
+        return far
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Known:
+    """Known sketches, arranged for comparing with."""
+
+    inner: RowMatrix
+    squares: FloatArray
+
+    @classmethod
+    def of(cls, sketches: Vectors) -> "_Known":
+        return cls(
+            inner=RowMatrix(-2 * sketches.T.astype(np.float64)),
+            squares=np.asarray(np.square(sketches, dtype=np.float64).sum(axis=1)),
+        )
 
 
 def _distances_within(known: Vectors) -> FloatArray:
     """Return how far songs have their nearest other one; a copy of a song is no other one."""
     if not len(known):
         return np.zeros(0)
-    apart = squared_distances(known, known)
-    apart[apart <= MAX_APART * np.median(np.square(known, dtype=np.float64).sum(axis=1))] = np.inf
+    rows = known.astype(np.float64)
+    squares = np.vecdot(rows, rows)
+    apart = squares[:, np.newaxis] + squares - 2 * rows @ rows.T
+    apart[apart <= MAX_APART * np.median(squares)] = np.inf
     np.fill_diagonal(apart, np.inf)
     nearest = apart.min(axis=1)
     return np.asarray(nearest[np.isfinite(nearest)])

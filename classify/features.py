@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from classify.errors import VectorError
 
-__all__ = ["FloatArray", "LabelledSongs", "SongTransform", "Vectors", "check_vectors"]
+__all__ = ["FloatArray", "LabelledSongs", "SongTransform", "Vectors", "as_rows"]
+__all__ += ["check_vectors"]
 
 Vectors = NDArray[np.float32]
 FloatArray = NDArray[np.float64]
@@ -16,7 +17,8 @@ FloatArray = NDArray[np.float64]
 # Relative to a channel's own size. float32 keeps 7 digits, so a smaller spread is rounding noise,
 # and dividing by it would blow that noise up to unit variance.
 _FLAT = 1e-6
-_ROWS_AT_ONCE = 1024  # bounds the float64 copies to some 25 MB at 3012 dimensions
+_ALL = slice(None)
+_ROWS_AT_ONCE = 32  # they stay in the processor's cache
 
 
 def check_vectors(vectors: NDArray[Any], *, what: str = "song vectors") -> Vectors:
@@ -38,14 +40,7 @@ def check_vectors(vectors: NDArray[Any], *, what: str = "song vectors") -> Vecto
     VectorError
         If they are not a matrix, have no column, or hold a value that is not finite in float32.
     """
-    array = np.asarray(vectors)
-    if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiu":
-        raise VectorError(
-            f"{what} have shape {array.shape} and type {array.dtype}; a matrix of numbers "
-            "(songs, dimensions) is needed: write vectors[None, :] for one song"
-        )
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, reported below
-        rows: Vectors = array.astype(np.float32, copy=False)
+    rows = as_rows(vectors, what=what)
     # A sum is non-finite when a term is (or when it overflows: hence the slow second look).
     with np.errstate(over="ignore", invalid="ignore"):
         suspects = np.flatnonzero(~np.isfinite(rows.sum(axis=1)))
@@ -56,6 +51,35 @@ def check_vectors(vectors: NDArray[Any], *, what: str = "song vectors") -> Vecto
             f"row {bad[0]}; embed that song again ('sevensongs cache verify' finds damage)"
         )
     return rows
+
+
+def as_rows(vectors: NDArray[Any], *, what: str = "song vectors") -> Vectors:
+    """Return song vectors as float32 rows without a look at their values.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, dim), any real dtype
+        One song a row. float32 input is not copied.
+    what : str
+        What to call them in the message.
+
+    Returns
+    -------
+    ndarray, shape (n, dim), float32
+
+    Raises
+    ------
+    VectorError
+        If they are not a matrix, or have no column.
+    """
+    array = np.asarray(vectors)
+    if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiu":
+        raise VectorError(
+            f"{what} have shape {array.shape} and type {array.dtype}; a matrix of numbers "
+            "(songs, dimensions) is needed: write vectors[None, :] for one song"
+        )
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is not finite
+        return array.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -157,10 +181,15 @@ class SongTransform:
         rows = check_vectors(library, what="library vectors")
         if not len(rows):
             raise VectorError("the library has 0 songs; a transform needs at least 1")
-        mean = rows.mean(axis=0, dtype=np.float64)  # (dim,)
-        squares = np.zeros_like(mean)
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            squares += np.square(rows[start : start + _ROWS_AT_ONCE] - mean).sum(axis=0)
+        mean, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+        parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(rows), _ROWS_AT_ONCE)]
+        for part in parts:
+            mean += rows[part].astype(np.float64).sum(axis=0)
+        mean /= len(rows)
+        for part in parts:
+            centred = rows[part].astype(np.float64)
+            centred -= mean
+            squares += np.square(centred, out=centred).sum(axis=0)
         scale = np.sqrt(squares / len(rows))
         size = np.sqrt(np.square(mean) + np.square(scale))
         # The tiny absolute floor keeps the division inside float32's normal range.
@@ -192,14 +221,31 @@ class SongTransform:
             If the shape does not fit or a value is not finite.
         """
         rows = check_vectors(vectors)
+        self.require_width(rows)
+        standard = np.array(rows, order="C")
+        with np.errstate(over="ignore"):
+            self.standardise(standard)
+        # Values far outside anything a song can give overflow to infinity; the largest float says
+        # "very far" as well, and keeps every score a number.
+        limit = np.finfo(np.float32).max
+        return np.clip(standard, -limit, limit, out=standard)
+
+    def require_width(self, rows: Vectors) -> None:
+        """Refuse rows, shape (n, any), of another width than the library's by a VectorError."""
         if rows.shape[1] != self.dim:
             raise VectorError(
                 f"song vectors have {rows.shape[1]} numbers, the transform was fitted on "
                 f"{self.dim}; use vectors of the encoder that the taste was trained on"
             )
-        with np.errstate(over="ignore"):
-            standard: Vectors = (rows - self.mean) / self.scale
-        # Values far outside anything a song can give would overflow to inf; the largest float says
-        # "very far" as well, and keeps every score a number.
-        limit = np.finfo(np.float32).max
-        return np.clip(standard, -limit, limit, out=standard)
+
+    def standardise(self, rows: Vectors, columns: slice = _ALL) -> None:
+        """Standardise rows in place, checked ones; what is beyond float32 becomes infinite.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n, n_columns), float32
+        columns : slice, optional
+            Which columns of song vectors these are.
+        """
+        np.subtract(rows, self.mean[columns], out=rows)
+        np.divide(rows, self.scale[columns], out=rows)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +23,9 @@ from classify.examples import (
 from classify.familiar import Familiarity
 from classify.features import FloatArray, LabelledSongs
 from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
+from classify.learners import LEARNERS, Dense, Learner
 from classify.spies import SpyDecisions, send_spies
 from classify.taste import Taste
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from classify.heads import Head
 
 __all__ = ["DEFAULT_HEAD", "choose_head", "fit_taste", "head_ranker", "make_head", "note_on", "one_thread"]
 __all__ += ["thin_out"]
@@ -74,7 +69,7 @@ def fit_taste(
     blocks : sequence of int, optional
         Widths of the parts of a composite's song vectors.
     head : str
-        A name in `classify.heads.HEADS`, or ``auto``, see `choose_head`.
+        A name in `classify.learners.LEARNERS`, or ``auto``, see `choose_head`.
     seed : int
         In [0, 2**63). The same songs and seed give the same taste bit for bit, in whatever order
         the songs come.
@@ -95,7 +90,7 @@ def fit_taste(
     VectorError
         If dimensions differ or a value is not finite.
     """
-    with one_thread():
+    with one_thread(head):
         examples = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)
         head = choose_head(head)
         return _fit_taste(
@@ -112,7 +107,7 @@ def fit_taste(
 
 def _fit_taste(
     library: Examples,
-    make: "Callable[[], Head]",
+    learner: Learner,
     *,
     encoder: str,
     fingerprint: str,
@@ -124,27 +119,24 @@ def _fit_taste(
     space, library = fit_space(library, blocks)
     standardised = space.standardise(library.vectors)
     used = library.is_like | library.is_negative
-    examples, rows = library.take(used), space.place(standardised[used])
+    examples, rows = library.take(used), space(library.vectors[used])
 
     few = thin_out(examples, MAX_HELD_OUT_NEGATIVES)
-    held_out = cross_fit(
-        examples.take(few),
-        head_ranker(make, rows[few], examples.labels[few]),
-        max_like_folds=MAX_LIKE_FOLDS,
-        seed=seed,
-    )
+    some, (shared, places) = examples.take(few), learner.shared(rows[few])
+    ranker = head_ranker(shared, places, some.labels)
+    held_out = cross_fit(some, ranker, max_like_folds=MAX_LIKE_FOLDS, seed=seed)
     interval = None if held_out is None else bootstrap_auc(held_out, seed=seed)
     familiarity = Familiarity.fit(standardised, keep=np.flatnonzero(library.labels != UNLABELLED))
-    fitted = make().fit(rows, examples.is_like, example_weights(examples.labels))
+    fitted = learner.fit(rows, examples.is_like, example_weights(examples.labels))
     return Taste(
         encoder=encoder,
         fingerprint=fingerprint,
         head=head,
         space=space,
         familiarity=familiarity,
-        layers=tuple(fitted.layers()),
+        layers=fitted.layers,
         activation=fitted.activation,
-        calibration=_calibrate(held_out, send_spies(examples.take(few), rows[few], make, seed=seed)),
+        calibration=_calibrate(held_out, send_spies(some, places, shared, seed=seed)),
         likes=examples.digests_where(examples.labels == LIKE),
         dislikes=examples.digests_where(examples.labels == DISLIKE),
         unlabelled=examples.digests_where(examples.labels == UNLABELLED),
@@ -154,20 +146,21 @@ def _fit_taste(
         note=note_on(examples, held_out) if familiarity.tells else _FEW_KNOWN,
         seed=seed,
         created_at=created_at or datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=_versions(),
+        versions=_versions(head),
     )
 
 
-def one_thread() -> AbstractContextManager[object]:
-    """Return a context in which BLAS and OpenMP use one thread.
+def one_thread(head: str = DEFAULT_HEAD) -> AbstractContextManager[object]:
+    """Return a context in which BLAS and OpenMP use one thread while a head is trained.
 
     The matrices are small: a second thread costs more than it brings (three times the time for the
     dense head on two cores), and the bits of a taste would depend on how many cores there are.
     """
     from threadpoolctl import threadpool_limits
 
-    # Only libraries that are loaded can be limited, and scikit-learn brings BLAS and OpenMP of its own.
-    import classify.heads  # noqa: F401
+    if head == "dense":
+        # Only libraries that are loaded can be limited, and scikit-learn brings BLAS and OpenMP of its own.
+        import sklearn.neural_network  # noqa: F401
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=1)
     return limits
@@ -182,43 +175,38 @@ def choose_head(name: str) -> str:
     return "kernel" if name == "auto" else name
 
 
-def make_head(name: str, seed: int) -> "Callable[[], Head]":
-    """Return a maker of unfitted heads.
+def make_head(name: str, seed: int) -> Learner:
+    """Return the settings of a head that is to be trained.
 
     Parameters
     ----------
     name : str
-        A name in `classify.heads.HEADS`.
+        A name in `classify.learners.LEARNERS`.
     seed : int
-        Given to heads that start at random.
+        Given to a head that starts at random.
 
     Returns
     -------
-    callable
-        Takes nothing and returns a new head.
+    Learner
 
     Raises
     ------
     LabelError
         If there is no such head.
     """
-    from classify.heads import HEADS
-
-    if name not in HEADS:
-        raise LabelError(f"there is no head {name!r}; choose one of auto, {', '.join(HEADS)}")
-    kind = HEADS[name]
+    if name not in LEARNERS:
+        raise LabelError(f"there is no head {name!r}; choose one of auto, {', '.join(LEARNERS)}")
     # scikit-learn takes 32 bits
-    settings = {"random_state": seed % 2**32} if "random_state" in kind().get_params() else {}
-    return lambda: kind(**settings)
+    return Dense(random_state=seed % 2**32) if name == "dense" else LEARNERS[name]()
 
 
-def head_ranker(make: "Callable[[], Head]", rows: FloatArray, labels: NDArray[np.int_]) -> Ranker:
-    """Return a function that fits a head on some rows and decides on all.
+def head_ranker(head: Learner, rows: FloatArray, labels: NDArray[np.int_]) -> Ranker:
+    """Return a function that trains a head on some rows and decides on all.
 
     Parameters
     ----------
-    make : callable
-        Makes an unfitted head.
+    head : Learner
+        Trained anew each time.
     rows : ndarray, shape (n, n_axes), float64
         Songs in song space.
     labels : ndarray, shape (n,), int
@@ -229,7 +217,7 @@ def head_ranker(make: "Callable[[], Head]", rows: FloatArray, labels: NDArray[np
     callable
         From indices of rows to decisions, shape (n,).
     """
-    head, shared = make().shared(rows)
+    head, shared = head.shared(rows)
 
     def rank(train: NDArray[np.intp]) -> FloatArray:
         chosen = labels[train]
@@ -291,9 +279,9 @@ def _unsure(held_out: HeldOut | None, interval: tuple[float, float] | None) -> t
     return unsure_band(*n_groups)
 
 
-def _versions() -> dict[str, str]:
+def _versions(head: str) -> dict[str, str]:
     versions = {"python": platform.python_version()}
-    for name in ("sevensongs", "numpy", "scikit-learn"):
+    for name in ("sevensongs", "numpy", *(["scikit-learn"] if head == "dense" else [])):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:  # run from a checkout without installing

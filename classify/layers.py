@@ -8,15 +8,21 @@ import numpy as np
 from classify.errors import TasteError
 from classify.features import FloatArray
 
-__all__ = ["ACTIVATIONS", "MAX_WEIGHTS", "Activation", "Layer", "check_layers", "rowwise_product"]
+__all__ = ["ACTIVATIONS", "MAX_WEIGHTS", "Activation", "Layer", "check_layers"]
 
 Layer = tuple[FloatArray, FloatArray]
 Activation = Literal["relu", "exp"]
 
+
+def _exp(hidden: FloatArray) -> FloatArray:
+    capped = np.minimum(hidden, 0)
+    return np.exp(capped, out=capped)
+
+
 # What lies between layers. A likeness is 1 at most; more is rounding, or a file that means harm.
 ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "relu": lambda hidden: np.maximum(hidden, 0),
-    "exp": lambda hidden: np.exp(np.minimum(hidden, 0)),
+    "exp": _exp,
 }
 
 # A kernel head has 26,000; far more is no taste of ours.
@@ -24,34 +30,6 @@ MAX_WEIGHTS = 1_000_000
 
 # No song's decision can be larger than this: sums of larger numbers end in infinity, and then in no number.
 _MAX_DECISION = 1e100
-
-# einsum works through NumPy's iterator, whose buffer holds 8192 numbers: a longer row would be cut
-# at places that depend on how many rows there are, and the last bits of a score with it.
-_COLUMNS_AT_ONCE = 4096
-
-
-def rowwise_product(rows: FloatArray, weights: FloatArray) -> FloatArray:
-    """Multiply rows by a matrix, with each row's bits independent of the other rows.
-
-    BLAS picks another kernel, and so another order of additions, for another number of rows: a song
-    would score differently alone and among others. einsum without BLAS adds in one order.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n, n_in), float64
-    weights : ndarray, shape (n_in, n_out), float64
-
-    Returns
-    -------
-    ndarray, shape (n, n_out), float64
-    """
-    rows = np.ascontiguousarray(rows)  # a column-major matrix would be added up in another order
-    columns = np.ascontiguousarray(weights.T)  # (n_out, n_in)
-    product = np.zeros((len(rows), len(columns)))
-    for start in range(0, rows.shape[1], _COLUMNS_AT_ONCE):
-        part = slice(start, start + _COLUMNS_AT_ONCE)
-        product += np.einsum("ij,kj->ik", rows[:, part], columns[:, part], optimize=False)
-    return product
 
 
 def check_layers(dim: int, layers: Sequence[Layer]) -> None:

@@ -8,12 +8,13 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from classify.errors import ClassifyError
 
-__all__ = ["FORMATS", "Row", "printable", "render", "to_json", "write_text"]
+__all__ = ["FORMATS", "Row", "fields_of", "printable", "render", "to_json", "write_text"]
 
 Row = Mapping[str, Any]
 
@@ -24,16 +25,24 @@ def to_json(document: Any, *, indent: int | None = 1) -> str:
     Bytes of a file name that are not UTF-8 (surrogate escapes in Python) come out as ``\udcXX``, which
     Python's ``json`` and ``os.fsencode`` turn back into the same name.
     """
-    text = json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False)
+    return _valid(json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False))
+
+
+def _valid(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+# Without indentation json encodes in C; one encoder for all rows, as `json.dumps` would make one for each.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
 def _json(rows: Sequence[Row]) -> str:
-    return to_json(list(rows)) + "\n"
+    lines = ",\n ".join(map(_encode, rows))
+    return _valid(f"[\n {lines}\n]\n") if lines else "[]\n"
 
 
 def _jsonl(rows: Sequence[Row]) -> str:
-    return "".join(to_json(row, indent=None) + "\n" for row in rows)
+    return _valid("".join(_encode(row) + "\n" for row in rows))
 
 
 def _csv(rows: Sequence[Row]) -> str:
@@ -88,6 +97,18 @@ def _text(value: Any) -> str:
     return printable(text)
 
 
+def fields_of(songs: Sequence[Any]) -> list[dict[str, Any]]:
+    """Turn dataclasses of one kind into rows, without the deep copies of `dataclasses.asdict`.
+
+    Parameters
+    ----------
+    songs : sequence of dataclass
+        With fields that are not changed later.
+    """
+    names = [field.name for field in fields(songs[0])] if songs else []
+    return [{name: getattr(song, name) for name in names} for song in songs]
+
+
 FORMATS: Mapping[str, Callable[[Sequence[Row]], str]] = {
     "table": _table,
     "json": _json,
@@ -119,6 +140,8 @@ def render(rows: Sequence[Row], format_: str) -> str:
 
 def printable(text: str) -> str:
     """Replace control characters: a file's name must not reach the terminal as a command, or forge a line."""
+    if text.isprintable():  # nearly always
+        return text
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 

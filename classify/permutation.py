@@ -1,8 +1,6 @@
 """Could labels without any meaning have ranked as well? A permutation test of the whole procedure."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +9,8 @@ from classify.examples import DISLIKE, LIKE, UNLABELLED, Examples
 from classify.features import FloatArray
 from classify.fit import head_ranker, thin_out
 from classify.holdout import Ranker, splits
+from classify.learners import Learner
 from classify.metrics import roc_auc
-
-if TYPE_CHECKING:
-    from classify.heads import Head
 
 __all__ = ["PermutationTest", "permutation_test"]
 
@@ -44,7 +40,7 @@ class PermutationTest:
 def permutation_test(
     examples: Examples,
     rows: FloatArray,
-    make: "Callable[[], Head]",
+    head: Learner,
     *,
     n_permutations: int,
     seed: int = 0,
@@ -57,8 +53,8 @@ def permutation_test(
         All that is learnt from; at most 100 of the unlabelled songs take part.
     rows : ndarray, shape (n, n_axes), float64
         Their places in song space, which has seen no label.
-    make : callable
-        Makes an unfitted head.
+    head : Learner
+        Trained anew each time.
     n_permutations : int
         At least 1.
     seed : int
@@ -80,7 +76,7 @@ def permutation_test(
 
     def auc(labels: NDArray[np.int_], kept: NDArray[np.intp]) -> float | None:
         chosen = replace(examples, labels=labels, groups=units).take(kept)
-        return _auc(chosen, head_ranker(make, wide[kept], chosen.labels), seed)
+        return _auc(chosen, head_ranker(head, wide[kept], chosen.labels), seed)
 
     observed = auc(examples.labels, np.arange(len(examples)))
     if observed is None:

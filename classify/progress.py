@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
     from embed import Progress
 
 __all__ = ["progress_bar"]
@@ -28,29 +30,39 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
     if not sys.stderr.isatty():
         yield _lines()
         return
+    bar: Bar | None = None
+
+    def tell(progress: Progress) -> None:
+        nonlocal bar
+        if bar is None:  # rich takes longer to import than a run with nothing to do
+            bar = _bar()
+            bar.start()
+        rate = _rate(progress)
+        bar.update(bar.task_ids[0], completed=progress.n_done, total=progress.n_total, rate=rate)
+
+    try:
+        yield tell
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _bar() -> Bar:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (
+    bar = Bar(
         TextColumn("Embedding"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("songs  {task.fields[rate]}"),
         TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
     )
-    bar = Bar(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("", total=None, start=True, rate="")
-
-    def tell(progress: Progress) -> None:
-        if not bar.live.is_started:
-            bar.start()
-        bar.update(task, completed=progress.n_done, total=progress.n_total, rate=_rate(progress))
-
-    try:
-        yield tell
-    finally:
-        bar.stop()
+    bar.add_task("", total=None, start=True, rate="")
+    return bar
 
 
 def _lines() -> Callable[[Progress], None]:

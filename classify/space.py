@@ -6,13 +6,15 @@ taste.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import VectorError
-from classify.features import FloatArray, SongTransform, Vectors, check_vectors
+from classify.features import FloatArray, SongTransform, Vectors, as_rows, check_vectors
+from classify.placing import Placer, signed_roots
 
 __all__ = ["SongSpace"]
 
@@ -105,11 +107,11 @@ class SongSpace:
         """
         rows = check_vectors(library, what="library vectors")
         widths = tuple(blocks) or (rows.shape[1],)
-        standard = SongTransform.fit(_roots(rows))
+        standard = SongTransform.fit(signed_roots(rows))
         if min(widths) < 1 or sum(widths) != standard.dim:
             raise VectorError(f"blocks of {list(widths)} numbers do not make song vectors of {standard.dim}")
         few = rows[np.arange(min(len(rows), _MAX_FITTED)) * len(rows) // min(len(rows), _MAX_FITTED)]
-        points = _unit(standard(_roots(few)), widths)
+        points = _unit(standard(signed_roots(few)), widths)
         mean = points.mean(axis=0, dtype=np.float64)
         basis = _whitened_axes(points - mean)
         return cls(
@@ -130,46 +132,58 @@ class SongSpace:
         return int(self.offset.size)
 
     def standardise(self, vectors: NDArray[Any]) -> Vectors:
-        """Standardise the signed square roots of song vectors, shape (n, dim), float32.
+        """Standardise the signed square roots of song vectors.
+
+        Parameters
+        ----------
+        vectors : ndarray, shape (n, dim), float32
+            Song vectors as they are cached.
+
+        Returns
+        -------
+        ndarray, shape (n, dim), float32
+            All finite. Each row depends on its own song alone, bit for bit.
 
         Raises
         ------
         VectorError
             If the shape does not fit or a value is not finite.
         """
-        return self.standard(_roots(check_vectors(vectors)))
+        return self._placer.standardise(self._songs(vectors))
 
-    def place(self, standardised: Vectors) -> FloatArray:
-        """Place standardised songs in the space.
+    def __call__(self, vectors: NDArray[Any]) -> FloatArray:
+        """Place song vectors in the space.
 
         Parameters
         ----------
-        standardised : ndarray, shape (n, dim), float32
-            From `standardise`.
+        vectors : ndarray, shape (n, dim), float32
+            Song vectors as they are cached.
 
         Returns
         -------
         ndarray, shape (n, n_axes), float64
             Of unit length; zero for a song that says nothing. Each row depends on its own song alone, bit for
             bit.
+
+        Raises
+        ------
+        VectorError
+            If the shape does not fit or a value is not finite.
         """
-        points = _unit(standardised, self.blocks)
-        # One product a row: a product of all rows adds in another order for another number of rows.
-        placed = np.matmul(points[:, np.newaxis, :], self.basis)[:, 0, :].astype(np.float64) - self.offset
-        return _unit(placed, (self.n_axes,))
+        return self._placer.place(self._songs(vectors))
 
-    def __call__(self, vectors: NDArray[Any]) -> FloatArray:
-        """Place song vectors (n, dim) in the space: `standardise`, then `place`."""
-        return self.place(self.standardise(vectors))
+    def _songs(self, vectors: NDArray[Any]) -> Vectors:
+        songs = as_rows(vectors)
+        self.standard.require_width(songs)
+        return songs
 
-
-def _roots(rows: Vectors) -> Vectors:
-    return np.copysign(np.sqrt(np.abs(rows)), rows)
+    @cached_property
+    def _placer(self) -> Placer:
+        return Placer(self.standard, self.blocks, self.basis, self.offset)
 
 
 def _unit(rows: NDArray[Any], blocks: Sequence[int]) -> NDArray[Any]:
     """Scale each block of each row to the same length, and each row to unit length; zero stays zero."""
-    rows = np.ascontiguousarray(rows)  # a column-major matrix would be added up in another order
     scaled = np.empty_like(rows)
     start = 0
     for width in blocks:

@@ -7,11 +7,7 @@ as it scores a hidden like (the device is that of Liu, Lee, Yu & Li 2002, "Parti
 classification of text documents").
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +15,7 @@ from numpy.typing import NDArray
 from classify.examples import DISLIKE, LIKE, UNLABELLED, Examples, example_weights
 from classify.features import FloatArray
 from classify.holdout import deal_folds
-
-if TYPE_CHECKING:
-    from classify.heads import Head
+from classify.learners import Learner
 
 __all__ = ["SpyDecisions", "send_spies"]
 
@@ -47,9 +41,7 @@ class SpyDecisions:
     dislikes: FloatArray
 
 
-def send_spies(
-    examples: Examples, rows: FloatArray, make: Callable[[], Head], *, seed: int = 0
-) -> SpyDecisions | None:
+def send_spies(examples: Examples, rows: FloatArray, head: Learner, *, seed: int = 0) -> SpyDecisions | None:
     """Take the likes for unlabelled in turn, group by group, and see how they score.
 
     Parameters
@@ -58,8 +50,8 @@ def send_spies(
         All that is learnt from.
     rows : ndarray, shape (n, n_axes), float64
         Their places in song space.
-    make : callable
-        Makes an unfitted head.
+    head : Learner
+        Trained anew for each fold of spies.
     seed : int
         Of the folds, where there are more than ten groups of likes.
 
@@ -75,7 +67,7 @@ def send_spies(
     folds = deal_folds(units, _MAX_FOLDS, np.random.default_rng(seed))
     if len(np.unique(folds)) < 2:
         return None
-    head, shared = make().shared(rows)
+    head, shared = head.shared(rows)
     spies = np.empty(len(likes))
     for k in np.unique(folds):
         hidden = labels.copy()
@@ -87,5 +79,5 @@ def send_spies(
     )
 
 
-def _decide(rows: FloatArray, labels: NDArray[np.int_], head: Head) -> FloatArray:
+def _decide(rows: FloatArray, labels: NDArray[np.int_], head: Learner) -> FloatArray:
     return head.fit(rows, labels == LIKE, example_weights(labels)).decision_function(rows)

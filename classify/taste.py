@@ -5,6 +5,7 @@ Nothing here imports scikit-learn, TensorFlow or a store: scoring from the cache
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -13,15 +14,18 @@ from numpy.typing import NDArray
 from classify.calibrate import THRESHOLD, Calibration
 from classify.errors import TasteError
 from classify.familiar import Familiarity
-from classify.features import FloatArray, Vectors, check_vectors
-from classify.layers import ACTIVATIONS, Activation, Layer, check_layers, rowwise_product
+from classify.features import FloatArray, as_rows
+from classify.layers import ACTIVATIONS, Activation, Layer, check_layers
+from classify.rowwise import RowMatrix
+from classify.sketch import sketch
 from classify.space import SongSpace
 
 __all__ = ["Taste", "Verdict"]
 
 Verdict = Literal["like", "unsure", "dislike"]
 
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 96  # a multiple of the rows of a product (see RowMatrix)
+_SKETCHED_AT_ONCE = 48  # they stay in the cache of a core
 # The most that a song unlike anything known can score, as a share of the threshold: it is never a like.
 _UNFAMILIAR = 0.98
 
@@ -35,7 +39,7 @@ class Taste:
     encoder, fingerprint : str
         Whose vectors it was trained on; it can score no others.
     head : str
-        A name in `classify.heads.HEADS`.
+        A name in `classify.learners.LEARNERS`.
     space : SongSpace
         The very object that training used.
     familiarity : Familiarity
@@ -64,7 +68,7 @@ class Taste:
     created_at : str
         ISO 8601, UTC.
     versions : mapping of str to str
-        Of sevensongs, numpy, scikit-learn and Python in training.
+        Of sevensongs, numpy and Python in training, and of scikit-learn where it was used.
 
     Raises
     ------
@@ -182,27 +186,40 @@ class Taste:
         VectorError
             If they are not a matrix or not finite.
         """
-        rows = check_vectors(vectors)
+        rows = as_rows(vectors)
         if rows.shape[1] != self.dim:
             raise TasteError(
                 f"song vectors have {rows.shape[1]} numbers, the taste was trained on {self.dim} "
                 f"of {self.encoder}: embed with --encoder {self.encoder}, or train again"
             )
+        points = self.space(rows)  # (n, n_axes)
         decisions = np.empty(len(rows))
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
-            decisions[part] = self._decide(rows[part])
+            decisions[part] = self._decide(points[part])
+        most = self.calibration.inverse(_UNFAMILIAR * self.threshold)
+        # Most songs score less anyway, and to tell whether a song is familiar takes longer than to score it.
+        high = np.flatnonzero(decisions > most)
+        if len(high) and self.familiarity.tells:
+            sketches = [
+                sketch(self.space.standardise(rows[high[start : start + _SKETCHED_AT_ONCE]]))
+                for start in range(0, len(high), _SKETCHED_AT_ONCE)
+            ]
+            far = self.familiarity.is_far_sketch(np.concatenate(sketches), self.dim)
+            decisions[high[far]] = most
         return decisions
 
-    def _decide(self, rows: Vectors) -> FloatArray:
-        standardised = self.space.standardise(rows)  # (n, dim)
-        hidden: FloatArray = self.space.place(standardised)  # (n, n_axes)
-        for depth, (weights, bias) in enumerate(self.layers):
+    def _decide(self, points: FloatArray) -> FloatArray:
+        hidden = points
+        for depth, (weights, (_, bias)) in enumerate(zip(self._matrices, self.layers, strict=True)):
             hidden = hidden if depth == 0 else ACTIVATIONS[self.activation](hidden)
-            hidden = rowwise_product(hidden, weights) + bias  # (n, n_out)
-        most = self.calibration.inverse(_UNFAMILIAR * self.threshold)
-        far = self.familiarity.is_far(standardised)
-        return np.where(far, np.minimum(hidden[:, 0], most), hidden[:, 0])
+            hidden = weights(hidden)  # (n, n_out)
+            hidden += bias
+        return hidden[:, 0]
+
+    @cached_property
+    def _matrices(self) -> tuple[RowMatrix, ...]:
+        return tuple(RowMatrix(weights) for weights, _ in self.layers)
 
     def score(self, vectors: NDArray[Any]) -> FloatArray:
         """Score songs.

@@ -177,7 +177,7 @@ def test_saved_taste_scores_a_training_song_as_the_head_did_in_training(tmp_path
     vectors = np.concatenate([likes.vectors, library.vectors])
     placed = SongSpace.fit(vectors)(vectors)
     labels = np.repeat([1, 0], [7, 60])
-    by_head = make_head(head, 0)().fit(placed, labels == 1, example_weights(labels))
+    by_head = make_head(head, 0).fit(placed, labels == 1, example_weights(labels))
     expected = loaded.calibration(by_head.decision_function(placed))
     np.testing.assert_allclose(loaded.score(vectors), expected, rtol=1e-6, atol=1e-9)
 
@@ -373,7 +373,31 @@ def test_importing_fit_and_evaluate_loads_no_scikit_learn() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("head", ["auto", "kernel", "logistic"])
+def test_training_and_evaluating_load_neither_scikit_learn_nor_scipy(head: str) -> None:
+    """Importing them would take several times as long as training does."""
+    script = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from classify import LabelledSongs, evaluate_taste, fit_taste\n"
+        "rows = np.random.default_rng(0).normal(size=(60, 100)).astype(np.float32)\n"
+        "names = tuple(f'{i:032x}' for i in range(60))\n"
+        "likes, rest = (LabelledSongs(digests=names[part], vectors=rows[part], groups=names[part])\n"
+        "               for part in (slice(0, 6), slice(6, 60)))\n"
+        f"taste = fit_taste(likes=likes, unlabelled=rest, encoder='e', fingerprint='f', head={head!r})\n"
+        f"evaluate_taste(likes=likes, unlabelled=rest, head={head!r})\n"
+        "heavy = {'sklearn', 'scipy', 'joblib', 'tensorflow', 'lance', 'pyarrow'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=root
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_versions_and_date_are_recorded() -> None:
     taste = fit(created_at=None)
     assert taste.created_at.endswith("+00:00")
-    assert {"sevensongs", "numpy", "scikit-learn", "python"} == set(taste.versions)
+    assert {"sevensongs", "numpy", "python"} == set(taste.versions)
+    assert "scikit-learn" in fit(head="dense").versions

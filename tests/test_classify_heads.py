@@ -8,6 +8,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: TID2
 from classify.features import FloatArray
 from classify.heads import HEADS, DenseHead, Head, KernelHead, LogisticHead
 from classify.layers import ACTIVATIONS
+from classify.learners import LEARNERS
 
 
 @parametrize_with_checks([KernelHead(), LogisticHead(), DenseHead()])  # type: ignore[untyped-decorator]
@@ -60,16 +61,29 @@ def test_two_fits_are_equal_bit_for_bit(name: str) -> None:
         assert np.array_equal(a_bias, b_bias)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", LEARNERS)
 def test_a_head_on_shared_rows_decides_as_the_head_itself(name: str) -> None:
     X, y = two_blobs(n=60, dim=64)
-    make, some = HEADS[name], np.arange(60) % 3 > 0
+    learner, some = LEARNERS[name](), np.arange(60) % 3 > 0
     weight = np.random.default_rng(0).uniform(0.1, 2, some.sum())
-    shared_head, rows = make().shared(X)
+    shared_head, rows = learner.shared(X)
     assert len(rows) == 60
-    shared = shared_head.fit(rows[some], y[some], weight).decision_function(rows)
-    own = make().fit(X[some], y[some], weight).decision_function(X)
-    np.testing.assert_allclose(shared, own, atol=1e-3)
+    shared = shared_head.fit(rows[some], y[some] == 1, weight).decision_function(rows)
+    own = learner.fit(X[some], y[some] == 1, weight).decision_function(X)
+    np.testing.assert_allclose(shared, own, atol=1e-6)
+    assert shared_head.shared(rows)[1] is rows, "once is enough"
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_estimators_and_learners_are_the_same_heads(name: str) -> None:
+    assert list(HEADS) == list(LEARNERS)
+    X, y = two_blobs(n=60, dim=20)
+    assert HEADS[name]().learner() == LEARNERS[name](), "the same settings"
+    weight = np.random.default_rng(0).uniform(0.1, 2, 60)
+    estimator = HEADS[name]().fit(X, y, weight)
+    trained = LEARNERS[name]().fit(X, y == 1, weight)
+    assert np.array_equal(estimator.decision_function(X), trained.decision_function(X))
+    assert estimator.activation == trained.activation
 
 
 def test_kernel_head_is_logistic_regression_with_a_gaussian_kernel() -> None:

@@ -32,16 +32,103 @@ def lengths(points: FloatArray) -> FloatArray:
 
 @pytest.mark.parametrize(("dim", "blocks"), [(7, ()), (3012, ()), (5060, PAIR), (9000, ())])
 def test_a_song_lands_at_the_same_place_alone_and_among_others(dim: int, blocks: tuple[int, ...]) -> None:
-    songs = library(60, dim)
+    songs = library(110, dim) * np.where(np.arange(dim) % 3, 1, -1).astype(np.float32)
     space = SongSpace.fit(songs, blocks=blocks)
-    standardised = space.standardise(songs)
-    together = space.place(standardised)
-    assert together.dtype == np.float64
-    for size in (1, 2, 7, 33):
-        parts = [space.place(standardised[i : i + size]) for i in range(0, 60, size)]
-        assert np.array_equal(np.concatenate(parts), together), size
-    assert np.array_equal(space(songs[::-1]), together[::-1])
-    assert np.array_equal(space(np.asfortranarray(songs)), together)
+    for place in (space, space.standardise):
+        together = place(songs)
+        for size in (1, 2, 7, 33, 48, 49):
+            parts = [place(songs[i : i + size]) for i in range(0, 110, size)]
+            assert np.array_equal(np.concatenate(parts), together), size
+        assert np.array_equal(place(songs[::-1]), together[::-1])
+        assert np.array_equal(place(np.asfortranarray(songs)), together)
+        assert np.array_equal(place(np.hstack([songs, songs])[::2, dim:]), together[::2])
+        assert np.array_equal(place(songs.astype(">f4")), together)
+        assert place(songs[:0]).shape == (0, together.shape[1])
+
+
+def test_a_song_of_absurd_size_changes_nothing_for_its_neighbours() -> None:
+    songs = library(60, 3012)
+    space = SongSpace.fit(songs)
+    huge = songs.copy()
+    huge[::7] = np.where(np.arange(3012) % 2, 3e38, -3e38)
+    huge[3::7] *= 1e-44
+    for place in (space, space.standardise):
+        assert np.array_equal(place(huge)[1::7], place(songs)[1::7])
+        assert np.isfinite(place(huge)).all()
+    np.testing.assert_allclose(lengths(space(huge)), 1)
+    np.testing.assert_array_equal(space(huge)[0], space(huge[:1])[0])
+
+
+def test_the_place_is_what_float64_says() -> None:
+    songs = library(60, 300)
+    for blocks in ((), (100, 200)):
+        space = SongSpace.fit(songs, blocks=blocks)
+        standard = (np.sqrt(songs.astype(np.float64)) - space.standard.mean) / space.standard.scale
+        np.testing.assert_allclose(space.standardise(songs), standard, rtol=1e-4, atol=1e-5)
+        cuts = np.cumsum(blocks)[:-1]
+        parts = [part / np.linalg.norm(part, axis=1)[:, None] for part in np.split(standard, cuts, axis=1)]
+        placed = np.hstack(parts) / np.sqrt(len(parts)) @ space.basis.astype(np.float64) - space.offset
+        placed /= np.linalg.norm(placed, axis=1)[:, None]
+        np.testing.assert_allclose(space(songs), placed, atol=1e-5)
+
+
+def with_quiet_numbers(dim: int, blocks: tuple[int, ...]) -> tuple[SongSpace, Vectors, Vectors]:
+    """Return a space, its songs, and songs of which some differ where the library never does.
+
+    Of each four numbers three are always the same, as a channel that never fires is: one is 0, two are not.
+    """
+    songs = library(110, dim)
+    songs[:, 1::4], songs[:, 2::4], songs[:, 3::4] = 0, 2.26e-6, -0.3
+    space = SongSpace.fit(songs, blocks=blocks)
+    others = songs.copy()
+    others[::3, 1] = 1e-3
+    others[1::6, 2::4] = -5
+    others[4, 3::8] = np.nextafter(np.float32(-0.3), np.float32(0))
+    others[5, 1::4] = -0.0
+    others[6::20, 7] = -3e38
+    return space, songs, others
+
+
+@pytest.mark.parametrize(("dim", "blocks"), [(8, ()), (3012, ()), (5060, PAIR)])
+def test_numbers_that_never_change_count_where_a_song_differs(dim: int, blocks: tuple[int, ...]) -> None:
+    space, songs, others = with_quiet_numbers(dim, blocks)
+    for rows in (songs, others):
+        together = space(rows)
+        for size in (1, 5, 48, 49):
+            parts = [space(rows[i : i + size]) for i in range(0, 110, size)]
+            assert np.array_equal(np.concatenate(parts), together), size
+        assert np.array_equal(space(rows[::-1]), together[::-1])
+        standardised = space.standardise(rows).astype(np.float64)
+        expected = np.zeros((len(rows), space.n_axes))
+        start = 0
+        for width in space.blocks:
+            part = standardised[:, start : start + width]
+            scaled = part / np.linalg.norm(part, axis=1, keepdims=True) / np.sqrt(len(space.blocks))
+            expected += scaled @ space.basis[start : start + width].astype(np.float64)
+            start += width
+        expected -= space.offset
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+        np.testing.assert_allclose(together, expected, atol=2e-5)
+    assert np.array_equal(space(others)[2], space(songs)[2])  # one that does not differ
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_never_changes_is_looked_at_all_the_same(value: float) -> None:
+    space, songs, _ = with_quiet_numbers(3012, ())
+    songs[70, 2] = value
+    with pytest.raises(VectorError, match=r"1 of 110 rows .* row 70"):
+        space(songs)
+
+
+def test_the_row_that_is_not_finite_is_named_wherever_it_is() -> None:
+    songs = library(200, 300)
+    space = SongSpace.fit(songs)
+    for value in (np.nan, np.inf, -np.inf):
+        broken = songs.copy()
+        broken[[137, 151], 5] = value
+        for place in (space, space.standardise):
+            with pytest.raises(VectorError, match=r"2 of 200 rows .* row 137"):
+                place(broken)
 
 
 def test_whitening_spreads_songs_alike_along_strong_axes() -> None:

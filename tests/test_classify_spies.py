@@ -61,16 +61,16 @@ def test_dislikes_count_as_the_rest_for_certain() -> None:
 def test_spies_score_lower_than_likes_that_are_only_left_out() -> None:
     likes, library, _ = blobs(1, n_hidden=0, n_rest=30)
     examples = prepare_examples(likes=likes, unlabelled=library)
-    make = make_head("logistic", 0)
-    spies = send_spies(examples, examples.vectors.astype(np.float64), make)
+    rows, head = examples.vectors.astype(np.float64), make_head("logistic", 0)
+    spies = send_spies(examples, rows, head)
     assert spies is not None
     assert len(spies.likes) == 7
     assert len(spies.unlabelled) == 30
     weights = np.concatenate([np.ones(6), np.full(30, 0.2)])
     left_out = [
-        make()
-        .fit(np.delete(examples.vectors, i, 0), np.delete(examples.is_like, i), weights)
-        .decision_function(examples.vectors[i : i + 1])[0]
+        head.fit(np.delete(rows, i, 0), np.delete(examples.is_like, i), weights).decision_function(
+            rows[i : i + 1]
+        )[0]
         for i in range(7)
     ]
     assert (spies.likes < left_out).all(), "a spy was learnt from as a weak negative"

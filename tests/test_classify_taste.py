@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from classify import Calibration, SongSpace, Taste, TasteError, VectorError
 from classify.familiar import Familiarity
@@ -101,10 +103,59 @@ def test_a_song_scores_the_same_alone_and_among_others(
 def test_a_song_scores_the_same_in_a_library_larger_than_a_chunk() -> None:
     trained = taste()
     many = songs(2500)
+    many[100::200] *= -30
     together = trained.score(many)
-    assert together[[0, 1023, 1024, 2499]].tolist() == [
-        trained.score(many[i : i + 1])[0] for i in (0, 1023, 1024, 2499)
-    ]
+    ends = (0, 47, 48, 95, 96, 959, 960, 1023, 1024, 2499)
+    assert together[list(ends)].tolist() == [trained.score(many[i : i + 1])[0] for i in ends]
+
+
+@pytest.fixture(scope="module")
+def trained_wide() -> tuple[Taste, Vectors, NDArray[np.float64]]:
+    """A taste of a real size, songs of which some are unlike anything it knows, and their decisions."""
+    trained = taste(dim=3012, n_hidden=400, activation="exp")
+    many = songs(400, 3012, seed=2)
+    many[::5] *= -20
+    calibration = Calibration(a=1.25, b=-1.25 * float(np.quantile(trained.decisions(many), 0.4)))
+    trained = dataclasses.replace(trained, calibration=calibration)
+    decisions = trained.decisions(many)
+    most = calibration.inverse(0.98 * trained.threshold)
+    assert 10 < (decisions == most).sum() < 80, "some songs are held down"
+    assert 100 < (decisions > most).sum() < 300, "some are not"
+    return trained, many, decisions
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_company_layout_or_place_changes_a_decision(
+    trained_wide: tuple[Taste, Vectors, NDArray[np.float64]], data: st.DataObject
+) -> None:
+    trained, many, decisions = trained_wide
+    rows = data.draw(st.lists(st.integers(0, len(many) - 1), min_size=1, max_size=130))
+    chosen = many[rows]
+    layout = data.draw(st.sampled_from(["C", "F", "columns", "float64", "unaligned"]))
+    if layout == "F":
+        chosen = np.asfortranarray(chosen)
+    elif layout == "columns":
+        chosen = np.repeat(chosen, 2, axis=1)[:, ::2]
+    elif layout == "float64":
+        assert np.array_equal(trained.decisions(chosen.astype(np.float64)), decisions[rows])
+    elif layout == "unaligned":
+        chosen = np.frombuffer(b"x" + chosen.tobytes(), dtype=np.float32, offset=1).reshape(chosen.shape)
+    assert np.array_equal(trained.decisions(chosen), decisions[rows])
+
+
+def test_threads_that_score_at_once_find_the_same(
+    trained_wide: tuple[Taste, Vectors, NDArray[np.float64]],
+) -> None:
+    trained, many, decisions = trained_wide
+    fresh = dataclasses.replace(trained)  # nothing is prepared yet
+    starts = list(range(0, len(many), 50)) * 4
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda start: fresh.decisions(many[start : start + 50]), starts))
+    assert np.array_equal(np.concatenate(found), np.tile(decisions, 4))
+    for n_threads in (1, 3):
+        with threadpool_limits(limits=n_threads):
+            assert np.array_equal(trained.decisions(many), decisions)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

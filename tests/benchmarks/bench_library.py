@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from speed_library import N_KINDS
 from speed_rows import COMMAND, about, measured, replace_rows, run_child, say
 
 __all__ = ["Library", "exponent", "main"]
@@ -49,12 +50,10 @@ class Library:
         self.n_songs += n_songs
 
     def likes(self) -> list[Path]:
-        """Return the files of seven songs, spread over the library."""
-        artists = sorted(self.folder.iterdir())
-        spread = [artists[i * len(artists) // _N_LIKES] for i in range(_N_LIKES)]
-        return [
-            sorted(artist.rglob("*.mp3"))[i % _N_LIKES] for i, artist in enumerate(spread)
-        ]  # few artists: not the same song twice
+        """Return the files of seven songs of one style, by several artists where there are several."""
+        artists = sorted(self.folder.iterdir())[::N_KINDS][:_N_LIKES]
+        songs = [sorted(artist.rglob("*.mp3")) for artist in artists]
+        return [songs[i % len(songs)][i * len(songs[i % len(songs)]) // _N_LIKES] for i in range(_N_LIKES)]
 
     def n_bytes(self) -> int:
         """Return what songs take on disk."""

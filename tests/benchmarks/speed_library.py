@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 from cache import Catalog, EmbeddingStore, Entry, Recording
 from embed import PreparedEncoder, coverage_windows, prepare_encoder
 
-__all__ = ["ENCODER", "add_songs", "song_path"]
+__all__ = ["ENCODER", "N_KINDS", "add_songs", "song_path"]
 
 ENCODER = "musicnn"
 _SEED = 7
 _N_STYLES = 300
 _SONG_S = 200.0
 _STILL_SHARE = 0.718
+N_KINDS = 14
+"""Every so many artists one of the same style comes."""
 _N_WINDOWS = coverage_windows("scan")
 _PER_ALBUM = 12
 _PER_ARTIST = 3 * _PER_ALBUM
@@ -62,6 +64,7 @@ def _entries(numbers: range, prepared: PreparedEncoder) -> Iterator[Entry]:
     styles = _styles(prepared.dim)
     rng = np.random.default_rng((_SEED, numbers.start))
     chosen = rng.integers(_N_STYLES, size=(len(numbers), 3))
+    chosen[:, 0] = [number // _PER_ARTIST % N_KINDS for number in numbers]  # an artist keeps to one style
     shares = rng.dirichlet((2.0, 1.0, 0.5), size=len(numbers)).astype(np.float32)
     vectors = np.einsum("ij,ijk->ik", shares, styles[chosen])
     vectors *= rng.lognormal(0.0, 0.2, size=vectors.shape).astype(np.float32)
