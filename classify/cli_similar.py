@@ -37,6 +37,9 @@ def similar(
 
     Example: sevensongs similar song.mp3
     """
+    from classify.memory import keep_freed_memory
+
+    keep_freed_memory()
     from classify.neighbours import similar as find_similar
     from classify.output import FORMATS, render, write_text
     from classify.progress import progress_bar

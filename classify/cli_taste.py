@@ -65,6 +65,9 @@ def train(
     """
     if no_unlabelled and unlabelled:
         raise typer.BadParameter("--unlabelled and --no-unlabelled exclude each other")
+    from classify.memory import keep_freed_memory
+
+    keep_freed_memory()
     from classify.library import train as train_taste
     from classify.progress import progress_bar
 
@@ -146,6 +149,9 @@ def score(
 
     Example: sevensongs score --top 50 --format m3u8 -o discover.m3u8
     """
+    from classify.memory import keep_freed_memory
+
+    keep_freed_memory()
     from classify.library import score as score_songs
     from classify.output import FORMATS, fields_of, render, write_text
     from classify.progress import progress_bar
