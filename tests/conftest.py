@@ -31,6 +31,17 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+@pytest.fixture(autouse=True)
+def _restored_environment() -> Iterator[None]:
+    """The command sets these for what it starts; in many tests it runs in the tests' own process."""
+    before = {name: os.environ.get(name) for name in ("PYTHONSAFEPATH", "SEVENSONGS_CACHE")}
+    yield
+    for name, value in before.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
 @pytest.fixture(scope="session")
 def tracks() -> list[str]:
     """The demo's 28 tracks: 30 s of generated music each, Opus."""

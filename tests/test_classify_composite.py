@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -25,15 +24,6 @@ from classify.songs import SongLibrary
 from classify.space import SongSpace
 from classify.taste import Taste
 from classify.vectors import SongVectors
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command sets these for what it starts; here it runs in the tests' own process."""
-    for name in ("PYTHONSAFEPATH", "SEVENSONGS_CACHE"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-        monkeypatch.delenv(name)
-
 
 MUSICNN_DIM = 1506
 
