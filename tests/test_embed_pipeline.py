@@ -484,19 +484,15 @@ def while_they_work(child: subprocess.Popen[str], root: Path) -> None:
         time.sleep(0.05)
 
 
-def _heed_interrupts() -> None:
-    """A shell has what it runs in the background ignore Ctrl-C, and so would what our tests start there."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("when", [while_workers_start, while_they_work])
 def test_ctrl_c_keeps_what_is_done(
     when: Callable[[subprocess.Popen[str], Path], None], many: Path, root: Path
 ) -> None:
-    child = sevensongs(
-        root, "embed", many, "--coverage", "full", start_new_session=True, preexec_fn=_heed_interrupts
-    )
+    # A shell has what it runs in the background ignore Ctrl-C, and what that starts inherits it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    child = sevensongs(root, "embed", many, "--coverage", "full", start_new_session=True)
+    signal.signal(signal.SIGINT, before)
     when(child, root)
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does, to the workers too
     out, err = child.communicate(timeout=30)
