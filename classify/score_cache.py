@@ -38,7 +38,7 @@ _DAMAGE = (
     EOFError,
     KeyError,
     MemoryError,
-    NotImplementedError,
+    NotImplementedError,  # a compression method that zipfile does not know
     OSError,
     TypeError,
     ValueError,

@@ -194,10 +194,10 @@ def _interrupts_put_off() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for came_first, frame in came[:1]:
-        then = handlers[signal.Signals(came_first)]
-        if callable(then):
-            then(came_first, frame)
+        for came_first, frame in came[:1]:  # also where the block failed, or the signal would be lost
+            then = handlers[signal.Signals(came_first)]
+            if callable(then):
+                then(came_first, frame)
 
 
 def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:

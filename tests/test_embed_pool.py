@@ -15,7 +15,7 @@ import pytest
 
 import embed
 from embed.errors import WorkerCrashed
-from embed.pool import Outcome, WorkerPool
+from embed.pool import Outcome, WorkerPool, _interrupts_put_off
 
 # The tasks are imported by the workers, so they live at the top level.
 
@@ -244,3 +244,24 @@ def is_running(pid: int) -> bool:
         return not (status.exists() and status.read_text().rpartition(")")[2].split()[0] == "Z")
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_ctrl_c_while_a_task_is_given_out_waits_and_is_never_lost(fails: bool) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    steps = []
+
+    def give_out() -> None:
+        with _interrupts_put_off():
+            signal.raise_signal(signal.SIGINT)
+            steps.append("came to the end")
+            if fails:
+                raise RuntimeError("the workers were dead")
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            give_out()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert steps == ["came to the end"]
