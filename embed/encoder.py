@@ -132,7 +132,7 @@ def load_encoder(
     >>> import numpy as np
     >>> encoder = load_encoder("musicnn")
     >>> encoder.embed(np.zeros(16000 * 10, dtype=np.float32)).shape
-    (3, 1506)
+    (3, 424)
     """
     return open_encoder(prepare_encoder(name, root=root), runtime=runtime)
 

@@ -1,10 +1,16 @@
 """The musicnn encoders: Pons and Serra's musically motivated CNN, after training on one of two data sets.
 
 The network is written anew from the paper (see `checkpoint`) and the checkpoints' variables.
+
+Training has shrunk the weights of most filters to nothing: in MSD_musicnn's front end those of 497 of 561,
+mostly to 1e-28. Whatever they hear, such a channel says what its bias says. So the network is computed
+without them, and an embedding leaves their pools out: they tell nothing of a song, and would be two thirds of
+the numbers in the cache. What the later layers make of them is a constant, which is added there.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,25 +30,44 @@ from embed.peaks import temporal_peaks, timbral_peaks
 from embed.spectrogram import mel_filters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-__all__ = ["DIM", "MSD", "MTT", "build", "tag_scores"]
+__all__ = ["MSD", "MTT", "MusicnnCheckpoint", "build", "tag_scores"]
 
-MSD = Checkpoint(
+_LOUDEST = 40.0
+"""More than any number in a patch, where samples of 1 make 3 and samples of 1e38 make 36."""
+_NEGLIGIBLE = 1e-6  # of a channel's numbers, which are about 1: less than float32's own rounding in the sums
+
+
+@dataclass(frozen=True, kw_only=True)
+class MusicnnCheckpoint(Checkpoint):
+    """A checkpoint of this network.
+
+    Attributes
+    ----------
+    dim : int
+        Of its embeddings: the maximum and the mean over time of each channel that hears something.
+    """
+
+    dim: int
+
+
+MSD = MusicnnCheckpoint(
     folder="MSD_musicnn",
     sha256="8579734ee6388f799ed0def4bbd0d1fdcbeaf213ef2a9dc860917bd76a303de6",
     tags=MSD_TAGS,
+    dim=424,
 )
-"""Trained on the Million Song Dataset."""
-MTT = Checkpoint(
+"""Trained on the Million Song Dataset; 212 of the 753 channels hear."""
+MTT = MusicnnCheckpoint(
     folder="MTT_musicnn",
     sha256="041f3935e981a65cea739842d30c188d3a7d2adf4410955c8668eb3de4a5acab",
     tags=MTT_TAGS,
+    dim=978,
 )
-"""Trained on MagnaTagATune."""
-DIM = 1506  # two pools of the mid-end's 753 channels
+"""Trained on MagnaTagATune; 489 of the 753 channels hear."""
 
 
 def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
@@ -51,8 +76,8 @@ def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
     Returns
     -------
     Network
-        From log-mel patches (n, 187, 96) to the 1506 pools of the mid-end (n, 1506): for each of the
-        753 channels its maximum and its mean over time, interleaved as the network's dense layer reads them.
+        From log-mel patches (n, 187, 96) to pools (n, dim): for each of the mid-end's channels that hears
+        something its maximum and its mean over time, interleaved as the network's dense layer reads them.
 
     Raises
     ------
@@ -60,10 +85,11 @@ def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
         If TensorFlow can't read the checkpoint.
     """
     variables = read_variables(weights)
+    layers = [_layer(variables, i) for i in range(8)]
     return Network(
-        function=lambda patch: _pools(patch, variables),
+        function=lambda patch: _pools(batch_norm(patch, variables, 0), layers),
         input_shape=(1, N_STFT_FRAMES, FRONT_END.n_mels),
-        constants={"mel_filters": mel_filters(FRONT_END), **_tag_layers(variables)},
+        constants={"mel_filters": mel_filters(FRONT_END), **_tag_layers(variables, layers)},
         tags=checkpoint.tags,
         takes_batches=True,
     )
@@ -76,7 +102,7 @@ def tag_scores(
 
     Parameters
     ----------
-    embeddings : ndarray, shape (n_frames, 1506), float32
+    embeddings : ndarray, shape (n_frames, dim), float32
 
     Returns
     -------
@@ -88,60 +114,117 @@ def tag_scores(
     return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
 
 
-def _pools(patch: Any, v: Mapping[str, NDArray[np.float32]]) -> Any:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Layer:
+    """A convolution, a rectifier, and a normalisation.
+
+    Attributes
+    ----------
+    kernel : ndarray, shape (n_taps, n_bands, 1, n_filters)
+    bias, scale, shift : ndarray, shape (n_filters,)
+    hears : ndarray, shape (n_filters,), bool
+        Whether a filter's output depends on its input.
+    """
+
+    kernel: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    hears: NDArray[np.bool_]
+
+    @property
+    def silence(self) -> NDArray[np.float32]:
+        """What a filter that hears nothing says, shape (n_filters,)."""
+        return np.maximum(self.bias, 0) * self.scale + self.shift
+
+
+def _layer(v: Mapping[str, NDArray[np.float32]], i: int) -> _Layer:
+    name = f"conv2d_{i}" if i else "conv2d"
+    kernel, bias = v[f"{name}/kernel"], v[f"{name}/bias"]
+    scale, shift = scale_shift(v, i + 1)
+    most = np.abs(kernel).sum(axis=(0, 1, 2)) * np.abs(scale) * _LOUDEST
+    return _Layer(kernel=kernel, bias=bias, scale=scale, shift=shift, hears=most > _NEGLIGIBLE)
+
+
+def _live(layers: Sequence[_Layer]) -> list[NDArray[np.bool_]]:
+    """Tell which channels hear something: of the front end, and of the mid-end's three layers."""
+    second = layers[5].hears
+    third = layers[6].hears | second  # to a layer's output the former's is added
+    fourth = layers[7].hears | third
+    return [np.concatenate([layer.hears for layer in layers[:5]]), second, third, fourth]
+
+
+def _silence(layers: Sequence[_Layer]) -> list[NDArray[np.float32]]:
+    """Return what the channels of `_live` say that hear nothing; of the others the numbers mean nothing."""
+    second, third, fourth = (layer.silence for layer in layers[5:])
+    front = np.concatenate([layer.silence for layer in layers[:5]])
+    return [front, second, third + second, fourth + third + second]
+
+
+def _pools(x: Any, layers: Sequence[_Layer]) -> Any:
     import tensorflow as tf
 
-    x = batch_norm(patch, v, 0)  # (n, 187, 96)
-    timbral = [_front(timbral_peaks, x, v, i) for i in (0, 1)]  # 7 STFT frames by 38 and by 67 mel bands
-    temporal = [_front(temporal_peaks, x, v, i) for i in (2, 3, 4)]  # 128, 64 and 32 STFT frames by one band
-    first = tf.concat(timbral + temporal, axis=2)  # (n, 187, 561)
-    second = _mid(first, v, 5)  # (n, 187, 64)
-    third = _mid(second, v, 6) + second
-    fourth = _mid(third, v, 7) + third
-    channels = tf.concat([first, second, third, fourth], axis=2)  # (n, 187, 753)
+    live = _live(layers)
+    timbral = [_front(timbral_peaks, x, layer, 2) for layer in layers[:2]]  # 7 STFT frames by 38, 67 bands
+    temporal = [_front(temporal_peaks, x, layer, (1, 2)) for layer in layers[2:5]]  # 128, 64, 32 by one band
+    first = tf.concat(timbral + temporal, axis=2)  # (n, 187, n_live)
+    kernel = layers[5].kernel[:, :, 0]  # (7, 561, 64)
+    unheard = _of_constants(kernel[:, ~live[0]], _silence(layers)[0][~live[0]])
+    second = _mid(first, layers[5], kernel[:, live[0]], unheard)  # (n, 187, 64)
+    third = _mid(second, layers[6], layers[6].kernel[:, :, 0]) + second
+    fourth = _mid(third, layers[7], layers[7].kernel[:, :, 0]) + third
+    later = zip((second, third, fourth), live[1:], strict=True)
+    heard = [tf.gather(channels, np.flatnonzero(hears), axis=2) for channels, hears in later]
+    channels = tf.concat([first, *heard], axis=2)
     pools = tf.stack([tf.reduce_max(channels, 1), tf.reduce_mean(channels, 1)], axis=2)
-    return tf.reshape(pools, (-1, DIM))
+    return tf.reshape(pools, (-1, 2 * channels.shape[2]))
 
 
-def _front(peaks: Callable[..., Any], x: Any, v: Mapping[str, NDArray[np.float32]], i: int) -> Any:
+def _front(peaks: Callable[..., Any], x: Any, layer: _Layer, flat: int | tuple[int, int]) -> Any:
     """Convolve, rectify, normalise, and take the maximum over mel, in another order.
 
     What comes after the convolution rises or falls with it, channel by channel: the maximum over mel may come
-    first, and all else has 59 times less to do. Where the normalisation's scale is negative the minimum is
+    first, and all else has less to do. Where the normalisation's scale is negative the minimum is
     wanted; that is the negated maximum of the negated convolution.
     """
     import tensorflow as tf
 
-    kernel, bias = _layer(v, i)
-    scale, shift = scale_shift(v, i + 1)
+    bias, scale, shift = (numbers[layer.hears] for numbers in (layer.bias, layer.scale, layer.shift))
     sign = np.where(scale < 0, np.float32(-1), np.float32(1))
-    filters = np.squeeze(kernel * sign, axis=(1, 2) if peaks is temporal_peaks else 2)
+    filters = np.squeeze(layer.kernel[..., layer.hears] * sign, axis=flat)
     return tf.nn.relu(peaks(x, filters) * sign + bias) * scale + shift
 
 
-def _mid(x: Any, v: Mapping[str, NDArray[np.float32]], i: int) -> Any:
+def _mid(x: Any, layer: _Layer, kernel: NDArray[np.float32], unheard: NDArray[np.float32] | int = 0) -> Any:
     """Convolve over time, rectify and normalise; all channels of `x` are seen at once."""
     import tensorflow as tf
 
-    kernel, bias = _layer(v, i)  # (7, n_channels, 1, 64)
     # As input channels, not as the width of an image of one channel, they make one matrix product.
-    x = tf.nn.conv1d(x, kernel[:, :, 0], stride=1, padding="SAME")
-    return batch_norm(tf.nn.relu(x + bias), v, i + 1)
+    x = tf.nn.conv1d(x, kernel, stride=1, padding="SAME")
+    return tf.nn.relu(x + (unheard + layer.bias)) * layer.scale + layer.shift
 
 
-def _layer(v: Mapping[str, NDArray[np.float32]], i: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    name = f"conv2d_{i}" if i else "conv2d"
-    return v[f"{name}/kernel"], v[f"{name}/bias"]
+def _of_constants(kernel: NDArray[np.float32], constants: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Convolve channels that never change, which end with the patch as all do; shape (187, n_filters)."""
+    n_taps = len(kernel)
+    each = constants.astype(np.float64) @ kernel  # (n_taps, n_filters)
+    at = np.arange(N_STFT_FRAMES)[:, np.newaxis] + np.arange(n_taps) - n_taps // 2
+    inside = (at >= 0) & (at < N_STFT_FRAMES)
+    return (inside @ each).astype(np.float32)
 
 
-def _tag_layers(v: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """Fold the last layers' batch normalisations into their dense kernels."""
+def _tag_layers(
+    v: Mapping[str, NDArray[np.float32]], layers: Sequence[_Layer]
+) -> dict[str, NDArray[np.float32]]:
+    """Fold the last layers' batch normalisations and the pools that never change into the dense kernels."""
     scale, shift = scale_shift(v, 9)
     scale2, shift2 = scale_shift(v, 10)
     w1, w2 = v["dense/kernel"], v["dense_1/kernel"]
+    live = np.repeat(np.concatenate(_live(layers)), 2)  # a maximum and a mean each, of a constant the same
+    unheard = np.repeat(np.concatenate(_silence(layers)), 2)[~live] * scale[~live]
     return {
-        "dense1_w": scale[:, np.newaxis] * w1,
-        "dense1_b": shift @ w1 + v["dense/bias"],
+        "dense1_w": scale[live, np.newaxis] * w1[live],
+        "dense1_b": shift @ w1 + unheard @ w1[~live] + v["dense/bias"],
         "dense2_w": scale2[:, np.newaxis] * w2,
         "dense2_b": shift2 @ w2 + v["dense_1/bias"],
     }

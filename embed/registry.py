@@ -83,6 +83,7 @@ class EncoderSpec:
         return encoder_fingerprint(
             {
                 "encoder": self.name.partition(":")[0],
+                "dim": self.dim,
                 "weights_sha256": weights.sha256,
                 "sample_rate_hz": self.grid.rate_hz,
                 "window_samples": self.grid.window_samples,
@@ -95,7 +96,7 @@ class EncoderSpec:
         )
 
 
-def _wheel_row(name: str, network: ModuleType, of: checkpoint.Checkpoint) -> EncoderSpec:
+def _wheel_row(name: str, network: ModuleType, of: checkpoint.Checkpoint, dim: int) -> EncoderSpec:
     """Make the row of one of the musicnn wheel's checkpoints; all of them hear the same windows."""
     return EncoderSpec(
         name=name,
@@ -106,7 +107,7 @@ def _wheel_row(name: str, network: ModuleType, of: checkpoint.Checkpoint) -> Enc
             step_samples=checkpoint.STEP_SAMPLES,
             pad_samples=checkpoint.FRONT_END.n_fft // 2,
         ),
-        dim=network.DIM,
+        dim=dim,
         locate=of.locate,
         build=partial(network.build, checkpoint=of),
         front_end=checkpoint.front_end,
@@ -117,10 +118,10 @@ def _wheel_row(name: str, network: ModuleType, of: checkpoint.Checkpoint) -> Enc
 
 
 ENCODERS: Mapping[str, EncoderSpec] = {
-    "musicnn": _wheel_row("musicnn", musicnn, musicnn.MSD),
-    "mtt-musicnn": _wheel_row("mtt-musicnn", musicnn, musicnn.MTT),
-    "msd-vgg": _wheel_row("msd-vgg", vgg, vgg.MSD),
-    "mtt-vgg": _wheel_row("mtt-vgg", vgg, vgg.MTT),
+    "musicnn": _wheel_row("musicnn", musicnn, musicnn.MSD, musicnn.MSD.dim),
+    "mtt-musicnn": _wheel_row("mtt-musicnn", musicnn, musicnn.MTT, musicnn.MTT.dim),
+    "msd-vgg": _wheel_row("msd-vgg", vgg, vgg.MSD, vgg.DIM),
+    "mtt-vgg": _wheel_row("mtt-vgg", vgg, vgg.MTT, vgg.DIM),
     "yamnet": EncoderSpec(
         name="yamnet",
         grid=Grid(

@@ -49,7 +49,7 @@ Run = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 RunBatch = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 """From windows or patches (n, ...) to their embeddings (n, n_parts, dim)."""
 
-_FORMAT = 3
+_FORMAT = 4
 """Raise it when the compiler, or a network's own file, makes another model of the same weights."""
 _CHATTER = re.compile(rb"INFO: |I\d{4} |WARNING: All log messages before absl::InitializeLog")
 """LiteRT's "Created ... delegate"; TensorFlow's "oneDNN custom operations are on" and what goes before it."""

@@ -86,8 +86,8 @@ def test_the_first_snippet_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         duration_s=3.0,
         coverage=1.0,
         starts_s=np.zeros(1, np.float32),
-        frames=np.ones((1, 1506), np.float16),
-        vector=np.ones(3012, np.float32),
+        frames=np.ones((1, 424), np.float16),
+        vector=np.ones(848, np.float32),
     )
     names: dict[str, object] = {"entry": entry}
     exec(snippets()[0], names)

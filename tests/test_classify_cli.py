@@ -312,7 +312,7 @@ def test_cache_commands_tell_what_is_stored(run: Command) -> None:
 def test_encoders_are_listed_with_how_to_get_them(run: Command) -> None:
     rows = {row["name"]: row for row in run.json("encoders")}
     assert rows["musicnn"]["ready"]
-    assert rows["musicnn"]["dim"] == 1506
+    assert rows["musicnn"]["dim"] == 424
     assert not rows["yamnet"]["ready"]
     assert "hub:FOLDER" in rows["yamnet"]["how_to_get"]
     assert "vggish" in run("encoders").stdout

@@ -17,6 +17,7 @@ import embed
 from embed.network import Weights
 from embed.runtime import Manifest, read_manifest
 
+DIM = 424  # of the default encoder
 WHEEL_ENCODERS = ("mtt-musicnn", "msd-vgg", "mtt-vgg")  # beside the default
 
 
@@ -125,7 +126,7 @@ def test_how_many_frames_a_waveform_has(musicnn: embed.Encoder) -> None:
     longest = musicnn.embed(noise)
     for n_samples, n_frames in lengths.items():
         frames = musicnn.embed(noise[:n_samples])
-        assert frames.shape == (n_frames, 1506), n_samples
+        assert frames.shape == (n_frames, DIM), n_samples
         # Frame k hears nothing beyond its window, so a longer waveform changes only the last.
         np.testing.assert_array_equal(frames[:-1], longest[: n_frames - 1])
 
@@ -185,7 +186,7 @@ def test_an_encoder_without_tags_says_so(compiled: Path, musicnn: embed.Encoder)
         replace(musicnn.spec, name="mute", tag_scores=None), "0" * 16, _manifest(compiled), lambda x: x, {}
     )
     with pytest.raises(embed.EncoderError, match="mute has no tags"):
-        mute.tag_scores(np.zeros((1, 1506), np.float32))
+        mute.tag_scores(np.zeros((1, DIM), np.float32))
 
 
 def test_numbers_that_are_not_finite_are_an_error(compiled: Path, musicnn: embed.Encoder) -> None:

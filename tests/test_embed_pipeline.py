@@ -22,8 +22,9 @@ from mutagen.oggopus import OggOpus
 
 import cache
 import embed
-from embed import registry
+from embed import musicnn, registry
 
+DIM = musicnn.MSD.dim
 REPOSITORY = Path(embed.__file__).parents[1]
 
 
@@ -59,7 +60,7 @@ def counts(report: embed.EmbedReport) -> tuple[int, int, int]:
 
 
 def store_of(root: Path, report: embed.EmbedReport) -> cache.EmbeddingStore:
-    return cache.EmbeddingStore(root, encoder=report.encoder, fingerprint=report.fingerprint, dim=1506)
+    return cache.EmbeddingStore(root, encoder=report.encoder, fingerprint=report.fingerprint, dim=DIM)
 
 
 def replace_content(path: str | Path) -> None:
@@ -195,7 +196,7 @@ def test_coverage_is_only_ever_upgraded(long_song: Path, root: Path) -> None:
         entry = store.get(digest)
         assert entry is not None
         n_frames = held or 20
-        assert entry.frames.shape == (n_frames, 1506)
+        assert entry.frames.shape == (n_frames, DIM)
         assert entry.coverage == pytest.approx(n_frames / 20)
         starts[coverage] = {float(t): frame for t, frame in zip(entry.starts_s, entry.frames, strict=True)}
     for coverage in (3, "scan"):  # every scanned frame is one of the full ones, bit for bit
@@ -421,7 +422,7 @@ def test_kill_9_loses_the_last_batch_at_most(many: Path, root: Path) -> None:
         child.kill()
     _wait_until_gone(child.pid)
     prepared = embed.prepare_encoder("musicnn", root=root)
-    store = cache.EmbeddingStore(root, encoder="musicnn", fingerprint=prepared.fingerprint, dim=1506)
+    store = cache.EmbeddingStore(root, encoder="musicnn", fingerprint=prepared.fingerprint, dim=DIM)
     kept = store.held()
     assert n_done - 7 <= len(kept) < 28  # a batch less one, and what came in together after that
     assert store.verify() == []
