@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cache.catalog import Catalog, CatalogFiles
     from cache.entry import WHOLE, Entry
-    from cache.errors import CacheError, DamagedEntry, StoreFormatError
+    from cache.errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
     from cache.inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
     from cache.key import DIGEST_BYTES, audio_hash, encoder_fingerprint
     from cache.reader import VectorReader, map_in_order
     from cache.recording import Recording
+    from cache.repair import RepairedCatalog, RepairedStore, repair_catalog, repair_store
     from cache.root import default_root, is_uri, local_root, require_writable
     from cache.store import EmbeddingStore
-    from cache.upkeep import SCORES_FOLDER, Soundness, prune_cache, verify_cache
+    from cache.upkeep import SCORES_FOLDER, Soundness, prune_cache, verify_cache, verify_catalog
 
 __all__ = [
     "DIGEST_BYTES",
@@ -27,9 +28,12 @@ __all__ = [
     "Catalog",
     "CatalogFiles",
     "DamagedEntry",
+    "DamagedStore",
     "EmbeddingStore",
     "Entry",
     "Recording",
+    "RepairedCatalog",
+    "RepairedStore",
     "Soundness",
     "StoreFormatError",
     "StoreInfo",
@@ -44,8 +48,11 @@ __all__ = [
     "map_in_order",
     "open_stores",
     "prune_cache",
+    "repair_catalog",
+    "repair_store",
     "require_writable",
     "verify_cache",
+    "verify_catalog",
 ]
 
 _HOMES = {
@@ -55,9 +62,12 @@ _HOMES = {
     "CatalogFiles": "cache.catalog",
     "DIGEST_BYTES": "cache.key",
     "DamagedEntry": "cache.errors",
+    "DamagedStore": "cache.errors",
     "EmbeddingStore": "cache.store",
     "Entry": "cache.entry",
     "Recording": "cache.recording",
+    "RepairedCatalog": "cache.repair",
+    "RepairedStore": "cache.repair",
     "SCORES_FOLDER": "cache.upkeep",
     "Soundness": "cache.upkeep",
     "StoreFormatError": "cache.errors",
@@ -74,8 +84,11 @@ _HOMES = {
     "map_in_order": "cache.reader",
     "open_stores": "cache.inventory",
     "prune_cache": "cache.upkeep",
+    "repair_catalog": "cache.repair",
+    "repair_store": "cache.repair",
     "require_writable": "cache.root",
     "verify_cache": "cache.upkeep",
+    "verify_catalog": "cache.upkeep",
 }
 
 

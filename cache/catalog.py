@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["Catalog", "CatalogFiles"]
+__all__ = ["CATALOG", "Catalog", "CatalogFiles"]
+
+CATALOG = "catalog.lance"
 
 _TAKE_SHARE = 0.1  # picking rows one by one beats reading all up to about this share
 
@@ -116,7 +118,7 @@ class Catalog:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self._dataset = Dataset(join(root, "catalog.lance"), {"kind": "catalog"})
+        self._dataset = Dataset(join(root, CATALOG), {"kind": "catalog"}, check_data=True)
 
     @property
     def uri(self) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "ELSEWHERE",
     "CacheError",
     "DamagedEntry",
+    "DamagedStore",
     "StoreFormatError",
     "is_conflict",
     "lance_errors",
@@ -43,6 +44,10 @@ class StoreFormatError(CacheError):
 
 class DamagedEntry(CacheError):  # noqa: N818  named after what it is, as the README calls it
     """A stored row does not match its own checksum, so its numbers must not be used."""
+
+
+class DamagedStore(CacheError):  # noqa: N818  as `DamagedEntry`
+    """A file of the cache is not the one that was written, so what it says must not be used."""
 
 
 @contextmanager
@@ -90,7 +95,7 @@ def _explain(error: BaseException, doing: str, where: str) -> str:
     elif doing in ("create", "write"):
         remedy = "check that this folder can be written, " + ELSEWHERE
     else:
-        remedy = "if it is damaged, delete that folder and run `sevensongs embed` again"
+        remedy = "if it is damaged, `sevensongs cache verify --repair` mends it"
     return f"cannot {doing} the cache at {where}: {short}; {remedy}"
 
 

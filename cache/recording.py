@@ -63,6 +63,13 @@ class Recording:
     error: str | None = None
     warning: str | None = None
 
+    def is_still(self, status: os.stat_result) -> bool:
+        """Whether a file's stat says that it has not changed since."""
+        return (self.size_bytes, _storable_ns(self.mtime_ns)) == (
+            status.st_size,
+            _storable_ns(status.st_mtime_ns),
+        )
+
     def __post_init__(self) -> None:
         if not Path(self.path).is_absolute() or "\0" in self.path:
             raise ValueError(f"path is {self.path!r}; it must be absolute, without NUL")
@@ -79,6 +86,11 @@ class Recording:
             raise ValueError(f"digest is {self.digest!r}; it must be 32 lowercase hex characters")
 
 
+def _storable_ns(mtime_ns: int) -> int:
+    """Keep a time within 64 bits (1677 to 2262); some file systems allow any."""
+    return max(-(2**63), min(mtime_ns, 2**63 - 1))
+
+
 def recording_table(recordings: Sequence[Recording]) -> pa.Table:
     """Lay recordings out as rows of the catalog; cache/README.md describes the columns."""
     import pyarrow as pa
@@ -87,7 +99,7 @@ def recording_table(recordings: Sequence[Recording]) -> pa.Table:
         # Bytes, because a file's name need not be UTF-8.
         "path": pa.array([os.fsencode(r.path) for r in recordings], pa.binary()),
         "size_bytes": pa.array([r.size_bytes for r in recordings], pa.int64()),
-        "mtime_ns": pa.array([r.mtime_ns for r in recordings], pa.int64()),
+        "mtime_ns": pa.array([_storable_ns(r.mtime_ns) for r in recordings], pa.int64()),
         "duration_s": pa.array([r.duration_s for r in recordings], pa.float64()),
         "recorded_ns": pa.array([time.time_ns()] * len(recordings), pa.int64()),
     }

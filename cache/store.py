@@ -14,6 +14,7 @@ from cache.key import is_digest, is_fingerprint
 from cache.reader import VectorReader, damaged_entries
 from cache.root import join
 from cache.rows import best_last, damaged_in, superseded
+from cache.seal import KEYS, check_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,15 +64,17 @@ class EmbeddingStore:
         # Names such as hub:https://... hold what no file name may; the fingerprint tells
         # apart those that look the same afterwards. 100: file systems allow 255 in all.
         plain = re.sub(r"[^a-z0-9]", "-", encoder.lower())[:100]
-        self._dataset = Dataset(
-            join(root, FOLDER, f"{plain}-{fingerprint}.lance"),
-            {
-                "kind": "embeddings",
-                "encoder": encoder,
-                "fingerprint": fingerprint,
-                "dim": str(self.dim),
-            },
-        )
+        self._dataset = Dataset(join(root, FOLDER, f"{plain}-{fingerprint}.lance"), self.identity)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What the dataset's metadata says of it."""
+        return {
+            "kind": "embeddings",
+            "encoder": self.encoder,
+            "fingerprint": self.fingerprint,
+            "dim": str(self.dim),
+        }
 
     @property
     def uri(self) -> str:
@@ -198,6 +201,7 @@ class EmbeddingStore:
         with lance_errors("read", self.uri):
             rows = found.to_table(filter=f"digest = '{digest}'", scan_in_order=True)
             if rows.num_rows == 0:
+                check_keys(found, found.to_table(columns=list(KEYS), scan_in_order=True))
                 return None
             best = int(best_last(rows["n_windows"].to_numpy())[-1])
             entry = entry_at(rows, best, self.dim)

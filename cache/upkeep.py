@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.catalog import Catalog
+from cache.dataset import Dataset, read_identity, stored_datasets
+from cache.errors import CacheError, StoreFormatError, lance_errors
 from cache.inventory import open_stores
-from cache.root import default_root, local_root
-from cache.store import EmbeddingStore
+from cache.repair import MENDED
+from cache.root import default_root, is_uri, join, local_root
+from cache.seal import damaged_files
+from cache.store import FOLDER, EmbeddingStore
 
-__all__ = ["SCORES_FOLDER", "Soundness", "prune_cache", "verify_cache"]
+__all__ = ["SCORES_FOLDER", "Soundness", "prune_cache", "verify_cache", "verify_catalog"]
 
 SCORES_FOLDER = "scores"
 """What `classify` keeps of its decisions; it may be deleted at any time."""
@@ -19,33 +23,85 @@ SCORES_FOLDER = "scores"
 
 @dataclass(frozen=True, kw_only=True)
 class Soundness:
-    """What a look at one store found.
+    """What a look at one dataset found.
 
     Parameters
     ----------
+    uri : str
+        Where it is.
     encoder, fingerprint : str
+        Whose embeddings; empty where that can't be read, and of the catalog.
     n_songs : int
-        Recordings held.
+        Recordings held; of the catalog, files.
     damaged : tuple of str
         Digests of recordings whose checksum fails, sorted.
+    files : tuple of str
+        Files that are not what was written or have gone, in words.
+    error : str or None
+        Why it can't be read at all.
     """
 
-    encoder: str
-    fingerprint: str
-    n_songs: int
-    damaged: tuple[str, ...]
+    uri: str
+    encoder: str = ""
+    fingerprint: str = ""
+    n_songs: int = 0
+    damaged: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not (self.damaged or self.files or self.error)
 
 
 def verify_cache(root: str | Path | None = None) -> list[Soundness]:
-    """Read every embedding and compare it with its checksum; default: `default_root`.
+    """Read every embedding and every file, and compare them with their checksums.
+
+    Parameters
+    ----------
+    root : path or URI, optional
+        The cache; default: `default_root`.
+
+    Returns
+    -------
+    list of Soundness
+        One for each encoder, sorted by the names of their folders.
 
     Raises
     ------
+    StoreFormatError
+        If a newer program wrote it.
     CacheError
-        If a file is so damaged that it cannot be read.
+        If the folder can't be read.
     """
     base = default_root() if root is None else root
-    return [_look(store) for store in open_stores(base)]
+    folder = join(base, FOLDER)
+    uris = stored_datasets(folder)
+    if not is_uri(base):
+        # What an interrupted repair has left.
+        made = [str(path).removesuffix(MENDED) for path in Path(folder).glob(f"*.lance{MENDED}")]
+        uris = sorted({*uris, *made})
+    return [_look(base, uri) for uri in uris]
+
+
+def verify_catalog(root: str | Path | None = None) -> Soundness:
+    """Read all of the catalog, and compare its files with their checksums; default: `default_root`.
+
+    Raises
+    ------
+    StoreFormatError
+        If a newer program wrote it.
+    """
+    base = default_root() if root is None else root
+    catalog = Catalog(base)
+    try:
+        _interrupted(catalog.uri)
+        return Soundness(uri=catalog.uri, n_songs=len(catalog.load()), files=_files(catalog.uri))
+    except StoreFormatError:
+        raise
+    except CacheError as error:
+        return Soundness(uri=catalog.uri, files=_files(catalog.uri), error=str(error))
 
 
 def prune_cache(root: str | Path | None = None) -> list[Soundness]:
@@ -61,7 +117,7 @@ def prune_cache(root: str | Path | None = None) -> list[Soundness]:
     base = default_root() if root is None else root
     found = []
     for store in open_stores(base):
-        sound = _look(store)
+        sound = _look_into(store)
         store.discard(list(sound.damaged))
         store.compact()
         found.append(sound)
@@ -70,10 +126,40 @@ def prune_cache(root: str | Path | None = None) -> list[Soundness]:
     return found
 
 
-def _look(store: EmbeddingStore) -> Soundness:
+def _look(root: str | Path, uri: str) -> Soundness:
+    try:
+        _interrupted(uri)
+        found = Dataset(uri, {}).open()
+        if found is None:  # a writer killed before its first commit
+            return Soundness(uri=uri)
+        marks = read_identity(found)
+        store = EmbeddingStore(
+            root, encoder=marks["encoder"], fingerprint=marks["fingerprint"], dim=int(marks["dim"])
+        )
+        return _look_into(store)
+    except StoreFormatError:
+        raise
+    except (CacheError, KeyError, ValueError) as error:
+        return Soundness(uri=uri, files=_files(uri), error=str(error))
+
+
+def _look_into(store: EmbeddingStore) -> Soundness:
     return Soundness(
+        uri=store.uri,
         encoder=store.encoder,
         fingerprint=store.fingerprint,
         n_songs=store.count(),
         damaged=tuple(store.verify()),
+        files=_files(store.uri),
     )
+
+
+def _files(uri: str) -> tuple[str, ...]:
+    with lance_errors("read", uri):
+        return () if is_uri(uri) else tuple(damaged_files(uri))
+
+
+def _interrupted(uri: str) -> None:
+    """Refuse a dataset of which a repair was interrupted between its last two steps."""
+    if not is_uri(uri) and Path(uri + MENDED).exists() and not Path(uri).exists():
+        raise CacheError(f"the repair of {uri} was interrupted; `sevensongs cache verify --repair` ends it")

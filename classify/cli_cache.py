@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from classify.console import EXIT_FAILED, print_json, print_text, reports_errors, say
+from classify.cli_options import WorkersOption
+from classify.console import EXIT_FAILED, end, print_json, print_text, reports_errors, say
+
+if TYPE_CHECKING:
+    from classify.repair import Health
 
 __all__ = ["cache_app"]
 
@@ -51,22 +55,63 @@ def cache_path() -> None:
 
 @cache_app.command("verify")
 @reports_errors
-def cache_verify(as_json: AsJson = False) -> None:
+def cache_verify(
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Drop what is damaged and make it anew; nothing else may run meanwhile."
+        ),
+    ] = False,
+    workers: WorkersOption = None,
+    as_json: AsJson = False,
+) -> None:
     """Compare everything that is stored with its checksum.
 
-    Example: sevensongs cache verify
+    Example: sevensongs cache verify --repair
     """
-    from cache import verify_cache
+    from classify.repair import look_over
 
-    found = verify_cache()
-    damaged = sum(len(store.damaged) for store in found)
+    health = look_over()
+    damaged = sum(len(store.damaged) for store in health.stores)
+    if repair and not health.is_sound:
+        _repair(health, workers, as_json=as_json)
+        return
     if as_json:
-        print_json([asdict(store) for store in found])
+        print_json([asdict(store) for store in health.stores])
     else:
-        n_songs = sum(store.n_songs for store in found)
-        typer.echo(f"{n_songs} embeddings of {len(found)} encoders read: {damaged} damaged")
-    if damaged:
-        say("'sevensongs cache prune' drops what is damaged, and 'sevensongs embed' makes it anew")
+        n_songs = sum(store.n_songs for store in health.stores)
+        typer.echo(f"{n_songs} embeddings of {len(health.stores)} encoders read: {damaged} damaged")
+    if not health.is_sound:
+        for line in health.words:
+            say(line)
+        say("'sevensongs cache verify --repair' drops what is damaged and makes it anew")
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _repair(health: Health, workers: int | None, *, as_json: bool) -> None:
+    from classify.progress import progress_bar
+    from classify.repair import look_over, repair_cache
+
+    for line in health.words:
+        say(f"damaged: {line}")
+    with progress_bar() as progress:
+        done = repair_cache(health, workers=workers, progress=progress)
+    after = look_over()
+    if as_json:
+        print_json({**asdict(done), "sound": after.is_sound})
+    else:
+        typer.echo(
+            f"Repaired: {done.saved} embeddings were sound, {done.embedded} are made anew, "
+            f"{done.lost} are lost"
+        )
+    for line in done.words:
+        say(line)
+    for path in done.kept:
+        say(f"what could not be read is kept in {path}; nothing uses it")
+    for line in after.words:
+        say(f"still damaged: {line}")
+    end(done.failed)
+    if done.lost or done.words or not after.is_sound:
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -17,7 +17,6 @@ FloatArray = NDArray[np.float64]
 # Relative to a channel's own size. float32 keeps 7 digits, so a smaller spread is rounding noise,
 # and dividing by it would blow that noise up to unit variance.
 _FLAT = 1e-6
-_ALL = slice(None)
 _ROWS_AT_ONCE = 32  # they stay in the processor's cache
 
 
@@ -238,14 +237,7 @@ class SongTransform:
                 f"{self.dim}; use vectors of the encoder that the taste was trained on"
             )
 
-    def standardise(self, rows: Vectors, columns: slice = _ALL) -> None:
-        """Standardise rows in place, checked ones; what is beyond float32 becomes infinite.
-
-        Parameters
-        ----------
-        rows : ndarray, shape (n, n_columns), float32
-        columns : slice, optional
-            Which columns of song vectors these are.
-        """
-        np.subtract(rows, self.mean[columns], out=rows)
-        np.divide(rows, self.scale[columns], out=rows)
+    def standardise(self, rows: Vectors) -> None:
+        """Standardise checked rows, shape (n, dim), in place; what is beyond float32 becomes infinite."""
+        np.subtract(rows, self.mean, out=rows)
+        np.divide(rows, self.scale, out=rows)

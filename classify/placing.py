@@ -14,14 +14,10 @@ __all__ = ["Placer", "signed_roots"]
 _FLAT = 1e-9
 _SIGN = np.uint32(1 << 31)
 _LARGEST = np.finfo(np.float32).max
-_WORTH_IT = 0.8  # of the columns: with more live ones, looking for quiet ones costs more than it saves
 
 
 class Placer:
     """The arithmetic of a `SongSpace`, with what can be prepared; its parameters are those of the space.
-
-    Most numbers of some encoders never change, such as channels that a ReLU holds at zero (72% of MusiCNN's).
-    No axis knows of them, so a song is compared with their one value and multiplied in its live numbers only.
 
     Each row of a result depends on its own song alone, bit for bit. Threads may share a placer.
     """
@@ -70,26 +66,17 @@ class _Part:
     ----------
     columns : slice
         Where it is in a song vector.
-    live : ndarray, shape (n_live,), intp
-        Its columns that some axis knows of, counted in the song vector.
-    lowest, highest : ndarray, shape (width,), float32
-        Between these a quiet number's root is the library's mean; infinite for live ones. Empty where all
-        are live.
     filled, room : slice
-        Where the live numbers are in a block, without and with the padding.
-    mean, scale : ndarray, shape (n_live,), float32
-        By which they are standardised.
+        Where it is in a block, without and with the padding.
+    standard : SongTransform
+        Of these columns.
     axes : RowMatrix
     """
 
     columns: slice
-    live: NDArray[np.intp]
-    lowest: Vectors
-    highest: Vectors
     filled: slice
     room: slice
-    mean: Vectors
-    scale: Vectors
+    standard: SongTransform
     axes: RowMatrix
 
 
@@ -97,104 +84,49 @@ def _parts(standard: SongTransform, blocks: Sequence[int], basis: Vectors) -> li
     parts, start, room = [], 0, 0
     for width in blocks:
         columns = slice(start, start + width)
-        is_live = (basis[columns] != 0).any(axis=1)
-        lowest, highest = _quiet_range(standard.mean[columns])
-        lowest[is_live], highest[is_live] = -np.inf, np.inf
-        live = start + np.flatnonzero(is_live)
-        if not 0 < len(live) <= _WORTH_IT * width:
-            live, lowest, highest = np.arange(start, start + width), lowest[:0], highest[:0]
         parts.append(
             _Part(
                 columns=columns,
-                live=live,
-                lowest=lowest,
-                highest=highest,
-                filled=slice(room, room + len(live)),
-                room=slice(room, room + padded(len(live))),
-                mean=standard.mean[live],
-                scale=standard.scale[live],
-                axes=RowMatrix(basis[live]),
+                filled=slice(room, room + width),
+                room=slice(room, room + padded(width)),
+                standard=SongTransform(mean=standard.mean[columns], scale=standard.scale[columns]),
+                axes=RowMatrix(basis[columns]),
             )
         )
-        start, room = start + width, room + padded(len(live))
+        start, room = start + width, room + padded(width)
     return parts
-
-
-def _quiet_range(mean: Vectors) -> tuple[Vectors, Vectors]:
-    """Return the least and the greatest number whose signed root is the mean; if there is none, inf, -inf.
-
-    Two floats or so have the same root.
-    """
-    lowest, highest = np.full_like(mean, np.inf), np.full_like(mean, -np.inf)
-    with np.errstate(over="ignore", under="ignore"):
-        near = mean * np.abs(mean)
-        for towards in (-np.inf, np.inf):
-            number = near.copy()
-            for _ in range(4):
-                fits = signed_roots(number[np.newaxis])[0] == mean
-                np.minimum(lowest, number, out=lowest, where=fits)
-                np.maximum(highest, number, out=highest, where=fits)
-                number = np.nextafter(number, np.float32(towards))
-    return lowest, highest
 
 
 class _Block:
     """Room for 48 songs, used again and again."""
 
     def __init__(self, placer: Placer) -> None:
-        self._standard, self._offset, self._parts = placer.standard, placer.offset, placer.parts
+        self._offset, self._parts = placer.offset, placer.parts
         self._rows = np.zeros((ROWS, self._parts[-1].room.stop), dtype=np.float32)
-        n_live = [len(part.live) for part in self._parts]
-        self._gathered = [np.empty((ROWS, n), dtype=np.float32) for n in n_live]
-        self._signs = [np.empty((ROWS, n), dtype=np.uint32) for n in n_live]
-        self._low = [np.empty((ROWS, len(part.lowest)), dtype=np.bool_) for part in self._parts]
-        self._high = [np.empty_like(low) for low in self._low]
+        self._signs = np.empty((ROWS, placer.standard.dim), dtype=np.uint32)
         self._scratch = [part.axes.scratch() for part in self._parts]
         self._squares = np.empty((len(self._parts), ROWS), dtype=np.float32)
 
     def fill(self, songs: Vectors, rows: slice) -> None:
         """Standardise up to 48 of the songs, and measure them; the rest is zero."""
         some, n = songs[rows], rows.stop - rows.start
-        for number, part in enumerate(self._parts):
-            live = some[:, part.columns]
-            if len(part.lowest):
-                live = np.take(some, part.live, axis=1, out=self._gathered[number][:n], mode="clip")
+        for part, squares in zip(self._parts, self._squares, strict=True):
             filled = self._rows[:n, part.filled]
-            _take_roots(live, filled, self._signs[number][:n])
-            np.subtract(filled, part.mean, out=filled)
-            np.divide(filled, part.scale, out=filled)
+            _take_roots(some[:, part.columns], filled, self._signs[:n, part.columns])
+            part.standard.standardise(filled)
             self._rows[n:, part.filled] = 0
             room = self._rows[:, part.room]
-            np.vecdot(room, room, out=self._squares[number])
-            if len(part.lowest):
-                self._add_quiet(number, some[:, part.columns])
+            np.vecdot(room, room, out=squares)
         if not np.isfinite(self._squares).all():
             check_vectors(songs)  # if they are finite, then some are larger than any song
-            self._shrink(some)
+            self._shrink()
 
-    def _add_quiet(self, number: int, some: Vectors) -> None:
-        """Add to the squares what quiet numbers have that are not what they always are."""
-        part, n = self._parts[number], len(some)
-        usual, low_enough = self._low[number][:n], self._high[number][:n]
-        np.greater_equal(some, part.lowest, out=usual)
-        np.less_equal(some, part.highest, out=low_enough)
-        np.bitwise_and(usual, low_enough, out=usual)
-        unusual = np.flatnonzero(~usual.all(axis=1))
-        if len(unusual):
-            quiet = signed_roots(some[unusual])
-            self._standard.standardise(quiet, part.columns)
-            quiet[:, part.live - part.columns.start] = 0
-            self._squares[number, unusual] += np.vecdot(quiet, quiet)
-
-    def _shrink(self, some: Vectors) -> None:
+    def _shrink(self) -> None:
         """Scale songs that are larger than float32 can square to unit length."""
         for number, row in np.argwhere(~np.isfinite(self._squares)):
-            part = self._parts[number]
-            whole = signed_roots(some[row : row + 1, part.columns])
-            self._standard.standardise(whole, part.columns)
-            whole = np.clip(whole, -_LARGEST, _LARGEST).astype(np.float64)
-            whole /= np.linalg.norm(whole)
-            self._rows[row, part.filled] = whole[0, part.live - part.columns.start]
+            filled = self._rows[row, self._parts[number].filled]
+            large = np.clip(filled, -_LARGEST, _LARGEST).astype(np.float64)
+            filled[:] = large / np.linalg.norm(large)
             self._squares[number, row] = 1
 
     def place(self) -> FloatArray:

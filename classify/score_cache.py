@@ -10,17 +10,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import io
 import os
-import secrets
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache import SCORES_FOLDER, local_root
+from cache.checksums import digest_chars
+from cache.durable import write_whole
 from cache.rows import places
 from classify.features import FloatArray
 from classify.taste import Taste
@@ -28,7 +30,7 @@ from classify.taste import Taste
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ScoreCache"]
+__all__ = ["ScoreCache", "damaged_scores"]
 
 _KEPT = 8  # tastes; of a library of 100,000 each takes 5 MB
 _DIGEST_CHARS = 32
@@ -102,20 +104,36 @@ class ScoreCache:
             As for `load`.
         decisions : ndarray, shape (n,), float64
         """
-        names = np.frombuffer(b"".join(digests.cast("binary").to_pylist()), np.uint8)
-        if len(names) != _DIGEST_CHARS * len(digests):
+        rows = digest_chars(digests)
+        if rows is None:
             return  # a damaged name is no digest
-        temporary = self._path.with_name(f".{self._path.stem}.{secrets.token_hex(8)}.tmp")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("xb") as file:
-                rows = names.reshape(-1, _DIGEST_CHARS)
-                np.savez(file, allow_pickle=False, digests=rows, crcs=crcs, decisions=decisions)
-            temporary.replace(self._path)
+
+        def write(file: BinaryIO) -> None:
+            np.savez(file, allow_pickle=False, digests=rows, crcs=crcs, decisions=decisions)
+
+        with contextlib.suppress(OSError):
+            write_whole(self._path, write)
             _drop_old(self._path.parent)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+
+
+def damaged_scores(root: str | Path) -> list[Path]:
+    """List the files of kept decisions that are not, byte for byte, what was written; they can be deleted."""
+    damaged = []
+    for path in sorted((local_root(root) / SCORES_FOLDER).glob("*.npz")):
+        try:
+            content = path.read_bytes()
+            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                arrays = {name: archive[name] for name in ("digests", "crcs", "decisions")}
+        except FileNotFoundError:  # another process has just dropped it
+            continue
+        except _DAMAGE:
+            damaged.append(path)
+            continue
+        again = io.BytesIO()
+        np.savez(again, allow_pickle=False, **arrays)  # the same arrays make the same bytes
+        if again.getvalue() != content:
+            damaged.append(path)
+    return damaged
 
 
 def _text_array(names: NDArray[np.uint8]) -> pa.StringArray:

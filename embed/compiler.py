@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache import local_root
+from cache.durable import lasting, sync_folder
 from embed.errors import EmbedError, EncoderError, EncoderUnavailable
 from embed.network import Network, Weights
 from embed.registry import EncoderSpec, encoder_spec
@@ -44,6 +47,9 @@ __all__ = [
 
 _MAX_DIFFERENCE = 1e-4  # of the compiled network from the original, relative to its largest output
 _CHILD_TIMEOUT_S = 900
+_PART = ".part-"
+_ABANDONED_S = 86400.0
+_ATTEMPTS = 5
 _ERRORS = {kind.__name__: kind for kind in (EmbedError, EncoderError, EncoderUnavailable)}
 
 
@@ -188,23 +194,44 @@ def _store(
 ) -> None:
     """Write a compiled encoder under a temporary name, then give it its own: all of it or nothing."""
     folder.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    _remove_abandoned(folder)
+    part = Path(tempfile.mkdtemp(prefix=_PART, dir=folder))
     try:
-        if model is not None:
-            (part / MODEL_FILE).write_bytes(model)
-        arrays: dict[str, Any] = dict(constants)
-        np.savez(part / CONSTANTS_FILE, **arrays)
-        write_manifest(part, replace(manifest, files_sha256=digest_files(part)))
-        target = folder / manifest.fingerprint
-        if target.exists() and read_manifest(target) is None:
-            shutil.rmtree(target)
+        with lasting(part):
+            if model is not None:
+                (part / MODEL_FILE).write_bytes(model)
+            arrays: dict[str, Any] = dict(constants)
+            np.savez(part / CONSTANTS_FILE, **arrays)
+            write_manifest(part, replace(manifest, files_sha256=digest_files(part)))
+        _install(part, folder / manifest.fingerprint)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _install(part: Path, target: Path) -> None:
+    """Give a compiled encoder its name, where other processes may do so at the same moment."""
+    for attempt in range(1, _ATTEMPTS + 1):
         try:
             part.rename(target)
         except OSError:
-            if read_manifest(target) is None:  # else another process was as quick
+            if read_manifest(target) is not None:
+                return  # another process was as quick
+            if attempt == _ATTEMPTS:
                 raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+            # A damaged one goes as a whole: by now it could be another process's new one.
+            with tempfile.TemporaryDirectory(prefix=_PART, dir=target.parent) as aside, suppress(OSError):
+                target.rename(Path(aside, target.name))
+        else:
+            sync_folder(target.parent)
+            return
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what a compiler that was killed has left."""
+    for part in folder.glob(f"{_PART}*"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(part)
 
 
 def _main() -> None:

@@ -10,6 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from embed.errors import AudioError, UnreadableFile
+from embed.limits import too_much_memory
 from embed.ogg import HidingFile, find_repeated_headers
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
                 raise AudioError("holds audio of a codec that FFmpeg has no decoder for")
             stream.codec_context.thread_count = 1  # workers are processes; and one packet in, its frames out
             yield container, stream
+    except MemoryError as error:  # FFmpeg's own too
+        raise too_much_memory() from error
     except av.FFmpegError as error:
         raise AudioError(f"is not audio that FFmpeg can read ({_reason(error)})") from error
     except OSError as error:
@@ -73,6 +76,8 @@ def _demuxer(file: BinaryIO) -> InputContainer:
 @contextmanager
 def _regular_file(path: str) -> Iterator[BinaryIO]:
     """Open a regular file; a FIFO or a device would block for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+        raise AudioError("is not a regular file")  # opening a device may set it going
     # O_NONBLOCK so that opening a FIFO returns; it does nothing to regular files.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     status = os.fstat(descriptor)
@@ -104,7 +109,7 @@ class Packets:
                     n_packets += 1
                     yield packet
         except av.FFmpegError as error:
-            if n_packets == 0:
+            if n_packets == 0 or isinstance(error, MemoryError):
                 raise
             self.warning = f"broken after {n_packets} packets ({_reason(error)}); used up to there"
 
@@ -131,6 +136,8 @@ def decode_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioF
     try:
         frames: list[av.AudioFrame] = context.decode(packet)
         return frames
+    except MemoryError:  # or what is heard would depend on what else there is
+        raise
     except (av.FFmpegError, ValueError):
         return []
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache import local_root, require_writable
+from cache.durable import write_whole
+from cache.key import is_fingerprint
 from embed.errors import EncoderError, EncoderUnavailable
 from embed.network import Weights
 from embed.registry import EncoderSpec, encoder_spec
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Encoder",
     "PreparedEncoder",
+    "damaged_encoders",
     "encoders_folder",
     "is_compiled",
     "last_fingerprint",
@@ -106,6 +109,17 @@ def is_compiled(fingerprint: str, *, root: str | Path | None = None) -> bool:
 
     folder = encoders_folder(root)
     return all(read_manifest(folder / one) is not None for one in fingerprint.split("+"))
+
+
+def damaged_encoders(*, root: str | Path | None = None) -> list[Path]:
+    """List the folders of compiled encoders that are damaged, or that another version has made.
+
+    They are never used, and can be deleted: what is needed of them is compiled anew.
+    """
+    from embed.runtime import read_manifest
+
+    folders = [path for path in encoders_folder(root).glob("*/") if is_fingerprint(path.name)]
+    return sorted(folder for folder in folders if read_manifest(folder) is None)
 
 
 def load_encoder(
@@ -283,9 +297,10 @@ def _name_file(folder: Path, spec: EncoderSpec) -> Path:
 def last_fingerprint(folder: Path, spec: EncoderSpec) -> str:
     """Return the fingerprint that an encoder had when it was last used; empty if never."""
     try:
-        return _name_file(folder, spec).read_text(encoding="ascii").strip()
-    except OSError:
+        name = _name_file(folder, spec).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
         return ""
+    return name if is_fingerprint(name) else ""  # a damaged one must not lead elsewhere
 
 
 def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
@@ -297,4 +312,4 @@ def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
 def _remember(folder: Path, spec: EncoderSpec, fingerprint: str) -> None:
     if last_fingerprint(folder, spec) != fingerprint:
         with suppress(OSError):  # it only helps when the weights go; a cache may be read-only
-            _name_file(folder, spec).write_text(fingerprint + "\n", encoding="ascii")
+            write_whole(_name_file(folder, spec), lambda file: file.write(f"{fingerprint}\n".encode()))

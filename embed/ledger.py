@@ -72,7 +72,7 @@ class Ledger:
                 self.failed.append(Failure(path=path, error=f"can't be read ({error.strerror})"))
                 continue
             row = known.get(path)
-            if row and (row.size_bytes, row.mtime_ns) == (status.st_size, status.st_mtime_ns):
+            if row and row.is_still(status):
                 if row.digest and self.is_held(row.digest):
                     self.done[path] = row.digest
                     self._warn(path, row.warning)
@@ -95,8 +95,7 @@ class Ledger:
 
     def is_held(self, digest: str) -> bool:
         """Whether the cache holds a recording with the coverage asked for, or more."""
-        held = self._held.get(digest)
-        return held is not None and (held == WHOLE or 0 < self.n_windows <= held)
+        return _covers(self._held.get(digest), self.n_windows)
 
     def embedded(self, entry: Entry) -> None:
         """Note a recording's embedding."""
@@ -129,12 +128,17 @@ class Ledger:
     def commit(self) -> None:
         """Write embeddings first: a catalog row without them would cost only a look, not a song."""
         if self._entries:
-            self.store.put(self._entries)
+            self.store.put(self._not_held_by_now())
             self._entries = []  # only now: interrupted before, they are put again, which does no harm
         if self._recordings:
             self.catalog.put(self._recordings)
             self._recordings = []
         self._committed = time.monotonic()
+
+    def _not_held_by_now(self) -> list[Entry]:
+        """Leave out what other processes on the same library have committed since this run began."""
+        held = self.store.held([entry.digest for entry in self._entries])
+        return [entry for entry in self._entries if not _covers(held.get(entry.digest), entry.n_windows)]
 
     def compact(self) -> None:
         """Tidy the cache up where it is due."""
@@ -144,6 +148,10 @@ class Ledger:
     def _warn(self, path: str, warning: str | None) -> None:
         if warning:
             self.warnings.append(Failure(path=path, error=warning))
+
+
+def _covers(held: int | None, n_windows: int) -> bool:
+    return held is not None and (held == WHOLE or 0 < n_windows <= held)
 
 
 def _recording(file: File, *, info: AudioInfo | None = None, error: str | None = None) -> Recording:

@@ -84,7 +84,9 @@ class Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a manifest; the last file of a compiled encoder's folder."""
-    text = json.dumps(asdict(manifest), indent=1, ensure_ascii=False)
+    fields = asdict(manifest)
+    fields["own_sha256"] = _digest_fields(fields)
+    text = json.dumps(fields, indent=1, ensure_ascii=False)
     (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
 
 
@@ -92,6 +94,8 @@ def read_manifest(folder: Path) -> Manifest | None:
     """Read a manifest; None where there is none, another version wrote it, or the files beside it differ."""
     try:
         fields: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        if fields.pop("own_sha256") != _digest_fields(fields):
+            return None
         fields["input_shape"] = tuple(fields["input_shape"])
         fields["tags"] = tuple(fields["tags"])
         if fields["format"] != _FORMAT or fields["files_sha256"] != digest_files(folder):
@@ -99,6 +103,10 @@ def read_manifest(folder: Path) -> Manifest | None:
         return Manifest(**fields)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _digest_fields(fields: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def digest_files(folder: Path) -> dict[str, str]:

@@ -171,11 +171,13 @@ def test_a_damaged_file_is_a_cache_error(tmp_path: Path) -> None:
     (path,) = Path(catalog.uri, "data").glob("*.lance")
     path.write_bytes(path.read_bytes()[:50])
     for call in (catalog.load, catalog.compact, lambda: catalog.lookup(["/music/a"])):
-        with pytest.raises(CacheError, match=r"catalog\.lance.*delete that folder"):
+        with pytest.raises(CacheError, match=r"catalog\.lance.*cache verify --repair"):
             call()
-    # The remedy works: everything in a cache can be made again.
+    # Everything in a cache can be made again, but not behind the back of a run.
     shutil.rmtree(catalog.uri)
-    catalog.put([recording("a")])
+    with pytest.raises(CacheError, match=r"has gone since this run began.*run again"):
+        catalog.put([recording("a")])
+    Catalog(tmp_path).put([recording("a")])
     assert list(catalog.load()) == ["/music/a"]
 
 

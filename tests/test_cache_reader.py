@@ -38,10 +38,11 @@ def read_all(reader: VectorReader, at: np.ndarray | None = None) -> dict[str, np
     return found
 
 
-@pytest.fixture(params=[(256, 2048), (3, 7)], ids=["one block", "blocks of 3"])
+@pytest.fixture(params=[(1024, 2048, 64), (3, 7, 1)], ids=["one block", "blocks of 3"])
 def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.reader, "_BATCH_ROWS", request.param[0])
+    monkeypatch.setattr(cache.reader, "_MAX_BATCH_ROWS", request.param[0])
     monkeypatch.setattr(cache.reader, "_PART_ROWS", request.param[1])
+    monkeypatch.setattr(cache.reader, "_MANY", request.param[2])
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -89,6 +90,7 @@ def test_a_reader_sees_one_version_whatever_is_put_meanwhile(tmp_path: Path) -> 
     np.testing.assert_array_equal(read_all(reader)[digest(0)], entry(0).vector)
 
 
+@pytest.mark.usefixtures("small_blocks")
 def test_a_flipped_byte_stops_a_block(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     store.put([entry(n) for n in range(5)])
@@ -96,7 +98,7 @@ def test_a_flipped_byte_stops_a_block(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(entry(3).vector.tobytes()) + 5] ^= 0x10
     path.write_bytes(content)
-    with pytest.raises(DamagedEntry, match=rf"{digest(3)}.*cache prune"):
+    with pytest.raises(DamagedEntry, match=rf"{digest(3)}.*cache verify --repair"):
         read_all(store.reader())
 
 

@@ -72,52 +72,15 @@ def test_the_place_is_what_float64_says() -> None:
         np.testing.assert_allclose(space(songs), placed, atol=1e-5)
 
 
-def with_quiet_numbers(dim: int, blocks: tuple[int, ...]) -> tuple[SongSpace, Vectors, Vectors]:
-    """Return a space, its songs, and songs of which some differ where the library never does.
-
-    Of each four numbers three are always the same, as a channel that never fires is: one is 0, two are not.
-    """
-    songs = library(110, dim)
-    songs[:, 1::4], songs[:, 2::4], songs[:, 3::4] = 0, 2.26e-6, -0.3
-    space = SongSpace.fit(songs, blocks=blocks)
+def test_a_number_that_never_changes_counts_where_a_song_differs() -> None:
+    songs = library(60, 300)
+    songs[:, 7] = -0.3
+    space = SongSpace.fit(songs)
     others = songs.copy()
-    others[::3, 1] = 1e-3
-    others[1::6, 2::4] = -5
-    others[4, 3::8] = np.nextafter(np.float32(-0.3), np.float32(0))
-    others[5, 1::4] = -0.0
-    others[6::20, 7] = -3e38
-    return space, songs, others
-
-
-@pytest.mark.parametrize(("dim", "blocks"), [(8, ()), (3012, ()), (5060, PAIR)])
-def test_numbers_that_never_change_count_where_a_song_differs(dim: int, blocks: tuple[int, ...]) -> None:
-    space, songs, others = with_quiet_numbers(dim, blocks)
-    for rows in (songs, others):
-        together = space(rows)
-        for size in (1, 5, 48, 49):
-            parts = [space(rows[i : i + size]) for i in range(0, 110, size)]
-            assert np.array_equal(np.concatenate(parts), together), size
-        assert np.array_equal(space(rows[::-1]), together[::-1])
-        standardised = space.standardise(rows).astype(np.float64)
-        expected = np.zeros((len(rows), space.n_axes))
-        start = 0
-        for width in space.blocks:
-            part = standardised[:, start : start + width]
-            scaled = part / np.linalg.norm(part, axis=1, keepdims=True) / np.sqrt(len(space.blocks))
-            expected += scaled @ space.basis[start : start + width].astype(np.float64)
-            start += width
-        expected -= space.offset
-        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-        np.testing.assert_allclose(together, expected, atol=2e-5)
-    assert np.array_equal(space(others)[2], space(songs)[2])  # one that does not differ
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_number_that_never_changes_is_looked_at_all_the_same(value: float) -> None:
-    space, songs, _ = with_quiet_numbers(3012, ())
-    songs[70, 2] = value
-    with pytest.raises(VectorError, match=r"1 of 110 rows .* row 70"):
-        space(songs)
+    others[::3, 7] = -500.0
+    places, usual = space(others), space(songs)
+    assert (np.abs(places[::3] - usual[::3]).max(axis=1) > 1e-3).all()
+    assert np.array_equal(places[1::3], usual[1::3])
 
 
 def test_the_row_that_is_not_finite_is_named_wherever_it_is() -> None:

@@ -25,7 +25,6 @@ ENCODER = "musicnn"
 _SEED = 7
 _N_STYLES = 300
 _SONG_S = 200.0
-_STILL_SHARE = 0.718
 N_KINDS = 14
 """Every so many artists one of the same style comes."""
 _N_WINDOWS = coverage_windows("scan")
@@ -68,10 +67,6 @@ def _entries(numbers: range, prepared: PreparedEncoder) -> Iterator[Entry]:
     shares = rng.dirichlet((2.0, 1.0, 0.5), size=len(numbers)).astype(np.float32)
     vectors = np.einsum("ij,ijk->ik", shares, styles[chosen])
     vectors *= rng.lognormal(0.0, 0.2, size=vectors.shape).astype(np.float32)
-    # The mean of a filter that never stirs is the same in every song, and its deviation is 0.
-    still = _still(prepared.dim)
-    vectors[:, : prepared.dim][:, still] = _styles(prepared.dim)[0, : prepared.dim][still]
-    vectors[:, prepared.dim :][:, still] = 0
     frames = vectors[:, np.newaxis, : prepared.dim].astype(np.float16)
     for number, vector, frame in zip(numbers, vectors, frames, strict=True):
         yield Entry(
@@ -91,16 +86,6 @@ def _styles(dim: int) -> NDArray[np.float32]:
     rng = np.random.default_rng(_SEED)
     strength = rng.lognormal(-1.0, 1.0, size=2 * dim)
     return (strength * rng.gamma(2.0, 0.5, size=(_N_STYLES, 2 * dim))).astype(np.float32)
-
-
-@cache
-def _still(dim: int) -> NDArray[np.bool_]:
-    """Choose the embedding's numbers that are the same in all music.
-
-    In musicnn they are 1,082 of 1,506, bit for bit, over all 386 songs of the seventeen soundtracks that were
-    looked at: rectified filters that never answer, and their pools.
-    """
-    return np.random.default_rng(_SEED).permutation(dim) < round(_STILL_SHARE * dim)
 
 
 def _recording(folder: Path, number: int) -> Recording:

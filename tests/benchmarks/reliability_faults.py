@@ -1,0 +1,469 @@
+"""What the world does to a run: full disks, vanished mounts, files that change, odd names and odd files."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reliability_songs import Library
+from speed_rows import COMMAND, child_environment
+
+from embed import probe
+
+__all__ = ["FAULTS", "Bed", "Cannot", "Outcome", "rows"]
+
+_N_SONGS = 12
+_RUN_S = 300
+_SEED = 5
+_LIMITED = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+class Cannot(Exception):  # noqa: N818  says what it is
+    """This machine or user can't bring a fault about; the message says why."""
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What a fault came to.
+
+    Attributes
+    ----------
+    survived : bool
+        Whether every command ended by itself, with an exit code of ours and without a traceback.
+    lost : int
+        Songs that are not there after another run without the fault.
+    wrong : int
+        Embeddings that are not the right ones.
+    notes : list of str
+        What was not as it should be.
+    """
+
+    survived: bool = True
+    lost: int = 0
+    wrong: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Bed:
+    """Songs, a cache that has an encoder only, and the right embeddings of all songs."""
+
+    def __init__(self, work: Path, n_songs: int = _N_SONGS) -> None:
+        self.work = work / "faults"
+        self.n_songs = n_songs
+        self.reference = Library.make(work, "faults-reference", n_songs)
+        self._run_command(self.reference, "embed", self.reference.folder)
+        self.library = self.reference
+        self.outcome = Outcome()
+
+    def fresh(self) -> None:
+        """Begin again: an empty cache and the songs, in a folder of their own."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        shutil.copytree(self.reference.root / "encoders", self.work / "cache" / "encoders")
+        shutil.copytree(self.reference.folder, self.work / "music")
+        self.outcome = Outcome()
+        self.library = self._at(self.work / "cache", self.work / "music")
+
+    def _at(self, root: Path, folder: Path) -> Library:
+        paths = [str(folder / Path(path).name) for path in self.reference.paths]
+        return Library(root=root, folder=folder, paths=paths)
+
+    def move(self, *, root: Path | None = None, folder: Path | None = None) -> None:
+        """Have the cache or the songs somewhere else."""
+        library = self.library
+        if root is not None:
+            shutil.copytree(library.root, root, dirs_exist_ok=True)
+        if folder is not None:
+            shutil.copytree(library.folder, folder, dirs_exist_ok=True)
+        self.library = self._at(root or library.root, folder or library.folder)
+
+    def run(self, *arguments: str | Path, code: int | None = None, says: str = "", **more: Any) -> str:
+        """Run a command; note a traceback, another exit code than one of ours, and words that are missing."""
+        done = self._run_command(self.library, *arguments, **more)
+        self.expect(f"{arguments[0]}", done.returncode, done.stdout + done.stderr, code, says)
+        return done.stdout
+
+    def expect(self, what: str, got: int, said: str, code: int | None, says: str) -> None:
+        """Judge how a command ended and what it said."""
+        if got not in (0, 1) or "Traceback" in said or "panicked" in said:
+            self.outcome.survived = False
+            self.outcome.notes.append(f"{what} ended with {got}: {said[-1500:]}")
+        elif (code is not None and got != code) or not re.search(says, said, re.DOTALL):
+            self.outcome.notes.append(f"{what} ended with {got} for {code}, or lacks {says!r}: {said[-600:]}")
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start a command that something happens to."""
+        return subprocess.Popen(
+            self.library.command(*arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=child_environment(),
+        )
+
+    def end(self, process: subprocess.Popen[str], code: int | None = None, says: str = "") -> None:
+        """Wait for what was started."""
+        said, _ = process.communicate(timeout=_RUN_S)
+        self.expect("embed", process.returncode, said, code, says)
+
+    def finish(self, folder: Path | None = None) -> None:
+        """Run once more without the fault: every song must be there, right, and nothing damaged."""
+        report = json.loads(self.run("embed", folder or self.library.folder, "--json", code=0) or "{}")
+        if report.get("failed"):
+            self.outcome.notes.append(f"still failing: {report['failed'][:2]}")
+        self.run("cache", "verify", code=0)
+        sound = self.library.check(self.reference)
+        self.outcome.lost += sound.lost
+        self.outcome.wrong += sound.wrong
+
+    def _run_command(
+        self, library: Library, *arguments: str | Path, limit_bytes: int | None = None, **more: Any
+    ) -> subprocess.CompletedProcess[str]:
+        argv = library.command(*arguments)
+        if limit_bytes is not None:
+            argv = [sys.executable, "-c", _LIMITED, str(limit_bytes), *argv]
+        return subprocess.run(
+            argv,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            check=False,
+            env=child_environment(),
+            timeout=_RUN_S,
+            **more,
+        )
+
+
+@contextlib.contextmanager
+def _mounted(folder: Path, size: str) -> Iterator[Path]:
+    """Mount a file system in memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _system("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
+
+
+def _system(*argv: str) -> None:
+    try:
+        done = subprocess.run(argv, check=False, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise Cannot(f"there is no {argv[0]} here") from error
+    if done.returncode:
+        raise Cannot(f"this machine or user may not {argv[0]} (exit code {done.returncode})")
+
+
+def _tree_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def full_disk(bed: Bed, rng: random.Random) -> None:
+    """The disk of the cache runs full at some place; later there is room."""
+    needed = sum(_tree_bytes(bed.reference.root / name) for name in ("catalog.lance", "embeddings"))
+    room = _tree_bytes(bed.library.root) // 1024 + 16 + rng.randrange(needed // 1024)
+    with _mounted(bed.work / "disk", f"{room}k") as disk:
+        bed.move(root=disk)
+        bed.run("embed", bed.library.folder, code=1, says="disk is full; free some space")
+        _system("mount", "-o", "remount,size=64m", str(disk))
+        bed.finish()
+
+
+def file_size_limit(bed: Bed, rng: random.Random) -> None:
+    """A file of the cache may not grow beyond a limit; later it may."""
+    said = "allowed size; raise the limit|embedded"
+    bed.run("embed", bed.library.folder, says=said, limit_bytes=rng.randrange(200, 30_000))
+    bed.finish()
+
+
+def read_only_cache(bed: Bed, rng: random.Random) -> None:
+    """The file system of the cache is read-only; what is in it is read, and nothing can be added."""
+    with _mounted(bed.work / "disk", "64m") as disk:
+        bed.move(root=disk)
+        n_before = rng.randrange(1, bed.n_songs)
+        bed.run("embed", *bed.library.paths[:n_before], code=0)
+        _system("mount", "-o", "remount,ro", str(disk))
+        bed.run("embed", *bed.library.paths[:n_before], code=0, says="0 embedded")
+        bed.run("similar", bed.library.paths[0], code=0 if n_before > 1 else None)
+        bed.run("embed", bed.library.folder, code=1, says="read-only; mount it writable")
+        bed.run("cache", "verify", code=0)
+        _system("mount", "-o", "remount,rw", str(disk))
+        bed.finish()
+
+
+def cache_vanishes(bed: Bed, rng: random.Random) -> None:
+    """The cache is unmounted in the middle of a run, and mounted again later."""
+    bed.run("embed", *bed.library.paths[:2], code=0)
+    place, kept = bed.library.root, bed.work / "kept"
+    with _mounted(kept, "64m"):
+        shutil.copytree(place, kept, dirs_exist_ok=True)
+        shutil.rmtree(place)
+        place.mkdir()
+        _system("mount", "--bind", str(kept), str(place))
+        process = bed.start("embed", bed.library.folder)
+        time.sleep(rng.uniform(0.3, 2.5))
+        subprocess.run(["umount", "-l", str(place)], check=False)
+        bed.end(process, says="has gone|embedded|no taste|Preparing")
+        shutil.rmtree(place)
+        place.mkdir()
+        _system("mount", "--bind", str(kept), str(place))
+        try:
+            bed.finish()
+        finally:
+            subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+def cache_moved(bed: Bed, rng: random.Random) -> None:
+    """The cache's folder is moved away in the middle of a run, and back later."""
+    bed.run("embed", *bed.library.paths[:2], code=0)
+    away = bed.work / "away"
+    process = bed.start("embed", bed.library.folder)
+    time.sleep(rng.uniform(0.3, 2.5))
+    bed.library.root.rename(away)
+    bed.end(process, says="has gone|embedded")
+    shutil.rmtree(bed.library.root, ignore_errors=True)
+    away.rename(bed.library.root)
+    bed.finish()
+
+
+def music_vanishes(bed: Bed, rng: random.Random) -> None:
+    """The music is unmounted in the middle of a run, and mounted again later: no song is taken for broken."""
+    with _mounted(bed.work / "drive", "64m") as drive:
+        bed.move(folder=drive)
+        keep = bed.work / "music"
+        process = bed.start("embed", drive)
+        time.sleep(rng.uniform(0.2, 2.0))
+        subprocess.run(["umount", "-l", str(drive)], check=False)
+        bed.end(process, says="can't be read|embedded|no audio file")
+        bed.run("embed", drive, code=1, says="no audio file is there")
+        shutil.copytree(keep, drive, dirs_exist_ok=True)
+        bed.finish()
+
+
+def music_moved(bed: Bed, rng: random.Random) -> None:
+    """The folder of the music is renamed in the middle of a run, and back later."""
+    away = bed.work / "away"
+    process = bed.start("embed", bed.library.folder)
+    time.sleep(rng.uniform(0.2, 2.0))
+    bed.library.folder.rename(away)
+    bed.end(process, says="can't be read|embedded|does not exist")
+    away.rename(bed.library.folder)
+    bed.finish()
+
+
+def broken_disk(bed: Bed, rng: random.Random) -> None:
+    """The disk under the music answers with I/O errors, from some place of some song on; later it is well."""
+    image, drive = bed.work / "image", bed.work / "drive"
+    with image.open("wb") as file:
+        file.truncate(16 << 20)
+    _system("mkfs.ext4", "-q", str(image))
+    drive.mkdir()
+    _system("mount", "-o", "loop", str(image), str(drive))
+    try:
+        bed.move(folder=drive)
+        _system("umount", str(drive))  # so that nothing is in memory
+        whole = image.read_bytes()
+        _system("mount", "-o", "loop,ro", str(image), str(drive))
+        os.listdir(drive)
+        songs = [os.stat(path) for path in bed.library.paths]
+        assert all(song.st_size for song in songs)
+        first = whole.index(Path(bed.reference.paths[0]).read_bytes()[44:1044])
+        os.truncate(image, first // 4096 * 4096 + rng.randrange(1, 12) * 28672)
+        bed.run("embed", drive, says="can't be read|embedded")
+        _system("umount", str(drive))
+        image.write_bytes(whole)
+        _system("mount", "-o", "loop", str(image), str(drive))
+        bed.finish()
+    finally:
+        subprocess.run(["umount", "-l", str(drive)], check=False, capture_output=True)
+
+
+def files_change(bed: Bed, rng: random.Random) -> None:
+    """Songs are cut short, replaced, deleted and brought back while they are read."""
+    sources = {path: Path(path).read_bytes() for path in bed.library.paths}
+    ended = threading.Event()
+
+    def disturb() -> None:
+        while not ended.is_set():
+            path = rng.choice(bed.library.paths)
+            way = rng.randrange(3)
+            with contextlib.suppress(OSError):
+                if way == 0:
+                    os.truncate(path, rng.randrange(len(sources[path])))
+                elif way == 1:
+                    os.unlink(path)
+                else:
+                    Path(path).write_bytes(sources[rng.choice(bed.library.paths)])
+            time.sleep(rng.uniform(0.001, 0.02))
+
+    thread = threading.Thread(target=disturb)
+    process = bed.start("embed", bed.library.folder, *bed.library.paths)
+    thread.start()
+    try:
+        bed.end(process)
+    finally:
+        ended.set()
+        thread.join()
+    for path, content in sources.items():
+        Path(path).write_bytes(content)
+    bed.run("embed", bed.library.folder, code=0)
+    known = bed.library.catalog.load()
+    bed.outcome.wrong += sum(known[path].digest != probe(path).digest for path in bed.library.paths)
+    here = dict(zip(*bed.library.store.matrix(), strict=True))
+    right = dict(zip(*bed.reference.store.matrix(), strict=True))
+    bed.outcome.wrong += sum(not (here[name] == right[name]).all() for name in right.keys() & here.keys())
+    bed.outcome.lost += len(right.keys() - here.keys())
+    bed.run("cache", "verify", code=0)
+
+
+def clock_skew(bed: Bed, rng: random.Random) -> None:
+    """Songs are from the future or from before 1970, and the clock jumps by years between runs."""
+    for path in bed.library.paths:
+        with contextlib.suppress(OverflowError):
+            os.utime(path, ns=(0, rng.choice((-(10**18), 0, 4 * 10**18, 10**19, 2**63 - 1, 2**62))))
+    for at, years in enumerate((0, -20, 30)):
+        some = bed.library.paths[: (at + 1) * bed.n_songs // 3]
+        code = (
+            "import sys, time; shift = int(sys.argv.pop(1)) * 31557600\n"
+            "now, now_ns = time.time, time.time_ns\n"
+            "time.time = lambda: now() + shift; time.time_ns = lambda: now_ns() + shift * 10**9\n"
+            "from classify.cli import main; main()"
+        )
+        arguments = bed.library.command("embed", *some)[len(COMMAND) :]
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(years), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=child_environment(),
+            timeout=_RUN_S,
+        )
+        bed.expect("embed", done.returncode, done.stdout + done.stderr, 0, "embedded")
+    bed.run("embed", bed.library.folder, code=0, says="0 embedded")
+    bed.finish()
+
+
+def odd_names(bed: Bed, rng: random.Random) -> None:
+    """Names in both Unicode forms, no UTF-8, line breaks and commas; out as CSV and M3U8, and in again."""
+    names = [b"caf\xc3\xa9", b"cafe\xcc\x81", b"caf\xe9 \xff", b"new\nline", b'"quoted", and more', b"=1+1"]
+    names += [b"-rf", b"\xf0\x9f\x8e\xb5 \xe2\x80\xae", b"trailing ", b"#hash"]
+    rng.shuffle(names)
+    renamed = []
+    for path, name in zip(list(bed.library.paths), names, strict=False):
+        target = os.path.join(os.fsencode(bed.library.folder), name + b".wav")
+        os.rename(path, target)
+        renamed.append(os.fsdecode(target))
+    bed.library.paths = renamed + bed.library.paths[len(names) :]
+    bed.run("embed", bed.library.folder, code=0, says=f"{bed.n_songs} embedded")
+    bed.run("train", *(part for path in renamed[:5] for part in ("--like", path)), code=0)
+    rows = json.loads(bed.run("score", "--json", code=0))
+    found = {row["path"] for row in rows}
+    bed.outcome.lost += len(set(bed.library.paths) - found)
+    for kind in ("csv", "m3u8"):
+        listed = bed.work / f"list.{kind}"
+        bed.run("score", "--format", kind, "-o", listed, code=0)
+        again = json.loads(bed.run("score", listed, "--json", code=0))
+        bed.outcome.wrong += again != rows
+    bed.run("score", code=0)
+    table = csv.DictReader(io.StringIO((bed.work / "list.csv").read_text("utf-8", "surrogateescape")))
+    bed.outcome.wrong += any(row["path"][:1] in "=+-@" for row in table)
+    bed.finish()
+
+
+def odd_files(bed: Bed, rng: random.Random) -> None:
+    """A FIFO, a socket, a device, an empty file and loops of links in the music folder."""
+    folder = bed.library.folder
+    os.mkfifo(folder / "fifo.mp3")
+    with contextlib.suppress(PermissionError):
+        os.mknod(folder / "device.mp3", 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # /dev/zero
+    (folder / "empty.mp3").touch()
+    (folder / "folder.mp3").mkdir()
+    links = {"self.mp3": "self.mp3", "a.mp3": "b.mp3", "b.mp3": "a.mp3", "none.mp3": "nowhere.mp3"}
+    for name, to in (links | {"loop": ".", "up": "..", "deep": "loop/loop/up"}).items():
+        (folder / name).symlink_to(to)
+    here = os.getcwd()
+    with socket.socket(socket.AF_UNIX) as end:
+        os.chdir(folder)  # a socket's path may have 107 bytes
+        try:
+            end.bind("socket.mp3")
+        finally:
+            os.chdir(here)
+        odd = sorted(path for path in folder.iterdir() if path.suffix == ".mp3" and not path.is_dir())
+        for _ in range(2):
+            report = json.loads(bed.run("embed", folder, "--json", code=1))
+            failed = {failure["path"] for failure in report["failed"]}
+            bed.outcome.wrong += report["found"] - len(failed) != bed.n_songs or failed != set(map(str, odd))
+    for path in odd:
+        path.unlink()
+    rng.shuffle(odd)
+    bed.finish()
+
+
+FAULTS: Mapping[str, Callable[[Bed, random.Random], None]] = {
+    "full disk": full_disk,
+    "file size limit": file_size_limit,
+    "read-only cache": read_only_cache,
+    "cache unmounted during embed": cache_vanishes,
+    "cache moved away during embed": cache_moved,
+    "music unmounted during embed": music_vanishes,
+    "music moved away during embed": music_moved,
+    "disk errors under the music": broken_disk,
+    "files cut, replaced, deleted while read": files_change,
+    "clock skew": clock_skew,
+    "odd names": odd_names,
+    "FIFO, socket, device, loops of links": odd_files,
+}
+"""Each brings one fault about on a fresh bed and judges what came of it."""
+
+
+def rows(n: int, work: Path) -> Iterator[dict[str, Any]]:
+    """Bring each fault about `n` times.
+
+    Yields
+    ------
+    dict
+        One a fault; `skipped` says why where it could not be brought about here.
+    """
+    bed = Bed(work)
+    for name, fault in FAULTS.items():
+        yield judge(bed, name, fault, n)
+
+
+def judge(bed: Bed, name: str, fault: Callable[[Bed, random.Random], None], n: int) -> dict[str, Any]:
+    """Bring one fault about `n` times and add up what came of it."""
+    row: dict[str, Any] = {"fault": name, "n": 0, "survived": 0, "lost": 0, "wrong": 0}
+    notes: list[str] = []
+    started = time.monotonic()
+    for number in range(n):
+        bed.fresh()
+        try:
+            fault(bed, random.Random(f"{name} {number} {_SEED}"))
+        except Cannot as error:
+            row["skipped"] = str(error)
+            break
+        outcome = bed.outcome
+        row["n"] += 1
+        row["survived"] += outcome.survived
+        row["lost"] += outcome.lost
+        row["wrong"] += outcome.wrong
+        notes += outcome.notes
+    return row | {"seconds": round(time.monotonic() - started, 1), "notes": notes}

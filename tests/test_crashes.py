@@ -1,0 +1,129 @@
+"""Kills at any moment lose nothing that was committed; the long form is benchmarks/bench_reliability.py."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cache.durable import lasting, write_whole
+
+BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+SMALL_BATCH, BATCH = 8, 64
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list[str]) -> Path:
+    """A folder for the benchmark's libraries; their songs are made of the demo's tracks."""
+    folder = tmp_path_factory.mktemp("crashes")
+    shutil.copytree(compiled / "encoders", folder / "encoders")
+    return folder
+
+
+def require_nothing_lost(row: dict[str, Any]) -> None:
+    assert row["errors"] == []
+    assert (row["lost"], row["wrong"], row["twice"]) == (0, 0, 0)
+    assert row["survived"] == row["n"] == sum(row["moments"].values())
+
+
+def test_embed_that_is_killed_again_and_again_loses_no_song_and_at_most_a_batch(work: Path) -> None:
+    row = import_module("reliability_kills").kill_embed(3, work, pending=40)
+    require_nothing_lost(row)
+    assert row["finished"]
+    assert row["more_than_a_batch"] == row["processes_left"] == 0
+    assert row["recomputed_max"] <= BATCH
+
+
+def test_train_that_is_killed_when_all_is_written_but_the_name_leaves_the_old_taste(work: Path) -> None:
+    row = import_module("reliability_tastes").kill_train(1, work, first=2)
+    require_nothing_lost(row)
+    assert row["moments"] == {"in the write": 1}
+    assert row["files_left"] == 1  # which was not taken for a taste
+
+
+def test_compaction_can_be_killed(work: Path) -> None:
+    require_nothing_lost(import_module("reliability_writers").kill_compaction(2, work))
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "file"
+    write_whole(path, lambda file: file.write(b"old"))
+
+    def fail(file: Any) -> None:
+        file.write(b"ne")
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        write_whole(path, fail)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_what_killed_writers_left_goes_after_a_day_and_not_before(tmp_path: Path) -> None:
+    old, young = tmp_path / ".file.0123.tmp", tmp_path / ".file.4567.tmp"
+    for path in (old, young):
+        path.touch()
+    os.utime(old, (time.time() - 90000,) * 2)
+    write_whole(tmp_path / "file", lambda file: file.write(b"new"))
+    assert {p.name for p in tmp_path.iterdir()} == {"file", young.name}
+
+
+def syncs(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> list[str]:
+    """Do something; return the names of what was brought to the disk meanwhile, in order."""
+    synced = []
+    fsync = os.fsync
+
+    def spy(handle: int) -> None:
+        synced.append(os.path.basename(os.readlink(f"/proc/self/fd/{handle}")))
+        fsync(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", spy)
+        what()
+    return synced
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="tells files by Linux's /proc")
+def test_a_commit_is_on_the_disk_when_put_returns_data_before_the_version_that_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Lance never syncs: after a power cut a version could name data that had not reached the disk.
+    store_tests = import_module("test_cache_store")
+    store = store_tests.store_at(tmp_path)
+    store.put([store_tests.entry(1)])
+    synced = syncs(monkeypatch, lambda: store.put([store_tests.entry(2)]))
+    (data,) = (at for at, name in enumerate(synced) if name.endswith(".lance"))
+    (version,) = (at for at, name in enumerate(synced) if name.endswith(".manifest"))
+    assert data < synced.index("data") < version < synced.index("_versions")
+    compacted = syncs(monkeypatch, store.compact)
+    assert any(name.endswith(".lance") for name in compacted)
+    assert any(name.endswith(".manifest") for name in compacted)
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="tells files by Linux's /proc")
+def test_files_below_a_folder_are_brought_to_the_disk_and_those_that_go_are_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "before").touch()
+
+    def work() -> None:
+        with lasting(tmp_path):
+            (tmp_path / "below").mkdir()
+            (tmp_path / "below" / "new").touch()
+            (tmp_path / "gone").touch()
+            (tmp_path / "gone").unlink()
+
+    assert syncs(monkeypatch, work) == ["new", "below"]
