@@ -9,9 +9,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embed.audio import read_spans
     from embed.composite import MAX_PARTS, PreparedEncoders, encoder_name, prepare_encoders, split_encoder
-    from embed.encoder import Encoder, PreparedEncoder, is_compiled, load_encoder, prepare_encoder
-    from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable
+    from embed.encoder import (
+        Encoder,
+        PreparedEncoder,
+        damaged_encoders,
+        is_compiled,
+        load_encoder,
+        prepare_encoder,
+    )
+    from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable, LimitExceeded
     from embed.find import Failure, FoundAudio, find_audio
+    from embed.limits import Limits
     from embed.packets import Span
     from embed.pipeline import EmbedReport, Progress, embed_library
     from embed.recording import AudioInfo, probe
@@ -35,11 +43,14 @@ __all__ = [
     "Failure",
     "FoundAudio",
     "Grid",
+    "LimitExceeded",
+    "Limits",
     "PreparedEncoder",
     "PreparedEncoders",
     "Progress",
     "Span",
     "coverage_windows",
+    "damaged_encoders",
     "embed_library",
     "encoder_name",
     "encoder_spec",
@@ -69,12 +80,15 @@ _HOMES = {
     "Failure": "embed.find",
     "FoundAudio": "embed.find",
     "Grid": "embed.windows",
+    "LimitExceeded": "embed.errors",
+    "Limits": "embed.limits",
     "MAX_PARTS": "embed.composite",
     "PreparedEncoder": "embed.encoder",
     "PreparedEncoders": "embed.composite",
     "Progress": "embed.pipeline",
     "Span": "embed.packets",
     "coverage_windows": "embed.windows",
+    "damaged_encoders": "embed.encoder",
     "embed_library": "embed.pipeline",
     "encoder_name": "embed.composite",
     "encoder_spec": "embed.registry",

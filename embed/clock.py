@@ -36,6 +36,7 @@ class Clock:
         self._gap = 0  # the longest that no packet fills
         self._timed = False  # whether the last packet says how long it is
         self._longest = 0
+        self._step = 0  # from the last packet that does not say how long it is, to the next
         self._lengths = PacketLengths(stream)
         self._sum = 0  # of the packets' lengths, in samples
         self.n_packets = 0
@@ -54,7 +55,10 @@ class Clock:
                 end = pts
             elif end - pts > self._backstep:
                 self._backstep = end - pts
-            elif timed and pts - end > self._gap:
+            elif not timed:
+                self._step = pts - end
+                self._longest = max(self._longest, self._step)
+            elif pts - end > self._gap:
                 self._gap = pts - end
             timed = length > 0
             if length > self._longest:
@@ -85,4 +89,5 @@ class Clock:
         """Return the length after the first sample; 0 where the timestamps don't tell."""
         if self._end is None or first_pts is None or self._time_base is None or self._jumps:
             return 0
-        return max(0, round((self._end - first_pts) * self._time_base * rate_hz))
+        end = self._end if self._timed else self._end + self._step
+        return max(0, round((end - first_pts) * self._time_base * rate_hz))

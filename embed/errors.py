@@ -7,6 +7,7 @@ __all__ = [
     "EmbedError",
     "EncoderError",
     "EncoderUnavailable",
+    "LimitExceeded",
     "UnreadableFile",
     "WorkerCrashed",
 ]
@@ -22,6 +23,10 @@ class AudioError(EmbedError):
 
 class UnreadableFile(AudioError):  # noqa: N818  says what it is
     """The system did not let us read a file; another time it may."""
+
+
+class LimitExceeded(AudioError):  # noqa: N818  says what it is
+    """A file asks for more than the limits allow; the message says of what, and what would take it."""
 
 
 class EncoderError(EmbedError):

@@ -61,6 +61,7 @@ _RESERVOIR_BYTES = 2048
 _MP3_HEADER_BYTES = 38
 _MP3_SETTLING_PACKETS = 4
 _MP3_RUN_UP_S = 1.0  # at most
+_UNTOLD = 2**40  # longer than any packet, in any unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,12 +245,12 @@ def _decode_stamped(
     by_sample = scale == 1  # then no fraction need be multiplied
 
     def placed() -> Iterator[_Placed]:
-        for packet in packets:
-            if packet.pts is not None:
-                start, length = packet.pts - first, packet.duration or 0
-                if not by_sample:
-                    start, length = round(start * scale), math.ceil(length * scale)
-                yield start, length or layout.rate_hz, packet
+        for packet, length in _with_lengths(packets):
+            start = (packet.pts or 0) - first
+            if by_sample:
+                yield start, length, packet
+            else:
+                yield round(start * scale), math.ceil(length * scale), packet
 
     def position(frame: av.AudioFrame) -> int | None:
         if frame.pts is None:
@@ -257,6 +258,26 @@ def _decode_stamped(
         return frame.pts - first if by_sample else round((frame.pts - first) * scale)
 
     return _decode_needed(placed(), stream.codec_context, layout, needs, position=position)
+
+
+def _with_lengths(packets: Iterable[av.Packet[Any]]) -> Iterator[tuple[av.Packet[Any], int]]:
+    """Give packets that have a timestamp, and how long they are in its units.
+
+    One that does not say (FLAC of tiny frames) lasts until the next begins, the last one for ever.
+    """
+    held: av.Packet[Any] | None = None
+    for packet in packets:
+        if packet.pts is None:
+            continue
+        if held is not None:
+            yield held, max(0, packet.pts - (held.pts or 0))
+            held = None
+        if packet.duration:
+            yield packet, packet.duration
+        else:
+            held = packet
+    if held is not None:
+        yield held, _UNTOLD
 
 
 def _decode_all(

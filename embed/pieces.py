@@ -138,7 +138,7 @@ def song_vector(
     Returns
     -------
     ndarray, shape (2 * dim,), float32
-        Mean and standard deviation over frames; the deviation of a single frame is 0.
+        Mean and standard deviation over frames; the deviation of what never changes is 0.
 
     Raises
     ------
@@ -154,6 +154,10 @@ def song_vector(
         if not np.isfinite(values).all():
             raise ValueError("frames hold NaN or infinity")
         mean = np.average(values, axis=0, weights=weights)
+        same = (values == values[0]).all(
+            axis=0
+        )  # as in silence; by rounding, the mean may miss them a little
+        mean[same] = values[0, same]
         variance = np.average(np.square(values - mean), axis=0, weights=weights)
         pooled[:, low : low + _COLUMNS] = mean, np.sqrt(variance)
     return pooled.ravel()

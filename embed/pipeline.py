@@ -22,6 +22,7 @@ from embed.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.errors import EmbedError
 from embed.find import Failure, FoundAudio, find_audio
 from embed.ledger import File, Ledger
+from embed.limits import Limits
 from embed.registry import encoder_spec
 from embed.run import Run
 from embed.windows import coverage_windows
@@ -89,6 +90,7 @@ def embed_library(
     workers: int | None = None,
     device: str = "auto",
     retry_failed: bool = False,
+    limits: Limits | None = None,
     batch_songs: int = 64,
     progress: Callable[[Progress], None] | None = None,
 ) -> EmbedReport:
@@ -113,6 +115,8 @@ def embed_library(
         embedded, else the processor.
     retry_failed : bool
         Try files again that failed before and have not changed since.
+    limits : Limits, optional
+        The most that one file may ask; default: 24 hours, 64 GB, a minute of processor time more than usual.
     batch_songs : int
         How many songs are committed together; a kill loses at most these, or 20 s of work.
     progress : callable, optional
@@ -151,6 +155,7 @@ def embed_library(
                 batch_songs=batch_songs,
             ),
             prepared=part,
+            limits=limits or Limits(),
             batched=device == "gpu",
         )
         for part in prepared.parts

@@ -23,7 +23,8 @@ from typing import Any
 from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
-from embed.errors import WorkerCrashed
+from embed.errors import EmbedError, WorkerCrashed
+from embed.limits import bounded_cpu, too_much_time
 
 __all__ = ["Outcome", "WorkerPool"]
 
@@ -42,6 +43,7 @@ class _Task:
     key: Any
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
+    cpu_s: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +85,15 @@ class WorkerPool:
         """Whether any task is under way."""
         return bool(self._running or self._suspects)
 
-    def submit(self, key: Any, function: Callable[..., Any], *arguments: Any) -> None:
-        """Give out a task; `key` comes back with its outcome."""
-        self._start(_Task(key=key, function=function, arguments=arguments))
+    def submit(
+        self, key: Any, function: Callable[..., Any], *arguments: Any, cpu_s: float | None = None
+    ) -> None:
+        """Give out a task; `key` comes back with its outcome.
+
+        One that takes more than `cpu_s` seconds of processor time ends with LimitExceeded: its worker is
+        killed, as by a crash.
+        """
+        self._start(_Task(key=key, function=function, arguments=arguments, cpu_s=cpu_s))
 
     def outcomes(self, timeout_s: float) -> Iterator[Outcome]:
         """Wait for tasks to end, `timeout_s` at most; yield what became of them."""
@@ -123,7 +131,7 @@ class WorkerPool:
             )
         try:
             with _interrupts_blocked():
-                future = self._executor.submit(_timed, task.function, *task.arguments)
+                future = self._executor.submit(_timed, task.cpu_s, task.function, *task.arguments)
             self._running[future] = task
         except BrokenProcessPool:  # since `outcomes` last looked
             self._suspects.append(task)
@@ -136,6 +144,7 @@ class WorkerPool:
         return value
 
     def _try_alone(self, task: _Task) -> Iterator[Outcome]:
+        started = time.monotonic()
         self._start(task)
         if not self._running:
             return  # the workers were dead already; it is a suspect again, and gets new ones
@@ -144,10 +153,7 @@ class WorkerPool:
             outcome = Outcome(key=task.key, value=self._value(future))
         except BrokenProcessPool:
             self.close(kill=True)
-            crash = WorkerCrashed(
-                "the process that read it died: a crash of the decoder, or too little memory"
-            )
-            outcome = Outcome(key=task.key, error=crash)
+            outcome = Outcome(key=task.key, error=_cause(task, time.monotonic() - started))
         except Exception as error:  # the task's own; handed on
             outcome = Outcome(key=task.key, error=error)
         self._running.clear()
@@ -200,10 +206,19 @@ def _interrupts_put_off() -> Iterator[None]:
                 then(came_first, frame)
 
 
-def _timed(function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
+def _cause(task: _Task, wall_s: float) -> EmbedError:
+    """Say why a task's worker died; one that used up its processor time has lived that long."""
+    if task.cpu_s is not None and wall_s >= 0.95 * task.cpu_s:  # clocks differ a little
+        return too_much_time(task.cpu_s)
+    return WorkerCrashed("the process that read it died: a crash of the decoder, or too little memory")
+
+
+def _timed(cpu_s: float | None, function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     """Call, in a worker; returns the value and the seconds of processor time that it took."""
     started = time.process_time()
-    return function(*arguments), time.process_time() - started
+    with bounded_cpu(cpu_s):
+        value = function(*arguments)
+    return value, time.process_time() - started
 
 
 def _depend_on(parent: int) -> None:

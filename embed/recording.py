@@ -12,6 +12,7 @@ from embed.clock import Clock
 from embed.container import Packets, decode_packet, open_audio
 from embed.errors import AudioError, UnreadableFile
 from embed.lengths import PacketLengths
+from embed.limits import Limits
 from embed.packets import PacketLayout, is_counted
 from embed.tags import Tags, read_tags
 
@@ -26,6 +27,7 @@ MIN_DURATION_S = 0.5
 _RATES_HZ = (1000, 768000)
 _MAX_CHANNELS = 64
 _GUESSED_LENGTH = frozenset({"aac", "asf"})
+_GAIN_AT = slice(16, 18)  # in an Opus header: 256ths of a decibel
 _N_HEAD_PACKETS = 8  # decoded by `probe`, to learn how the decoder maps packets to samples
 
 
@@ -68,20 +70,31 @@ class AudioInfo:
         return self.n_samples / self.rate_hz
 
 
-def probe(path: str) -> AudioInfo:
+def probe(path: str, limits: Limits | None = None) -> AudioInfo:
     """Read a file through without decoding it: digest, length, tags.
+
+    Parameters
+    ----------
+    path : str
+    limits : Limits, optional
+        The usual ones unless given.
 
     Raises
     ------
     AudioError
         If it can't be read, holds no audio, or less than `MIN_DURATION_S` of it.
+    LimitExceeded
+        If it is larger or longer than the limits allow.
     """
+    limits = limits or Limits()
     before = _stat(path)
+    limits.require_size(before.st_size)
     with open_audio(path) as (container, stream):
         context = stream.codec_context
         head, clock = _Head(stream), Clock(stream)
         expected_s = _expected_s(container)
         digest = audio_hash(codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels)
+        digest.update(_gain(stream))
         packets = Packets(container, stream)
         for block in packets.blocks():
             digest.update(b"".join(block))
@@ -99,6 +112,7 @@ def probe(path: str) -> AudioInfo:
         raise AudioError(
             f"holds {n_samples / head.rate_hz:.2f} s of audio; at least {MIN_DURATION_S} s are needed"
         )
+    limits.require_duration(n_samples / head.rate_hz)
     return AudioInfo(
         path=path,
         digest=digest.hexdigest(),
@@ -123,6 +137,17 @@ def require_unchanged(info: AudioInfo) -> None:
     after = _stat(info.path)
     if (after.st_size, after.st_mtime_ns) != (info.size_bytes, info.mtime_ns):
         raise UnreadableFile("changed while it was read; run again when it is complete")
+
+
+def _gain(stream: av.AudioStream) -> bytes:
+    """Return the gain in an Opus header (RFC 7845, 5.1), which decoders apply; nothing where it is 0.
+
+    Two files of the same packets and other gains sound different, so they are two recordings.
+    """
+    header = stream.codec_context.extradata or b""
+    if stream.codec_context.name != "opus" or not header.startswith(b"OpusHead"):
+        return b""
+    return header[_GAIN_AT].strip(b"\0") and header[_GAIN_AT]
 
 
 def _stat(path: str) -> os.stat_result:

@@ -13,10 +13,11 @@ from cache import Entry
 from embed.encoder import PreparedEncoder
 from embed.errors import EncoderError
 from embed.ledger import File, Ledger
+from embed.limits import Limits
 from embed.pieces import Assembly, Outline, Piece, cut_pieces
 from embed.recording import AudioInfo
 from embed.registry import EncoderSpec, encoder_spec
-from embed.worker import Inputs, UnusableEmbedding, embed_piece, embed_recording, probe, read_piece
+from embed.worker import Inputs, UnusableEmbedding, embed_piece, embed_recording, probe_file, read_piece
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,8 @@ class Run:
     ----------
     ledger : Ledger
         What is known, what has been done, and what is to be committed.
+    limits : Limits
+        What a file may ask.
     batched : bool
         Whether this process runs the network, in TensorFlow (`embed.batches`), and workers all before it.
     cpu_s, worker_s : float
@@ -47,6 +50,7 @@ class Run:
 
     ledger: Ledger
     prepared: PreparedEncoder
+    limits: Limits = field(default_factory=Limits)
     batched: bool = False
     cpu_s: float = 0.0
     worker_s: float = 0.0
@@ -79,6 +83,7 @@ class Run:
                 for outcome in pool.outcomes(_POLL_S):
                     n_done += self._take(outcome, pool.n_workers)
                     tell(n_done)
+                    self.ledger.commit_when_due()  # after each, so that never more than a batch is at stake
                 n_done += self._run_batches(last=not (todo or self._ready or pool.busy))
                 tell(n_done)
                 self.ledger.commit_when_due()
@@ -100,15 +105,17 @@ class Run:
             else:
                 file = todo.popleft()
                 self._n_probing += 1
-                pool.submit(file, probe, file.path)
+                cpu_s = self.limits.probing_s(file.size_bytes)
+                pool.submit(file, probe_file, file.path, self.limits, cpu_s=cpu_s)
 
     def _give_out_piece(self, pool: WorkerPool, piece: Piece) -> None:
+        cpu_s = self.limits.embedding_s(piece.info.duration_s, piece.stop - piece.first)
         if self._batches is not None:
-            pool.submit(piece, read_piece, self.prepared, piece)
+            pool.submit(piece, read_piece, self.prepared, piece, cpu_s=cpu_s)
         elif piece.info.digest in self._assemblies:
-            pool.submit(piece, embed_piece, self.prepared, piece)
+            pool.submit(piece, embed_piece, self.prepared, piece, cpu_s=cpu_s)
         else:
-            pool.submit(piece, embed_recording, self.prepared, piece.info, piece.n_windows)
+            pool.submit(piece, embed_recording, self.prepared, piece.info, piece.n_windows, cpu_s=cpu_s)
 
     def _take(self, outcome: Outcome, n_workers: int) -> int:
         """Take what a worker gives back; returns how many files that finishes."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 __all__ = ["Tags", "read_tags"]
 
 _MAX_CHARS = 300  # of one tag; some files keep a novel there
+_MAX_READ = 10_000  # of which spaces and the like may be left out; a tag of 16 MB takes five seconds
+_KEYS = frozenset({"artist", "album_artist", "title", "album"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,10 @@ def read_tags(*sources: Mapping[str, str]) -> Tags:
     """
     merged: dict[str, str] = {}
     for source in reversed(sources):
-        merged.update({key.lower(): text for key, value in source.items() if (text := _clean(value))})
+        for key, value in source.items():
+            name = key[:_MAX_CHARS].lower()
+            if name in _KEYS and (text := _clean(value)):
+                merged[name] = text
     return Tags(
         artist=merged.get("artist") or merged.get("album_artist"),
         title=merged.get("title"),
@@ -35,6 +40,7 @@ def read_tags(*sources: Mapping[str, str]) -> Tags:
 
 
 def _clean(text: str) -> str:
+    text = text[:_MAX_READ]
     if not text.isascii():
         raw = text.encode("utf-8", "surrogateescape")
         try:

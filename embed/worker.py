@@ -12,6 +12,7 @@ import numpy as np
 from embed.audio import read_spans
 from embed.encoder import Encoder, PreparedEncoder, open_encoder
 from embed.errors import AudioError, EncoderError
+from embed.limits import Limits, bounded_memory
 from embed.pieces import BLOCK, Outline, Piece, song_vector
 from embed.recording import AudioInfo, probe, require_unchanged
 from embed.registry import encoder_spec
@@ -29,7 +30,7 @@ __all__ = [
     "UnusableEmbedding",
     "embed_piece",
     "embed_recording",
-    "probe",
+    "probe_file",
     "read_piece",
     "song_vector",
     "storable",
@@ -57,6 +58,12 @@ class Inputs:
 
     values: NDArray[np.float32]
     parts: list[int]
+
+
+def probe_file(path: str, limits: Limits) -> AudioInfo:
+    """Read a file through; see `probe`. Here, memory is limited too."""
+    with bounded_memory():
+        return probe(path, limits)
 
 
 def embed_recording(
@@ -157,9 +164,20 @@ def _blocks(
     parts = outline.parts(piece.first, piece.stop)
     spans = outline.cut.spans(chosen)
     windows: list[NDArray[np.float32]] = []
-    for k, samples in enumerate(read_spans(piece.info, spans), start=1):
+    for k, samples in enumerate(_bounded(read_spans(piece.info, spans)), start=1):
         windows.append(outline.cut.resample(chosen[k - 1], spans[k - 1], samples))
         if len(windows) == BLOCK or k == len(chosen):
             yield use(np.stack(windows), parts[k - len(windows) : k])
             windows = []
     require_unchanged(piece.info)
+
+
+def _bounded(items: Iterator[_T]) -> Iterator[_T]:
+    """Iterate, with memory limited while the next item is made: to the decoder, not to the network."""
+    while True:
+        with bounded_memory():
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item

@@ -1,0 +1,141 @@
+"""What a file may ask of us: bytes, length, processor time, memory.
+
+Ten-hour mixes are music, and stay far below all of it. A file of a few kilobytes can decode to years of
+silence, or claim an index of many gigabytes: each limit costs only the file that goes past it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from embed.errors import EmbedError, LimitExceeded
+
+__all__ = ["Limits", "bounded_cpu", "bounded_memory", "too_much_memory", "too_much_time"]
+
+_BYTES_A_SECOND = 250_000  # read through, and decoded where that is needed: a tenth of what a slow core does
+_SHARE_OF_LENGTH = 0.1  # decoding; a slow core is ten times faster
+_WINDOW_S = 4.0  # for 3 s of sound in the network; 0.05 s on a usual core
+_MEMORY_BYTES = 320 * 2**20  # reading and decoding take some 60 MB for a ten-hour file
+_ENDLESS_S = 1e8  # what a timer takes is bounded
+_MB, _GB, _HOUR_S = 10**6, 10**9, 3600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What is the most that one file may ask.
+
+    Attributes
+    ----------
+    max_duration_s : float
+        Seconds of sound; 24 hours.
+    max_bytes : float
+        The file's size; 64 GB, as 24 hours of 24 bits at 96 kHz are 50 GB.
+    max_cpu_s : float
+        Seconds of processor time for one task, beyond what its size, its length and the windows
+        to embed explain at a tenth of a slow core's speed. Not enforced on Windows.
+    """
+
+    max_duration_s: float = 24 * _HOUR_S
+    max_bytes: float = 64 * _GB
+    max_cpu_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_duration_s", "max_bytes", "max_cpu_s"):
+            value = getattr(self, name)
+            if not value > 0:  # NaN neither
+                raise EmbedError(f"{name} is {value}; it must be more than 0")
+
+    def require_size(self, n_bytes: int) -> None:
+        """Refuse a file that is too large, before it is read."""
+        if n_bytes > self.max_bytes:
+            raise LimitExceeded(
+                f"has {n_bytes / _GB:.2f} GB; files of up to {self.max_bytes / _GB:g} GB are read. "
+                f"{_remedy('--max-size', n_bytes / _GB)}"
+            )
+
+    def require_duration(self, duration_s: float) -> None:
+        """Refuse a recording that is too long."""
+        if duration_s > self.max_duration_s:
+            hours = duration_s / _HOUR_S
+            raise LimitExceeded(
+                f"lasts {hours:.1f} hours; up to {self.max_duration_s / _HOUR_S:g} are embedded. "
+                f"{_remedy('--max-duration', hours)}"
+            )
+
+    def probing_s(self, n_bytes: int) -> float:
+        """Return how much processor time reading a file through may take."""
+        return self.max_cpu_s + n_bytes / _BYTES_A_SECOND
+
+    def embedding_s(self, duration_s: float, n_windows: int) -> float:
+        """Return how much processor time some windows of a recording may take."""
+        return self.max_cpu_s + _SHARE_OF_LENGTH * duration_s + _WINDOW_S * n_windows
+
+
+def too_much_memory() -> LimitExceeded:
+    """Return what is raised where there is no memory left for a file."""
+    return LimitExceeded(
+        f"needs more than {_MEMORY_BYTES / _MB:.0f} MB of memory to be read, which no music does; if it "
+        "plays elsewhere, convert it"
+    )
+
+
+@contextmanager
+def bounded_memory() -> Iterator[None]:
+    """Have this process take little more memory than it has; for a worker, while it reads a file.
+
+    Where the system can't (other than Linux), nothing happens.
+
+    Raises
+    ------
+    LimitExceeded
+        If it would have.
+    """
+    status = Path("/proc/self/statm")
+    if not status.exists():
+        yield
+        return
+    import resource
+
+    held = int(status.read_text().split()[5]) * resource.getpagesize()  # what RLIMIT_DATA counts: proc(5)
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limits = [limit for limit in (held + _MEMORY_BYTES, soft, hard) if limit != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
+    try:
+        yield
+    except MemoryError:
+        raise too_much_memory() from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@contextmanager
+def bounded_cpu(seconds: float | None) -> Iterator[None]:
+    """Have the system end this process when it takes more processor time; for a worker, during a task.
+
+    The decoder may hang in native code, where no Python runs any more. Windows has no such timer.
+    """
+    if seconds is None or seconds > _ENDLESS_S or not hasattr(signal, "setitimer"):
+        yield
+        return
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def too_much_time(seconds: float) -> LimitExceeded:
+    """Return what a file ends with that took more processor time than a task may."""
+    return LimitExceeded(
+        f"took more than {seconds:.3g} s of processor time, which no music of its size does. "
+        f"{_remedy('--max-seconds', 4 * seconds)}"
+    )
+
+
+def _remedy(option: str, value: float) -> str:
+    return f"'sevensongs embed {option} {value * 1.01:.3g} --retry-failed' takes it"
