@@ -13,17 +13,21 @@ if TYPE_CHECKING:
     from classify.examples import sample_unlabelled
     from classify.features import LabelledSongs, SongTransform
     from classify.fit import fit_taste
-    from classify.library import ScoredSong, Scores, Trained, evaluate, score, train
+    from classify.labelling import Labelled, Moved, label
+    from classify.library import ScoredSong, Scores, evaluate, score
     from classify.neighbours import Similars, SimilarSong, similar
     from classify.space import SongSpace
     from classify.taste import Taste
+    from classify.training import Trained, train
 
 __all__ = [
     "Calibration",
     "ClassifyError",
     "Evaluation",
     "LabelError",
+    "Labelled",
     "LabelledSongs",
+    "Moved",
     "SameSongError",
     "ScoredSong",
     "Scores",
@@ -38,6 +42,7 @@ __all__ = [
     "evaluate",
     "evaluate_taste",
     "fit_taste",
+    "label",
     "sample_unlabelled",
     "score",
     "similar",
@@ -49,7 +54,9 @@ _HOMES = {
     "ClassifyError": "classify.errors",
     "Evaluation": "classify.evaluation",
     "LabelError": "classify.errors",
+    "Labelled": "classify.labelling",
     "LabelledSongs": "classify.features",
+    "Moved": "classify.labelling",
     "SameSongError": "classify.errors",
     "ScoredSong": "classify.library",
     "Scores": "classify.library",
@@ -59,15 +66,16 @@ _HOMES = {
     "SongTransform": "classify.features",
     "Taste": "classify.taste",
     "TasteError": "classify.errors",
-    "Trained": "classify.library",
+    "Trained": "classify.training",
     "VectorError": "classify.errors",
     "evaluate": "classify.library",
     "evaluate_taste": "classify.evaluation",
     "fit_taste": "classify.fit",
+    "label": "classify.labelling",
     "sample_unlabelled": "classify.examples",
     "score": "classify.library",
     "similar": "classify.neighbours",
-    "train": "classify.library",
+    "train": "classify.training",
 }
 
 

@@ -15,7 +15,17 @@ from typing import Annotated, Literal
 import typer
 
 from classify.cli_cache import cache_app
-from classify.cli_options import AsJson, EncoderOption, Paths, WorkersOption, known_coverage
+from classify.cli_label import label_app
+from classify.cli_options import (
+    AsJson,
+    EncoderOption,
+    MaxDuration,
+    MaxSeconds,
+    MaxSize,
+    Paths,
+    WorkersOption,
+    known_coverage,
+)
 from classify.cli_similar import similar
 from classify.cli_taste import evaluate, score, train
 from classify.console import end, print_json, print_text, reports_errors, require_songs, say_failures
@@ -31,6 +41,7 @@ app = typer.Typer(
     help="Learns what you like from about seven songs, and scores the rest of your music.",
 )
 app.add_typer(cache_app, name="cache")
+app.add_typer(label_app, name="label")
 
 
 def main() -> None:
@@ -98,6 +109,9 @@ def embed(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try files again that failed before and have not changed.")
     ] = False,
+    max_duration: MaxDuration = 24.0,
+    max_size: MaxSize = 64.0,
+    max_seconds: MaxSeconds = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Put every song into the cache; skip what is there.
@@ -105,7 +119,7 @@ def embed(
     Example: sevensongs embed ~/Music
     """
     from classify.progress import progress_bar
-    from embed import embed_library
+    from embed import Limits, embed_library
 
     with progress_bar() as progress:
         report = embed_library(
@@ -115,6 +129,9 @@ def embed(
             workers=workers,
             device=device,
             retry_failed=retry_failed,
+            limits=Limits(
+                max_duration_s=3600 * max_duration, max_bytes=1e9 * max_size, max_cpu_s=max_seconds
+            ),
             progress=progress,
         )
     if as_json:

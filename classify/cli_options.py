@@ -9,6 +9,9 @@ import typer
 __all__ = [
     "AsJson",
     "EncoderOption",
+    "MaxDuration",
+    "MaxSeconds",
+    "MaxSize",
     "Paths",
     "TasteOption",
     "WorkersOption",
@@ -57,4 +60,15 @@ EncoderOption = Annotated[
 TasteOption = Annotated[str, typer.Option("--taste", help="A name, or a file.")]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes; default: one for each core.")
+]
+MaxDuration = Annotated[
+    float, typer.Option("--max-duration", metavar="HOURS", help="A longer file is refused; 24 hours.")
+]
+MaxSize = Annotated[float, typer.Option("--max-size", metavar="GB", help="A larger file is refused.")]
+MaxSeconds = Annotated[
+    float,
+    typer.Option(
+        "--max-seconds",
+        help="Processor time that a file may take beyond what its size and length explain.",
+    ),
 ]

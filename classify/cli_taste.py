@@ -16,7 +16,7 @@ from classify.console import end, print_json, print_text, reports_errors, requir
 from classify.words import auc_sentence, evaluation_story, table_rows
 
 if TYPE_CHECKING:
-    from classify.library import Trained
+    from classify.training import Trained
 
 __all__ = ["evaluate", "score", "train"]
 
@@ -26,13 +26,14 @@ _FEW_LIKES = 7
 @reports_errors
 def train(
     like: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--like",
             metavar="PATH",
-            help="A song that you like, or a folder or playlist of them; repeatable.",
+            help="A song that you like, or a folder or playlist of them; repeatable. Default: the songs that "
+            "are labelled already.",
         ),
-    ],
+    ] = None,
     dislike: Annotated[
         list[str] | None,
         typer.Option("--dislike", metavar="PATH", help="The same for songs that you don't like."),
@@ -68,8 +69,8 @@ def train(
     from classify.memory import keep_freed_memory
 
     keep_freed_memory()
-    from classify.library import train as train_taste
     from classify.progress import progress_bar
+    from classify.training import train as train_taste
 
     with progress_bar() as progress:
         trained = train_taste(

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from classify.errors import ClassifyError
-from classify.library import ScoredSong, score, train
+from classify.library import ScoredSong, score
 from classify.metrics import roc_auc
 from classify.songs import DEMO_PACKAGE, Tell
+from classify.training import train
 from embed import embed_library
 
 __all__ = ["DEMO_TASTE", "DemoResult", "demo_tracks", "is_liked", "run_demo"]

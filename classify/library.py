@@ -1,22 +1,16 @@
-"""From paths to results: train, score, evaluate. What the command calls, and what Python users do.
-
-From Python these are `classify.train`, `classify.score` and `classify.evaluate`.
-"""
+"""From a taste to scores, and to how good they are: `classify.score` and `classify.evaluate`."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache import default_root
-from classify.errors import LabelError, SameSongError, TasteError
-from classify.examples import MIN_LIKES, sample_unlabelled
+from classify.errors import TasteError
 from classify.features import FloatArray
 from classify.ranking import choose, decide, rank
 from classify.song_files import SongFiles
@@ -28,29 +22,7 @@ from embed import Failure, encoder_name, prepare_encoders
 if TYPE_CHECKING:
     from classify.evaluation import Evaluation
 
-__all__ = ["ScoredSong", "Scores", "Trained", "evaluate", "score", "train"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """What `train` made.
-
-    Attributes
-    ----------
-    failed : tuple of Failure
-        Likes, dislikes or unlabelled songs that could not be used.
-    n_copies : int
-        Labelled songs that are copies of others, in whatever format, and so count once.
-    fit_s, wall_s : float
-        Seconds of learning, and of everything.
-    """
-
-    taste: Taste
-    path: Path
-    failed: tuple[Failure, ...]
-    n_copies: int
-    fit_s: float
-    wall_s: float
+__all__ = ["ScoredSong", "Scores", "evaluate", "score"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,78 +45,6 @@ class Scores:
     songs: tuple[ScoredSong, ...]
     failed: tuple[Failure, ...]
     n_scored: int
-
-
-def train(
-    likes: Paths,
-    *,
-    dislikes: Paths = (),
-    unlabelled: Paths | None = None,
-    encoder: str = "musicnn",
-    head: str = "auto",
-    taste: str = DEFAULT_TASTE,
-    root: str | Path | None = None,
-    workers: int | None = None,
-    progress: Tell | None = None,
-) -> Trained:
-    """Learn a taste from songs and save it.
-
-    Parameters
-    ----------
-    likes, dislikes : sequence of path
-        Files, folders, playlists, CSVs. Songs that are not in the cache are embedded.
-    unlabelled : sequence of path, optional
-        The rest of the library, as weak negatives; default: all that is cached, empty: none.
-    encoder : str
-        See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
-    head : str
-    taste : str
-        A name, or a file.
-    root : path or URI, optional
-        The cache.
-    workers : int, optional
-        Processes for embedding.
-    progress : callable, optional
-        Told how far the embedding is.
-
-    Returns
-    -------
-    Trained
-
-    Raises
-    ------
-    LabelError
-        With fewer than 2 likes that can be used, nothing to tell them from, or a song on both sides.
-    EmbedError, CacheError, TasteError
-    """
-    started = time.monotonic()
-    path = taste_path(taste, root=root)
-    base = default_root() if root is None else root
-    prepared = prepare_encoders(encoder, root=base)
-    library = SongLibrary.of_encoders(prepared, base)
-    failed = library.embed_missing([*likes, *dislikes, *(unlabelled or ())], workers, progress)
-    _check_labels(library, likes, dislikes, failed)
-    liked, disliked = library.digests(likes), library.digests(dislikes)
-    pool = library.files(unlabelled).digests
-    rest = sample_unlabelled(pool, exclude={*liked, *disliked})
-    if not (rest or disliked or unlabelled is not None):
-        raise LabelError(_nothing_else(prepared.name))
-    fit_started = time.monotonic()
-    fitted = _fit(
-        library,
-        likes=library.songs(liked),
-        dislikes=library.songs(disliked) if disliked else None,
-        unlabelled=library.songs(rest) if rest else None,
-        encoder=prepared.name,
-        fingerprint=prepared.fingerprint,
-        blocks=library.blocks,
-        head=head,
-    )
-    fit_s = time.monotonic() - fit_started
-    fitted.save(path)
-    wall_s = time.monotonic() - started
-    n_copies = len(liked) + len(disliked) - fitted.n_like - fitted.n_dislike
-    return Trained(taste=fitted, path=path, failed=failed, n_copies=n_copies, fit_s=fit_s, wall_s=wall_s)
 
 
 def score(
@@ -252,48 +152,6 @@ def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = No
         blocks=library.blocks,
         seed=loaded.seed,
     )
-
-
-def _nothing_else(encoder: str) -> str:
-    """Say why there is no negative: nothing is cached, or it is for another encoder."""
-    return (
-        f"no song but the likes is embedded with {encoder}, so there is nothing to tell them from: run "
-        f"'sevensongs embed --encoder {encoder} PATH' on your library, or add --dislike PATH"
-    )
-
-
-def _fit(library: SongLibrary, **arguments: Any) -> Taste:
-    from classify.fit import fit_taste
-
-    try:
-        return fit_taste(**arguments)
-    except SameSongError as error:  # told in digests; people know paths
-        paths = library.paths_of(error.digests)
-        raise LabelError(
-            f"{paths[0]} is liked and {paths[1]} disliked, and they sound the same: copies of one song; take "
-            "one of the labels away"
-        ) from error
-
-
-def _check_labels(library: SongLibrary, likes: Paths, dislikes: Paths, failed: Sequence[Failure]) -> None:
-    """Explain in paths what `fit_taste` could only say in digests."""
-    liked, disliked = library.rows(likes), library.rows(dislikes)
-    n_liked = len({row.digest for row in liked})
-    if n_liked < MIN_LIKES:
-        copies = f" ({len(liked)} files of the same recording)" if len(liked) > n_liked else ""
-        why = f"; {len(failed)} failed, the first: {failed[0].path}: {failed[0].error}" if failed else ""
-        plural = "" if n_liked == 1 else "s"
-        raise LabelError(
-            f"{n_liked} liked song{plural} can be used{copies}, at least {MIN_LIKES} are needed and about 7 "
-            f"work well: add --like PATH{why}"
-        )
-    both = {row.digest for row in liked} & {row.digest for row in disliked}
-    if both:
-        paths = [row.path for row in liked if row.digest in both]
-        raise LabelError(
-            f"{len(both)} song{'' if len(both) == 1 else 's'} liked and disliked at once: "
-            f"{', '.join(paths[:3])}{', ...' if len(paths) > 3 else ''}; take one of the labels away"
-        )
 
 
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:

@@ -74,6 +74,11 @@ class SongLibrary:
         return self.vectors.encoder
 
     @property
+    def fingerprint(self) -> str:
+        """The encoders' fingerprints, joined by + as the names are."""
+        return "+".join(store.fingerprint for store in self.vectors.stores)
+
+    @property
     def blocks(self) -> tuple[int, ...]:
         """How many numbers of a song vector each encoder makes."""
         return self.vectors.blocks
@@ -266,8 +271,7 @@ def _current_digest(row: Recording | None) -> str | None:
         status = os.stat(row.path)
     except OSError:
         return None
-    unchanged = (row.size_bytes, row.mtime_ns) == (status.st_size, status.st_mtime_ns)
-    return row.digest if unchanged else None
+    return row.digest if row.is_still(status) else None
 
 
 def same_encoder(name: str, taste: Taste) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 import embed
 from classify.fit import DEFAULT_HEAD
-from classify.library import train
+from classify.training import train
 
 DECODERS = {"av", "soxr", "ai_edge_litert", "tensorflow", "tensorflow_hub", "librosa", "joblib"}
 LEARNERS = {"sklearn", "scipy", "threadpoolctl", "matplotlib"}

@@ -1,0 +1,149 @@
+"""The command `sevensongs label`: likes and dislikes one by one, and what they change."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from classify.cli_options import AsJson, TasteOption, WorkersOption, known_encoder
+from classify.console import end, print_json, print_text, reports_errors, require_songs, say
+from classify.words import auc_sentence
+
+if TYPE_CHECKING:
+    from classify.labelling import Labelled, Moved
+
+__all__ = ["label_app"]
+
+label_app = typer.Typer(
+    no_args_is_help=True, help="Say what you like song by song; the taste learns at once."
+)
+
+Songs = Annotated[
+    list[str], typer.Argument(metavar="PATH...", help="Songs, or folders, playlists or CSVs of them.")
+]
+OwnEncoder = Annotated[
+    str | None,
+    typer.Option("--encoder", callback=known_encoder, help="Default: the taste's own; of a new one musicnn."),
+]
+
+
+@label_app.command("like")
+@reports_errors
+def like(
+    paths: Songs,
+    taste: TasteOption = "default",
+    encoder: OwnEncoder = None,
+    workers: WorkersOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Like songs.
+
+    Example: sevensongs label like song.mp3
+    """
+    _label(paths, "like", taste, encoder, workers, as_json)
+
+
+@label_app.command("dislike")
+@reports_errors
+def dislike(
+    paths: Songs,
+    taste: TasteOption = "default",
+    encoder: OwnEncoder = None,
+    workers: WorkersOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Dislike songs.
+
+    Example: sevensongs label dislike song.mp3
+    """
+    _label(paths, "dislike", taste, encoder, workers, as_json)
+
+
+@label_app.command("clear")
+@reports_errors
+def clear(
+    paths: Songs,
+    taste: TasteOption = "default",
+    encoder: OwnEncoder = None,
+    workers: WorkersOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take labels away.
+
+    Example: sevensongs label clear song.mp3
+    """
+    _label(paths, None, taste, encoder, workers, as_json)
+
+
+@label_app.command("list")
+@reports_errors
+def list_labels(taste: TasteOption = "default", as_json: AsJson = False) -> None:
+    """List the songs that are labelled; a moved one under its present path.
+
+    Example: sevensongs label list
+    """
+    from classify.labelling import labels_now
+    from classify.output import render
+
+    rows = [asdict(one) for one in labels_now(taste)]
+    if as_json:
+        print_json(rows)
+        return
+    print_text(
+        render([{"label": row["label"], "song": row["path"] or row["digest"]} for row in rows], "table")
+    )
+
+
+def _label(
+    paths: list[str], value: str | None, taste: str, encoder: str | None, workers: int | None, as_json: bool
+) -> None:
+    from classify.labelling import label
+    from classify.memory import keep_freed_memory
+    from classify.progress import progress_bar
+
+    keep_freed_memory()
+    with progress_bar() as progress:
+        done = label(paths, value, taste=taste, encoder=encoder, workers=workers, progress=progress)
+    if as_json:
+        print_json(_fields(done))
+    else:
+        print_text(_story(done, value))
+    if done.note:
+        say(done.note)
+    require_songs(done.n_labelled or len(done.failed))
+    end(done.failed)
+
+
+def _fields(done: Labelled) -> dict[str, Any]:
+    fields = {
+        name: getattr(done, name) for name in ("n_labelled", "n_like", "n_dislike", "note", "fit_s", "wall_s")
+    }
+    moved = {name: [asdict(song) for song in getattr(done, name)] for name in ("entered", "left")}
+    failed = [asdict(failure) for failure in done.failed]
+    taste = done.taste
+    learnt = {"auc": taste.auc, "auc_ci90": taste.auc_ci90} if taste else {"auc": None, "auc_ci90": None}
+    return {"path": str(done.path)} | fields | learnt | moved | {"failed": failed}
+
+
+def _story(done: Labelled, value: str | None) -> str:
+    what = f"{value}d" if value else "without a label"
+    songs = f"{done.n_labelled} song{'' if done.n_labelled == 1 else 's'}"
+    lines = [f"{songs} {what} now; {done.n_like} likes and {done.n_dislike} dislikes in {done.path}"]
+    if done.taste is not None:
+        lines.append(
+            f"Learnt again in {done.fit_s:.1f} s. "
+            + auc_sentence(done.taste.auc, done.taste.auc_ci90, done.taste.note)
+        )
+    for verb, songs_moved in (("come into", done.entered), ("leave", done.left)):
+        if songs_moved:
+            lines.append(f"{len(songs_moved)} {verb} the first twenty:")
+            lines += [f"  {song.rank_before} -> {song.rank}  {_name(song)}" for song in songs_moved]
+    return "\n".join(lines) + "\n"
+
+
+def _name(song: Moved) -> str:
+    from classify.output import printable
+
+    return printable(" - ".join(part for part in (song.artist, song.title) if part) or song.path)

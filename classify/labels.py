@@ -1,0 +1,143 @@
+"""Labels that a listener gives one by one: a CSV beside the taste, which people may edit.
+
+``<taste>.labels.csv`` has the columns ``label`` (like or dislike), ``path`` and ``digest``, one song a row.
+The digest decides, so a song that is moved or renamed keeps its label. In a row that a person adds it may be
+empty: it is filled in from the path the next time.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache.durable import write_whole
+from cache.key import is_digest
+from classify.errors import LabelError
+
+__all__ = ["LABELS", "Label", "labels_locked", "labels_path", "read_labels", "relabelled", "write_labels"]
+
+LABELS = ("like", "dislike")
+_COLUMNS = ("label", "path", "digest")
+_MAX_BYTES = 64 * 2**20  # half a million labels
+_LOCK_S = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """What a listener said of a song; `digest` is empty where a person wrote only the path."""
+
+    label: str
+    path: str
+    digest: str
+
+
+def labels_path(taste: Path) -> Path:
+    """Return the file of the labels that belong to the taste in a file."""
+    return taste.with_name(f"{taste.stem}.labels.csv")
+
+
+@contextmanager
+def labels_locked(path: Path) -> Iterator[None]:
+    """Keep other processes from changing a file of labels between reading and writing it.
+
+    Raises
+    ------
+    LabelError
+        If another one keeps it for half a minute, or the folder can't be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_S):
+            yield
+    except Timeout as error:
+        raise LabelError(
+            f"another process has kept {path} locked for {_LOCK_S:.0f} s; try again when it has ended"
+        ) from error
+
+
+def read_labels(path: Path) -> tuple[Label, ...] | None:
+    """Read a file of labels, each song once, the last row of a song counting; None if there is none.
+
+    Raises
+    ------
+    LabelError
+        If it can't be read, or a row is not understood: nothing that a person wrote is passed over.
+    """
+    try:
+        if not path.is_file():
+            return None
+        if path.stat().st_size > _MAX_BYTES:
+            raise LabelError(f"{path} is larger than {_MAX_BYTES >> 20} MiB; these are no labels of ours")
+        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+    except OSError as error:
+        raise LabelError(f"the labels in {path} can't be read: {error.strerror}") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        columns = reader.fieldnames or ()
+        if "label" not in columns or not {"path", "digest"} & set(columns):
+            raise LabelError(
+                f"{path} begins with {', '.join(map(repr, columns)) or 'nothing'}; a line with "
+                f"{','.join(_COLUMNS)} is needed"
+            )
+        rows = [_label(row, path, reader.line_num) for row in reader]
+    except csv.Error as error:
+        raise LabelError(
+            f"{path} is no CSV (line {reader.line_num}: {error}); mend it or move it away"
+        ) from error
+    return _each_once(rows)
+
+
+def write_labels(path: Path, labels: Sequence[Label]) -> None:
+    """Write a file of labels, as a whole or not at all, likes first, by path.
+
+    Raises
+    ------
+    LabelError
+        If it can't be written; the older file is then untouched.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180; else a lone carriage return stays bare
+    writer.writerow(_COLUMNS)
+    for one in sorted(labels, key=lambda one: (LABELS.index(one.label), one.path, one.digest)):
+        writer.writerow((one.label, one.path, one.digest))
+    data = out.getvalue().encode("utf-8", "surrogateescape")
+    try:
+        write_whole(path, lambda file: file.write(data))
+    except OSError as error:
+        raise LabelError(f"the labels can't be written to {path}: {error.strerror}") from error
+
+
+def relabelled(labels: Iterable[Label], songs: Mapping[str, str], label: str | None) -> tuple[Label, ...]:
+    """Give songs, digest to path, a label in place of what they had; None takes it away."""
+    kept = [one for one in labels if one.digest not in songs]
+    if label is None:
+        return tuple(kept)
+    return (*kept, *(Label(label=label, path=path, digest=digest) for digest, path in songs.items()))
+
+
+def _label(row: Mapping[str | None, str | None], path: Path, line: int) -> Label:
+    label = (row.get("label") or "").strip().lower()
+    digest = (row.get("digest") or "").strip().lower()
+    song = row.get("path") or ""
+    if label not in LABELS:
+        raise LabelError(f"{path}, line {line}: the label is {label!r}; it is like or dislike")
+    if digest and not is_digest(digest):
+        raise LabelError(
+            f"{path}, line {line}: {digest[:40]!r} is no digest; leave it empty and give the path"
+        )
+    if not (digest or song):
+        raise LabelError(f"{path}, line {line}: neither a path nor a digest; name the song")
+    if song:  # as a person may write it
+        song = os.path.join(path.parent, os.path.expanduser(song))
+    return Label(label=label, path=song, digest=digest)
+
+
+def _each_once(rows: Iterable[Label]) -> tuple[Label, ...]:
+    return tuple({row.digest or row.path: row for row in rows}.values())

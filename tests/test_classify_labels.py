@@ -1,0 +1,185 @@
+"""Labels song by song: what people may do to the file, and what a label changes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import classify
+import embed
+from classify.labelling import labels_now
+from classify.labels import Label, labels_path, read_labels, relabelled, write_labels
+
+HEX = "0123456789abcdef"
+PATHS = st.text(st.characters(blacklist_characters="\0"), min_size=1, max_size=30).map(
+    lambda text: "/" + os.fsdecode(text.encode("utf-8", "surrogatepass"))
+)
+LABELS = st.lists(
+    st.builds(
+        Label,
+        label=st.sampled_from(["like", "dislike"]),
+        path=PATHS,
+        digest=st.text(HEX, min_size=32, max_size=32),
+    ),
+    unique_by=lambda one: one.digest,
+    max_size=6,
+)
+
+
+@given(labels=LABELS)
+def test_what_is_written_is_read_back(labels: list[Label], tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.getbasetemp() / "round-trip.labels.csv"
+    write_labels(file, labels)
+    found = read_labels(file)
+    assert found is not None
+    assert {one.digest: one for one in found} == {one.digest: one for one in labels}
+
+
+def test_a_person_may_add_a_row_with_a_path_alone(tmp_path: Path) -> None:
+    file = tmp_path / "x.labels.csv"
+    file.write_text(
+        "\ufefflabel,path\nLike,songs/one.mp3\ndislike,/music/two.mp3\nlike,/music/two.mp3\n", "utf-8"
+    )
+    assert read_labels(file) == (
+        Label(label="like", path=str(tmp_path / "songs" / "one.mp3"), digest=""),
+        Label(label="like", path="/music/two.mp3", digest=""),  # the last word counts
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "label,path,digest"),
+        ("path,score\n/a,1\n", "'path', 'score'"),
+        ("label,path\nlove,/a\n", "line 2: the label is 'love'"),
+        ("label,path,digest\nlike,/a,\nlike,/b,xyz\n", "line 3: 'xyz' is no digest"),
+        ("label,path,digest\nlike,,\n", "neither a path nor a digest"),
+        ("label,path\nlike," + "x" * 200_000 + "\n", "no CSV"),
+    ],
+)
+def test_a_row_that_is_not_understood_is_told_and_never_passed_over(
+    text: str, why: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "x.labels.csv"
+    file.write_text(text, "utf-8")
+    with pytest.raises(classify.LabelError, match=why):
+        read_labels(file)
+    assert file.read_text("utf-8") == text
+
+
+def test_a_new_label_takes_the_place_of_the_old_one() -> None:
+    one, two = (Label(label="like", path=f"/{name}", digest=name * 32) for name in "ab")
+    assert relabelled((one, two), {"a" * 32: "/moved"}, "dislike") == (
+        two,
+        Label(label="dislike", path="/moved", digest="a" * 32),
+    )
+    assert relabelled((one, two), {"b" * 32: "/b"}, None) == (one,)
+
+
+@pytest.fixture
+def music(tracks: list[str], root: Path, tmp_path: Path) -> list[Path]:
+    """Four acoustic songs and six others, embedded; the cache is `root`."""
+    chosen = [t for t in tracks if "acoustic" in t][:4] + [t for t in tracks if "electronic" in t][:6]
+    (tmp_path / "music").mkdir()
+    paths = [Path(shutil.copy(track, tmp_path / "music" / f"{i}.opus")) for i, track in enumerate(chosen)]
+    embed.embed_library(paths, root=root, coverage=2)
+    return paths
+
+
+def test_the_taste_learns_with_each_label(music: list[Path], root: Path) -> None:
+    first = classify.label(music[:1], "like", root=root)
+    assert (first.taste, first.n_like, first.entered, first.left) == (None, 1, (), ())
+    assert "1 of the 2" in first.note
+    second = classify.label(music[1:2], "like", root=root)
+    assert second.taste is not None
+    assert (second.n_like, second.note) == (2, "")
+    third = classify.label(music[9:], "dislike", root=root)
+    assert third.taste is not None
+    assert (third.taste.n_like, third.taste.n_dislike, third.taste.n_unlabelled) == (2, 1, 7)
+    alone = classify.train(music[:2], dislikes=music[9:], taste="other", root=root)
+    scores = [
+        {song.path: song.score for song in classify.score(taste=name, root=root).songs}
+        for name in ("default", "other")
+    ]
+    assert scores[0] == scores[1]  # one by one or at once, the same labels make the same taste
+    assert alone.taste.likes == third.taste.likes
+
+
+def test_what_comes_into_the_first_places_is_told(
+    music: list[Path], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("classify.labelling._TOP", 2)
+    classify.label(music[4:6], "like", root=root)  # two electronic ones
+    changed = classify.label(music[:3], "like", root=root)
+    order = [song.path for song in classify.score(root=root).songs]
+    free = [path for path in order if Path(path) not in (*music[:3], *music[4:6])]
+    assert changed.entered
+    for song in changed.entered:
+        assert song.rank <= 2 < song.rank_before
+        assert free[song.rank - 1] == song.path
+    assert all(song.rank_before <= 2 < song.rank for song in changed.left)
+    assert len(changed.entered) == len(changed.left)
+
+
+def test_a_label_stays_with_a_song_that_is_moved_and_goes_with_clear(music: list[Path], root: Path) -> None:
+    classify.label(music[:3], "like", root=root)
+    moved = music[0].rename(music[0].with_name("moved.opus"))
+    embed.embed_library([moved], root=root, coverage=2)
+    assert {one.path for one in labels_now(root=root)} == {str(moved), *map(str, music[1:3])}
+    assert classify.label([moved], None, root=root).n_like == 2
+    music[1].unlink()  # known by the path that it had
+    cleared = classify.label([music[1]], None, root=root)
+    assert (cleared.n_labelled, cleared.n_like, cleared.taste) == (1, 1, None)
+
+
+def test_rows_that_a_person_adds_are_learnt_from_and_get_their_digest(music: list[Path], root: Path) -> None:
+    classify.label(music[:1], "like", root=root)
+    file = labels_path(root / "tastes" / "default.npz")
+    with file.open("a", encoding="utf-8") as rows:
+        rows.write(f"like,{music[1]},\nlike,/nowhere/else.mp3,\n")
+    trained = classify.train(root=root)
+    assert trained.taste.n_like == 2
+    assert [failure.path for failure in trained.failed] == ["/nowhere/else.mp3"]
+    kept = read_labels(file) or ()
+    assert [bool(one.digest) for one in kept] == [False, True, True]  # nothing that was written is lost
+    assert kept[0].path == "/nowhere/else.mp3"
+
+
+def test_labels_begin_with_those_that_the_taste_was_trained_with(music: list[Path], root: Path) -> None:
+    trained = classify.train(music[:3], root=root)
+    labels_path(trained.path).unlink()  # as of a taste that somebody sent
+    added = classify.label(music[3:4], "like", root=root)
+    assert added.n_like == 4
+    assert {Path(one.path) for one in read_labels(added.path) or ()} == set(music[:4])
+
+
+def test_training_without_a_song_or_a_label_says_what_to_do(root: Path) -> None:
+    with pytest.raises(classify.LabelError, match="sevensongs label like PATH"):
+        classify.train(root=root)
+
+
+def test_processes_that_label_at_once_lose_no_label(music: list[Path], root: Path) -> None:
+    command = [sys.executable, "-P", "-m", "classify.cli", "--cache", str(root), "label"]
+    label = ["like"] * 3 + ["dislike"] * 3
+    running = [
+        subprocess.Popen(
+            [*command, one, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        for one, path in zip(label, [*music[:3], *music[7:]], strict=True)
+    ]
+    for child in running:
+        _, said = child.communicate(timeout=300)
+        assert child.returncode == 0, said
+    found = labels_now(root=root)
+    assert sorted((one.label, Path(one.path)) for one in found) == sorted(
+        zip(label, [*music[:3], *music[7:]], strict=True)
+    )
+    taste = classify.Taste.load(root / "tastes" / "default.npz")
+    assert (taste.n_like, taste.n_dislike) == (3, 3)
