@@ -1,4 +1,9 @@
-"""Results as text: a table, JSON, JSON lines, CSV, a playlist."""
+"""Results as text: a table, JSON, JSON lines, CSV, a playlist.
+
+Titles and the names of files come from strangers. In none of these forms can one of them start a line, a
+directive of a playlist, a command to the terminal or a formula of a spreadsheet; and a path that we write is
+read back as the same path (`embed.find_audio`), whatever bytes it is made of.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ import csv
 import io
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -18,18 +24,31 @@ __all__ = ["FORMATS", "Row", "fields_of", "printable", "render", "to_json", "wri
 
 Row = Mapping[str, Any]
 
+# What json leaves as it is although a terminal may obey it, or a reader of lines may split there: DEL and C1
+# controls, line separators, and the signs that turn the direction of writing or are not seen at all.
+_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_JOINERS = "\u200c\u200d"  # invisible too, but Persian, Hindi and families of emoji are written with them
+_LINE_ENDS = "\u2028\u2029"
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last in full width
+# A spreadsheet set to another country's list separator splits there, inside our quotes. Before a space
+# no formula can begin, and no quote, which would swallow the next line.
+_LATER_CELL = re.compile(";(?! )")
+
 
 def to_json(document: Any, *, indent: int | None = 1) -> str:
     r"""Write a JSON document that is valid UTF-8 whatever a file is called.
 
     Bytes of a file name that are not UTF-8 (surrogate escapes in Python) come out as ``\udcXX``, which
-    Python's ``json`` and ``os.fsencode`` turn back into the same name.
+    Python's ``json`` and ``os.fsencode`` turn back into the same name; so do controls, as ``\u00XX``.
     """
     return _valid(json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False))
 
 
 def _valid(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 # Without indentation json encodes in C; one encoder for all rows, as `json.dumps` would make one for each.
@@ -47,28 +66,47 @@ def _jsonl(rows: Sequence[Row]) -> str:
 
 def _csv(rows: Sequence[Row]) -> str:
     columns = list(dict.fromkeys(name for row in rows for name in row))
+    # At a line's start quotes hold for every separator, so what can't be changed stands there.
+    columns.sort(key=lambda name: name != "path")
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+    writer.writerows([_cell(name, row.get(name)) for name in columns] for row in rows)
     return out.getvalue()
 
 
-def _cell(value: Any) -> Any:
-    """Keep a spreadsheet from taking a song's title for a formula."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
+def _cell(name: str, value: Any) -> Any:
+    """Keep a spreadsheet from taking a song's title for a formula (OWASP, "CSV Injection")."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = _path_text(value) if name == "path" else _LATER_CELL.sub("; ", _one_line(value))
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _one_line(value: Any) -> str:
+    return printable(" ".join(str(value).split()))
+
+
+def _path_text(path: str) -> str:
+    """Write a path on one line: as a file URL where controls, outer spaces or odd bytes are in it."""
+    text = printable(path)
+    if "\ufffd" not in text and path == path.strip():
+        return path
+    try:
+        return Path(path).as_uri()
+    except ValueError:  # it is relative, or no file can be called so
+        return text
 
 
 def _m3u8(rows: Sequence[Row]) -> str:
     lines = ["#EXTM3U"]
     for row in rows:
-        if "error" in row or "\n" in row["path"] or "\r" in row["path"]:
-            continue  # a playlist has no way to hold either
-        name = " - ".join(" ".join(str(row[key]).split()) for key in ("artist", "title") if row.get(key))
+        if "error" in row:
+            continue
+        path = _path_text(row["path"] if os.path.isabs(row["path"]) else os.path.join(".", row["path"]))
+        name = " - ".join(_one_line(row[key]) for key in ("artist", "title") if row.get(key))
         seconds = round(row.get("duration_s") or -1)
-        lines += [f"#EXTINF:{seconds},{name or Path(row['path']).stem}", row["path"]]
+        lines += [f"#EXTINF:{seconds},{name or _one_line(Path(row['path']).stem)}", path]
     return "\n".join(lines) + "\n"
 
 
@@ -142,7 +180,15 @@ def printable(text: str) -> str:
     """Replace control characters: a file's name must not reach the terminal as a command, or forge a line."""
     if text.isprintable():  # nearly always
         return text
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return "".join(map(_plain, text))
+
+
+def _plain(character: str) -> str:
+    if character.isprintable() or character in _JOINERS:
+        return character
+    # Spaces of other widths: Japanese titles are full of them.
+    is_space = character.isspace() and character > "\x9f" and character not in _LINE_ENDS
+    return " " if is_space else "\ufffd"
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

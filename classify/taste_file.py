@@ -3,28 +3,23 @@
 Members: `meta` (JSON text as uint8); `mean` and `scale` (float32, one each per feature), `basis` and
 `offset` (float32), which make song space; `known` (float32), the sketches of familiar songs; and for each
 layer i `weights_<i>` and `bias_<i>` (float64). `numpy.load(path, allow_pickle=False)` reads it
-without this code. People share these files, so the reader trusts nothing: sizes are checked in the
-zip's directory before a byte is unpacked, checksums and shapes after.
+without this code. People share these files, so the reader trusts nothing (see `classify.array_archive`): it
+takes these members and no others, and every number is checked before it is used.
 """
 
 import contextlib
-import errno
 import io
 import json
 import os
 import secrets
 import stat
-import struct
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from classify.array_archive import DAMAGE, ArrayArchive, read_regular_file
 from classify.calibrate import Calibration
 from classify.errors import ClassifyError, TasteError
 from classify.familiar import Familiarity
@@ -38,30 +33,14 @@ __all__ = ["FORMAT_VERSION", "MAX_FILE_BYTES", "read_taste", "write_taste"]
 FORMAT_VERSION = 2
 # The weights at 8 bytes each, and as much again for the digests: 2,100 of them take 0.1 MB.
 MAX_FILE_BYTES = 2 * 8 * MAX_WEIGHTS
-_MAX_MEMBERS = 64
+_MAX_META_BYTES = 4 * 2**20
+"""100,000 labelled songs; as objects of Python, the worst JSON takes twenty times as much."""
 _MAX_LAYERS = 16
 _MAX_BLOCKS = 16
-_NPY_HEADER_BYTES = 4096
+_MAX_INTEGER = 2**63
+_MAX_REASON = 200
 _KIND = "sevensongs taste"
-
-# Whatever zipfile, zlib, the .npy header parser and json raise on bytes that are not theirs.
-_DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,  # a compression method of a newer zip
-    OSError,
-    OverflowError,
-    RecursionError,
-    RuntimeError,  # "File is encrypted"
-    SyntaxError,
-    tokenize.TokenError,
-    TypeError,
-    ValueError,
-)
+_ARRAYS = frozenset({"meta", "mean", "scale", "basis", "offset", "known"})
 
 
 def write_taste(taste: Taste, path: str | os.PathLike[str]) -> None:
@@ -76,7 +55,7 @@ def write_taste(taste: Taste, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     TasteError
-        If the file can't be written; an older file is then untouched.
+        If the file can't be written, or is a device or a folder; an older file is then untouched.
     """
     target = os.path.realpath(os.fspath(path))  # a link stays, and what it leads to is replaced
     folder, name = os.path.split(target)
@@ -85,6 +64,7 @@ def write_taste(taste: Taste, path: str | os.PathLike[str]) -> None:
     np.savez_compressed(buffer, allow_pickle=False, **_members(taste))
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
+        _require_replaceable(target)
         # O_EXCL: never write through a link that someone else put there.
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(handle, "wb") as file:
@@ -122,9 +102,8 @@ def read_taste(path: str | os.PathLike[str]) -> Taste:
     """
     shown = repr(os.fspath(path))
     try:
-        with _open_regular(path) as file, zipfile.ZipFile(file) as archive:
-            arrays = _read_members(archive)
-        return _assemble(arrays)
+        content = read_regular_file(path, max_bytes=MAX_FILE_BYTES)
+        return _assemble(ArrayArchive(content, max_bytes=MAX_FILE_BYTES))
     except FileNotFoundError as error:
         raise TasteError(
             f"there is no taste at {shown}; make one with 'sevensongs train --like ...'"
@@ -133,25 +112,12 @@ def read_taste(path: str | os.PathLike[str]) -> Taste:
         raise TasteError(f"can't read a taste from {shown}: {error.strerror}") from error
     except ClassifyError as error:
         raise TasteError(f"{shown}: {error}") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
+        reason = f"{type(error).__name__}: {error}"
         raise TasteError(
-            f"{shown} is not a taste, or is damaged ({type(error).__name__}: {error}); "
+            f"{shown} is not a taste, or is damaged ({reason:.{_MAX_REASON}}); "
             "copy it again, or make it anew with 'sevensongs train'"
         ) from error
-
-
-def _open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file of a sane size; a FIFO or a device would never end."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
-        os.close(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        raise TasteError(
-            f"is no regular file of up to {MAX_FILE_BYTES} bytes, so it is no taste (it has {status.st_size})"
-        )
-    return os.fdopen(descriptor, "rb")
 
 
 def _members(taste: Taste) -> dict[str, NDArray[Any]]:
@@ -193,51 +159,15 @@ def _members(taste: Taste) -> dict[str, NDArray[Any]]:
     return members
 
 
-def _read_members(archive: zipfile.ZipFile) -> dict[str, NDArray[Any]]:
-    """Unpack every member, after a look at what the directory says they hold."""
-    entries = archive.infolist()
-    # Python's zipfile never unpacks more of a member than its entry says, so this bounds memory.
-    n_bytes = sum(entry.file_size for entry in entries)
-    if n_bytes > MAX_FILE_BYTES or len(entries) > _MAX_MEMBERS:
-        raise TasteError(
-            f"holds {n_bytes} bytes in {len(entries)} members, the limits are {MAX_FILE_BYTES} and "
-            f"{_MAX_MEMBERS}: not a taste of ours, don't trust it"
-        )
-    arrays = {}
-    for entry in entries:
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ValueError(f"compression method {entry.compress_type}")
-        arrays[entry.filename.removesuffix(".npy")] = _parse_npy(archive.read(entry))
-    return arrays
-
-
-def _parse_npy(data: bytes) -> NDArray[Any]:
-    """Parse one `.npy` file; np.load would allocate whatever size its header claims."""
-    stream = io.BytesIO(data)
-    version = npy.read_magic(stream)
-    if version != (1, 0):
-        raise ValueError(f".npy version {version}")
-    shape, fortran, dtype = npy.read_array_header_1_0(stream, max_header_size=_NPY_HEADER_BYTES)
-    if dtype.hasobject:
-        raise TasteError("holds pickled objects, which could run code: don't trust it")
-    body = data[stream.tell() :]
-    if dtype.kind not in "fu" or any(n < 0 for n in shape):
-        raise ValueError(f"array of {dtype} with shape {shape}")
-    array = np.frombuffer(body, dtype=dtype).reshape(shape, order="F" if fortran else "C")
-    # Native byte order, owned and contiguous: the bits of a score depend on none of these.
-    return np.array(array, dtype=dtype.newbyteorder("="), order="C")
-
-
-def _assemble(arrays: dict[str, NDArray[Any]]) -> Taste:
-    if "meta" not in arrays or arrays["meta"].dtype != np.uint8:
-        raise TasteError("has no 'meta' member, so it is an array file but not a taste")
-    meta = json.loads(arrays["meta"].tobytes().decode("utf-8"))
-    if not isinstance(meta, dict) or meta.get("kind") != _KIND:
-        raise TasteError("is an array file but not a taste")
-    _check_version(_integer(meta["format"]))
+def _assemble(archive: ArrayArchive) -> Taste:
+    meta = _read_meta(archive)
     n_layers = _integer(meta["n_layers"])
     if not 1 <= n_layers <= _MAX_LAYERS:
         raise ValueError(f"{n_layers} layers")
+    strange = archive.names - _ARRAYS - {f"{n}_{i}" for n in ("weights", "bias") for i in range(n_layers)}
+    if strange:
+        raise TasteError(f"holds {min(strange)!r:.80}, which no taste has: don't trust it")
+    arrays = {name: archive.read(name) for name in sorted(archive.names - {"meta"})}
     layers: list[Layer] = [
         (arrays[f"weights_{number}"], arrays[f"bias_{number}"]) for number in range(n_layers)
     ]
@@ -266,7 +196,20 @@ def _assemble(arrays: dict[str, NDArray[Any]]) -> Taste:
     )
 
 
-def _check_version(version: int) -> None:
+def _read_meta(archive: ArrayArchive) -> dict[str, Any]:
+    """Read what the arrays are; the version first, as a newer one may have other members."""
+    if "meta" not in archive.names:
+        raise TasteError("has no 'meta' member, so it is an array file but not a taste")
+    content = archive.read("meta")
+    if content.dtype != np.uint8 or content.size > _MAX_META_BYTES:
+        raise TasteError(
+            f"has {content.nbytes} bytes of {content.dtype} as 'meta'; up to {_MAX_META_BYTES} of text are "
+            "needed, so it is no taste"
+        )
+    meta = json.loads(content.tobytes().decode("utf-8"))
+    if not isinstance(meta, dict) or meta.get("kind") != _KIND:
+        raise TasteError("is an array file but not a taste")
+    version = _integer(meta["format"])
     if version > FORMAT_VERSION:
         raise TasteError(
             f"is of taste format {version}, this version reads up to {FORMAT_VERSION}: upgrade sevensongs"
@@ -275,6 +218,7 @@ def _check_version(version: int) -> None:
         raise TasteError("is of taste format 1, of before the first release: train it again")
     if version < 1:
         raise ValueError(f"format {version}")
+    return meta
 
 
 def _space(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> SongSpace:
@@ -318,6 +262,8 @@ def _table(value: Any) -> dict[str, str]:
 def _integer(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{value!r:.40} where a whole number is needed")
+    if not -_MAX_INTEGER < value < _MAX_INTEGER:
+        raise ValueError("a whole number of more than 64 bits")
     return value
 
 
@@ -331,6 +277,13 @@ def _pair(value: Any) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2:
         raise TypeError(f"{value!r:.40} where two numbers are needed")
     return _number(value[0]), _number(value[1])
+
+
+def _require_replaceable(target: str) -> None:
+    """Refuse what must not be replaced by a file: as root, /dev/null would be."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.stat(target).st_mode):
+            raise OSError("it is there already and is no regular file")
 
 
 def _sync_folder(folder: str) -> None:

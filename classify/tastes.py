@@ -31,8 +31,9 @@ def taste_path(taste: str, *, root: str | Path | None = None) -> Path:
         If it is neither a path nor a name of letters, digits, spaces, dots, dashes and underscores.
     """
     is_path = os.sep in taste or "/" in taste or taste.endswith(".npz")
-    if is_path:
-        return Path(taste).expanduser().absolute()
+    if is_path and "\0" not in taste:
+        # Not Path.expanduser, which raises for ~nobody/x.npz.
+        return Path(os.path.abspath(os.path.expanduser(taste)))
     if not _NAME.fullmatch(taste):
         raise TasteError(
             f"{taste!r} is no name for a taste: up to 80 letters, digits, spaces and . _ - are, "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import unquote_to_bytes
+
+from embed.lists import LIST_SUFFIXES, MAX_ENTRY, PLAYLIST_SUFFIXES, is_elsewhere, list_entries
 
 __all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "find_audio"]
 
@@ -21,9 +21,10 @@ AUDIO_SUFFIXES = frozenset({
 })
 # fmt: on
 """What a folder is searched for. A file that is named itself is tried whatever its suffix."""
-PLAYLIST_SUFFIXES = frozenset({".m3u", ".m3u8"})
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
-_MAX_LIST_BYTES = 256 * 2**20  # of a playlist or CSV; a million paths are some 100 MiB
+_QUOTED = re.compile(r"'[-=+@\t\r]")  # as `classify.output` writes what looks like a formula
+_LOCAL = frozenset({"", "localhost"})  # hosts of a file URL that mean this computer (RFC 8089)
+_SHOWN = 80  # characters of an entry that is too long to be a path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +46,10 @@ class FoundAudio:
 def find_audio(paths: Sequence[str | os.PathLike[str]]) -> FoundAudio:
     """Expand paths: an audio file, a folder (recursive), a playlist, or a CSV with a `path` column.
 
-    Entries of playlists and CSVs are absolute, or relative to the list's own folder; ``file:`` URLs are
-    read as paths, other URLs are refused. In folders, hidden files are passed over and symbolic links
-    followed, each folder once.
+    An entry of a playlist or CSV is the path of a regular file, absolute or relative to the list's own
+    folder, or a ``file:`` URL of this computer. It is refused where it is another URL, a folder, another
+    list, or a FIFO, a device or a socket, none of which is opened. Nothing in it is expanded (``~``, ``$``,
+    ``*``). In folders, hidden files are passed over and symbolic links followed, each folder once.
     """
     files: dict[str, None] = {}
     failures: dict[str, str] = {}
@@ -70,20 +72,24 @@ def _expand(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | Failure]:
         suffix = os.path.splitext(path)[1].lower()
         if os.path.isdir(path):
             yield from _walk(path, seen=set())
-        elif suffix in PLAYLIST_SUFFIXES and os.path.isfile(path):
-            yield from _listed(path, _playlist_entries)
-        elif suffix == ".csv" and os.path.isfile(path):
-            yield from _listed(path, _csv_entries)
+        elif suffix in LIST_SUFFIXES and os.path.isfile(path):
+            yield from _listed(path)
         else:
             yield _existing(path)
 
 
-def _existing(path: str) -> str | Failure:
-    if os.path.isdir(path):
+def _existing(path: str, *, listed: bool = False) -> str | Failure:
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return Failure(path=path, error="does not exist")
+    if stat.S_ISDIR(mode):
         return Failure(path=path, error="is a folder; a list names files")
-    if os.path.exists(path):
-        return path
-    return Failure(path=path, error="does not exist")
+    if not stat.S_ISREG(mode):
+        return Failure(path=path, error="is not a regular file (a FIFO, a device or a socket); not opened")
+    if listed and os.path.splitext(path)[1].lower() in LIST_SUFFIXES:
+        return Failure(path=path, error="is a list; a list in a list is not read, so name it yourself")
+    return path
 
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
@@ -104,56 +110,38 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
             yield entry.path
 
 
-def _listed(path: str, read: Callable[[str], Iterator[str]]) -> Iterator[str | Failure]:
+def _listed(path: str) -> Iterator[str | Failure]:
     try:
-        size = os.path.getsize(path)
-        if size > _MAX_LIST_BYTES:
-            yield Failure(path=path, error=f"is a list of {size} bytes; up to {_MAX_LIST_BYTES} are read")
-            return
-        entries = list(read(_text(Path(path).read_bytes())))
+        entries = list_entries(path)
     except OSError as error:
         yield Failure(path=path, error=f"can't be read ({error.strerror})")
         return
-    except (csv.Error, ValueError) as error:
+    except ValueError as error:
         yield Failure(path=path, error=str(error))
         return
+    folder = os.path.dirname(path)
     for entry in entries:
-        yield _resolve(entry, os.path.dirname(path))
-
-
-def _text(content: bytes) -> str:
-    """Decode a list: UTF-8, with or without a mark; other bytes are kept, as in the names of files."""
-    return content.decode("utf-8-sig", "surrogateescape")
-
-
-def _playlist_entries(text: str) -> Iterator[str]:
-    # Not splitlines: it also splits at U+2028 and the like, which names may hold.
-    lines = (line.strip() for line in re.split(r"[\r\n]+", text))
-    return (line for line in lines if line and not line.startswith("#"))
-
-
-def _csv_entries(text: str) -> Iterator[str]:
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)  # spreadsheets write what their country's numbers leave free
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    columns = list(rows.fieldnames or ())
-    column = next((name for name in columns if name.strip().lower() == "path"), None)
-    if column is None:
-        found = ", ".join(columns) or "none"
-        raise ValueError(f"is a CSV without a column 'path' (its columns: {found})")
-    return (row[column] for row in rows if row[column])
+        yield _resolve(entry, folder)
 
 
 def _resolve(entry: str, folder: str) -> str | Failure:
-    if "\0" in entry:
-        return Failure(path=entry.replace("\0", "?"), error="holds a NUL, so it is no path")
-    url = _URL.fullmatch(entry)
+    if len(entry) > MAX_ENTRY:
+        shown = f"{entry[:_SHOWN]}..."
+        return Failure(path=shown, error=f"has more than {MAX_ENTRY} characters, so it is no path")
+    url = _URL.fullmatch(entry.strip())
     if url and url[1].lower() != "file":
         return Failure(path=entry, error="is a URL; only files are read")
+    if url and url[2].lower() not in _LOCAL:
+        return Failure(path=entry, error=f"is a file of computer {url[2]!r:.80}; only local ones are read")
     if url:
         entry = _path_of(url[3])
-    candidates = [os.path.abspath(os.path.join(folder, reading)) for reading in _readings(entry)]
-    return next((_existing(path) for path in candidates if os.path.exists(path)), _existing(candidates[-1]))
+    if "\0" in entry:
+        return Failure(path=entry.replace("\0", "?"), error="holds a NUL, so it is no path")
+    paths = [os.path.abspath(os.path.join(folder, reading)) for reading in _readings(entry)]
+    if os.name == "nt" and any(is_elsewhere(path, folder) for path in paths):
+        return Failure(path=entry, error="is on another server than the list; only local files are read")
+    found = next((path for path in paths if os.path.exists(path)), paths[-1])
+    return _existing(found, listed=True)
 
 
 def _path_of(url_path: str) -> str:
@@ -166,8 +154,17 @@ def _path_of(url_path: str) -> str:
 
 
 def _readings(entry: str) -> Iterator[str]:
-    r"""Give what an entry may mean: its very bytes, Windows-1252 as old players wrote, ``\\`` for ``/``."""
+    r"""Give what an entry may mean.
+
+    Its very bytes; without the spaces around it; without the quote that keeps spreadsheets from calculating;
+    Windows-1252, as old players wrote; ``\\`` for ``/``.
+    """
     yield entry
+    if entry != entry.strip():
+        entry = entry.strip()
+        yield entry
+    if _QUOTED.match(entry):
+        yield entry[1:]
     try:
         entry.encode("utf-8")
     except UnicodeEncodeError:

@@ -34,7 +34,7 @@ def test_csv_quotes_and_defuses_formulas() -> None:
     read = list(csv.DictReader(io.StringIO(render(ROWS, "csv"), newline="")))
     assert read[0]["artist"] == "'=cmd()"
     assert read[0]["title"] == 'Say "no", twice'
-    assert read[1]["title"] == "two\nlines"
+    assert read[1]["title"] == "two lines"
     assert read[2] == dict.fromkeys(("score", "artist", "title", "duration_s"), "") | {
         "path": "/m/c.mp3",
         "error": "holds no audio",
@@ -46,7 +46,7 @@ def test_a_playlist_has_one_line_for_each_song_whatever_its_title() -> None:
     assert lines[0] == "#EXTM3U"
     assert lines[1] == '#EXTINF:61,=cmd() - Say "no", twice'
     assert lines[3] == "#EXTINF:-1,two lines"
-    assert [line for line in lines if not line.startswith("#")] == ["/m/a.mp3", "/m/b\x1b[31m.mp3"]
+    assert [line for line in lines if not line.startswith("#")] == ["/m/a.mp3", "file:///m/b%1B%5B31m.mp3"]
 
 
 def test_a_table_lines_up_and_keeps_escapes_from_the_terminal() -> None:

@@ -1,0 +1,138 @@
+"""Playlists and CSVs: which songs do they name? Read as text, in bounded memory; nothing is opened here."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import ntpath
+import os
+import stat
+from collections.abc import Iterator
+from itertools import chain
+from typing import TextIO
+
+__all__ = ["CSV_SUFFIX", "LIST_SUFFIXES", "MAX_ENTRY", "PLAYLIST_SUFFIXES", "is_elsewhere", "list_entries"]
+
+PLAYLIST_SUFFIXES = frozenset({".m3u", ".m3u8"})
+CSV_SUFFIX = ".csv"
+LIST_SUFFIXES = PLAYLIST_SUFFIXES | {CSV_SUFFIX}
+MAX_ENTRY = 2**14
+"""Characters; Linux takes paths of 4,096 bytes, which a URL may write as three times as many."""
+_MAX_LIST_BYTES = 64 * 2**20
+_MAX_ENTRIES = 500_000  # five times the largest library that was measured
+_MAX_ROW = 2**20  # characters of a CSV's row: what spreadsheets can hold, and more
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # "Unicode text" of spreadsheets
+
+
+def list_entries(path: str) -> list[str]:
+    """Read what a playlist or CSV names, as it stands there.
+
+    Parameters
+    ----------
+    path : str
+        Of a regular file. UTF-8, or UTF-16 with its mark; other bytes are kept, as in the names of files.
+
+    Returns
+    -------
+    list of str
+        Of a playlist each line that is no comment, of a CSV what the column `path` holds. One that is longer
+        than `MAX_ENTRY` characters is cut behind the next one, so that it can be told.
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    ValueError
+        If it is no such list, or larger than 64 MiB or 500,000 songs, or a CSV's row than 2**20 characters.
+    """
+    is_csv = os.path.splitext(path)[1].lower() == CSV_SUFFIX
+    content = _read(path)
+    encoding = "utf-16" if content.startswith(_UTF_16) else "utf-8-sig"
+    # Not splitlines: it also splits at U+2028 and the like, which names may hold.
+    newline = "" if is_csv else None
+    text = io.TextIOWrapper(io.BytesIO(content), encoding, errors="surrogateescape", newline=newline)
+    entries: list[str] = []
+    for entry in _csv_entries(text) if is_csv else _playlist_entries(text):
+        if len(entries) == _MAX_ENTRIES:
+            raise ValueError(f"is a list of more than {_MAX_ENTRIES} songs; split it")
+        entries.append(entry)
+    return entries
+
+
+def _read(path: str) -> bytes:
+    # O_NONBLOCK so that a FIFO, should one be there by now, can't hold us up.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise ValueError("is not a regular file")
+    with os.fdopen(descriptor, "rb") as file:
+        if status.st_size > _MAX_LIST_BYTES:
+            raise ValueError(f"is a list of {status.st_size} bytes; up to {_MAX_LIST_BYTES} are read")
+        return file.read(status.st_size)  # and no more, should it grow
+
+
+def _playlist_entries(text: TextIO) -> Iterator[str]:
+    while line := text.readline(MAX_ENTRY + 2):
+        rest = line
+        while rest and not rest.endswith("\n"):  # comments may be long: some hold a picture
+            rest = text.readline(MAX_ENTRY)
+        bare = line.strip()
+        if bare and not bare.startswith("#"):
+            yield line.removesuffix("\n")
+
+
+class _Lines:
+    """The lines of a CSV, and no more of them to a row than memory has room for."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self.n_chars = 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(_MAX_ROW + 1)
+        self.n_chars += len(line)
+        if self.n_chars > _MAX_ROW:
+            raise ValueError(
+                f"is a CSV with a row of more than {_MAX_ROW} characters; is a quote not closed?"
+            )
+        if not line:
+            raise StopIteration
+        return line
+
+
+def _csv_entries(text: TextIO) -> Iterator[str]:
+    lines = _Lines(text)
+    header = next(lines, "")
+    delimiter = max(",;\t", key=header.count)  # spreadsheets write what their country's numbers leave free
+    rows = csv.reader(chain([header], lines), delimiter=delimiter)
+    try:
+        columns = next(rows, [])
+        place = next((i for i, name in enumerate(columns) if name.strip().lower() == "path"), None)
+        if place is None:
+            found = ", ".join(columns) or "none"
+            raise ValueError(f"is a CSV without a column 'path' (its columns: {found:.200})")
+        for row in rows:
+            lines.n_chars = 0
+            if len(row) > place and row[place]:
+                yield row[place][: MAX_ENTRY + 1]
+    except csv.Error as error:
+        raise ValueError(f"is a CSV that can't be read: {error}") from error
+
+
+def is_elsewhere(path: str, folder: str) -> bool:
+    r"""Whether a Windows path is on another server than the list that names it.
+
+    To ask for ``\\server\share\x.mp3`` logs in to that server, whoever runs it.
+
+    Parameters
+    ----------
+    path, folder : str
+        Of the song, and of the list's folder.
+    """
+    drive = ntpath.splitdrive(ntpath.normpath(path))[0].lower()
+    return drive.startswith("\\\\") and drive != ntpath.splitdrive(ntpath.normpath(folder))[0].lower()
