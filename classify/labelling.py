@@ -118,7 +118,7 @@ def label(
     file = labels_path(path)
     wanted = [*(paths if value else ()), *(one.path for one in _labels_of(path) if not one.digest)]
     failed = library.embed_missing(wanted, workers, progress)
-    with labels_locked(file):
+    with labels_locked(file, base):
         before = resolved_labels(library, labels_now(str(path), root=base))
         songs = songs_of(library, paths) | ({} if value else _gone(before, paths))
         labels = relabelled(before, songs, value)

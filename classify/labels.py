@@ -8,6 +8,7 @@ empty: it is filled in from the path the next time.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cache import local_root
 from cache.durable import write_whole
 from cache.key import is_digest
 from classify.errors import LabelError
@@ -42,8 +44,10 @@ def labels_path(taste: Path) -> Path:
 
 
 @contextmanager
-def labels_locked(path: Path) -> Iterator[None]:
-    """Keep other processes from changing a file of labels between reading and writing it.
+def labels_locked(path: Path, root: str | Path | None) -> Iterator[None]:
+    """Keep other processes of this cache from changing a file of labels between reading and writing it.
+
+    The lock is in the cache's folder of tastes: people do not want one beside a file of theirs.
 
     Raises
     ------
@@ -52,14 +56,22 @@ def labels_locked(path: Path) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    name = hashlib.blake2b(os.fsencode(os.path.realpath(path)), digest_size=8).hexdigest()
+    folder = local_root(root) / "tastes"
+    lock = FileLock(folder / f".{name}.lock", timeout=_LOCK_S)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=_LOCK_S):
-            yield
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
     except Timeout as error:
         raise LabelError(
             f"another process has kept {path} locked for {_LOCK_S:.0f} s; try again when it has ended"
         ) from error
+    except OSError as error:
+        raise LabelError(f"{folder} can't be written: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def read_labels(path: Path) -> tuple[Label, ...] | None:

@@ -95,7 +95,7 @@ def train(
     theirs = () if likes is not None else [one.path for one in _stored_labels(file) if not one.digest]
     named = [*(likes or ()), *dislikes, *(unlabelled or ()), *theirs]
     failed = library.embed_missing(named, workers, progress)
-    with labels_locked(file):
+    with labels_locked(file, base):
         if likes is None:
             labels = resolved_labels(library, _stored_labels(file))
             labels = relabelled(labels, songs_of(library, dislikes), "dislike")
