@@ -220,7 +220,7 @@ def test_a_bad_file_is_named_and_the_rest_is_scored(run: Command, tracks: list[s
         (("embed", ".", "--encoder", "mp3net"), 2, "mp3net"),
         (("embed", ".", "--coverage", "some"), 2, "some"),
         (("embed", ".", "--device", "tpu"), 2, "tpu"),
-        (("train",), 2, "--like"),
+        (("train",), 1, "add --like PATH"),
         (("train", "--like", ".", "--head", "deep"), 2, "deep"),
         (("train", "--like", ""), 1, "is empty"),
         (("train", "--like", "nowhere.mp3", "--like", "nor-there.mp3"), 1, "does not exist"),
