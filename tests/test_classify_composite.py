@@ -171,7 +171,7 @@ A, B = "a" * 16, "b" * 16
         ("+musicnn", f"{A}+{B}", 6024, "16 hex digits"),
         ("+".join(f"hub:/{i}" for i in range(5)), "+".join([A] * 5), 10, "16 hex digits"),
         ("musicnn+yamnet", f"{A}+{B}", 5059, "even number"),
-        ("musicnn+yamnet", f"{A}+{B}", 2 * 1024, "no taste of ours"),
+        ("musicnn+yamnet", f"{A}+{B}", 2 * MUSICNN_DIM, "no taste of ours"),
         ("hub:/m+hub:/n", f"{A}+{B}", 8, "a model is a program"),
     ],
 )
