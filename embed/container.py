@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
@@ -84,10 +86,28 @@ def _regular_file(path: str) -> Iterator[BinaryIO]:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)  # before fdopen, which leaves a folder's open when it refuses it
         raise AudioError("is a folder" if stat.S_ISDIR(status.st_mode) else "is not a regular file")
-    with os.fdopen(descriptor, "rb") as file:
+    with _File(io.FileIO(descriptor)) as file:
         if status.st_size == 0:
             raise AudioError("is empty (0 bytes)")
         yield file
+
+
+class _File(io.BufferedReader):
+    """A file on which a seek to nowhere fails in FFmpeg's way."""
+
+    def seek(self, target: int, whence: int = 0, /) -> int:
+        """Go to a place; a negative number says that there is none, as FFmpeg's callbacks do.
+
+        PyAV prints the traceback of an exception that comes while FFmpeg is busy with another error.
+        """
+        try:
+            return super().seek(target, whence)
+        except (ValueError, OverflowError):
+            return -errno.EINVAL
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # as of a disk that fails
+                raise
+            return -errno.EINVAL
 
 
 class Packets:

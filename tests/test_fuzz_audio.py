@@ -134,6 +134,15 @@ def test_a_ten_hour_mix_is_within_the_limits() -> None:
     assert limits.embedding_s(10 * HOUR_S, 12_000) > 10 * HOUR_S
 
 
+def test_a_seek_to_nowhere_prints_nothing(tmp_path: Path, compiled: Path, sources: dict[str, bytes]) -> None:
+    # FFmpeg asks for a place before the file's beginning; PyAV printed a traceback of ours then.
+    files = bench("fuzz_corpus").write_corpus((340, 354), sources, tmp_path / "corpus")
+    paths = [tmp_path / "corpus" / file.name for file in files]
+    run = bench("reliability_fuzz").fuzz(paths, tmp_path / "cache", encoders=compiled, batch=2)
+    assert run.noise == []
+    assert len(run.failures) == 2
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the system counts no such memory")
 def test_a_bomb_gets_no_gigabytes(tmp_path: Path, sources: dict[str, bytes]) -> None:
     # In a process of its own, so that what it takes can be told from what the tests take.
