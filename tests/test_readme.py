@@ -12,6 +12,7 @@ BENCHMARKS = REPOSITORY / "tests" / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "accuracy.jsonl"
 SPEED = ("embed.jsonl", "library.jsonl", "start.jsonl")
 MIN_DRAWS, MIN_RUNS = 10, 5
+MIN_KILLS, MIN_FUZZED = 100, 2000
 
 
 def test_readme_has_the_accuracy_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,3 +55,19 @@ def test_the_committed_speed_is_of_a_full_run(file: str, monkeypatch: pytest.Mon
     assert all(row["n_runs"] >= MIN_RUNS for row in rows if row["kind"] in ("speed", "library", "start"))
     assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
     assert all(row["processor"] and row["cores"] and row["versions"] for row in rows)
+
+
+def test_readme_has_the_reliability_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    table = import_module("reliability_table")
+    rows = import_module("speed_rows").read_rows(RESULTS.parent / "reliability.jsonl")
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    expected = table.replace_table(readme, rows)
+    assert expected == readme, "run tests/benchmarks/reliability_table.py ROWS README"
+    assert not any(row["dirty"] for row in rows)
+    assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
+    times = {row["fault"]: row["n"] for row in rows}
+    assert times["SIGKILL of embed, then run again"] >= MIN_KILLS
+    assert times["hostile audio"] >= MIN_FUZZED
+    for row in rows:  # a row that says otherwise is a bug to mend, not a figure to print
+        assert (row["lost"], row["wrong"], row["survived"]) == (0, 0, row["n"]), row["fault"]
