@@ -23,6 +23,7 @@ from cache.errors import (
 )
 from cache.root import is_uri
 from cache.seal import check_seal, damaged_store, drop_seals, newest_sealed, write_seal
+from cache.turns import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -155,6 +156,10 @@ class Dataset:
         CacheError
             If it cannot be written: disk full, read-only, no permission.
         """
+        with writing(self.uri):
+            self._append(table)
+
+    def _append(self, table: pa.Table) -> None:
         found = self.open()
         if found is None and self._seen:
             # Else a new cache would be begun at the place where a drive was mounted.
@@ -261,13 +266,13 @@ class Dataset:
             If it cannot be read or written.
         """
         for _ in range(_ATTEMPTS):
-            found = self.open()
-            if found is None:
-                return
             try:
-                with lance_errors("read", self.uri):
-                    stale = stale_rows(found)
-                self._compact_once(stale)
+                with writing(self.uri):
+                    found = self.open()
+                    if found is not None:
+                        with lance_errors("read", self.uri):
+                            stale = stale_rows(found)
+                        self._compact_once(stale)
             except CacheError as error:
                 if error.__cause__ is None or not is_conflict(error.__cause__):
                     raise
@@ -310,7 +315,7 @@ class Dataset:
         found = self.open()
         if found is None:
             return
-        with lance_errors("prune", self.uri):
+        with lance_errors("prune", self.uri), writing(self.uri):
             # Lance itself spares files of the last seven days that no version names yet: they
             # may belong to a commit that is under way elsewhere.
             found.cleanup_old_versions(older_than=timedelta(seconds=keep_s))
@@ -384,5 +389,7 @@ def stored_datasets(folder: str) -> list[str]:
             infos = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
             names = [info.base_name for info in infos]
         else:
-            names = [p.name for p in Path(folder).iterdir()] if Path(folder).is_dir() else []
+            # Folders only: macOS puts a file ._x.lance beside x.lance on drives of other systems.
+            there = Path(folder).iterdir() if Path(folder).exists() else ()
+            names = [path.name for path in there if path.is_dir()]
     return [f"{folder}/{name}" for name in sorted(names) if name.endswith(".lance")]

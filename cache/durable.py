@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["lasting", "sync_file", "sync_folder", "write_whole"]
+__all__ = ["lasting", "remove_abandoned", "staged", "sync_file", "sync_folder", "write_whole"]
 
 _ABANDONED_S = 86400.0  # no write takes so long; whoever began it was killed
+_NAME_CHARS = 100  # of a file in the name of its temporary one, which the system bounds
 
 
 @contextmanager
@@ -41,35 +44,59 @@ def lasting(folder: str | os.PathLike[str]) -> Iterator[None]:
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file so that it is there as a whole or not at all, after a kill and after a power cut.
 
-    It is written under a temporary name, brought to the disk, and then given its own. Temporary files that
-    killed processes left in its folder are removed when they are a day old.
-
-    Parameters
-    ----------
-    path : Path
-        Its folder is made if missing.
-    write : callable
-        Is given the open file.
+    See `staged`, which does no more than leave time between the two steps.
 
     Raises
     ------
     OSError
         If it can't be written; an older file of that name is then untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    with staged(path, write):
+        pass
+
+
+@contextmanager
+def staged(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[None]:
+    """Write a file under a temporary name before the block, and give it its own after.
+
+    What can fail, such as a full disk, fails before the block; where the block raises, nothing has changed.
+    So two files can be replaced together: the block writes the other one. The file is brought to the disk
+    before it gets its name. Temporary files of the same name that killed processes left are removed when
+    they are a day old.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made if missing. A link stays, and what it leads to is replaced; so do permissions.
+    write : callable
+        Is given the open file.
+
+    Raises
+    ------
+    OSError
+        If it can't be written, or is there and is no regular file: as root, /dev/null would be replaced.
+        An older file of that name is then untouched.
+    """
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mode = _mode(target)
+    temporary = target.with_name(f".{target.name[:_NAME_CHARS]}.{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:  # x: never through a link that someone else put there
+            if mode is not None:
+                temporary.chmod(mode)
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        yield
+        temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    sync_folder(path.parent)
-    _remove_abandoned(path.parent)
+    sync_folder(target.parent)
+    # No others than this file's: other programs may keep some of theirs there.
+    remove_abandoned(target.parent, glob.escape(target.name[:_NAME_CHARS]))
 
 
 def sync_file(path: str | os.PathLike[str]) -> None:
@@ -101,9 +128,29 @@ def _files(folder: str | os.PathLike[str]) -> set[str]:
     return {os.path.join(where, name) for where, _, names in os.walk(folder) for name in names}
 
 
-def _remove_abandoned(folder: Path) -> None:
+def remove_abandoned(folder: Path, name: str = "*") -> None:
+    """Remove temporary files that killed processes left a day ago or more.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are.
+    name : str
+        Of which file, as a pattern; default: of any, for folders that are ours alone.
+    """
     before = time.time() - _ABANDONED_S
-    for path in folder.glob(".*.tmp"):
+    for left in folder.glob(f".{name}.*.tmp"):
         with contextlib.suppress(OSError):
-            if path.stat().st_mtime < before:
-                path.unlink()
+            if left.stat().st_mtime < before:
+                left.unlink()
+
+
+def _mode(path: Path) -> int | None:
+    """Return the permissions of what is to be replaced; None if nothing is."""
+    try:
+        found = path.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(found):
+        raise OSError("it is there already and is no regular file")
+    return stat.S_IMODE(found)

@@ -1,4 +1,4 @@
-"""Make a damaged dataset anew from what is sound in its data files; nobody else may write meanwhile.
+"""Make a damaged dataset anew from what is sound in its data files, while other writers wait.
 
 It does not trust the manifest: data files hold their schema and our marks, embeddings' rows their checksums.
 What is lost is named, so that it can be embedded again.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from cache.recording import recording_table, recordings_of
 from cache.root import join
 from cache.seal import newest_seal, sound_files
 from cache.store import EmbeddingStore
+from cache.turns import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,6 +100,11 @@ def repair_store(root: str | Path, uri: str) -> RepairedStore:
     CacheError
         If it cannot be written: there must be room for a copy.
     """
+    with replacing(uri):
+        return _repaired_store(root, uri)
+
+
+def _repaired_store(root: str | Path, uri: str) -> RepairedStore:
     files = _begin(uri)
     store = _store_of(root, uri, files)
     saved: set[tuple[str, int]] = set()
@@ -107,14 +113,15 @@ def repair_store(root: str | Path, uri: str) -> RepairedStore:
     if store is not None:
         made = Dataset(uri + MENDED, store.identity)
         entries: list[Entry] = []
-        for path in files:
-            unnamed |= not _salvage(path, store.dim, entries, lost)
-            saved |= {(entry.digest, entry.n_windows) for entry in entries}
-            if len(entries) >= _COMMIT_ROWS:
+        with _all_or_nothing(uri):
+            for path in files:
+                unnamed |= not _salvage(path, store.dim, entries, lost)
+                saved |= {(entry.digest, entry.n_windows) for entry in entries}
+                if len(entries) >= _COMMIT_ROWS:
+                    made.append(entry_table(entries))
+                    entries.clear()
+            if entries:
                 made.append(entry_table(entries))
-                entries.clear()
-        if entries:
-            made.append(entry_table(entries))
     kept = _swap(uri, keep=unnamed or store is None)
     return RepairedStore(
         store=store, n_saved=len(saved), lost=tuple(sorted(lost - saved)), unnamed=unnamed, kept=kept
@@ -132,6 +139,11 @@ def repair_catalog(root: str | Path) -> RepairedCatalog:
         If it cannot be written.
     """
     uri = join(root, CATALOG)
+    with replacing(uri):
+        return _repaired_catalog(uri)
+
+
+def _repaired_catalog(uri: str) -> RepairedCatalog:
     files = _begin(uri)
     sound = sound_files(uri)
     unnamed = _misses_a_file(uri)
@@ -147,9 +159,20 @@ def repair_catalog(root: str | Path) -> RepairedCatalog:
             doubtful |= {recording.path: None for recording in found}
     if rows:
         latest = {recording.path: recording for recording in rows}
-        Dataset(uri + MENDED, {"kind": "catalog"}).append(recording_table(list(latest.values())))
+        with _all_or_nothing(uri):
+            Dataset(uri + MENDED, {"kind": "catalog"}).append(recording_table(list(latest.values())))
     kept = _swap(uri, keep=unnamed)
     return RepairedCatalog(n_saved=len(rows), doubtful=tuple(doubtful), unnamed=unnamed, kept=kept)
+
+
+@contextmanager
+def _all_or_nothing(uri: str) -> Iterator[None]:
+    """Where something can't be made anew, take away what was begun: the disk may be full."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(uri + MENDED, ignore_errors=True)
+        raise
 
 
 def _begin(uri: str) -> list[Path]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from zlib_ng.zlib_ng import crc32
 
-from cache.durable import write_whole
+from cache.durable import remove_abandoned, write_whole
 from cache.errors import DamagedStore
 from cache.root import is_uri
 
@@ -237,6 +237,7 @@ def drop_seals(uri: str) -> None:
     for version in sorted(_versions(uri))[:-1]:
         if not Path(uri, _manifest(version)).exists():
             Path(_path(uri, version)).unlink(missing_ok=True)
+    remove_abandoned(Path(uri, SEALS_FOLDER))
 
 
 @dataclass(frozen=True, kw_only=True)

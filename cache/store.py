@@ -15,6 +15,7 @@ from cache.reader import VectorReader, damaged_entries
 from cache.root import join
 from cache.rows import best_last, damaged_in, superseded
 from cache.seal import KEYS, check_keys
+from cache.turns import writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -283,14 +284,16 @@ class EmbeddingStore:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        found = self._dataset.open()
-        if found is None or not digests:
-            return 0
-        with lance_errors("read", self.uri):
-            stored = found.to_table(columns=["digest"], with_row_id=True, scan_in_order=True)
-            dropped = stored["_rowid"].to_numpy()[pc.is_in(stored["digest"], pa.array(digests, pa.string()))]
-        self._dataset.delete(dropped.tolist())
-        return len(dropped)
+        with writing(self.uri):  # a repair numbers rows anew
+            found = self._dataset.open()
+            if found is None or not digests:
+                return 0
+            with lance_errors("read", self.uri):
+                stored = found.to_table(columns=["digest"], with_row_id=True, scan_in_order=True)
+                is_one = pc.is_in(stored["digest"], pa.array(digests, pa.string()))
+                dropped = stored["_rowid"].to_numpy()[is_one]
+            self._dataset.delete(dropped.tolist())
+            return len(dropped)
 
     def compact(self, *, keep_s: float = KEEP_S) -> None:
         """Merge small fragments, drop what a better entry supersedes, remove old versions.

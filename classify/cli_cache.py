@@ -59,7 +59,7 @@ def cache_verify(
     repair: Annotated[
         bool,
         typer.Option(
-            "--repair", help="Drop what is damaged and make it anew; nothing else may run meanwhile."
+            "--repair", help="Drop what is damaged and make it anew; other commands may fail meanwhile."
         ),
     ] = False,
     workers: WorkersOption = None,

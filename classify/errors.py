@@ -3,7 +3,9 @@
 Every message says what is wrong, the measured value with its unit, the limit and the remedy.
 """
 
-__all__ = ["ClassifyError", "LabelError", "SameSongError", "TasteError", "VectorError"]
+import errno
+
+__all__ = ["ClassifyError", "LabelError", "SameSongError", "TasteError", "VectorError", "write_problem"]
 
 
 class ClassifyError(Exception):
@@ -31,3 +33,10 @@ class SameSongError(LabelError):
             "take one of the labels away"
         )
         self.digests = (liked, disliked)
+
+
+def write_problem(error: OSError) -> str:
+    """Say why a file could not be written, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error.strerror}); free some space, or choose another place"
+    return f"{error.strerror or error}; choose another place"

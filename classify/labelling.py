@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from classify.ranking import decide, rank
 from classify.song_files import SongFiles
 from classify.songs import Paths, SongLibrary, Tell
 from classify.taste import Taste
+from classify.taste_file import staged_taste
 from classify.tastes import DEFAULT_TASTE, taste_path
 from classify.training import learn, resolved_labels, songs_of
 from embed import Failure, find_audio, prepare_encoders
@@ -122,11 +124,10 @@ def label(
         before = resolved_labels(library, labels_now(str(path), root=base))
         songs = songs_of(library, paths) | ({} if value else _gone(before, paths))
         labels = relabelled(before, songs, value)
-        write_labels(file, labels)
         fit_started = time.monotonic()
         learnt, note = _learn_again(library, labels, before, former)
-        if learnt is not None:
-            learnt.save(path)
+        with staged_taste(learnt, path) if learnt is not None else nullcontext():
+            write_labels(file, labels)  # as in `train`
         entered, left = _changes(library, former, learnt, base)
     return Labelled(
         path=file,

@@ -19,7 +19,8 @@ from pathlib import Path
 from cache import local_root
 from cache.durable import write_whole
 from cache.key import is_digest
-from classify.errors import LabelError
+from classify.errors import LabelError, write_problem
+from embed.lists import LIST_SUFFIXES
 
 __all__ = ["LABELS", "Label", "labels_locked", "labels_path", "read_labels", "relabelled", "write_labels"]
 
@@ -67,7 +68,7 @@ def labels_locked(path: Path, root: str | Path | None) -> Iterator[None]:
             f"another process has kept {path} locked for {_LOCK_S:.0f} s; try again when it has ended"
         ) from error
     except OSError as error:
-        raise LabelError(f"{folder} can't be written: {error.strerror}") from error
+        raise LabelError(f"{folder} can't be written: {write_problem(error)}") from error
     try:
         yield
     finally:
@@ -123,7 +124,7 @@ def write_labels(path: Path, labels: Sequence[Label]) -> None:
     try:
         write_whole(path, lambda file: file.write(data))
     except OSError as error:
-        raise LabelError(f"the labels can't be written to {path}: {error.strerror}") from error
+        raise LabelError(f"the labels can't be written to {path}: {write_problem(error)}") from error
 
 
 def relabelled(labels: Iterable[Label], songs: Mapping[str, str], label: str | None) -> tuple[Label, ...]:
@@ -148,6 +149,9 @@ def _label(row: Mapping[str | None, str | None], path: Path, line: int) -> Label
         raise LabelError(f"{path}, line {line}: neither a path nor a digest; name the song")
     if song:  # as a person may write it
         song = os.path.join(path.parent, os.path.expanduser(song))
+    if not digest and (os.path.isdir(song) or os.path.splitext(song)[1].lower() in LIST_SUFFIXES):
+        # Else whoever made the file could have all of a disk embedded.
+        raise LabelError(f"{path}, line {line}: {song} is a folder or a list; a label is of one song")
     return Label(label=label, path=song, digest=digest)
 
 

@@ -120,7 +120,7 @@ def look_over(root: str | Path | None = None) -> Health:
 
     base = default_root() if root is None else root
     tastes = []
-    for path in sorted((local_root(base) / "tastes").glob("*.npz")):
+    for path in sorted((local_root(base) / "tastes").glob("[!.]*.npz")):  # not macOS's ._default.npz
         try:
             read_taste(path)
         except TasteError as error:
@@ -141,7 +141,7 @@ def repair_cache(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Repair:
-    """Mend what a look has found; no other process may write to the cache meanwhile.
+    """Mend what a look has found; other processes that write to the cache wait, and readers may fail.
 
     Parameters
     ----------

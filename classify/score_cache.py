@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cache import SCORES_FOLDER, local_root
 from cache.checksums import digest_chars
-from cache.durable import write_whole
+from cache.durable import remove_abandoned, write_whole
 from cache.rows import places
 from classify.features import FloatArray
 from classify.taste import Taste
@@ -152,6 +152,7 @@ def _drop_old(folder: Path) -> None:
     files = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     for path in files[_KEPT:]:
         path.unlink(missing_ok=True)
+    remove_abandoned(folder)
 
 
 def _key(taste: Taste) -> str:

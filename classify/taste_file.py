@@ -11,24 +11,24 @@ import contextlib
 import io
 import json
 import os
-import secrets
-import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.durable import staged
 from classify.array_archive import DAMAGE, ArrayArchive, read_regular_file
 from classify.calibrate import Calibration
-from classify.errors import ClassifyError, TasteError
+from classify.errors import ClassifyError, TasteError, write_problem
 from classify.familiar import Familiarity
 from classify.features import SongTransform
 from classify.layers import MAX_WEIGHTS, Activation, Layer
 from classify.space import SongSpace
 from classify.taste import Taste
 
-__all__ = ["FORMAT_VERSION", "MAX_FILE_BYTES", "read_taste", "write_taste"]
+__all__ = ["FORMAT_VERSION", "MAX_FILE_BYTES", "read_taste", "staged_taste", "write_taste"]
 
 FORMAT_VERSION = 2
 # The weights at 8 bytes each, and as much again for the digests: 2,100 of them take 0.1 MB.
@@ -57,29 +57,29 @@ def write_taste(taste: Taste, path: str | os.PathLike[str]) -> None:
     TasteError
         If the file can't be written, or is a device or a folder; an older file is then untouched.
     """
-    target = os.path.realpath(os.fspath(path))  # a link stays, and what it leads to is replaced
-    folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name}.{secrets.token_hex(8)}.tmp")
+    with staged_taste(taste, path):
+        pass
+
+
+@contextlib.contextmanager
+def staged_taste(taste: Taste, path: str | os.PathLike[str]) -> Iterator[None]:
+    """Write a taste under a temporary name, and give it its own after the block; see `cache.durable.staged`.
+
+    The block writes the labels: on a full disk neither is replaced.
+
+    Raises
+    ------
+    TasteError
+        As `write_taste`; errors of ours in the block pass.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **_members(taste))
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        _require_replaceable(target)
-        # O_EXCL: never write through a link that someone else put there.
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(target)
+        with staged(Path(os.fspath(path)), lambda file: file.write(buffer.getvalue())):
+            yield
     except OSError as error:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise TasteError(
-            f"can't write the taste to {target!r}: {error.strerror or error}; "
-            "choose another place with -o FILE"
-        ) from error
-    _sync_folder(folder)
+        target = os.path.realpath(os.fspath(path))
+        raise TasteError(f"can't write the taste to {target!r}: {write_problem(error)}") from error
 
 
 def read_taste(path: str | os.PathLike[str]) -> Taste:
@@ -277,20 +277,3 @@ def _pair(value: Any) -> tuple[float, float]:
     if not isinstance(value, list) or len(value) != 2:
         raise TypeError(f"{value!r:.40} where two numbers are needed")
     return _number(value[0]), _number(value[1])
-
-
-def _require_replaceable(target: str) -> None:
-    """Refuse what must not be replaced by a file: as root, /dev/null would be."""
-    with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISREG(os.stat(target).st_mode):
-            raise OSError("it is there already and is no regular file")
-
-
-def _sync_folder(folder: str) -> None:
-    """Make the rename last through a power cut, where the system lets one sync a folder."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -14,6 +14,7 @@ from classify.examples import MIN_LIKES, sample_unlabelled
 from classify.labels import LABELS, Label, labels_locked, labels_path, read_labels, relabelled, write_labels
 from classify.songs import Paths, SongLibrary, Tell
 from classify.taste import Taste
+from classify.taste_file import staged_taste
 from classify.tastes import DEFAULT_TASTE, taste_path
 from embed import Failure, prepare_encoders
 
@@ -108,8 +109,8 @@ def train(
         fit_started = time.monotonic()
         fitted = learn(library, labels, rest, head=head)
         fit_s = time.monotonic() - fit_started
-        write_labels(file, labels)  # first: from labels a taste can be learnt again
-        fitted.save(path)
+        with staged_taste(fitted, path):  # there is room for both, or neither is replaced
+            write_labels(file, labels)  # first: from labels a taste can be learnt again
     return Trained(
         taste=fitted,
         path=path,

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.errors import EmbedError, LimitExceeded
+from embed.errors import EmbedError, LimitExceeded, UnreadableFile
 
-__all__ = ["Limits", "bounded_cpu", "bounded_memory", "too_much_memory", "too_much_time"]
+__all__ = ["Limits", "bounded_cpu", "bounded_memory", "no_answer", "too_much_memory", "too_much_time"]
 
 _BYTES_A_SECOND = 250_000  # read through, and decoded where that is needed: a tenth of what a slow core does
 _SHARE_OF_LENGTH = 0.1  # decoding; a slow core is ten times faster
@@ -37,14 +37,18 @@ class Limits:
     max_cpu_s : float
         Seconds of processor time for one task, beyond what its size, its length and the windows
         to embed explain at a tenth of a slow core's speed. Not enforced on Windows.
+    max_stall_s : float
+        Seconds in which a task waits for its file and gets nothing of it; three minutes. A drive that
+        wakes up needs ten seconds, a server that starts again a minute or two.
     """
 
     max_duration_s: float = 24 * _HOUR_S
     max_bytes: float = 64 * _GB
     max_cpu_s: float = 60.0
+    max_stall_s: float = 180.0
 
     def __post_init__(self) -> None:
-        for name in ("max_duration_s", "max_bytes", "max_cpu_s"):
+        for name in ("max_duration_s", "max_bytes", "max_cpu_s", "max_stall_s"):
             value = getattr(self, name)
             if not value > 0:  # NaN neither
                 raise EmbedError(f"{name} is {value}; it must be more than 0")
@@ -134,6 +138,14 @@ def too_much_time(seconds: float) -> LimitExceeded:
     return LimitExceeded(
         f"took more than {seconds:.3g} s of processor time, which no music of its size does. "
         f"{_remedy('--max-seconds', 4 * seconds)}"
+    )
+
+
+def no_answer(seconds: float) -> UnreadableFile:
+    """Return what a file ends with that could not be read on for so long; another time it may."""
+    return UnreadableFile(
+        f"can't be read: nothing came for {seconds:.3g} s (a drive or network folder that does not answer?); "
+        "see that it does, or allow more ('sevensongs embed --max-stall'), and run again"
     )
 
 

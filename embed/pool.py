@@ -6,6 +6,7 @@ module again: `embed_library` works in scripts without a guard and in notebooks.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -24,11 +25,13 @@ from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
 from embed.errors import EmbedError, WorkerCrashed
-from embed.limits import bounded_cpu, too_much_time
+from embed.limits import bounded_cpu, no_answer, too_much_time
 
 __all__ = ["Outcome", "WorkerPool"]
 
-_PARENT_POLL_S = 0.5
+_POLL_S = 0.5
+_LITTLE_S = 0.001  # of processor time: a task that gets some of its file takes more
+_STALLED = 86  # the exit code of a worker that gave its task up
 # Tasks given out for each worker: enough that none waits. No more than loky's queue holds (2 n + 1), because
 # its manager thread prints a KeyError when the workers are killed while tasks wait outside that queue.
 _AHEAD = 2
@@ -37,6 +40,10 @@ _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NU
 # A worker must not import a numpy.py that lies in whatever folder the command was started from.
 _ENVIRONMENT["PYTHONSAFEPATH"] = "1"
 
+_at_work = threading.Event()  # in a worker: whether it has a task
+
+_Call = tuple[Callable[..., Any], *tuple[Any, ...]]  # a function and its arguments
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
@@ -44,6 +51,7 @@ class _Task:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     cpu_s: float | None
+    alone: _Task | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +70,15 @@ class WorkerPool:
     are run again one at a time; the one that kills its worker alone ends with WorkerCrashed.
     """
 
-    def __init__(self, n_workers: int | None = None) -> None:
+    def __init__(
+        self,
+        n_workers: int | None = None,
+        *,
+        setup: tuple[Callable[..., None], Any] | None = None,
+        stall_s: float = math.inf,
+    ) -> None:
+        self._stall_s = stall_s  # after which a task that takes no processor time ends with UnreadableFile
+        self._setup = setup  # what each worker calls first, with its argument
         self._n_workers = n_workers or cpu_count()  # those that we may use: affinity, cgroup
         self._executor: ProcessPoolExecutor | None = None
         self._running: dict[Future[Any], _Task] = {}
@@ -95,6 +111,17 @@ class WorkerPool:
         """
         self._start(_Task(key=key, function=function, arguments=arguments, cpu_s=cpu_s))
 
+    def submit_steps(self, key: Any, all_steps: _Call, first_step: _Call, *, cpu_s: float) -> None:
+        """Give out a task that takes several steps; when a worker has died, only the first is tried again.
+
+        So it shows which step is to blame. The task keeps to limits of its own; `cpu_s` is for the first
+        step alone.
+        """
+        function, *arguments = first_step
+        alone = _Task(key=key, function=function, arguments=tuple(arguments), cpu_s=cpu_s)
+        function, *arguments = all_steps
+        self._start(_Task(key=key, function=function, arguments=tuple(arguments), cpu_s=None, alone=alone))
+
     def outcomes(self, timeout_s: float) -> Iterator[Outcome]:
         """Wait for tasks to end, `timeout_s` at most; yield what became of them."""
         if self._suspects and not self._running:
@@ -126,7 +153,7 @@ class WorkerPool:
             self._executor = ProcessPoolExecutor(
                 max_workers=self._n_workers,
                 initializer=_depend_on,
-                initargs=(os.getpid(),),
+                initargs=(os.getpid(), self._stall_s, self._setup),
                 env=_ENVIRONMENT,
             )
         try:
@@ -144,6 +171,7 @@ class WorkerPool:
         return value
 
     def _try_alone(self, task: _Task) -> Iterator[Outcome]:
+        task = task.alone or task
         started = time.monotonic()
         self._start(task)
         if not self._running:
@@ -151,9 +179,11 @@ class WorkerPool:
         (future,) = self._running
         try:
             outcome = Outcome(key=task.key, value=self._value(future))
-        except BrokenProcessPool:
+        except BrokenProcessPool as error:
             self.close(kill=True)
-            outcome = Outcome(key=task.key, error=_cause(task, time.monotonic() - started))
+            stalled = f"EXIT({_STALLED})" in str(error)  # loky tells no exit codes on Windows
+            cause = no_answer(self._stall_s) if stalled else _cause(task, time.monotonic() - started)
+            outcome = Outcome(key=task.key, error=cause)
         except Exception as error:  # the task's own; handed on
             outcome = Outcome(key=task.key, error=error)
         self._running.clear()
@@ -216,19 +246,36 @@ def _cause(task: _Task, wall_s: float) -> EmbedError:
 def _timed(cpu_s: float | None, function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
     """Call, in a worker; returns the value and the seconds of processor time that it took."""
     started = time.process_time()
-    with bounded_cpu(cpu_s):
-        value = function(*arguments)
+    _at_work.set()
+    try:
+        with bounded_cpu(cpu_s):
+            value = function(*arguments)
+    finally:
+        _at_work.clear()
     return value, time.process_time() - started
 
 
-def _depend_on(parent: int) -> None:
-    """Leave Ctrl-C to the parent and die with it."""
+def _depend_on(parent: int, stall_s: float, setup: tuple[Callable[..., None], Any] | None) -> None:
+    """Leave Ctrl-C to the parent and die with it, or when a task stalls; make ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_watch, args=(parent, stall_s), daemon=True).start()
+    if setup is not None:
+        function, argument = setup
+        function(argument)
 
 
-def _die_with(parent: int) -> None:
-    """End this worker when its parent was killed; it would wait for tasks for ever."""
+def _watch(parent: int, stall_s: float) -> None:
+    """End this worker when its parent was killed, as it would wait for ever, or when its task stalls.
+
+    That is one that waits for a drive or a network which does not answer: it takes no processor time.
+    """
+    mark, quiet_s = 0.0, 0.0
     while os.getppid() == parent:
-        time.sleep(_PARENT_POLL_S)
+        time.sleep(_POLL_S)
+        used = time.process_time() - time.thread_time()  # by all threads but this one
+        # Counted, and not read from a clock: where all stood still (Ctrl-Z, a laptop's sleep) nothing stalls.
+        quiet_s = quiet_s + _POLL_S if _at_work.is_set() and used - mark < _LITTLE_S else 0.0
+        mark = used if quiet_s == 0 else mark
+        if quiet_s >= stall_s:
+            os._exit(_STALLED)
     os._exit(1)

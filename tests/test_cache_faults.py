@@ -42,7 +42,13 @@ def bed(faults: ModuleType, compiled: Path, tmp_path_factory: pytest.TempPathFac
 
 @pytest.mark.parametrize(
     "name",
-    ["full disk", "music moved away during embed"],
+    [
+        "full disk",
+        "full disk under train, label and score -o",
+        "full disk under cache verify --repair",
+        "a drive that does not answer",
+        "music moved away during embed",
+    ],
 )
 def test_a_fault_is_told_and_loses_nothing(faults: ModuleType, bed: Any, name: str) -> None:
     row = faults.judge(bed, name, faults.FAULTS[name], 1)

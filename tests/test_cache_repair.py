@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +21,14 @@ from cache import (
     EmbeddingStore,
     Recording,
     Soundness,
+    cache_info,
     repair_catalog,
     repair_store,
     verify_cache,
     verify_catalog,
 )
 from cache.repair import MENDED
+from cache.turns import replacing, writing
 
 N = 6
 # What is made anew by whoever writes next, and decides nothing.
@@ -53,7 +57,7 @@ def copy_of(filled: Path, to: Path) -> EmbeddingStore:
 
 def files_in(root: Path, folder: str) -> list[Path]:
     found = [path.relative_to(root) for path in sorted((root / folder).rglob("*")) if path.is_file()]
-    return [path for path in found if path.name != UNSEALED]
+    return [path for path in found if path.name != UNSEALED and path.suffix != ".lock"]
 
 
 def harm(path: Path, rng: random.Random, way: str) -> None:
@@ -192,3 +196,33 @@ def test_a_changed_name_in_the_catalog_is_told(tmp_path: Path) -> None:
     for call in (catalog.load, catalog.files, lambda: catalog.put([recording("b")])):
         with pytest.raises(DamagedStore, match="is not what was written"):
             call()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such lock on Windows")
+def test_a_repair_and_those_who_write_wait_for_each_other(filled: Path, tmp_path: Path) -> None:
+    # A repair that copied sound rows while `embed` committed others put a dataset without these in its place.
+    store = copy_of(filled, tmp_path / "cache")
+    harm(tmp_path / "cache" / files_in(tmp_path / "cache", "embeddings/")[0], random.Random(1), "flip")
+    repair = threading.Thread(target=repair_store, args=(tmp_path / "cache", store.uri))
+    with writing(store.uri), writing(store.uri):  # two at once
+        repair.start()
+        repair.join(0.3)
+        assert repair.is_alive()
+        assert not Path(store.uri + MENDED).exists()
+    repair.join()
+    put = threading.Thread(target=store_at(tmp_path / "cache").put, args=([entry(N + 1)],))
+    with replacing(store.uri):
+        put.start()
+        put.join(0.3)
+        assert put.is_alive()
+    put.join()
+    assert digest(N + 1) in store_at(tmp_path / "cache").held()
+
+
+def test_files_beside_the_datasets_are_no_datasets(filled: Path, tmp_path: Path) -> None:
+    # macOS puts ._x.lance beside x.lance on drives of other systems: no command worked any more.
+    store = copy_of(filled, tmp_path / "cache")
+    for name in ("._x.lance", "y.lance"):
+        Path(store.uri).with_name(name).write_bytes(b"whatever")
+    assert one_of(verify_cache(tmp_path / "cache")).n_songs == N
+    assert [one.n_songs for one in cache_info(tmp_path / "cache").encoders] == [N]

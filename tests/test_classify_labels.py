@@ -61,6 +61,8 @@ def test_a_person_may_add_a_row_with_a_path_alone(tmp_path: Path) -> None:
         ("label,path\nlove,/a\n", "line 2: the label is 'love'"),
         ("label,path,digest\nlike,/a,\nlike,/b,xyz\n", "line 3: 'xyz' is no digest"),
         ("label,path,digest\nlike,,\n", "neither a path nor a digest"),
+        ("label,path,digest\nlike,/,\n", "line 2: / is a folder or a list; a label is of one song"),
+        ("label,path,digest\nlike,more.M3U8,\n", "is a folder or a list"),
         ("label,path\nlike," + "x" * 200_000 + "\n", "no CSV"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cache.durable import lasting, write_whole
+from cache.durable import lasting, staged, write_whole
 
 BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
 SMALL_BATCH, BATCH = 8, 64
@@ -74,11 +74,30 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 def test_what_killed_writers_left_goes_after_a_day_and_not_before(tmp_path: Path) -> None:
     old, young = tmp_path / ".file.0123.tmp", tmp_path / ".file.4567.tmp"
-    for path in (old, young):
+    theirs = tmp_path / ".other.0123.tmp"  # in a folder of people's own, another program's
+    for path in (old, young, theirs):
         path.touch()
-    os.utime(old, (time.time() - 90000,) * 2)
+    for path in (old, theirs):
+        os.utime(path, (time.time() - 90000,) * 2)
     write_whole(tmp_path / "file", lambda file: file.write(b"new"))
-    assert {p.name for p in tmp_path.iterdir()} == {"file", young.name}
+    assert {p.name for p in tmp_path.iterdir()} == {"file", young.name, theirs.name}
+
+
+def test_a_file_is_staged_and_replaced_only_after_what_belongs_to_it(tmp_path: Path) -> None:
+    # `train` on a full disk replaced the labels, failed at the taste, and the old labels were lost.
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    link.symlink_to(path)
+    with pytest.raises(RuntimeError), staged(link, lambda file: file.write(b"new")):
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    with staged(link, lambda file: file.write(b"new")):
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert link.is_symlink()
+    assert {p.name for p in tmp_path.iterdir()} == {"file", "link"}
 
 
 def syncs(monkeypatch: pytest.MonkeyPatch, what: Callable[[], object]) -> list[str]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from encoder_models import full_windows, run_tensorflow, tone, white_noise
 
 import embed
 from embed import musicnn
+from embed.compiler import _remove_abandoned
 from embed.encoder import open_encoder
 from embed.runtime import read_manifest
 
@@ -272,3 +274,13 @@ def test_a_script_from_stdin_finds_the_package_in_its_folder(tmp_path: Path) -> 
     )
     assert done.stdout.startswith(f"{tmp_path / 'embed'}{os.sep}")
     assert "There is no SavedModel in '/nowhere'" in done.stdout
+
+
+def test_what_a_killed_compiler_left_goes_after_a_day_and_not_before(tmp_path: Path) -> None:
+    for name in (".part-old", ".part-young", "0123456789abcdef"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.tflite").touch()
+    for name in (".part-old", "0123456789abcdef"):
+        os.utime(tmp_path / name, (time.time() - 90_000,) * 2)
+    _remove_abandoned(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".part-young", "0123456789abcdef"}

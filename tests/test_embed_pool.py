@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import embed
-from embed.errors import WorkerCrashed
+from embed.errors import UnreadableFile, WorkerCrashed
 from embed.pool import Outcome, WorkerPool, _interrupts_put_off
 
 # The tasks are imported by the workers, so they live at the top level.
@@ -51,6 +51,17 @@ def return_what_does_not_pickle() -> Any:
 def sleep(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
+
+
+def read_and_double(path: str, n: int) -> int:
+    with open(path, "rb") as file:
+        return n * len(file.read(1))
+
+
+def compute(seconds: float) -> float:
+    while time.process_time() < seconds:
+        pass
+    return seconds
 
 
 def wait_for(path: str) -> bool:
@@ -112,6 +123,28 @@ def test_of_a_task_that_kills_its_process_only_its_own_outcome_is_lost(
     assert [by_key[n].value for n in range(20)] == [2 * n for n in range(20)]
     if how == "kill":  # an abort may be told of, by the fault handler
         assert capfd.readouterr().err == ""
+
+
+def test_of_a_task_in_steps_only_the_first_is_tried_alone(pool: WorkerPool) -> None:
+    pool.submit_steps("well", (double, 1), (double, 100), cpu_s=60)
+    pool.submit_steps("dies later", (die_slowly,), (double, 3), cpu_s=60)
+    outcomes: list[Outcome] = []
+    while pool.busy:
+        outcomes += pool.outcomes(0.5)
+    values = {outcome.key: outcome.value for outcome in outcomes}
+    assert len(outcomes) == 2
+    assert values["dies later"] == 6  # whoever takes it goes on from there
+    assert values["well"] in (2, 200)  # before the other died, or after
+
+
+def test_each_worker_is_set_up_first(tmp_path: Path) -> None:
+    pool = WorkerPool(2, setup=(os.chdir, str(tmp_path)))
+    try:
+        assert [outcome.value for outcome in run(pool, [(0, os.getcwd)])] == [str(tmp_path)]
+        assert isinstance(run(pool, [(1, die, "kill")])[0].error, WorkerCrashed)
+        assert [outcome.value for outcome in run(pool, [(2, os.getcwd)])] == [str(tmp_path)]
+    finally:
+        pool.close(kill=True)
 
 
 def test_several_that_crash_are_all_found(pool: WorkerPool) -> None:
@@ -192,6 +225,24 @@ def test_waiting_ends_after_the_timeout(pool: WorkerPool, tmp_path: Path) -> Non
     assert 0.2 < time.monotonic() - started < 2
     (tmp_path / "go").touch()
     assert [outcome.value for outcome in pool.outcomes(30)] == [True]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a file that never answers of a FIFO")
+def test_a_task_whose_file_does_not_answer_is_given_up_and_one_that_computes_is_not(tmp_path: Path) -> None:
+    # As with a mount whose server has gone: read() never returned, and the run never ended.
+    os.mkfifo(tmp_path / "silent")
+    keeper = os.open(tmp_path / "silent", os.O_RDWR)  # or opening it would wait as well
+    pool = WorkerPool(2, stall_s=1.0)
+    try:
+        tasks = [("silent", read_and_double, str(tmp_path / "silent"), 1), ("long", compute, 2.0)]
+        by_key = {o.key: o for o in run(pool, [*tasks, *((n, sleep_and_double, n) for n in range(6))])}
+    finally:
+        pool.close(kill=True)
+        os.close(keeper)
+    assert isinstance(by_key["silent"].error, UnreadableFile)
+    assert "nothing came for 1 s" in str(by_key["silent"].error)
+    assert by_key["long"].value == 2.0
+    assert [by_key[n].value for n in range(6)] == [2 * n for n in range(6)]
 
 
 def test_closing_by_force_does_not_wait(capfd: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,7 @@ class Patient:
     def files(self) -> list[str]:
         """List the files of the cache, tastes left out: `reliability_data` damages those."""
         root = self._library.root
-        found = [path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file()]
+        found = [path.relative_to(root) for path in sorted(root.rglob("*")) if _holds(path)]
         return [str(path) for path in found if path.parts[0] in _GROUPS]
 
     def suffer(self, name: str, kind: str, rng: random.Random, outcome: Outcome) -> None:
@@ -139,6 +139,10 @@ class Patient:
             return {"died": {"code": done.returncode, "said": done.stderr, "traceback": done.stderr}}
         answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return answers
+
+
+def _holds(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0  # a lock has no bytes
 
 
 def damage(path: Path, kind: str, rng: random.Random) -> str:

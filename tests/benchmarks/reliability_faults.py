@@ -8,8 +8,8 @@ import io
 import json
 import os
 import random
-import re
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -17,160 +17,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reliability_songs import Library
+from reliability_bed import RUN_S, Bed, Cannot, mounted, system
+from reliability_disks import full_disk_repair, full_disk_taste, silent_drive
 from speed_rows import COMMAND, child_environment
 
 from embed import probe
 
-__all__ = ["FAULTS", "Bed", "Cannot", "Outcome", "rows"]
+__all__ = ["FAULTS", "judge", "rows"]
 
-_N_SONGS = 12
-_RUN_S = 300
 _SEED = 5
-_LIMITED = """
-import os, resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-class Cannot(Exception):  # noqa: N818  says what it is
-    """This machine or user can't bring a fault about; the message says why."""
-
-
-@dataclass(kw_only=True)
-class Outcome:
-    """What a fault came to.
-
-    Attributes
-    ----------
-    survived : bool
-        Whether every command ended by itself, with an exit code of ours and without a traceback.
-    lost : int
-        Songs that are not there after another run without the fault.
-    wrong : int
-        Embeddings that are not the right ones.
-    notes : list of str
-        What was not as it should be.
-    """
-
-    survived: bool = True
-    lost: int = 0
-    wrong: int = 0
-    notes: list[str] = field(default_factory=list)
-
-
-class Bed:
-    """Songs, a cache that has an encoder only, and the right embeddings of all songs."""
-
-    def __init__(self, work: Path, n_songs: int = _N_SONGS) -> None:
-        self.work = work / "faults"
-        self.n_songs = n_songs
-        self.reference = Library.make(work, "faults-reference", n_songs)
-        self._run_command(self.reference, "embed", self.reference.folder)
-        self.library = self.reference
-        self.outcome = Outcome()
-
-    def fresh(self) -> None:
-        """Begin again: an empty cache and the songs, in a folder of their own."""
-        shutil.rmtree(self.work, ignore_errors=True)
-        shutil.copytree(self.reference.root / "encoders", self.work / "cache" / "encoders")
-        shutil.copytree(self.reference.folder, self.work / "music")
-        self.outcome = Outcome()
-        self.library = self._at(self.work / "cache", self.work / "music")
-
-    def _at(self, root: Path, folder: Path) -> Library:
-        paths = [str(folder / Path(path).name) for path in self.reference.paths]
-        return Library(root=root, folder=folder, paths=paths)
-
-    def move(self, *, root: Path | None = None, folder: Path | None = None) -> None:
-        """Have the cache or the songs somewhere else."""
-        library = self.library
-        if root is not None:
-            shutil.copytree(library.root, root, dirs_exist_ok=True)
-        if folder is not None:
-            shutil.copytree(library.folder, folder, dirs_exist_ok=True)
-        self.library = self._at(root or library.root, folder or library.folder)
-
-    def run(self, *arguments: str | Path, code: int | None = None, says: str = "", **more: Any) -> str:
-        """Run a command; note a traceback, another exit code than one of ours, and words that are missing."""
-        done = self._run_command(self.library, *arguments, **more)
-        self.expect(f"{arguments[0]}", done.returncode, done.stdout + done.stderr, code, says)
-        return done.stdout
-
-    def expect(self, what: str, got: int, said: str, code: int | None, says: str) -> None:
-        """Judge how a command ended and what it said."""
-        if got not in (0, 1) or "Traceback" in said or "panicked" in said:
-            self.outcome.survived = False
-            self.outcome.notes.append(f"{what} ended with {got}: {said[-1500:]}")
-        elif (code is not None and got != code) or not re.search(says, said, re.DOTALL):
-            self.outcome.notes.append(f"{what} ended with {got} for {code}, or lacks {says!r}: {said[-600:]}")
-
-    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
-        """Start a command that something happens to."""
-        return subprocess.Popen(
-            self.library.command(*arguments),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=child_environment(),
-        )
-
-    def end(self, process: subprocess.Popen[str], code: int | None = None, says: str = "") -> None:
-        """Wait for what was started."""
-        said, _ = process.communicate(timeout=_RUN_S)
-        self.expect("embed", process.returncode, said, code, says)
-
-    def finish(self, folder: Path | None = None) -> None:
-        """Run once more without the fault: every song must be there, right, and nothing damaged."""
-        report = json.loads(self.run("embed", folder or self.library.folder, "--json", code=0) or "{}")
-        if report.get("failed"):
-            self.outcome.notes.append(f"still failing: {report['failed'][:2]}")
-        self.run("cache", "verify", code=0)
-        sound = self.library.check(self.reference)
-        self.outcome.lost += sound.lost
-        self.outcome.wrong += sound.wrong
-
-    def _run_command(
-        self, library: Library, *arguments: str | Path, limit_bytes: int | None = None, **more: Any
-    ) -> subprocess.CompletedProcess[str]:
-        argv = library.command(*arguments)
-        if limit_bytes is not None:
-            argv = [sys.executable, "-c", _LIMITED, str(limit_bytes), *argv]
-        return subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            check=False,
-            env=child_environment(),
-            timeout=_RUN_S,
-            **more,
-        )
-
-
-@contextlib.contextmanager
-def _mounted(folder: Path, size: str) -> Iterator[Path]:
-    """Mount a file system in memory."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _system("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
-
-
-def _system(*argv: str) -> None:
-    try:
-        done = subprocess.run(argv, check=False, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise Cannot(f"there is no {argv[0]} here") from error
-    if done.returncode:
-        raise Cannot(f"this machine or user may not {argv[0]} (exit code {done.returncode})")
 
 
 def _tree_bytes(folder: Path) -> int:
@@ -181,10 +39,10 @@ def full_disk(bed: Bed, rng: random.Random) -> None:
     """The disk of the cache runs full at some place; later there is room."""
     needed = sum(_tree_bytes(bed.reference.root / name) for name in ("catalog.lance", "embeddings"))
     room = _tree_bytes(bed.library.root) // 1024 + 16 + rng.randrange(needed // 1024)
-    with _mounted(bed.work / "disk", f"{room}k") as disk:
+    with mounted(bed.work / "disk", f"{room}k") as disk:
         bed.move(root=disk)
         bed.run("embed", bed.library.folder, code=1, says="disk is full; free some space")
-        _system("mount", "-o", "remount,size=64m", str(disk))
+        system("mount", "-o", "remount,size=64m", str(disk))
         bed.finish()
 
 
@@ -197,16 +55,16 @@ def file_size_limit(bed: Bed, rng: random.Random) -> None:
 
 def read_only_cache(bed: Bed, rng: random.Random) -> None:
     """The file system of the cache is read-only; what is in it is read, and nothing can be added."""
-    with _mounted(bed.work / "disk", "64m") as disk:
+    with mounted(bed.work / "disk", "64m") as disk:
         bed.move(root=disk)
         n_before = rng.randrange(1, bed.n_songs)
         bed.run("embed", *bed.library.paths[:n_before], code=0)
-        _system("mount", "-o", "remount,ro", str(disk))
+        system("mount", "-o", "remount,ro", str(disk))
         bed.run("embed", *bed.library.paths[:n_before], code=0, says="0 embedded")
         bed.run("similar", bed.library.paths[0], code=0 if n_before > 1 else None)
         bed.run("embed", bed.library.folder, code=1, says="read-only; mount it writable")
         bed.run("cache", "verify", code=0)
-        _system("mount", "-o", "remount,rw", str(disk))
+        system("mount", "-o", "remount,rw", str(disk))
         bed.finish()
 
 
@@ -214,18 +72,18 @@ def cache_vanishes(bed: Bed, rng: random.Random) -> None:
     """The cache is unmounted in the middle of a run, and mounted again later."""
     bed.run("embed", *bed.library.paths[:2], code=0)
     place, kept = bed.library.root, bed.work / "kept"
-    with _mounted(kept, "64m"):
+    with mounted(kept, "64m"):
         shutil.copytree(place, kept, dirs_exist_ok=True)
         shutil.rmtree(place)
         place.mkdir()
-        _system("mount", "--bind", str(kept), str(place))
+        system("mount", "--bind", str(kept), str(place))
         process = bed.start("embed", bed.library.folder)
         time.sleep(rng.uniform(0.3, 2.5))
         subprocess.run(["umount", "-l", str(place)], check=False)
         bed.end(process, says="has gone|embedded|no taste|Preparing")
         shutil.rmtree(place)
         place.mkdir()
-        _system("mount", "--bind", str(kept), str(place))
+        system("mount", "--bind", str(kept), str(place))
         try:
             bed.finish()
         finally:
@@ -247,7 +105,7 @@ def cache_moved(bed: Bed, rng: random.Random) -> None:
 
 def music_vanishes(bed: Bed, rng: random.Random) -> None:
     """The music is unmounted in the middle of a run, and mounted again later: no song is taken for broken."""
-    with _mounted(bed.work / "drive", "64m") as drive:
+    with mounted(bed.work / "drive", "64m") as drive:
         bed.move(folder=drive)
         keep = bed.work / "music"
         process = bed.start("embed", drive)
@@ -275,23 +133,23 @@ def broken_disk(bed: Bed, rng: random.Random) -> None:
     image, drive = bed.work / "image", bed.work / "drive"
     with image.open("wb") as file:
         file.truncate(16 << 20)
-    _system("mkfs.ext4", "-q", str(image))
+    system("mkfs.ext4", "-q", str(image))
     drive.mkdir()
-    _system("mount", "-o", "loop", str(image), str(drive))
+    system("mount", "-o", "loop", str(image), str(drive))
     try:
         bed.move(folder=drive)
-        _system("umount", str(drive))  # so that nothing is in memory
+        system("umount", str(drive))  # so that nothing is in memory
         whole = image.read_bytes()
-        _system("mount", "-o", "loop,ro", str(image), str(drive))
+        system("mount", "-o", "loop,ro", str(image), str(drive))
         os.listdir(drive)
         songs = [os.stat(path) for path in bed.library.paths]
         assert all(song.st_size for song in songs)
         first = whole.index(Path(bed.reference.paths[0]).read_bytes()[44:1044])
         os.truncate(image, first // 4096 * 4096 + rng.randrange(1, 12) * 28672)
         bed.run("embed", drive, says="can't be read|embedded")
-        _system("umount", str(drive))
+        system("umount", str(drive))
         image.write_bytes(whole)
-        _system("mount", "-o", "loop", str(image), str(drive))
+        system("mount", "-o", "loop", str(image), str(drive))
         bed.finish()
     finally:
         subprocess.run(["umount", "-l", str(drive)], check=False, capture_output=True)
@@ -355,7 +213,7 @@ def clock_skew(bed: Bed, rng: random.Random) -> None:
             text=True,
             check=False,
             env=child_environment(),
-            timeout=_RUN_S,
+            timeout=RUN_S,
         )
         bed.expect("embed", done.returncode, done.stdout + done.stderr, 0, "embedded")
     bed.run("embed", bed.library.folder, code=0, says="0 embedded")
@@ -418,8 +276,27 @@ def odd_files(bed: Bed, rng: random.Random) -> None:
     bed.finish()
 
 
+def compiler_killed(bed: Bed, rng: random.Random) -> None:
+    """A run and the compiler that it started are killed, while it works and just before it is done."""
+    encoders = bed.library.root / "encoders"
+    shutil.rmtree(encoders)
+    for at_the_end in (False, True):
+        process = bed.start("embed", bed.library.folder, start_new_session=True)
+        deadline = time.monotonic() + (RUN_S if at_the_end else rng.uniform(1, 6))
+        while not list(encoders.glob(".part-*")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.0002)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+    left = list(encoders.glob(".part-*"))
+    bed.finish()
+    bed.outcome.wrong += len(left) > 1 or set(encoders.glob(".part-*")) != set(left)
+
+
 FAULTS: Mapping[str, Callable[[Bed, random.Random], None]] = {
     "full disk": full_disk,
+    "full disk under train, label and score -o": full_disk_taste,
+    "full disk under cache verify --repair": full_disk_repair,
     "file size limit": file_size_limit,
     "read-only cache": read_only_cache,
     "cache unmounted during embed": cache_vanishes,
@@ -427,7 +304,9 @@ FAULTS: Mapping[str, Callable[[Bed, random.Random], None]] = {
     "music unmounted during embed": music_vanishes,
     "music moved away during embed": music_moved,
     "disk errors under the music": broken_disk,
+    "a drive that does not answer": silent_drive,
     "files cut, replaced, deleted while read": files_change,
+    "SIGKILL of embed while it compiles an encoder": compiler_killed,
     "clock skew": clock_skew,
     "odd names": odd_names,
     "FIFO, socket, device, loops of links": odd_files,
