@@ -1,4 +1,8 @@
-"""Songs on their way into song space, 48 at a time, which stay in the cache of a core from step to step."""
+"""Songs on their way into song space, up to 192 at a time.
+
+So few stay in the processor's cache from step to step, and with so many a step takes longer than to have the
+interpreter's lock back from another thread.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.features import FloatArray, SongTransform, Vectors, check_vectors
-from classify.rowwise import ROWS, RowMatrix, padded
+from classify.rowwise import ROWS, RowMatrix, padded, padded_rows
 
 __all__ = ["Placer", "signed_roots"]
 
@@ -98,7 +102,7 @@ def _parts(standard: SongTransform, blocks: Sequence[int], basis: Vectors) -> li
 
 
 class _Block:
-    """Room for 48 songs, used again and again."""
+    """Room for 192 songs, used again and again."""
 
     def __init__(self, placer: Placer) -> None:
         self._offset, self._parts = placer.offset, placer.parts
@@ -106,36 +110,39 @@ class _Block:
         self._signs = np.empty((ROWS, placer.standard.dim), dtype=np.uint32)
         self._scratch = [part.axes.scratch() for part in self._parts]
         self._squares = np.empty((len(self._parts), ROWS), dtype=np.float32)
+        self._n_rows = 0  # in use
 
     def fill(self, songs: Vectors, rows: slice) -> None:
-        """Standardise up to 48 of the songs, and measure them; the rest is zero."""
+        """Standardise some of the songs, and measure them; what pads them is zero."""
         some, n = songs[rows], rows.stop - rows.start
+        self._n_rows = padded_rows(n)
         for part, squares in zip(self._parts, self._squares, strict=True):
             filled = self._rows[:n, part.filled]
             _take_roots(some[:, part.columns], filled, self._signs[:n, part.columns])
             part.standard.standardise(filled)
-            self._rows[n:, part.filled] = 0
-            room = self._rows[:, part.room]
-            np.vecdot(room, room, out=squares)
-        if not np.isfinite(self._squares).all():
+            self._rows[n : self._n_rows, part.filled] = 0
+            room = self._rows[: self._n_rows, part.room]
+            np.vecdot(room, room, out=squares[: self._n_rows])
+        if not np.isfinite(self._squares[:, : self._n_rows]).all():
             check_vectors(songs)  # if they are finite, then some are larger than any song
             self._shrink()
 
     def _shrink(self) -> None:
         """Scale songs that are larger than float32 can square to unit length."""
-        for number, row in np.argwhere(~np.isfinite(self._squares)):
+        for number, row in np.argwhere(~np.isfinite(self._squares[:, : self._n_rows])):
             filled = self._rows[row, self._parts[number].filled]
             large = np.clip(filled, -_LARGEST, _LARGEST).astype(np.float64)
             filled[:] = large / np.linalg.norm(large)
             self._squares[number, row] = 1
 
     def place(self) -> FloatArray:
-        """Return where the songs lie, shape (48, n_axes)."""
-        lengths = np.sqrt(self._squares, dtype=np.float64)  # (n_parts, 48)
+        """Return where the songs lie, shape (n, n_axes), with what pads them."""
+        n = self._n_rows
+        lengths = np.sqrt(self._squares[:, :n], dtype=np.float64)  # (n_parts, n)
         lengths = np.where(lengths > _FLAT, lengths, 1) * np.sqrt(len(self._parts))
-        placed = np.tile(-self._offset, (ROWS, 1))
+        placed = np.tile(-self._offset, (n, 1))
         for part, scratch, found in zip(self._parts, self._scratch, lengths, strict=True):
-            product = part.axes.block(self._rows[:, part.room], scratch)
+            product = part.axes.block(self._rows[:n, part.room], scratch)
             placed += product[:, : placed.shape[1]] / found[:, np.newaxis]
         squares = np.vecdot(placed, placed)
         placed /= np.sqrt(np.where(squares > _FLAT**2, squares, 1))[:, np.newaxis]

@@ -4,7 +4,8 @@ BLAS picks another kernel, and so perhaps another order of additions, for anothe
 large products out among threads. So every product here is made of small ones of one shape: 48 rows (4, 6,
 8, 12, 16 and 24, the heights of register tiles that there are, divide it) by 64 x 64 of the matrix. OpenBLAS
 takes such a product in one thread, without packing: that is also the fastest way, 105 GFLOP/s in float32
-on one core of a Zen 4 server, where one tall product reaches 92.
+on one core of a Zen 4 server, where one tall product reaches 92. Up to four of them, one above the other, go
+in one call of NumPy: between calls a thread waits for the interpreter's lock, which others have.
 """
 
 from typing import Any
@@ -12,15 +13,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ROWS", "SIDE", "RowMatrix", "padded"]
+__all__ = ["ROWS", "SIDE", "RowMatrix", "padded", "padded_rows"]
 
-ROWS = 48
+_TILE_ROWS = 48
+ROWS = 4 * _TILE_ROWS
 SIDE = 64
 
 
 def padded(n: int) -> int:
     """Return the next multiple of 64."""
     return -(-n // SIDE) * SIDE
+
+
+def padded_rows(n: int) -> int:
+    """Return the next multiple of 48."""
+    return -(-n // _TILE_ROWS) * _TILE_ROWS
 
 
 class RowMatrix:
@@ -50,10 +57,11 @@ class RowMatrix:
             dots: NDArray[Any] = np.vecdot(np.ascontiguousarray(rows), self._column)
             return dots[:, np.newaxis]
         product = np.empty((len(rows), self.n_out), dtype=self._tiles.dtype)
-        block = np.zeros((ROWS, len(self._tiles) * SIDE), dtype=self._tiles.dtype)
+        room = np.zeros((min(ROWS, padded_rows(len(rows))), len(self._tiles) * SIDE), self._tiles.dtype)
         scratch = self.scratch()
         for start in range(0, len(rows), ROWS):
             part = rows[start : start + ROWS]
+            block = room[: padded_rows(len(part))]
             block[: len(part), : self.n_in] = part
             block[len(part) :] = 0
             product[start : start + ROWS] = self.block(block, scratch)[: len(part), : self.n_out]
@@ -61,24 +69,27 @@ class RowMatrix:
 
     def scratch(self) -> NDArray[Any]:
         """Return room for what `block` computes; one for each thread."""
-        return np.empty((*self._tiles.shape[:2], ROWS, SIDE), dtype=self._tiles.dtype)
+        shape = (*self._tiles.shape[:2], ROWS // _TILE_ROWS, _TILE_ROWS, SIDE)
+        return np.empty(shape, dtype=self._tiles.dtype)
 
     def block(self, rows: NDArray[Any], scratch: NDArray[Any]) -> NDArray[Any]:
-        """Multiply 48 rows whose length is padded with zeros, as the result's is.
+        """Multiply 48, 96, 144 or 192 rows whose length is padded with zeros, as the result's is.
 
         Parameters
         ----------
-        rows : ndarray, shape (48, padded(n_in))
+        rows : ndarray, shape (n, padded(n_in))
             May be columns of a wider matrix.
         scratch : ndarray
             From `scratch`, written over.
 
         Returns
         -------
-        ndarray, shape (48, padded(n_out))
+        ndarray, shape (n, padded(n_out))
         """
         n_down, n_across = self._tiles.shape[:2]
-        tiles = rows.reshape(ROWS, n_down, 1, SIDE).transpose(1, 2, 0, 3)  # (n_down, 1, 48, 64)
-        np.matmul(tiles, self._tiles, out=scratch)
-        summed = scratch[0] if n_down == 1 else scratch.sum(axis=0)  # (n_across, 48, 64)
-        return np.asarray(summed.transpose(1, 0, 2).reshape(ROWS, n_across * SIDE))
+        n_above = len(rows) // _TILE_ROWS
+        tiles = rows.reshape(n_above, _TILE_ROWS, n_down, 1, SIDE).transpose(2, 3, 0, 1, 4)
+        products = scratch[:, :, :n_above]  # (n_down, n_across, n_above, 48, 64)
+        np.matmul(tiles, self._tiles[:, :, np.newaxis], out=products)
+        summed = products[0] if n_down == 1 else products.sum(axis=0)
+        return np.asarray(summed.transpose(1, 2, 0, 3).reshape(len(rows), n_across * SIDE))

@@ -24,7 +24,7 @@ __all__ = ["Taste", "Verdict"]
 
 Verdict = Literal["like", "unsure", "dislike"]
 
-_ROWS_AT_ONCE = 96  # a multiple of the rows of a product (see RowMatrix)
+_ROWS_AT_ONCE = 192  # a multiple of the rows of a product (see RowMatrix)
 _SKETCHED_AT_ONCE = 48  # they stay in the cache of a core
 # The most that a song unlike anything known can score, as a share of the threshold: it is never a like.
 _UNFAMILIAR = 0.98

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable, LimitExceeded
     from embed.find import Failure, FoundAudio, find_audio
     from embed.limits import Limits
+    from embed.overview import SoundPicture, mel_band, sound_picture
     from embed.packets import Span
     from embed.pipeline import EmbedReport, Progress, embed_library
     from embed.recording import AudioInfo, probe
@@ -48,6 +49,7 @@ __all__ = [
     "PreparedEncoder",
     "PreparedEncoders",
     "Progress",
+    "SoundPicture",
     "Span",
     "coverage_windows",
     "damaged_encoders",
@@ -58,11 +60,13 @@ __all__ = [
     "find_audio",
     "is_compiled",
     "load_encoder",
+    "mel_band",
     "prepare_encoder",
     "prepare_encoders",
     "probe",
     "read_spans",
     "song_vector",
+    "sound_picture",
     "split_encoder",
 ]
 
@@ -86,6 +90,7 @@ _HOMES = {
     "PreparedEncoder": "embed.encoder",
     "PreparedEncoders": "embed.composite",
     "Progress": "embed.pipeline",
+    "SoundPicture": "embed.overview",
     "Span": "embed.packets",
     "coverage_windows": "embed.windows",
     "damaged_encoders": "embed.encoder",
@@ -96,11 +101,13 @@ _HOMES = {
     "find_audio": "embed.find",
     "is_compiled": "embed.encoder",
     "load_encoder": "embed.encoder",
+    "mel_band": "embed.overview",
     "prepare_encoder": "embed.encoder",
     "prepare_encoders": "embed.composite",
     "probe": "embed.recording",
     "read_spans": "embed.audio",
     "song_vector": "embed.worker",
+    "sound_picture": "embed.overview",
     "split_encoder": "embed.composite",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,17 @@ from embed.mono import join_frames
 from embed.packets import Span, decode_spans
 from embed.recording import AudioInfo
 
+if TYPE_CHECKING:
+    import av
+
 __all__ = ["read_spans"]
 
 _MAX_AMPLITUDE = 4.0
 
 
-def read_spans(info: AudioInfo, spans: Sequence[Span]) -> Iterator[NDArray[np.float32]]:
+def read_spans(
+    info: AudioInfo, spans: Sequence[Span], *, kept: Sequence[av.Packet[Any]] | None = None
+) -> Iterator[NDArray[np.float32]]:
     """Decode spans of a probed file, in their order.
 
     Parameters
@@ -27,6 +33,8 @@ def read_spans(info: AudioInfo, spans: Sequence[Span]) -> Iterator[NDArray[np.fl
         From `probe`, of the same unchanged file.
     spans : sequence of Span
         Ordered by start and by stop; they may overlap.
+    kept : sequence of packets, optional
+        The file's, from `probe`; then only its head is read again, for a decoder in its first state.
 
     Yields
     ------
@@ -43,7 +51,8 @@ def read_spans(info: AudioInfo, spans: Sequence[Span]) -> Iterator[NDArray[np.fl
         return
     cutter = _Cutter(spans)
     with open_audio(info.path) as (container, stream):
-        frames = decode_spans(Packets(container, stream), stream, info.layout, spans)
+        packets = Packets(container, stream) if kept is None else kept
+        frames = decode_spans(packets, stream, info.layout, spans)
         for position, chunk in join_frames(frames):
             cutter.feed(position, chunk)
             yield from cutter.completed(position + len(chunk))

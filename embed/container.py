@@ -6,7 +6,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-__all__ = ["Packets", "decode_packet", "open_audio"]
+__all__ = ["KeptPackets", "Packets", "decode_packet", "open_audio"]
 
 # What may be parsed. HLS, concat and other demuxers that open further files or URLs stay out: a music
 # file must not make us read anything else.
@@ -138,6 +138,34 @@ class Packets:
         packets = iter(self)
         while block := list(islice(packets, _BLOCK_PACKETS)):
             yield block
+
+
+class KeptPackets:
+    """A stream's packets, kept to be decoded without reading the file again; of a large one, none.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Packets of more than this are not kept. They may be more than the file has: an index can name the same
+        bytes again and again.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._left_bytes = max_bytes
+        self._packets: list[av.Packet[Any]] = []
+
+    def add(self, block: Sequence[av.Packet[Any]]) -> None:
+        """Take the next packets."""
+        self._left_bytes -= sum(packet.size for packet in block)
+        if self._left_bytes >= 0:
+            self._packets.extend(block)
+        else:
+            self._packets.clear()
+
+    @property
+    def all(self) -> list[av.Packet[Any]] | None:
+        """All of them in their order; None if they were too large."""
+        return self._packets if self._left_bytes >= 0 else None
 
 
 def _is_junk(packet: av.Packet[Any]) -> bool:

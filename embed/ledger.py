@@ -21,11 +21,18 @@ _REMEMBERED = "(remembered; --retry-failed tries again)"
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file as it was when the run looked at it; a later change shows as another stat next time."""
+    """A file as it was when the run looked at it; a later change shows as another stat next time.
+
+    Attributes
+    ----------
+    is_new : bool
+        Whether no file of its path or its size was known: else it may be one that was moved or retagged.
+    """
 
     path: str
     size_bytes: int
     mtime_ns: int
+    is_new: bool = False
 
 
 @dataclass(kw_only=True)
@@ -65,6 +72,7 @@ class Ledger:
         """Yield the files that must be opened: new, changed, or without this encoder's embedding."""
         known = self.catalog.load()
         self._held = self.store.held()
+        sizes: set[int] | None = None
         for path in files:
             try:
                 status = os.stat(path)
@@ -80,7 +88,11 @@ class Ledger:
                 if row.error and not retry_failed:
                     self.failed.append(Failure(path=path, error=f"{row.error} {_REMEMBERED}"))
                     continue
-            yield File(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns)
+            if sizes is None:  # not before, as mostly there is nothing to do
+                sizes = {recording.size_bytes for recording in known.values()}
+            is_new = row is None and status.st_size not in sizes
+            sizes.add(status.st_size)
+            yield File(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, is_new=is_new)
 
     def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:
         """Take as done the files that another run has found to be recordings held here; return the others."""
@@ -96,6 +108,10 @@ class Ledger:
     def is_held(self, digest: str) -> bool:
         """Whether the cache holds a recording with the coverage asked for, or more."""
         return _covers(self._held.get(digest), self.n_windows)
+
+    def held(self) -> list[str]:
+        """Return the recordings that the cache holds with the coverage asked for, or more."""
+        return [digest for digest in self._held if self.is_held(digest)]
 
     def embedded(self, entry: Entry) -> None:
         """Note a recording's embedding."""

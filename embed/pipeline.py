@@ -2,6 +2,7 @@
 
 Data flow: paths -> stat -> (unchanged and embedded: done) -> probe in a worker (digest, length, tags) ->
 (digest embedded already, as after a rename: done) -> decode and encode in a worker -> commit a batch.
+A file that is probably new goes through both in one task, and is read once (`embed.hearing`).
 A recording that is much of what is left is cut into pieces for several workers. With a GPU, workers end with
 the front end, and this process runs the network (`embed.batches`); else it only stats, asks the cache and
 commits. Tasks ahead are bounded, so memory is too.

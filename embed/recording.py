@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache import audio_hash
 from embed.clock import Clock
-from embed.container import Packets, decode_packet, open_audio
+from embed.container import KeptPackets, Packets, decode_packet, open_audio
 from embed.errors import AudioError, UnreadableFile
 from embed.lengths import PacketLengths
 from embed.limits import Limits
@@ -70,7 +70,7 @@ class AudioInfo:
         return self.n_samples / self.rate_hz
 
 
-def probe(path: str, limits: Limits | None = None) -> AudioInfo:
+def probe(path: str, limits: Limits | None = None, *, kept: KeptPackets | None = None) -> AudioInfo:
     """Read a file through without decoding it: digest, length, tags.
 
     Parameters
@@ -78,6 +78,8 @@ def probe(path: str, limits: Limits | None = None) -> AudioInfo:
     path : str
     limits : Limits, optional
         The usual ones unless given.
+    kept : KeptPackets, optional
+        Is given the packets, for `read_spans`.
 
     Raises
     ------
@@ -100,6 +102,8 @@ def probe(path: str, limits: Limits | None = None) -> AudioInfo:
             digest.update(b"".join(block))
             head.hear(block)
             clock.see(block)
+            if kept is not None:
+                kept.add(block)
         head.require_audio()
         if head.counts_packets:
             n_samples = clock.n_packets * head.packet_samples - head.skip_samples

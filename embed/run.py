@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cache import Entry
 from embed.encoder import PreparedEncoder
 from embed.errors import EncoderError
+from embed.hearing import MAX_KEPT_BYTES, Heard, beginnings, hear_file, remember
 from embed.ledger import File, Ledger
 from embed.limits import Limits
 from embed.pieces import Assembly, Outline, Piece, cut_pieces
@@ -69,7 +70,8 @@ class Run:
         """Probe and embed files in worker processes; commit as they come in."""
         from embed.pool import WorkerPool  # imports joblib, which a run with nothing to do does not need
 
-        pool = WorkerPool(n_workers)
+        known = (remember, beginnings(self.ledger.held()))
+        pool = WorkerPool(n_workers, setup=known, stall_s=self.limits.max_stall_s)
         if self.batched:
             from embed.batches import Batches
 
@@ -103,10 +105,27 @@ class Run:
             if self._ready and (enough or not todo):
                 self._give_out_piece(pool, self._ready.popleft())
             else:
-                file = todo.popleft()
                 self._n_probing += 1
-                cpu_s = self.limits.probing_s(file.size_bytes)
-                pool.submit(file, probe_file, file.path, self.limits, cpu_s=cpu_s)
+                self._give_out_file(pool, todo.popleft())
+
+    def _give_out_file(self, pool: WorkerPool, file: File) -> None:
+        """Have a file probed; and embedded at once where that is all there will be to do."""
+        probing = (probe_file, file.path, self.limits)
+        cpu_s = self.limits.probing_s(file.size_bytes)
+        whole = file.is_new and self._n_pieces(self._share(file), pool.n_workers) == 1 and not self.batched
+        if whole and file.size_bytes <= MAX_KEPT_BYTES:
+            n_windows = self.ledger.n_windows
+            hearing = (hear_file, self.prepared, file.path, n_windows, self.limits, file.size_bytes)
+            pool.submit_steps(file, hearing, probing, cpu_s=cpu_s)
+        else:
+            pool.submit(file, *probing, cpu_s=cpu_s)
+
+    def _share(self, file: File) -> float:
+        """Return how much of what is left a file is."""
+        return file.size_bytes / max(1, self._left_bytes)
+
+    def _n_pieces(self, share: float, n_workers: int) -> int:
+        return max(1, min(n_workers, round(2 * n_workers * share)))
 
     def _give_out_piece(self, pool: WorkerPool, piece: Piece) -> None:
         cpu_s = self.limits.embedding_s(piece.info.duration_s, piece.stop - piece.first)
@@ -126,6 +145,8 @@ class Run:
             raise outcome.error
         if outcome.error is not None:
             return self._fail(key, outcome.error)
+        if isinstance(value, Heard):
+            return self._heard(key, value, n_workers)
         if isinstance(value, AudioInfo):
             return self._probed(key, value, n_workers)
         if isinstance(value, Entry):
@@ -150,8 +171,19 @@ class Run:
             self.ledger.fail(file, error, info)
         return len(files)
 
+    def _heard(self, file: File, heard: Heard, n_workers: int) -> int:
+        if heard.error is not None:
+            self._left_bytes -= file.size_bytes
+            self.ledger.fail(file, heard.error, heard.info)
+            return 1
+        if heard.entry is None:
+            return self._probed(file, heard.info, n_workers)
+        self._left_bytes -= file.size_bytes
+        self._waiting.setdefault(heard.info.digest, []).append((file, heard.info))
+        return self._encoded(heard.entry)
+
     def _probed(self, file: File, info: AudioInfo, n_workers: int) -> int:
-        share = file.size_bytes / max(1, self._left_bytes)
+        share = self._share(file)
         self._left_bytes -= file.size_bytes
         if self.ledger.is_held(info.digest):
             self.ledger.finish(file, info)
@@ -168,9 +200,8 @@ class Run:
         Each piece reads the file up to its place, so there are no more than keep all workers busy.
         """
         outline = Outline(spec=self._spec, info=info, n_windows=self.ledger.n_windows)
-        n_pieces = max(1, min(n_workers, round(2 * n_workers * share)))
         max_windows = _PIECE_WINDOWS if self.batched else None
-        pieces = list(cut_pieces(outline, n_pieces=n_pieces, max_windows=max_windows))
+        pieces = list(cut_pieces(outline, n_pieces=self._n_pieces(share, n_workers), max_windows=max_windows))
         if len(pieces) > 1 or self.batched:
             self._assemblies[info.digest] = Assembly(outline, self.prepared.dim)
         self._ready.extend(pieces)
@@ -197,8 +228,9 @@ class Run:
         return self._encoded(entry)
 
     def _encoded(self, entry: Entry) -> int:
-        self.ledger.embedded(entry)
-        copies = self._waiting.pop(entry.digest)
+        if not self.ledger.is_held(entry.digest):  # else a copy was embedded meanwhile
+            self.ledger.embedded(entry)
+        copies = self._waiting.pop(entry.digest, [])
         for file, info in copies:
             self.ledger.finish(file, info)
         return len(copies)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from embed.runtime import read_constants
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import av
     from numpy.typing import NDArray
 
     from cache import Entry
@@ -67,7 +68,12 @@ def probe_file(path: str, limits: Limits) -> AudioInfo:
 
 
 def embed_recording(
-    prepared: PreparedEncoder, info: AudioInfo, n_windows: int, runtime: str | None = None
+    prepared: PreparedEncoder,
+    info: AudioInfo,
+    n_windows: int,
+    runtime: str | None = None,
+    *,
+    kept: Sequence[av.Packet[Any]] | None = None,
 ) -> Entry:
     """Embed a probed recording.
 
@@ -79,6 +85,8 @@ def embed_recording(
         How many windows, spread evenly; 0 for all.
     runtime : str, optional
         ``litert`` or ``tensorflow``.
+    kept : sequence of packets, optional
+        The file's; see `read_spans`.
 
     Returns
     -------
@@ -96,10 +104,16 @@ def embed_recording(
     """
     outline = Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
     whole = Piece(info=info, n_windows=n_windows, first=0, stop=len(outline.chosen))
-    return outline.entry(embed_piece(prepared, whole, runtime))
+    return outline.entry(embed_piece(prepared, whole, runtime, kept=kept))
 
 
-def embed_piece(prepared: PreparedEncoder, piece: Piece, runtime: str | None = None) -> NDArray[np.float16]:
+def embed_piece(
+    prepared: PreparedEncoder,
+    piece: Piece,
+    runtime: str | None = None,
+    *,
+    kept: Sequence[av.Packet[Any]] | None = None,
+) -> NDArray[np.float16]:
     """Embed a piece of a recording: (piece.stop - piece.first, dim). Raises as `embed_recording`."""
     encoder = _open(prepared, runtime)
 
@@ -109,7 +123,7 @@ def embed_piece(prepared: PreparedEncoder, piece: Piece, runtime: str | None = N
         except EncoderError as error:
             raise UnusableEmbedding(str(error)) from error
 
-    return np.concatenate(list(_blocks(prepared, piece, embed)))
+    return np.concatenate(list(_blocks(prepared, piece, embed, kept)))
 
 
 def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
@@ -157,6 +171,7 @@ def _blocks(
     prepared: PreparedEncoder,
     piece: Piece,
     use: Callable[[NDArray[np.float32], Sequence[int]], _T],
+    kept: Sequence[av.Packet[Any]] | None = None,
 ) -> Iterator[_T]:
     """Decode a piece's windows and use a block of them at a time, with the parts heard of each."""
     outline = Outline(spec=encoder_spec(prepared.name), info=piece.info, n_windows=piece.n_windows)
@@ -164,7 +179,7 @@ def _blocks(
     parts = outline.parts(piece.first, piece.stop)
     spans = outline.cut.spans(chosen)
     windows: list[NDArray[np.float32]] = []
-    for k, samples in enumerate(_bounded(read_spans(piece.info, spans)), start=1):
+    for k, samples in enumerate(_bounded(read_spans(piece.info, spans, kept=kept)), start=1):
         windows.append(outline.cut.resample(chosen[k - 1], spans[k - 1], samples))
         if len(windows) == BLOCK or k == len(chosen):
             yield use(np.stack(windows), parts[k - len(windows) : k])

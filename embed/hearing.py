@@ -1,0 +1,117 @@
+"""A file that is probably new, read once: its digest, and then its embedding from the packets at hand.
+
+To read a song through takes as long as to decode what a scan needs of it, so what was read to tell which
+recording it is should not be read again to hear it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embed.container import KeptPackets
+from embed.errors import AudioError
+from embed.limits import Limits, bounded_cpu, bounded_memory
+from embed.pieces import Outline
+from embed.recording import AudioInfo, probe
+from embed.registry import encoder_spec
+from embed.worker import embed_recording
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cache import Entry
+    from embed.encoder import PreparedEncoder
+
+__all__ = ["MAX_KEPT_BYTES", "Heard", "beginnings", "hear_file", "remember"]
+
+MAX_KEPT_BYTES = 32 * 2**20
+"""Of a file's packets in memory; FLAC of four minutes has 30 MB."""
+_DIGITS = 16  # of a digest: 64 bits, by which two recordings never meet by chance
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Heard:
+    """What became of a file.
+
+    Attributes
+    ----------
+    info : AudioInfo
+    entry : Entry or None
+        Its embedding; None where the cache has it, where the file is too large to be heard at once, or where
+        there is an error.
+    error : AudioError or None
+        Why a file that could be read gave none.
+    """
+
+    info: AudioInfo
+    entry: Entry | None = None
+    error: AudioError | None = None
+
+
+@dataclass
+class _Memory:
+    """What this process was told to remember: the beginnings of digests, sorted."""
+
+    held: NDArray[np.uint64]
+
+
+_memory = _Memory(held=np.empty(0, dtype=np.uint64))
+
+
+def beginnings(digests: Iterable[str]) -> NDArray[np.uint64]:
+    """Return the first 64 bits of digests, sorted; for `remember`."""
+    joined = bytes.fromhex("".join(digest[:_DIGITS] for digest in digests))
+    return np.sort(np.frombuffer(joined, dtype=">u8").astype(np.uint64))
+
+
+def remember(held: NDArray[np.uint64]) -> None:
+    """Tell this process which recordings the cache has, so that a moved and retagged file is only probed."""
+    _memory.held = held
+
+
+def hear_file(prepared: PreparedEncoder, path: str, n_windows: int, limits: Limits, n_bytes: int) -> Heard:
+    """Probe a file, and embed it unless the cache has its recording.
+
+    Parameters
+    ----------
+    prepared : PreparedEncoder
+    path : str
+    n_windows : int
+        How many windows, spread evenly; 0 for all.
+    limits : Limits
+        What the file may ask; processor time for each of the two steps.
+    n_bytes : int
+        The file's size.
+
+    Returns
+    -------
+    Heard
+
+    Raises
+    ------
+    AudioError
+        If the file can't be probed; see `embed.recording.probe`.
+    EncoderError
+        If the encoder can't be opened: no recording would do better.
+    """
+    kept = KeptPackets(MAX_KEPT_BYTES)
+    with bounded_cpu(limits.probing_s(n_bytes)), bounded_memory():
+        info = probe(path, limits, kept=kept)
+    if _is_held(info.digest) or kept.all is None:
+        return Heard(info=info)
+    outline = Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
+    try:
+        with bounded_cpu(limits.embedding_s(info.duration_s, len(outline.chosen))):
+            return Heard(info=info, entry=embed_recording(prepared, info, n_windows, kept=kept.all))
+    except AudioError as error:
+        return Heard(info=info, error=error)
+
+
+def _is_held(digest: str) -> bool:
+    (own,) = beginnings([digest])
+    place = int(np.searchsorted(_memory.held, own))
+    return place < len(_memory.held) and bool(_memory.held[place] == own)

@@ -1,0 +1,139 @@
+"""A recording as a picture: its whole log-mel spectrogram, in bounded memory however long it is."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.audio import read_spans
+from embed.errors import UnreadableFile
+from embed.limits import Limits, bounded_memory
+from embed.packets import Span
+from embed.recording import probe
+from embed.spectrogram import LogMelParams, log_mel, mel_filters
+
+__all__ = ["SoundPicture", "mel_band", "sound_picture"]
+
+N_MELS = 128
+_N_FFT_S = 0.046
+_MOST_COLUMNS = 1000
+_LONGEST_S = 1.0
+"""Of a column only so much is heard, in its middle: of ten hours a thirtieth."""
+_GAIN = 1e10
+_LEAST_BYTES_A_SECOND = 500
+_FLOOR_DB = -80.0
+_SILENT_DB = 1.0  # above what the gain can tell from nothing
+# Slaney 1998, "Auditory toolbox": linear up to 1 kHz, then logarithmic.
+_LINEAR_HZ, _MELS_A_HZ, _LOG_STEP = 1000.0, 3 / 200, math.log(6.4) / 27
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SoundPicture:
+    """A log-mel spectrogram.
+
+    Attributes
+    ----------
+    levels_db : ndarray, shape (n_mels, n_columns), float32
+        Mean level of each band, lowest first, below that of the loudest; -80 at least.
+    duration_s : float
+        The columns share it evenly.
+    highest_hz : float
+        Half the sample rate: where the highest band ends.
+    """
+
+    levels_db: NDArray[np.float32]
+    duration_s: float
+    highest_hz: float
+
+
+def sound_picture(path: str) -> SoundPicture:
+    """Draw up the log-mel spectrogram of a file.
+
+    Parameters
+    ----------
+    path : str
+        An audio file.
+
+    Returns
+    -------
+    SoundPicture
+        With at most 1,000 columns.
+
+    Raises
+    ------
+    EmbedError
+        If the file can't be read or decoded, or asks for more than any music does. It is read in a process of
+        its own, so that a crash of a decoder is an error like any other.
+    """
+    from embed.pool import WorkerPool  # imports joblib
+
+    limits = Limits()
+    try:
+        n_bytes = os.stat(path).st_size
+    except OSError as error:
+        raise UnreadableFile(f"{path} can't be read ({error.strerror})") from error
+    pool = WorkerPool(1, stall_s=limits.max_stall_s)
+    drawn: SoundPicture | None = None
+    try:
+        cpu_s = limits.probing_s(n_bytes) + limits.embedding_s(n_bytes / _LEAST_BYTES_A_SECOND, 0)
+        pool.submit(path, _draw, path, limits, cpu_s=cpu_s)
+        while drawn is None:
+            for outcome in pool.outcomes(1.0):
+                if outcome.error is not None:
+                    raise outcome.error
+                drawn = outcome.value
+    finally:
+        pool.close(kill=drawn is None)
+    return drawn
+
+
+def _draw(path: str, limits: Limits) -> SoundPicture:
+    with bounded_memory():
+        info = probe(path, limits)
+    n_fft = 1 << round(math.log2(_N_FFT_S * info.rate_hz))
+    params = LogMelParams(
+        sample_rate_hz=info.rate_hz, n_fft=n_fft, hop_samples=n_fft // 2, n_mels=N_MELS, gain=_GAIN
+    )
+    filters = mel_filters(params)
+    n_columns = max(1, min(_MOST_COLUMNS, info.n_samples // (n_fft // 4)))
+    spans = _columns(info.n_samples, n_columns, n_fft, round(_LONGEST_S * info.rate_hz))
+    with bounded_memory():
+        columns = [
+            log_mel(samples[np.newaxis], filters, params)[0].mean(axis=0)
+            for samples in read_spans(info, spans)
+        ]
+    levels = np.stack(columns, axis=1)
+    levels *= 10  # decibels
+    levels -= levels.max() if levels.max() > _SILENT_DB else -_FLOOR_DB
+    return SoundPicture(
+        levels_db=np.maximum(levels, np.float32(_FLOOR_DB)),
+        duration_s=info.duration_s,
+        highest_hz=info.rate_hz / 2,
+    )
+
+
+def _columns(n_samples: int, n_columns: int, shortest: int, longest: int) -> list[Span]:
+    """Return what is heard of each column."""
+    edges = np.arange(n_columns + 1) * n_samples // n_columns
+    spans = []
+    for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        length = min(max(stop - start, shortest), longest)
+        first = max(0, (start + stop - length) // 2)
+        spans.append(Span(start=first, stop=first + length))
+    return spans
+
+
+def mel_band(hz: float, highest_hz: float) -> float:
+    """Return where a frequency is among the bands of a picture, 0 to 128; the first one's middle is 0.5."""
+    step = _mel(highest_hz) / (N_MELS + 1)
+    return _mel(hz) / step - 0.5
+
+
+def _mel(hz: float) -> float:
+    if hz < _LINEAR_HZ:
+        return hz * _MELS_A_HZ
+    return _LINEAR_HZ * _MELS_A_HZ + math.log(hz / _LINEAR_HZ) / _LOG_STEP

@@ -1,0 +1,60 @@
+"""The picture of a recording: what is loud where and when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from embed import AudioError, mel_band, sound_picture
+
+RATE = 16000
+
+
+def _write(path: Path, samples: NDArray[np.float64]) -> str:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)[np.newaxis]
+        frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
+        frame.sample_rate = RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return str(path)
+
+
+def test_a_tone_is_where_and_when_it_sounds(tmp_path: Path) -> None:
+    t = np.arange(4 * RATE) / RATE
+    tones = np.where(t < 2, np.sin(2 * np.pi * 440 * t), np.sin(2 * np.pi * 3000 * t))
+    picture = sound_picture(_write(tmp_path / "tones.wav", 0.3 * tones))
+    assert picture.duration_s == pytest.approx(4)
+    assert picture.highest_hz == RATE / 2
+    n_columns = picture.levels_db.shape[1]
+    for at_s, hz in ((1, 440), (3, 3000)):
+        loudest = int(picture.levels_db[:, round(at_s / 4 * n_columns)].argmax())
+        assert loudest + 0.5 == pytest.approx(mel_band(hz, picture.highest_hz), abs=1)
+    assert picture.levels_db.max() == 0
+
+
+def test_silence_is_dark(tmp_path: Path) -> None:
+    picture = sound_picture(_write(tmp_path / "silence.wav", np.zeros(RATE)))
+    assert (picture.levels_db == -80).all()
+
+
+def test_a_long_recording_has_no_larger_picture(tmp_path: Path) -> None:
+    t = np.arange(300 * 200) / 200
+    click = np.repeat(np.where(np.abs(t - 150) < 2, 1.0, 0.01), RATE // 200)
+    noise = 0.1 * np.random.default_rng(0).normal(size=len(click))
+    picture = sound_picture(_write(tmp_path / "long.wav", click * noise))
+    assert picture.levels_db.shape == (128, 1000)
+    loud = np.flatnonzero(picture.levels_db.mean(axis=0) > picture.levels_db.mean() + 10)
+    assert loud.min() * 0.3 == pytest.approx(148, abs=0.7)
+    assert loud.max() * 0.3 == pytest.approx(152, abs=0.7)
+
+
+def test_what_is_no_audio_has_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "song.mp3").write_bytes(b"no song" * 100)
+    with pytest.raises(AudioError):
+        sound_picture(str(tmp_path / "song.mp3"))
