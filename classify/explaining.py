@@ -1,0 +1,265 @@
+"""Why a song has its score: `classify.explain`. Its moments, its tags, and what it resembles."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cache import Recording, default_root
+from classify.contributions import (
+    Reference,
+    decide_with_slopes,
+    points_a_decision,
+    share_windows,
+    shares_of,
+    signed_roots64,
+)
+from classify.errors import ClassifyError, TasteError
+from classify.examples import sample_unlabelled
+from classify.explanation import Explanation, Passage, TagAccount
+from classify.features import FloatArray, Vectors
+from classify.passages import (
+    local_means,
+    merge_sections,
+    nearest_windows,
+    pick_passages,
+    place_windows,
+    sections,
+)
+from classify.resemblance import Ear
+from classify.songs import SongLibrary, Tell
+from classify.tag_shares import TagEar, tag_account
+from classify.taste import Taste
+from classify.tastes import DEFAULT_TASTE, taste_path
+from embed import encoder_spec, find_audio
+
+if TYPE_CHECKING:
+    from cache import Entry
+
+__all__ = ["explain"]
+
+_CURVE_WINDOWS = 5
+"""Windows whose mean sound a point of the curve is the score of; 15 s."""
+_MOST_LIKES, _MOST_OTHERS = 24, 48
+"""References: twice as many change no share by more than a hundredth."""
+_MOST_TAGGED = 500
+_FEW = 10
+_AT_ONCE = 64
+
+
+def explain(
+    path: str | os.PathLike[str],
+    *,
+    taste: str | Taste = DEFAULT_TASTE,
+    root: str | Path | None = None,
+    workers: int | None = None,
+    progress: Tell | None = None,
+) -> Explanation:
+    """Tell why a song has its score.
+
+    Parameters
+    ----------
+    path : path
+        An audio file; what is not in the cache of it yet is embedded, all of it.
+    taste : str or Taste
+        A name, a file, or a taste.
+    root, workers, progress
+        As for `classify.train`.
+
+    Returns
+    -------
+    Explanation
+        Its parts add up to the score.
+
+    Raises
+    ------
+    ClassifyError
+        If `path` is no single song that can be used.
+    TasteError
+        If there is no such taste, it can't be used here, or no other song is there to compare with.
+    EmbedError, CacheError
+    """
+    base = default_root() if root is None else root
+    loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
+    library = SongLibrary.of_taste(loaded, base)
+    song = _one_song(library, path, loaded, workers, progress)
+    from threadpoolctl import threadpool_limits  # products this small are slower in several threads
+
+    with threadpool_limits(limits=1):
+        return _Explainer(library, loaded, song, base).explanation()
+
+
+def _one_song(
+    library: SongLibrary,
+    path: str | os.PathLike[str],
+    taste: Taste,
+    workers: int | None,
+    progress: Tell | None,
+) -> Recording:
+    found = find_audio([path])
+    if len(found.files) != 1:
+        why = f": {found.failures[0].error}" if found.failures else "; name one audio file"
+        raise ClassifyError(f"{os.fspath(path)} holds {len(found.files)} songs, one is needed{why}")
+    failed = library.embed_missing([path], workers, progress, taste=taste, whole=True)
+    rows = library.rows([path])
+    if failed or not rows:
+        why = failed[0].error if failed else "can't be read"
+        raise ClassifyError(f"{os.fspath(path)}: {why}")
+    return rows[0]
+
+
+class _Explainer:
+    """All that is looked up once: the song, the songs that it is compared with."""
+
+    def __init__(self, library: SongLibrary, taste: Taste, song: Recording, root: str | Path) -> None:
+        assert song.digest  # it has a vector
+        self.library, self.taste, self.song, self.root = library, taste, song, root
+        self.digest = song.digest
+        entries = [store.get(self.digest) for store in library.vectors.stores]
+        self.entries = [entry for entry in entries if entry is not None]
+        self.vector = np.concatenate([entry.vector for entry in self.entries])
+        self.likes, self.liked = self._vectors([d for d in taste.likes if d != self.digest])
+        self.others = self._other_songs()
+        few_likes, few_others = _few(self.liked, _MOST_LIKES), _few(self.others, _MOST_OTHERS)
+        if not len(few_likes) + len(few_others):
+            raise TasteError(
+                f"no other song is embedded with {library.encoder}, so there is nothing to compare "
+                f"{song.path} with: run 'sevensongs embed --encoder {library.encoder} PATH' on your library"
+            )
+        self.reference = Reference.between(taste, few_likes, few_others)
+        self.found = shares_of(taste, self.vector, self.reference)
+        self.rate = points_a_decision(taste, self.reference.decision, self.found.decision)
+        self.starts = self.entries[0].starts_s.astype(np.float64)
+
+    def _vectors(self, digests: list[str]) -> tuple[list[str], Vectors]:
+        return self.library.vectors.matrix(digests)
+
+    def _other_songs(self) -> Vectors:
+        taste = self.taste
+        labelled = {*taste.likes, self.digest}
+        wanted = sample_unlabelled([*taste.unlabelled, *taste.dislikes], exclude=labelled, limit=_MOST_TAGGED)
+        vectors = self._vectors(list(wanted))[1]
+        if len(vectors) >= _FEW:
+            return vectors
+        wanted = sample_unlabelled(self.library.files().digests, exclude=labelled, limit=_MOST_TAGGED)
+        return self._vectors(list(wanted))[1]
+
+    def explanation(self) -> Explanation:
+        taste, song = self.taste, self.song
+        sides = {"like": taste.likes, "dislike": taste.dislikes}
+        points, variety = self._window_points()
+        frames = self._frames()
+        edges = sections(place_windows(taste.space, frames))
+        curve = self._curve(frames, edges)
+        ear = Ear(self.library, taste.space, self.entries, self.root)
+        start, score = taste.calibration(np.array([self.reference.decision, self.found.decision])).tolist()
+        return Explanation(
+            path=song.path,
+            artist=song.artist,
+            title=song.title,
+            duration_s=self.entries[0].duration_s,
+            label=next((name for name, side in sides.items() if self.digest in side), None),
+            score=score,
+            verdict=taste.verdicts(np.array([score]))[0],
+            threshold=taste.threshold,
+            unsure=taste.unsure,
+            n_like=taste.n_like,
+            n_dislike=taste.n_dislike,
+            start_score=start,
+            variety=variety * self.rate,
+            unfamiliar=self.found.unfamiliar * self.rate,
+            starts_s=tuple(self.starts.tolist()),
+            scores=tuple(curve.tolist()),
+            points=tuple((points * self.rate).tolist()),
+            sections_s=tuple(self.starts[edges[:-1]].tolist()),
+            passages=self._passages(edges, points * self.rate, curve),
+            tags=self._tags(),
+            like=ear.resembled(self.likes, self.liked),
+            dislike=ear.resembled(*self._vectors([d for d in taste.dislikes if d != self.digest])),
+        )
+
+    def _frames(self) -> FloatArray:
+        """Return the windows' embeddings, of several encoders side by side, where the first one's are."""
+        columns = [entry.frames[nearest_windows(self.starts, entry.starts_s)] for entry in self.entries]
+        return np.concatenate(columns, axis=1).astype(np.float64)
+
+    def _window_points(self) -> tuple[FloatArray, float]:
+        """Return what each window adds to the decision, and what of that the deviations add.
+
+        How a song changes from window to window belongs to none of them, and so to all alike.
+        """
+        ends = [*self.starts[1:].tolist(), self.entries[0].duration_s]
+        points, variety, column = np.zeros(len(self.starts)), 0.0, 0
+        for entry, store in zip(self.entries, self.library.vectors.stores, strict=True):
+            dim = store.dim
+            own = share_windows(
+                entry.frames, _heard(store.encoder, entry), self.found, slice(column, column + dim)
+            )
+            # Encoders have windows of their own: what one's add is dealt out by how much they overlap.
+            added = np.concatenate([[0.0], np.cumsum(own)])
+            until = np.interp(
+                ends[:-1], [*entry.starts_s.tolist(), max(ends[-1], entry.starts_s[-1] + 1e-3)], added
+            )
+            points += np.diff(np.concatenate([[0.0], until, added[-1:]]))
+            variety += float(self.found.shares[column + dim : column + 2 * dim].sum())
+            column += 2 * dim
+        weights = _heard(self.library.vectors.stores[0].encoder, self.entries[0])
+        return points + variety * weights / weights.sum(), variety
+
+    def _curve(self, frames: FloatArray, edges: list[int]) -> FloatArray:
+        """Score the song as if all of it sounded like each window's neighbourhood, as varied as it is."""
+        means = local_means(frames, edges, _CURVE_WINDOWS)
+        is_mean = np.concatenate(
+            [np.arange(2 * store.dim) < store.dim for store in self.library.vectors.stores]
+        )
+        decisions = np.empty(len(means))
+        for start in range(0, len(means), _AT_ONCE):
+            some = means[start : start + _AT_ONCE]
+            rows = np.tile(self.vector.astype(np.float64), (len(some), 1))
+            rows[:, is_mean] = some
+            decisions[start : start + _AT_ONCE] = decide_with_slopes(self.taste, signed_roots64(rows))[0]
+        if self.found.unfamiliar:  # what holds the song down holds each of its moments down
+            decisions = np.minimum(decisions, self.found.decision)
+        return self.taste.calibration(decisions)
+
+    def _passages(self, edges: list[int], points: FloatArray, curve: FloatArray) -> tuple[Passage, ...]:
+        ends = [*self.starts[1:].tolist(), self.entries[0].duration_s]
+        return tuple(
+            Passage(
+                start_s=float(self.starts[first]),
+                end_s=ends[stop - 1],
+                points=float(points[first:stop].sum()),
+                score=float(curve[first:stop].mean()),
+            )
+            for first, stop in pick_passages(merge_sections(edges, points), points)
+        )
+
+    def _tags(self) -> TagAccount | None:
+        songs = np.concatenate([self.liked, self.others])
+        return tag_account(
+            TagEar.of(self.library, self.root),
+            songs,
+            decide_with_slopes(self.taste, signed_roots64(songs))[0],
+            song=self.vector,
+            reference=self.reference,
+            total=self.found.decision - self.found.unfamiliar - self.reference.decision,
+            rate=self.rate,
+        )
+
+
+def _few(vectors: Vectors, most: int) -> Vectors:
+    """Keep so many rows, evenly spaced."""
+    n = min(most, len(vectors))
+    return vectors[np.arange(n) * len(vectors) // max(1, n)]
+
+
+def _heard(encoder: str, entry: Entry) -> FloatArray:
+    """Return how much of each window is heard: of the last one perhaps not all."""
+    grid = encoder_spec(encoder).grid
+    n_samples = round(entry.duration_s * grid.rate_hz)
+    weights = np.ones(len(entry.starts_s))
+    weights[-1] = max(1, grid.parts_heard(len(weights) - 1, n_samples)) / grid.n_parts
+    return weights
