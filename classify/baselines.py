@@ -1,6 +1,6 @@
 """Simpler ways of ranking on the very splits of the head, and by how much it beats them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from classify.holdout import HeldOut, Ranker, cross_fit
 from classify.learners import Logistic
 from classify.resample import interval90, resampled_means
 
-__all__ = ["Baseline", "compare_baselines"]
+__all__ = ["Baseline", "compare_baselines", "rank_baselines"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,9 @@ class Baseline:
     gain_ci90: tuple[float, float]
 
 
-def compare_baselines(
-    examples: Examples, rows: Vectors, held_out: HeldOut, *, max_like_folds: int, seed: int = 0
-) -> dict[str, Baseline]:
+def rank_baselines(
+    examples: Examples, rows: Vectors, *, max_like_folds: int, seed: int = 0
+) -> dict[str, HeldOut]:
     """Rank the same held-out songs in simpler ways.
 
     Parameters
@@ -45,16 +45,15 @@ def compare_baselines(
         What the head learnt from.
     rows : ndarray, shape (n, dim), float32
         Their standardised vectors.
-    held_out : HeldOut
-        What the head made of them, by `cross_fit` with the two settings that follow.
     max_like_folds, seed : int
+        As for the head's `cross_fit`.
 
     Returns
     -------
-    dict of str to Baseline
-        `random` (a coin); `cosine` to the mean of the likes, and `nearest`, the largest cosine to a
-        like, both standardised by the library; where there are two dislikes or more, `tutorial`: a scaler
-        and a logistic regression (C = 1), fitted on the labelled songs alone.
+    dict of str to HeldOut
+        `cosine` to the mean of the likes, and `nearest`, the largest cosine to a like, both standardised by
+        the library; where there are two dislikes or more, `tutorial`: a scaler and a logistic regression
+        (C = 1), fitted on the labelled songs alone.
     """
     rankers: dict[str, Ranker] = {
         "cosine": _cosine_ranker(rows, examples.labels, lambda cosines: cosines.mean(axis=1)),
@@ -62,12 +61,36 @@ def compare_baselines(
     }
     if (examples.labels == DISLIKE).sum() >= 2:
         rankers["tutorial"] = _tutorial_ranker(examples.vectors, examples.labels)
+    found = {
+        name: cross_fit(examples, ranker, max_like_folds=max_like_folds, seed=seed)
+        for name, ranker in rankers.items()
+    }
+    return {name: other for name, other in found.items() if other is not None}
+
+
+def compare_baselines(
+    held_out: HeldOut, others: Mapping[str, HeldOut], *, seed: int = 0
+) -> dict[str, Baseline]:
+    """Tell what the head gains over simpler ways.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+        What the head made of the songs.
+    others : mapping of str to HeldOut
+        See `rank_baselines`.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict of str to Baseline
+        The others, after `random` (a coin).
+    """
     coin = np.full_like(held_out.wins, 0.5)
     found = {"random": _baseline(0.5, held_out, coin, seed)}
-    for name, ranker in rankers.items():
-        other = cross_fit(examples, ranker, max_like_folds=max_like_folds, seed=seed)
-        if other is not None:
-            found[name] = _baseline(other.auc, held_out, _as_rows_of(held_out, other), seed)
+    for name, other in others.items():
+        found[name] = _baseline(other.auc, held_out, _as_rows_of(held_out, other), seed)
     return found
 
 

@@ -1,19 +1,20 @@
 """How good a taste is on songs that it has not seen, beside simpler ways of ranking."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from classify.baselines import Baseline, compare_baselines
+from classify.baselines import Baseline, compare_baselines, rank_baselines
 from classify.curve import CurvePoint, Promise, learning_curve
 from classify.duplicates import fit_space
 from classify.errors import LabelError
+from classify.evidence import Evidence
 from classify.examples import DISLIKE, Examples, prepare_examples
 from classify.features import LabelledSongs, SongTransform
 from classify.fit import DEFAULT_HEAD, choose_head, head_ranker, make_head, note_on, one_thread, thin_out
-from classify.held_scores import score_held_out
+from classify.held_scores import HeldScores, score_held_out
 from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
 from classify.metrics import average_precision, precision_at
 from classify.permutation import permutation_test
@@ -76,6 +77,8 @@ class Evaluation:
         Songs that took part.
     note : str
         What the figures mean here, in words.
+    evidence : Evidence or None
+        The held-out decisions and scores that the figures are made of; no part of the JSON.
     """
 
     head: str
@@ -101,10 +104,13 @@ class Evaluation:
     n_dislike: int
     n_unlabelled: int
     note: str
+    evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, named as in the command's contract."""
-        return asdict(self)
+        plain = asdict(replace(self, evidence=None))
+        del plain["evidence"]
+        return plain
 
 
 def evaluate_taste(
@@ -161,8 +167,8 @@ def _evaluate_taste(
     interval, p_value = bootstrap_auc(held_out, seed=seed), None if chance is None else chance.p
     can_tell = interval[0] > _CHANCE and p_value is not None and p_value <= MAX_P
     n_like, n_groups = int(examples.is_like.sum()), len(np.unique(held_out.like_groups))
-    standard = SongTransform.fit(library.vectors)(examples.vectors)
-    beside = compare_baselines(examples, standard, held_out, max_like_folds=MAX_LIKE_FOLDS, seed=seed)
+    simpler = _simpler(examples, library, seed)
+    beside = compare_baselines(held_out, simpler, seed=seed)
     curve = learning_curve(examples, ranker, seed=seed)
     scores = score_held_out(examples, head=head, blocks=blocks, seed=seed)
     return Evaluation(
@@ -189,6 +195,7 @@ def _evaluate_taste(
         n_dislike=int((examples.labels == DISLIKE).sum()),
         n_unlabelled=int((examples.labels == 0).sum()),
         note=note_on(examples, held_out),
+        evidence=_evidence(examples, held_out, simpler, scores),
     )
 
 
@@ -201,6 +208,18 @@ def _cross_fit(examples: Examples, ranker: Ranker, seed: int) -> HeldOut:
             "dislikes"
         )
     return held_out
+
+
+def _simpler(examples: Examples, library: Examples, seed: int) -> dict[str, HeldOut]:
+    standard = SongTransform.fit(library.vectors)(examples.vectors)
+    return rank_baselines(examples, standard, max_like_folds=MAX_LIKE_FOLDS, seed=seed)
+
+
+def _evidence(
+    examples: Examples, held_out: HeldOut, simpler: dict[str, HeldOut], scores: HeldScores
+) -> Evidence:
+    digests = tuple(examples.digests[i] for i in held_out.rows)
+    return Evidence(digests=digests, held_out=held_out, simpler=simpler, scores=scores)
 
 
 def _auc_dislikes(held_out: HeldOut) -> float | None:

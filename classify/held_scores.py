@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from classify.errors import LabelError
 from classify.examples import DISLIKE, LIKE, MIN_LIKES, UNLABELLED, Examples
@@ -19,7 +20,7 @@ MAX_LIKE_FOLDS = 5
 _NO_CLAIM = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class HeldScores:
     """Scores of held-out songs.
 
@@ -29,11 +30,25 @@ class HeldScores:
         Mean squared error of the scores, in [0, 1].
     like, other : float
         Mean score of the likes, and of the others.
+    digests : tuple of str
+        The songs.
+    scores : ndarray, shape (n,), float64
+        Theirs; exactly 0.5 where nothing is claimed.
+    labels : ndarray, shape (n,), int
+        1 like, -1 dislike, 0 unlabelled.
     """
 
     brier: float
     like: float
     other: float
+    digests: tuple[str, ...]
+    scores: FloatArray
+    labels: NDArray[np.int_]
+
+    @property
+    def claimed(self) -> NDArray[np.bool_]:
+        """Which songs were scored at all, shape (n,)."""
+        return np.asarray(self.scores != _NO_CLAIM)
 
 
 def score_held_out(examples: Examples, *, head: str, blocks: Sequence[int] = (), seed: int = 0) -> HeldScores:
@@ -69,6 +84,9 @@ def score_held_out(examples: Examples, *, head: str, blocks: Sequence[int] = (),
         brier=brier_score(likes, scores[known]),
         like=float(scores[known][likes].mean()),
         other=float(scores[known][~likes].mean()),
+        digests=examples.digests_where(known),
+        scores=scores[known],
+        labels=examples.labels[known],
     )
 
 
