@@ -120,7 +120,7 @@ class ArrayArchive:
     Raises
     ------
     TasteError
-        If it promises more than the limits, or holds a name twice.
+        If it promises more than the limits, or holds a name twice or what is no array.
     One of `DAMAGE`
         If it is no zip.
     """
@@ -135,6 +135,9 @@ class ArrayArchive:
                 f"holds {n_bytes} bytes in {len(entries)} members, the limits are {max_bytes} and "
                 f"{_MAX_MEMBERS}: not a taste of ours, don't trust it"
             )
+        others = [entry.filename for entry in entries if not entry.filename.endswith(".npy")]
+        if others:  # NumPy would read them as bytes
+            raise TasteError(f"holds {others[0]!r:.80}, which is no array: don't trust it")
         self._entries = {entry.filename.removesuffix(".npy"): entry for entry in entries}
         if len(self._entries) < len(entries):
             raise TasteError("holds two members of one name, which no taste of ours does: don't trust it")

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import typer
 
 from classify.cli_cache import cache_app
+from classify.cli_explain import explain
 from classify.cli_label import label_app
 from classify.cli_options import (
     AsJson,
@@ -22,11 +23,13 @@ from classify.cli_options import (
     MaxDuration,
     MaxSeconds,
     MaxSize,
+    MaxStall,
     Paths,
     WorkersOption,
     known_coverage,
 )
 from classify.cli_similar import similar
+from classify.cli_suggest import suggest
 from classify.cli_taste import evaluate, score, train
 from classify.console import end, print_json, print_text, reports_errors, require_songs, say_failures
 from classify.words import demo_story
@@ -112,6 +115,7 @@ def embed(
     max_duration: MaxDuration = 24.0,
     max_size: MaxSize = 64.0,
     max_seconds: MaxSeconds = 60.0,
+    max_stall: MaxStall = 180.0,
     as_json: AsJson = False,
 ) -> None:
     """Put every song into the cache; skip what is there.
@@ -130,7 +134,10 @@ def embed(
             device=device,
             retry_failed=retry_failed,
             limits=Limits(
-                max_duration_s=3600 * max_duration, max_bytes=1e9 * max_size, max_cpu_s=max_seconds
+                max_duration_s=3600 * max_duration,
+                max_bytes=1e9 * max_size,
+                max_cpu_s=max_seconds,
+                max_stall_s=max_stall,
             ),
             progress=progress,
         )
@@ -150,7 +157,7 @@ def embed(
     end(report.failed)
 
 
-for _command in (train, score, evaluate, similar):
+for _command in (train, score, suggest, explain, evaluate, similar):
     app.command()(_command)
 
 

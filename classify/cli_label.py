@@ -85,15 +85,13 @@ def list_labels(taste: TasteOption = "default", as_json: AsJson = False) -> None
     Example: sevensongs label list
     """
     from classify.labelling import labels_now
-    from classify.output import render
+    from classify.song_tables import labels_shown, terminal
 
-    rows = [asdict(one) for one in labels_now(taste)]
+    labels = labels_now(taste)
     if as_json:
-        print_json(rows)
+        print_json([asdict(one) for one in labels])
         return
-    print_text(
-        render([{"label": row["label"], "song": row["path"] or row["digest"]} for row in rows], "table")
-    )
+    print_text(labels_shown(labels, terminal()))
 
 
 def _label(

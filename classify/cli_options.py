@@ -12,6 +12,7 @@ __all__ = [
     "MaxDuration",
     "MaxSeconds",
     "MaxSize",
+    "MaxStall",
     "Paths",
     "TasteOption",
     "WorkersOption",
@@ -71,4 +72,8 @@ MaxSeconds = Annotated[
         "--max-seconds",
         help="Processor time that a file may take beyond what its size and length explain.",
     ),
+]
+MaxStall = Annotated[
+    float,
+    typer.Option("--max-stall", metavar="SECONDS", help="How long a file's drive may be silent; 180."),
 ]

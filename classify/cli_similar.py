@@ -43,6 +43,7 @@ def similar(
     from classify.neighbours import similar as find_similar
     from classify.output import FORMATS, render, write_text
     from classify.progress import progress_bar
+    from classify.song_tables import similar_shown, terminal
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
@@ -55,10 +56,13 @@ def similar(
             workers=workers,
             progress=progress,
         )
-    rows: list[dict[str, Any]] = [asdict(song) for song in found.songs]
-    if chosen in ("table", "csv"):  # copies are a list, which these have no way to hold
-        rows = [row | {"copies": len(row["copies"])} for row in rows]
-    text = render(_for_people(rows) if chosen == "table" else rows, chosen)
+    if chosen == "table":
+        text = similar_shown(found.songs, None if output else terminal())
+    else:
+        rows: list[dict[str, Any]] = [asdict(song) for song in found.songs]
+        if chosen == "csv":  # copies are a list, which it has no way to hold
+            rows = [row | {"copies": len(row["copies"])} for row in rows]
+        text = render(rows, chosen)
     if output:
         write_text(output, text)
     else:
@@ -67,11 +71,3 @@ def similar(
         n = len(found.copies)
         say(f"{n} other file{'' if n == 1 else 's'} of this song left out, the first: {found.copies[0]}")
     end(found.failed)
-
-
-def _for_people(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    named = [(" - ".join(part for part in (row["artist"], row["title"]) if part), row) for row in rows]
-    return [
-        {"rank": rank, "similarity": row["similarity"], "song": name or row["path"], "copies": row["copies"]}
-        for rank, (name, row) in enumerate(named, start=1)
-    ]

@@ -13,7 +13,7 @@ import typer
 
 from classify.cli_options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
 from classify.console import end, print_json, print_text, reports_errors, require_songs, say
-from classify.words import auc_sentence, evaluation_story, table_rows
+from classify.words import auc_sentence, evaluation_story
 
 if TYPE_CHECKING:
     from classify.training import Trained
@@ -156,6 +156,7 @@ def score(
     from classify.library import score as score_songs
     from classify.output import FORMATS, fields_of, render, write_text
     from classify.progress import progress_bar
+    from classify.song_tables import scores_shown, terminal
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
@@ -171,10 +172,9 @@ def score(
             progress=progress,
         )
     if chosen == "table":
-        rows = table_rows(scores.songs)
+        text = scores_shown(scores, None if output else terminal())
     else:
-        rows = fields_of(scores.songs) + fields_of(scores.failed)
-    text = render(rows, chosen)
+        text = render(fields_of(scores.songs) + fields_of(scores.failed), chosen)
     if output:
         write_text(output, text)
     else:
@@ -190,15 +190,32 @@ def score(
 
 
 @reports_errors
-def evaluate(taste: TasteOption = "default", as_json: AsJson = False) -> None:
+def evaluate(
+    taste: TasteOption = "default",
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Also write a page with pictures: curves, a map, what to relabel.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Tell how good a taste is on songs that it has not seen.
 
-    Example: sevensongs evaluate
+    Example: sevensongs evaluate --report taste.html
     """
-    from classify.library import evaluate as evaluate_library
+    if report is None:
+        from classify.library import evaluate as evaluate_library
 
-    found = evaluate_library(taste=taste)
+        found = evaluate_library(taste=taste)
+    else:
+        from classify.report import write_report
+
+        found = write_report(report, taste=taste)
+        say(f"the report is at {report.absolute()}")
     if as_json:
         print_json(found.as_dict())
-        return
-    print_text(evaluation_story(found))
+    else:
+        print_text(evaluation_story(found))

@@ -12,15 +12,16 @@ import io
 import json
 import os
 import re
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from classify.errors import ClassifyError
+from cache.durable import write_whole
+from classify.errors import ClassifyError, write_problem
 
-__all__ = ["FORMATS", "Row", "fields_of", "printable", "render", "to_json", "write_text"]
+__all__ = ["FORMATS", "Row", "fields_of", "printable", "render", "to_json", "write_bytes"]
+__all__ += ["write_text"]
 
 Row = Mapping[str, Any]
 
@@ -201,26 +202,19 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     ClassifyError
         If it can't be written.
     """
-    target = os.path.realpath(path)
     # Names that are not UTF-8 come out as the bytes that they are on disk.
-    content = text.encode("utf-8", "surrogateescape")
+    write_bytes(path, text.encode("utf-8", "surrogateescape"))
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Do the same with what is no text, such as a picture."""
+    target = os.path.realpath(path)
     try:
         if os.path.exists(target) and not os.path.isfile(target):
             with open(target, "wb") as device:
                 device.write(content)
             return
-        mode = os.stat(target).st_mode & 0o777 if os.path.exists(target) else 0o666
-        folder, name = os.path.split(target)
-        part = os.path.join(folder, f".{name[:100]}.{secrets.token_hex(8)}.tmp")
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, target)
-        except BaseException:
-            os.unlink(part)
-            raise
+        os.stat(os.path.dirname(target))  # a folder that is not there is rather a slip than to be made
+        write_whole(Path(target), lambda file: file.write(content))
     except OSError as error:
-        raise ClassifyError(f"{target} can't be written: {error.strerror or error}") from error
+        raise ClassifyError(f"{target} can't be written: {write_problem(error)}") from error

@@ -113,6 +113,11 @@ class SongLibrary:
         known = {row.digest: row.path for row in self._catalog.files_of(wanted)}
         return [known.get(digest, digest) for digest in wanted]
 
+    def file_of(self, digest: str) -> Recording | None:
+        """Return a file of a recording, one that is there if there is any; None where no file is known."""
+        files = self._catalog.files_of([digest])
+        return next((row for row in files if os.path.exists(row.path)), files[0] if files else None)
+
     def digests(self, paths: Paths) -> list[str]:
         """Return the recordings of `paths`, each once."""
         return self.files(paths).digests
@@ -159,6 +164,7 @@ class SongLibrary:
         progress: Tell | None = None,
         *,
         taste: Taste | None = None,
+        whole: bool = False,
     ) -> tuple[Failure, ...]:
         """Embed what has no vector yet, at the coverage of the rest; leave what has one as it is.
 
@@ -168,6 +174,8 @@ class SongLibrary:
             See `classify.score`.
         taste : Taste, optional
             What it is done for.
+        whole : bool
+            Hear all of each song instead, also of those that have a vector of less.
 
         Raises
         ------
@@ -181,25 +189,27 @@ class SongLibrary:
         known = self._catalog.lookup(found.files)
         current = {path: _current_digest(known.get(path)) for path in found.files}
         held = self.vectors.held([digest for digest in current.values() if digest])
-        missing = [path for path in found.files if current[path] not in held]
+        missing = [path for path in found.files if not _is_held(held, current[path], whole)]
         if not missing:
             return found.failures
         if taste is not None:
-            self._require_encoder_of(taste, {digest for digest in current.values() if digest}, held)
+            if not whole:  # a few songs that were picked are not a library that would be embedded anew
+                digests = {digest for digest in current.values() if digest}
+                self._refuse_foreign(digests - held.keys(), n_held=len(digests & held.keys()))
+            self._require_encoder_of(taste)
         from embed import embed_library  # a song that is cached needs no decoder
 
         report = embed_library(
             missing,
             root=self.root,
             encoder=self.encoder,
-            coverage=self.coverage(),
+            coverage="full" if whole else self.coverage(),
             workers=workers,
             progress=progress,
         )
         return (*found.failures, *report.failed)
 
-    def _require_encoder_of(self, taste: Taste, digests: set[str], held: Mapping[str, int]) -> None:
-        self._refuse_foreign(digests - held.keys(), n_held=len(digests & held.keys()))
+    def _require_encoder_of(self, taste: Taste) -> None:
         self._refuse_strange_models()
         prepared = prepare_encoders(taste.encoder, root=self.root)
         taste.require(encoder=prepared.name, fingerprint=prepared.fingerprint)
@@ -261,6 +271,10 @@ class SongLibrary:
                 f"the taste was trained on {self.encoder}, and no song in the cache is embedded with that: "
                 f"run 'sevensongs embed --encoder {self.encoder} PATH'{instead}"
             )
+
+
+def _is_held(held: Mapping[str, int], digest: str | None, whole: bool) -> bool:
+    return digest is not None and digest in held and not (whole and held[digest] != WHOLE)
 
 
 def _current_digest(row: Recording | None) -> str | None:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from classify.baselines import Baseline
     from classify.demo import DemoResult
     from classify.evaluation import Evaluation
-    from classify.library import ScoredSong
 
-__all__ = ["auc_sentence", "demo_story", "evaluation_story", "table_rows", "verdict_sentence"]
+__all__ = [
+    "auc_sentence",
+    "chance_sentence",
+    "demo_story",
+    "evaluation_story",
+    "promise_sentence",
+    "trust_sentences",
+    "verdict_sentence",
+]
 
 _NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 _MANY_LIKES = 15
+_VERY_FEW = 5
+_WIDE = 0.1  # of an interval of the AUC
 
 
 def demo_story(result: DemoResult) -> str:
@@ -44,15 +53,6 @@ def demo_story(result: DemoResult) -> str:
         "  sevensongs train --like SONG --like SONG ...   (about seven songs that you like)\n"
         "  sevensongs score --top 50\n"
     )
-
-
-def table_rows(songs: tuple[ScoredSong, ...]) -> list[dict[str, Any]]:
-    """Choose what a person wants to see of each song."""
-    rows = []
-    for rank, song in enumerate(songs, start=1):
-        name = " - ".join(part for part in (song.artist, song.title) if part)
-        rows.append({"rank": rank, "score": song.score, "verdict": song.verdict, "song": name or song.path})
-    return rows
 
 
 def auc_sentence(auc: float | None, ci90: tuple[float, float] | None, note: str) -> str:
@@ -86,11 +86,7 @@ def evaluation_story(found: Evaluation) -> str:
     """Tell what an evaluation found: how good, how sure, beside what, and what more likes would bring."""
     lines = [auc_sentence(found.auc, found.auc_ci90, found.note)]
     if found.p_value is not None:
-        n_as_good = round(found.p_value * (found.n_permutations + 1)) - 1
-        lines.append(
-            f"Likes dealt out at random did as well in {n_as_good} of {found.n_permutations} trials "
-            f"(p = {found.p_value:.3f})."
-        )
+        lines.append(chance_sentence(found))
     lines += [found.verdict, "", "By AUC, with the 90% interval of the difference, the taste"]
     lines += [f"  {_comparison(name, beside)}" for name, beside in found.comparisons.items()]
     scores = (
@@ -105,7 +101,47 @@ def evaluation_story(found: Evaluation) -> str:
     for point in found.learning_curve:
         low, high = point.ci90
         curve.append(f"  {point.n_like:3}  AUC {point.auc:.3f} ({low:.3f} to {high:.3f})")
-    return "".join(f"{line}\n" for line in [*lines, scores, figures, *curve, *_promise(found)])
+    promise = promise_sentence(found)
+    more = [promise] if promise else []
+    return "".join(f"{line}\n" for line in [*lines, scores, figures, *curve, *more])
+
+
+def chance_sentence(found: Evaluation) -> str:
+    """Say how often labels without meaning did as well; "" where that was not tried."""
+    if found.p_value is None:
+        return ""
+    n_as_good = round(found.p_value * (found.n_permutations + 1)) - 1
+    return (
+        f"Likes dealt out at random did as well in {n_as_good} of {found.n_permutations} trials "
+        f"(p = {found.p_value:.3f})."
+    )
+
+
+def trust_sentences(found: Evaluation) -> tuple[str, str]:
+    """Say in a few words, and then in a few more, how far to trust a taste."""
+    low, high = found.auc_ci90
+    likes = f"{_NUMBERS[found.n_like] if found.n_like < len(_NUMBERS) else found.n_like} likes"
+    if found.n_like < _VERY_FEW:
+        return "Too little to rely on.", (
+            f"{likes} can agree by luck, whatever the figure says: its interval goes from {low:.0%} to "
+            f"{high:.0%}, and even that is a guess. About seven likes give a taste to rely on."
+        )
+    if not found.can_tell:
+        return "Don't rely on it yet.", (
+            f"{likes} give an interval from {low:.0%} to {high:.0%}; a coin has 50%. Whatever this taste "
+            "puts on top may be there by chance."
+        )
+    if found.n_like <= _MANY_LIKES or high - low > _WIDE:
+        size = "are a small sample" if found.n_like <= _MANY_LIKES else "still leave a wide interval"
+        return "Trust its ranking, not its digits.", (
+            f"{likes} {size}. Another draw of likes from the same taste would give another figure, most "
+            f"often between {low:.0%} and {high:.0%}. Its first picks hold more of what you like than "
+            "chance would, but the score of a single song can well be wrong."
+        )
+    return "You can rely on its ranking.", (
+        f"{likes} are enough for an interval as narrow as {low:.0%} to {high:.0%}. A single song can "
+        "still be misjudged."
+    )
 
 
 def _comparison(name: str, beside: Baseline) -> str:
@@ -123,13 +159,13 @@ def _hundredths(value: float) -> str:
     return f"{round(value, 2) + 0.0:.2f}"  # never -0.00
 
 
-def _promise(found: Evaluation) -> list[str]:
-    """Say what more likes would bring; nothing where too little is known to say so."""
+def promise_sentence(found: Evaluation) -> str:
+    """Say what more likes would bring; "" where too little is known to say so."""
     if found.promise is None:
         if not found.can_tell or found.curve_rises is None:
-            return []
+            return ""
         doubt = "" if found.curve_rises else ", as far as these can tell"
-        return [f"More likes of the same kind would change little{doubt}."]
+        return f"More likes of the same kind would change little{doubt}."
     low, high = found.promise.ci90
     more = f"About {found.promise.n_more} more likes would bring you to {found.promise.auc:.0%} of pairs"
-    return [f"{more} (90% interval {low:.0%} to {high:.0%})."]
+    return f"{more} (90% interval {low:.0%} to {high:.0%})."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import os
@@ -73,6 +74,20 @@ def likes(tracks: list[str]) -> list[str]:
     """Options that like seven acoustic tracks."""
     chosen = [track for track in tracks if "acoustic" in track][:7]
     return [option for track in chosen for option in ("--like", track)]
+
+
+def test_a_report_is_one_page_beside_the_same_words(run: Command, tmp_path: Path) -> None:
+    page = tmp_path / "a page.html"
+    done = run("evaluate", "--taste", "demo", "--report", page)
+    assert done.stderr == f"sevensongs: the report is at {page}\n"
+    assert done.stdout == run("evaluate", "--taste", "demo").stdout
+    text = page.read_text("utf-8")
+    assert html.escape(done.stdout.rstrip("\n")) in text
+    assert text.count('class="plot"') == 6
+    assert "sevensongs label like " in text or "No labelled song is on the wrong side" in text
+    refused = run("evaluate", "--taste", "demo", "--report", tmp_path / "nowhere" / "x.html", code=1)
+    assert "can't be written" in refused.stderr
+    assert refused.stdout == ""
 
 
 def test_the_demo_is_right_and_the_same_each_time(run: Command) -> None:

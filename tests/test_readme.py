@@ -13,6 +13,7 @@ RESULTS = BENCHMARKS / "results" / "accuracy.jsonl"
 SPEED = ("embed.jsonl", "library.jsonl", "start.jsonl")
 MIN_DRAWS, MIN_RUNS = 10, 5
 MIN_KILLS, MIN_FUZZED = 100, 2000
+MIN_LABEL_DRAWS, MOST_LABELS = 20, 0.6
 
 
 def test_readme_has_the_accuracy_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,3 +72,17 @@ def test_readme_has_the_reliability_that_was_measured(monkeypatch: pytest.Monkey
     assert times["hostile audio"] >= MIN_FUZZED
     for row in rows:  # a row that says otherwise is a bug to mend, not a figure to print
         assert (row["lost"], row["wrong"], row["survived"]) == (0, 0, row["n"]), row["fault"]
+
+
+def test_readme_has_the_labels_that_were_saved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    table = import_module("suggest_table")
+    rows = import_module("speed_rows").read_rows(RESULTS.parent / "suggest.jsonl")
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    assert table.replace_table(readme, rows) == readme, "run tests/benchmarks/suggest_table.py ROWS README"
+    assert not any(row.get("quick") for row in rows)
+    assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
+    assert all(row["n_draws"] >= MIN_LABEL_DRAWS for row in rows)
+    shares = [row["share"] for row in rows if row["kind"] == "labels" and row["way"] == "suggest"]
+    assert len(shares) >= 10
+    assert max(shares) <= MOST_LABELS

@@ -52,7 +52,7 @@ def test_help_imports_no_array_and_no_decoder() -> None:
 
 
 def test_scoring_cached_songs_imports_no_decoder_and_no_learner(cached: Path, tracks: list[str]) -> None:
-    for arguments in (["score", tracks[5]], ["score", "--top", "3"], ["score", "--json", tracks[5]]):
+    for arguments in (["score", tracks[5]], ["score", "--top", "3"], ["score", "--json"], ["suggest"]):
         modules = modules_after(*arguments, root=cached)
         assert modules & (DECODERS | LEARNERS | BARS) == set()
         assert modules & {"classify.fit", "classify.evaluation", "classify.demo", "embed.worker"} == set()

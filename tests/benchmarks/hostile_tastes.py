@@ -147,7 +147,7 @@ def _other_member(r: Random, content: bytes, _mark: Path) -> bytes:
     if change == 0:
         del members[place]
     elif change == 1:
-        members[place] = (r.choice(_NAMES), data)
+        members[place] = (r.choice([other for other in _NAMES if other != name]), data)
     elif change == 2:
         members.append((r.choice([name, *_NAMES]), data))
     else:
