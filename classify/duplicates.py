@@ -15,7 +15,7 @@ from classify.features import FloatArray, Vectors
 from classify.sketch import sketch
 from classify.space import SongSpace
 
-__all__ = ["MAX_APART", "fit_space", "merge_duplicates"]
+__all__ = ["MAX_APART", "copy_limit", "fit_space", "merge_duplicates"]
 
 MAX_APART = 0.25
 """Squared distance up to which two songs count as one, where 1 is a song's usual distance from the mean.
@@ -26,6 +26,11 @@ starts 0.7 s later, 0.15 to 0.3 for 5 s later. The nearest different songs of 38
 
 _ROWS_AT_ONCE, _PAIRS_AT_ONCE = 256, 1024
 _SKETCH_SLACK = 1.6  # sketches are off by some ten per cent, seldom by thirty
+
+
+def copy_limit(standardised: Vectors) -> float:
+    """Return the squared distance up to which two of a library's songs (n, dim) are one."""
+    return MAX_APART * float(np.median(np.square(standardised, dtype=np.float64).sum(axis=1)))
 
 
 def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import Recording, default_root
-from classify.duplicates import MAX_APART
+from classify.duplicates import copy_limit
 from classify.errors import ClassifyError, LabelError
 from classify.examples import sample_unlabelled
 from classify.features import FloatArray, Vectors
 from classify.groups import album_of
+from classify.neighbour_index import INDEX_FROM, NeighbourIndex
 from classify.song_files import SongFiles
 from classify.songs import SongLibrary, Tell
 from classify.space import SongSpace
@@ -71,8 +72,8 @@ def similar(
 ) -> Similars:
     """Find the cached songs that are nearest to one song.
 
-    Every song is compared, a block at a time: there is no index that could be out of date, and memory does
-    not grow with the library.
+    In a library of less than 20,000 songs, every one is compared. In a larger one, those that an index finds
+    likely (`classify.neighbour_index`); it is kept, and completed whenever songs have come.
 
     Parameters
     ----------
@@ -108,21 +109,52 @@ def similar(
         why = f": {failed[0].error}" if failed else ""
         raise LabelError(f"{os.fspath(path)} holds {len(asked)} songs that can be used; one is needed{why}")
     files = library.files()
-    usual = sample_unlabelled(files.digests, exclude=asked)
+    vector = library.vectors.matrix(asked)[1][0]
+    around = _Surroundings.of(library, files, asked[0], vector)
+    query = around.space.standardise(vector[np.newaxis])[0]
+    near = _nearest(files, around.space, query, around.at, k=max(_MIN_KEPT, _SPARE * top))
+    folder = _Folder(
+        limit=around.limit, query=query, top=top, per_album=per_album, asked=os.path.abspath(path)
+    )
+    for i, rows in _files_of(files, near.at):
+        folder.take(near.standardised[i], float(near.similarities[i]), rows)
+    return Similars(songs=folder.songs(), copies=tuple(folder.of_query), failed=failed)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Surroundings:
+    """In which space a song is compared with others, from which squared distance on, and with which (n,)."""
+
+    space: SongSpace
+    limit: float
+    at: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, library: SongLibrary, files: SongFiles, asked: str, vector: Vectors) -> _Surroundings:
+        at = np.unique(files.at)
+        if len(at) < INDEX_FROM:
+            space, sample = _fit(library, files, asked)
+            return cls(space=space, limit=copy_limit(space.standardise(sample)), at=at)
+        index = NeighbourIndex.open(
+            files.vectors,
+            at,
+            root=library.root,
+            fingerprint=library.fingerprint,
+            fit=lambda: _fit(library, files),
+        )
+        return cls(space=index.space, limit=index.limit, at=at[index.candidates(vector)])
+
+
+def _fit(library: SongLibrary, files: SongFiles, *exclude: str) -> tuple[SongSpace, Vectors]:
+    """Find the space of a library; returns with it the song vectors (n, dim) from which it was found."""
+    usual = sample_unlabelled(files.digests, exclude=exclude)
     if not usual:
         raise ClassifyError(
             f"no other song is embedded with {library.encoder}: run 'sevensongs embed --encoder "
             f"{library.encoder} PATH' on your library"
         )
-    usual_vectors = library.vectors.matrix(usual)[1]
-    space = SongSpace.fit(usual_vectors, blocks=library.blocks)
-    query = space.standardise(library.vectors.matrix(asked)[1])[0]
-    near = _nearest(files, space, query, k=max(_MIN_KEPT, _SPARE * top))
-    limit = _copy_limit(space.standardise(usual_vectors))
-    folder = _Folder(limit=limit, query=query, top=top, per_album=per_album, asked=os.path.abspath(path))
-    for i, rows in _files_of(files, near.at):
-        folder.take(near.standardised[i], float(near.similarities[i]), rows)
-    return Similars(songs=folder.songs(), copies=tuple(folder.of_query), failed=failed)
+    vectors = library.vectors.matrix(usual)[1]
+    return SongSpace.fit(vectors, blocks=library.blocks), vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +181,8 @@ class _Near:
         )
 
 
-def _nearest(files: SongFiles, space: SongSpace, query: Vectors, *, k: int) -> _Near:
-    """Keep the `k` songs nearest to the query (dim,)."""
+def _nearest(files: SongFiles, space: SongSpace, query: Vectors, at: NDArray[np.int64], *, k: int) -> _Near:
+    """Keep the `k` songs nearest to the query (dim,) of those at some places (n,)."""
 
     def nearest_of(at: NDArray[np.int64], vectors: Vectors) -> _Near:
         rows = space.standardise(vectors)
@@ -158,7 +190,7 @@ def _nearest(files: SongFiles, space: SongSpace, query: Vectors, *, k: int) -> _
 
     nothing = np.zeros((0, space.dim), np.float32)
     best = _Near(at=np.zeros(0, np.int64), similarities=np.zeros(0), standardised=nothing)
-    for block in files.vectors.map(nearest_of, np.unique(files.at)):
+    for block in files.vectors.map(nearest_of, at):
         best = best.joined(block).best(k)
     return best
 
@@ -180,11 +212,6 @@ def _cosines(rows: Vectors, query: Vectors) -> FloatArray:
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows).astype(np.float64) * float(query @ query))
     products = np.einsum("ij,j->i", rows, query).astype(np.float64)
     return np.asarray(np.clip(products / np.where(lengths > 0, lengths, 1), -1, 1))
-
-
-def _copy_limit(standardised: Vectors) -> float:
-    """Return the squared distance up to which two songs are one; see `classify.duplicates`."""
-    return MAX_APART * float(np.median(np.square(standardised, dtype=np.float64).sum(axis=1)))
 
 
 @dataclass(kw_only=True)

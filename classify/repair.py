@@ -24,7 +24,7 @@ from cache import (
     verify_catalog,
 )
 from classify.errors import ClassifyError, TasteError
-from classify.score_cache import damaged_scores
+from classify.kept_rows import damaged_rows
 from embed import ENCODERS, EmbedError, damaged_encoders, embed_library, prepare_encoder
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def look_over(root: str | Path | None = None) -> Health:
         stores=tuple(verify_cache(base)),
         catalog=verify_catalog(base),
         encoders=tuple(map(str, damaged_encoders(root=base))),
-        scores=tuple(map(str, damaged_scores(base))),
+        scores=tuple(map(str, damaged_rows(base))),
         tastes=tuple(tastes),
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import Catalog, Recording, default_root
-from classify.duplicates import MAX_APART
+from classify.duplicates import copy_limit
 from classify.errors import ClassifyError, TasteError
 from classify.features import FloatArray, Vectors
 from classify.informative import Pick, most_informative
@@ -196,7 +196,7 @@ class _Pool:
         vectors = files.vectors.matrix(files.at[which])
         standardised = taste.space.standardise(vectors)
         known = taste.space.standardise(labelled.vectors)
-        limit = _copy_limit(np.concatenate([standardised, known]))
+        limit = copy_limit(np.concatenate([standardised, known]))
         new = ~_are_copies(standardised, known, limit)
         return cls(
             files=files,
@@ -273,11 +273,6 @@ def _why(reason: str, place: int, labelled: _Labelled, cosines: FloatArray) -> s
     if in_common > cosines[: labelled.n_like].max():
         return f"has much of {dislike}: do you dislike it too?"
     return f"has something of {like}: does that count?"
-
-
-def _copy_limit(standardised: Vectors) -> float:
-    """Return the squared distance up to which two songs are one; see `classify.duplicates`."""
-    return MAX_APART * float(np.median(np.square(standardised, dtype=np.float64).sum(axis=1)))
 
 
 def _are_copies(rows: Vectors, of: Vectors, limit: float) -> NDArray[np.bool_]:

@@ -8,7 +8,6 @@ import json
 import math
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -85,7 +84,13 @@ OPERATIONS = (
     ),
     _Operation(name="score, first time", arguments=lambda library: [*_SCORE], before=_forget_scores),
     _Operation(name="score, again", arguments=lambda library: [*_SCORE]),
-    _Operation(name="similar", arguments=lambda library: ["similar", library.likes()[0]]),
+    _Operation(
+        name="similar, first time",
+        arguments=lambda library: ["similar", library.likes()[0]],
+        before=_forget_scores,
+    ),
+    _Operation(name="similar, again", arguments=lambda library: ["similar", library.likes()[0]]),
+    _Operation(name="suggest", arguments=lambda library: ["suggest"]),
     _Operation(
         name="score, ten new songs",
         arguments=lambda library: [*_SCORE],
@@ -162,8 +167,6 @@ def _measure(library: Library, build: str, options: argparse.Namespace) -> Itera
     for operation in OPERATIONS:
         if options.operation and operation.name not in options.operation:
             continue
-        if operation.name == "similar" and not _there(operation.name):
-            continue
         arguments = operation.arguments(library)
         runs = []
         for _ in range(options.runs + 1):
@@ -176,11 +179,6 @@ def _measure(library: Library, build: str, options: argparse.Namespace) -> Itera
         row |= measured("cpu_s", [run.cpu_s for run in runs])
         yield row | {"peak_bytes": max(run.peak_bytes for run in runs), "bytes_on_disk": n_bytes}
     (library.root.parent / "done").write_text(str(library.n_songs))
-
-
-def _there(command: str) -> bool:
-    done = subprocess.run([*COMMAND, command, "--help"], capture_output=True, check=False)
-    return done.returncode == 0
 
 
 def _growth(wall_s: dict[int, float]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ __all__ = [
     "embed_table",
     "library_table",
     "long_table",
+    "neighbours_table",
     "replace_tables",
     "scan_table",
     "start_table",
@@ -100,11 +101,22 @@ def start_table(rows: Rows) -> str:
     return lay_out(heads, lines)
 
 
+def neighbours_table(rows: Rows) -> str:
+    """Lay out how many of the nearest are found when only some songs are compared in full."""
+    heads = ["compared in full", "as in a library of", "of the ten nearest found"]
+    lines = [
+        [f"{row['share']:.1%}", f"{round(2000 / row['share']):,} songs", f"{row['recall']:.1%}"]
+        for row in _of_kind(rows, "recall")
+    ]
+    return lay_out(heads, lines)
+
+
 TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "embedding speed": ("embed.jsonl", "speed", embed_table),
     "long files": ("embed.jsonl", "long", long_table),
     "scan and full": ("embed.jsonl", "accuracy", scan_table),
     "library": ("library.jsonl", "library", library_table),
+    "neighbours": ("similar.jsonl", "recall", neighbours_table),
     "start": ("start.jsonl", "start", start_table),
 }
 """By name: the file of its rows, a kind that it needs, and what lays it out."""
