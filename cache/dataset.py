@@ -8,19 +8,12 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.durable import lasting
-from cache.errors import (
-    ELSEWHERE,
-    CacheError,
-    DamagedStore,
-    StoreFormatError,
-    is_conflict,
-    lance_errors,
-)
+from cache.errors import CacheError, DamagedStore, is_conflict, lance_errors
+from cache.identity import check_identity, new_marks, read_identity
 from cache.root import is_uri
 from cache.seal import check_seal, damaged_store, drop_seals, newest_sealed, write_seal
 from cache.turns import writing
@@ -31,25 +24,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = [
-    "FORMAT_VERSION",
-    "KEEP_S",
-    "SMALL_FRAGMENTS",
-    "Dataset",
-    "plain_marks",
-    "read_identity",
-    "stored_datasets",
-    "stored_identities",
-]
+__all__ = ["KEEP_S", "SMALL_FRAGMENTS", "Dataset"]
 
-FORMAT_VERSION = 1
 SMALL_FRAGMENTS = 32
 # A fragment of this many rows is never rewritten for being small, so a growing store costs
 # linear, not quadratic, work: 32 commits of 64 songs make one.
 TARGET_ROWS = 2048
 # Readers open the dataset anew for each call; one that takes longer than this is not expected.
 KEEP_S = 600.0
-_PREFIX = "sevensongs."
 _ATTEMPTS = 3
 _ROWS_PER_DELETE = 5000  # the row numbers go into one SQL text
 
@@ -117,7 +99,7 @@ class Dataset:
                 raise damaged_store(self.uri, f"no version is left of the {sealed} that there were")
             return None
         check_seal(found, sealed, whole=self._check_data)
-        self._check(read_identity(found))
+        check_identity(self.uri, read_identity(found), self._identity)
         self._seen = True
         return found
 
@@ -181,8 +163,6 @@ class Dataset:
 
     def _create(self, schema: pa.Schema) -> Any:
         lance = _lance()
-        marks = {_PREFIX + "format": str(FORMAT_VERSION), _PREFIX + "written_by": version("sevensongs")}
-        marks |= {_PREFIX + name: value for name, value in self._identity.items()}
         with lance_errors("create", self.uri):
             if not is_uri(self.uri):
                 Path(self.uri).mkdir(parents=True, exist_ok=True)
@@ -193,7 +173,7 @@ class Dataset:
                 with self._lasting():
                     lance.LanceDataset.commit(
                         self.uri,
-                        lance.LanceOperation.Overwrite(schema.with_metadata(marks), []),
+                        lance.LanceOperation.Overwrite(schema.with_metadata(new_marks(self._identity)), []),
                         read_version=0,
                         max_retries=0,
                     )
@@ -207,26 +187,6 @@ class Dataset:
         with lance_errors("write", self.uri):
             write_seal(found)
         return found
-
-    def _check(self, marks: Mapping[str, str]) -> None:
-        number = marks.get("format", "")
-        if not number.isdecimal():
-            raise StoreFormatError(
-                f"{self.uri} is a Lance dataset that Seven Songs did not write; "
-                "choose another folder with --cache"
-            )
-        if int(number) > FORMAT_VERSION:
-            writer = f"sevensongs {marks['written_by']}" if "written_by" in marks else "a newer sevensongs"
-            raise StoreFormatError(
-                f"the cache at {self.uri} has format {number}, which {writer} wrote, and sevensongs "
-                f"{version('sevensongs')} reads up to {FORMAT_VERSION}; update sevensongs, {ELSEWHERE}"
-            )
-        for name, wanted in self._identity.items():
-            if marks.get(name) != wanted:
-                raise StoreFormatError(
-                    f"the cache at {self.uri} holds {name} {marks.get(name)!r}, not {wanted!r}; "
-                    "delete that folder and run `sevensongs embed` again"
-                )
 
     def delete(self, rows: list[int]) -> None:
         """Drop rows by their `_rowid`, in the newest version.
@@ -334,62 +294,3 @@ class Dataset:
                 except OSError:  # another process has just pruned it
                     continue
         return total
-
-
-def read_identity(found: Any) -> dict[str, str]:
-    """Read our marks, without their prefix, from an open dataset's schema metadata."""
-    return plain_marks(found.schema.metadata)
-
-
-def plain_marks(marks: Mapping[bytes, bytes] | None) -> dict[str, str]:
-    """Return our marks, without their prefix, of a schema's metadata."""
-    plain = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (marks or {}).items()}
-    return {k.removeprefix(_PREFIX): v for k, v in plain.items() if k.startswith(_PREFIX)}
-
-
-def stored_identities(folder: str) -> list[dict[str, str]]:
-    """Read the identity of every dataset in a folder.
-
-    Parameters
-    ----------
-    folder : str
-        Absolute local path, or URI.
-
-    Returns
-    -------
-    list of dict
-        One for each dataset; empty where there is no such folder.
-
-    Raises
-    ------
-    CacheError
-        If the folder or a dataset cannot be read.
-    """
-    marks = []
-    for uri in stored_datasets(folder):
-        found = Dataset(uri, {}).open()
-        if found is not None:
-            marks.append(read_identity(found))
-    return marks
-
-
-def stored_datasets(folder: str) -> list[str]:
-    """List the datasets in a folder, without opening them; sorted.
-
-    Raises
-    ------
-    CacheError
-        If the folder cannot be read.
-    """
-    with lance_errors("list", folder):
-        if is_uri(folder):
-            from pyarrow import fs
-
-            files, path = fs.FileSystem.from_uri(folder)
-            infos = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
-            names = [info.base_name for info in infos]
-        else:
-            # Folders only: macOS puts a file ._x.lance beside x.lance on drives of other systems.
-            there = Path(folder).iterdir() if Path(folder).exists() else ()
-            names = [path.name for path in there if path.is_dir()]
-    return [f"{folder}/{name}" for name in sorted(names) if name.endswith(".lance")]

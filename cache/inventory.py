@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.catalog import Catalog
-from cache.dataset import stored_identities
-from cache.errors import CacheError
+from cache.dataset import Dataset
+from cache.errors import CacheError, lance_errors
+from cache.identity import read_identity
 from cache.root import default_root, is_uri, join
 from cache.store import FOLDER, EmbeddingStore
 
-__all__ = ["CacheInfo", "StoreInfo", "cache_info", "list_stores", "open_stores"]
+__all__ = ["CacheInfo", "StoreInfo", "cache_info", "list_stores", "open_stores", "stored_datasets"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +90,7 @@ def open_stores(root: str | Path) -> list[EmbeddingStore]:
         If a store there cannot be read.
     """
     stores = []
-    for marks in stored_identities(join(root, FOLDER)):
+    for marks in _stored_identities(join(root, FOLDER)):
         try:
             store = EmbeddingStore(
                 root,
@@ -104,6 +105,38 @@ def open_stores(root: str | Path) -> list[EmbeddingStore]:
             ) from error
         stores.append(store)
     return stores
+
+
+def _stored_identities(folder: str) -> list[dict[str, str]]:
+    """Read the identity of every dataset in a folder."""
+    marks = []
+    for uri in stored_datasets(folder):
+        found = Dataset(uri, {}).open()
+        if found is not None:
+            marks.append(read_identity(found))
+    return marks
+
+
+def stored_datasets(folder: str) -> list[str]:
+    """List the datasets in a folder, without opening them; sorted.
+
+    Raises
+    ------
+    CacheError
+        If the folder cannot be read.
+    """
+    with lance_errors("list", folder):
+        if is_uri(folder):
+            from pyarrow import fs
+
+            files, path = fs.FileSystem.from_uri(folder)
+            infos = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
+            names = [info.base_name for info in infos]
+        else:
+            # Folders only: macOS puts a file ._x.lance beside x.lance on drives of other systems.
+            there = Path(folder).iterdir() if Path(folder).exists() else ()
+            names = [path.name for path in there if path.is_dir()]
+    return [f"{folder}/{name}" for name in sorted(names) if name.endswith(".lance")]
 
 
 @dataclass(frozen=True, kw_only=True)

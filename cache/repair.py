@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.catalog import CATALOG
-from cache.dataset import FORMAT_VERSION, Dataset, plain_marks
+from cache.dataset import Dataset
 from cache.entry import Entry, entry_at, entry_table
 from cache.errors import CacheError, StoreFormatError, lance_errors
+from cache.identity import FORMAT_VERSION, plain_marks
 from cache.recording import recording_table, recordings_of
 from cache.root import join
 from cache.seal import newest_seal, sound_files

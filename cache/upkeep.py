@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.catalog import Catalog
-from cache.dataset import Dataset, read_identity, stored_datasets
+from cache.dataset import Dataset
 from cache.errors import CacheError, StoreFormatError, lance_errors
-from cache.inventory import open_stores
+from cache.identity import read_identity
+from cache.inventory import open_stores, stored_datasets
 from cache.repair import MENDED
 from cache.root import default_root, is_uri, join, local_root
 from cache.seal import damaged_files
@@ -136,11 +137,20 @@ def _look(root: str | Path, uri: str) -> Soundness:
         store = EmbeddingStore(
             root, encoder=marks["encoder"], fingerprint=marks["fingerprint"], dim=int(marks["dim"])
         )
+        if Path(store.uri).name != Path(uri).name:
+            return Soundness(uri=uri, error=_misplaced(uri, store))
         return _look_into(store)
     except StoreFormatError:
         raise
     except (CacheError, KeyError, ValueError) as error:
         return Soundness(uri=uri, files=_files(uri), error=str(error))
+
+
+def _misplaced(uri: str, store: EmbeddingStore) -> str:
+    return (
+        f"{uri} holds the embeddings of {store.encoder} under a name where nothing finds them: rename it to "
+        f"{Path(store.uri).name}, or delete it"
+    )
 
 
 def _look_into(store: EmbeddingStore) -> Soundness:

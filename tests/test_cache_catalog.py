@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache import CacheError, Catalog, Recording, StoreFormatError
-from cache.dataset import FORMAT_VERSION
+from cache.identity import FORMAT_VERSION
 
 
 def recording(name: str, *, size_bytes: int = 1000, error: str | None = None) -> Recording:

@@ -14,7 +14,7 @@ import pytest
 
 import cache
 from cache import Catalog, EmbeddingStore, Entry, Recording
-from cache.dataset import FORMAT_VERSION
+from cache.identity import FORMAT_VERSION
 
 README = Path(cache.__file__).with_name("README.md").read_text(encoding="utf-8")
 DIGEST = "00112233445566778899aabbccddeeff"

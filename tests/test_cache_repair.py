@@ -219,6 +219,18 @@ def test_a_repair_and_those_who_write_wait_for_each_other(filled: Path, tmp_path
     assert digest(N + 1) in store_at(tmp_path / "cache").held()
 
 
+def test_a_dataset_under_another_name_is_told_and_not_passed_over(filled: Path, tmp_path: Path) -> None:
+    root = tmp_path / "cache"
+    place = Path(copy_of(filled, root).uri)
+    place.rename(place.with_name("mine.lance"))
+    sound = one_of(verify_cache(root))
+    assert not sound.is_sound
+    assert place.name in str(sound.error)
+    assert "rename" in str(sound.error)
+    place.with_name("mine.lance").rename(place)
+    assert one_of(verify_cache(root)).is_sound
+
+
 def test_files_beside_the_datasets_are_no_datasets(filled: Path, tmp_path: Path) -> None:
     # macOS puts ._x.lance beside x.lance on drives of other systems: no command worked any more.
     store = copy_of(filled, tmp_path / "cache")

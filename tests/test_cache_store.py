@@ -22,7 +22,7 @@ from cache import (
     StoreInfo,
     list_stores,
 )
-from cache.dataset import FORMAT_VERSION
+from cache.identity import FORMAT_VERSION
 
 DIM = 8
 FINGERPRINT = "0123456789abcdef"

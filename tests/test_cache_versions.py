@@ -18,7 +18,7 @@ from cache import (
     verify_cache,
     verify_catalog,
 )
-from cache.dataset import FORMAT_VERSION
+from cache.identity import FORMAT_VERSION
 from cache.seal import SEALS_FOLDER
 
 FORMATS = Path(__file__).with_name("formats")

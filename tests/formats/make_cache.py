@@ -1,6 +1,6 @@
 """Make the cache that is kept here of each format: `uv run python tests/formats/make_cache.py`.
 
-Run it when `cache.dataset.FORMAT_VERSION` goes up; the files of older formats stay as they are, and
+Run it when `cache.identity.FORMAT_VERSION` goes up; the files of older formats stay as they are, and
 tests/test_cache_versions.py reads them all and states their numbers.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cache import Catalog, EmbeddingStore, Entry, Recording
-from cache.dataset import FORMAT_VERSION
+from cache.identity import FORMAT_VERSION
 
 __all__ = ["make_cache"]
 
