@@ -210,7 +210,8 @@ def _footer(found: Explanation, audio: str) -> str:
 _SILENT = "Your browser does not play this song's format, or the file has been moved. All else is here."
 
 _CSS = """
-.seekable{position:relative;max-width:44rem;margin:0 auto}
+figure:has(.seekable){max-width:none}
+.seekable{position:relative;max-width:58rem;margin:0 auto}
 .seekable svg{display:block;width:100%;height:auto}
 #seek{position:absolute;cursor:pointer;touch-action:pan-y;border-radius:.25rem}
 #head{position:absolute;top:0;bottom:0;left:0;width:3px;margin-left:-1.5px;pointer-events:none;
