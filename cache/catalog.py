@@ -98,11 +98,14 @@ class CatalogFiles:
         return recordings_of(self._table(None, at)) if len(self) else []
 
     def _table(self, columns: list[str] | None, at: NDArray[np.integer[Any]] | None) -> pa.Table:
+        if self._found is None:
+            empty = recording_table([])
+            return empty if columns is None else empty.select(columns)
         rows = self._rows if at is None else self._rows[at]
         with lance_errors("read", self._uri):
-            if len(rows) <= _TAKE_SHARE * self._found.count_rows():  # type: ignore[union-attr]
-                return self._found.take(rows.tolist(), columns=columns)  # type: ignore[union-attr]
-            return self._found.to_table(columns=columns, scan_in_order=True).take(rows)  # type: ignore[union-attr]
+            if len(rows) <= _TAKE_SHARE * self._found.count_rows():
+                return self._found.take(rows.tolist(), columns=columns)
+            return self._found.to_table(columns=columns, scan_in_order=True).take(rows)
 
 
 class Catalog:

@@ -28,6 +28,7 @@ from classify.cli_options import (
     WorkersOption,
     known_coverage,
 )
+from classify.cli_serve import run_service, serve
 from classify.cli_similar import similar
 from classify.cli_suggest import suggest
 from classify.cli_taste import evaluate, score, train
@@ -157,7 +158,7 @@ def embed(
     end(report.failed)
 
 
-for _command in (train, score, suggest, explain, evaluate, similar):
+for _command in (train, score, suggest, explain, evaluate, similar, serve):
     app.command()(_command)
 
 
@@ -189,10 +190,17 @@ def encoders(as_json: AsJson = False) -> None:
 
 @app.command()
 @reports_errors
-def demo(as_json: AsJson = False) -> None:
+def demo(
+    as_json: AsJson = False,
+    serves: Annotated[
+        bool, typer.Option("--serve", help="Then show all of it as a page, at http://127.0.0.1:8765.")
+    ] = False,
+    opens: Annotated[bool, typer.Option("--open", help="With --serve: open it in a browser.")] = False,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="With --serve: 0 for any.")] = 8765,
+) -> None:
     """Show the main job on real input: embed 28 tracks, like 7, score the 21 unseen.
 
-    Example: sevensongs demo
+    Example: sevensongs demo --serve
     """
     from classify.demo import run_demo
     from classify.progress import progress_bar
@@ -211,6 +219,19 @@ def demo(as_json: AsJson = False) -> None:
         )
     else:
         print_text(demo_story(result))
+    if serves:
+        _serve_demo(result.folder, port=port, opens=opens)
+
+
+def _serve_demo(folder: Path, *, port: int, opens: bool) -> None:
+    from cache import default_root
+    from classify.demo import DEMO_TASTE
+    from classify.web.settings import ServiceSettings
+
+    settings = ServiceSettings(
+        root=default_root(), taste=DEMO_TASTE, folders=(folder,), port=port, only_demo=True
+    )
+    run_service(settings, opens=opens)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ tell which. The listener of the demo likes every second acoustic one.
 from __future__ import annotations
 
 import importlib.util
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ class DemoResult:
         How many are on the right side of the taste's threshold.
     auc_unseen : float
         How often an acoustic song scores above an electronic one.
+    folder : Path
+        Where the music is.
     """
 
     embedded: int
@@ -48,6 +51,7 @@ class DemoResult:
     songs: tuple[ScoredSong, ...]
     n_right: int
     auc_unseen: float
+    folder: Path
     wall_s: float
 
 
@@ -99,5 +103,6 @@ def run_demo(*, root: str | Path | None = None, progress: Tell | None = None) ->
         songs=songs,
         n_right=int(((values >= trained.taste.threshold) == truth).sum()),
         auc_unseen=roc_auc(truth, values),
+        folder=Path(os.path.commonpath(tracks)),
         wall_s=time.monotonic() - started,
     )

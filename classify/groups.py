@@ -15,10 +15,61 @@ from cache.rows import places
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["album_of", "groups_of"]
+__all__ = ["Groups", "album_of", "groups_of"]
 
 # What taggers write where they don't know the artist; such songs have nothing in common.
 _NOBODY = frozenset({"various artists", "various", "unknown artist", "unknown", "<unknown>", "va"})
+
+
+class Groups:
+    """The groups of a library; what is the same for every recording is found out once.
+
+    Parameters
+    ----------
+    files : CatalogFiles
+        The whole library, as songs may hang together by way of others.
+
+    Raises
+    ------
+    CacheError
+        If the catalog can't be read.
+    """
+
+    def __init__(self, files: CatalogFiles) -> None:
+        self._digests = files.digests
+        self._names: list[list[str]] = []
+        self._top: dict[str, str] = {}
+        if not len(files):
+            return
+        first, self._which = _distinct_tags(files)
+        self._names = [
+            _tag_names(artist, album, os.fsdecode(path)) if digest else []
+            for digest, artist, album, path in zip(
+                files.digests.take(first).to_pylist(),
+                files.column("artist", first).to_pylist(),
+                files.column("album", first).to_pylist(),
+                files.paths.take(first).to_pylist(),
+                strict=True,
+            )
+        ]
+        self._top = _joined(self._names)
+
+    def of(self, digests: Sequence[str]) -> dict[str, str]:
+        """Name the groups of some recordings; see `groups_of`."""
+        import pyarrow as pa
+
+        if not self._names:
+            return {}
+        asked = places(self._digests, pa.array(dict.fromkeys(digests), pa.string()))
+        wanted = np.flatnonzero(asked >= 0)
+        # The latest file of a recording counts, as the last one assigned.
+        return {
+            digest: self._top[self._names[at][0]]
+            for digest, at in zip(
+                self._digests.take(wanted).to_pylist(), self._which[wanted].tolist(), strict=True
+            )
+            if self._names[at]
+        }
 
 
 def groups_of(digests: Sequence[str], files: CatalogFiles) -> dict[str, str]:
@@ -41,30 +92,7 @@ def groups_of(digests: Sequence[str], files: CatalogFiles) -> dict[str, str]:
     CacheError
         If the catalog can't be read.
     """
-    import pyarrow as pa
-
-    if not len(files):
-        return {}
-    first, which = _distinct_tags(files)
-    names = [
-        _tag_names(artist, album, os.fsdecode(path)) if digest else []
-        for digest, artist, album, path in zip(
-            files.digests.take(first).to_pylist(),
-            files.column("artist", first).to_pylist(),
-            files.column("album", first).to_pylist(),
-            files.paths.take(first).to_pylist(),
-            strict=True,
-        )
-    ]
-    top = _joined(names)
-    asked = places(files.digests, pa.array(dict.fromkeys(digests), pa.string()))
-    wanted = np.flatnonzero(asked >= 0)
-    # The latest file of a recording counts, as the last one assigned.
-    return {
-        digest: top[names[at][0]]
-        for digest, at in zip(files.digests.take(wanted).to_pylist(), which[wanted].tolist(), strict=True)
-        if names[at]
-    }
+    return Groups(files).of(digests)
 
 
 def album_of(recording: Recording) -> str | None:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import Catalog, default_root
+from cache import default_root
 from classify.errors import LabelError
-from classify.examples import MIN_LIKES, sample_unlabelled
-from classify.labels import LABELS, Label, labels_locked, labels_path, read_labels, relabelled, write_labels
+from classify.labels import LABELS, Label, labels_path, relabelled
 from classify.ranking import decide, rank
+from classify.relearning import labels_now, relabel, stored_labels
 from classify.song_files import SongFiles
 from classify.songs import Paths, SongLibrary, Tell
 from classify.taste import Taste
-from classify.taste_file import staged_taste
 from classify.tastes import DEFAULT_TASTE, taste_path
-from classify.training import learn, resolved_labels, songs_of
+from classify.training import songs_of
 from embed import Failure, find_audio, prepare_encoders
 
 __all__ = ["Labelled", "Moved", "label", "labels_now"]
@@ -118,89 +115,36 @@ def label(
     name = encoder or (former.encoder if former else "musicnn")
     library = SongLibrary.of_encoders(prepare_encoders(name, root=base), base)
     file = labels_path(path)
-    wanted = [*(paths if value else ()), *(one.path for one in _labels_of(path) if not one.digest)]
+    wanted = [*(paths if value else ()), *(one.path for one in stored_labels(path) if not one.digest)]
     failed = library.embed_missing(wanted, workers, progress)
-    with labels_locked(file, base):
-        before = resolved_labels(library, labels_now(str(path), root=base))
-        songs = songs_of(library, paths) | ({} if value else _gone(before, paths))
-        labels = relabelled(before, songs, value)
-        fit_started = time.monotonic()
-        learnt, note = _learn_again(library, labels, before, former)
-        with staged_taste(learnt, path) if learnt is not None else nullcontext():
-            write_labels(file, labels)  # as in `train`
-        entered, left = _changes(library, former, learnt, base)
+    songs: dict[str, str] = {}
+
+    def change(before: tuple[Label, ...]) -> tuple[Label, ...]:
+        songs.update(songs_of(library, paths) | ({} if value else _gone(before, paths)))
+        return relabelled(before, songs, value)
+
+    done = relabel(library, change, path=path, former=former)
+    compared = time.monotonic()
+    entered, left = _changes(library, former, done.taste, base)
     return Labelled(
         path=file,
         n_labelled=len(songs),
-        n_like=sum(one.label == "like" for one in labels),
-        n_dislike=sum(one.label == "dislike" for one in labels),
+        n_like=sum(one.label == "like" for one in done.labels),
+        n_dislike=sum(one.label == "dislike" for one in done.labels),
         failed=failed,
-        taste=learnt,
-        note=note,
+        taste=done.taste,
+        note=done.note,
         entered=entered,
         left=left,
-        fit_s=time.monotonic() - fit_started,
+        fit_s=done.fit_s + time.monotonic() - compared,
         wall_s=time.monotonic() - started,
     )
-
-
-def labels_now(taste: str = DEFAULT_TASTE, *, root: str | Path | None = None) -> tuple[Label, ...]:
-    """Read the labels of a taste, each with a path that its song has now.
-
-    Parameters
-    ----------
-    taste : str
-        A name, or a file. Without a file of labels, those that it was trained with count.
-    root : path or URI, optional
-        The cache.
-
-    Raises
-    ------
-    LabelError, TasteError, CacheError
-        If a file or the cache can't be read.
-    """
-    labels = _labels_of(taste_path(taste, root=root))
-    catalog = Catalog(default_root() if root is None else root)
-    paths: dict[str, str] = {}
-    for row in catalog.files_of([one.digest for one in labels if one.digest]):
-        if row.digest and (row.digest not in paths or os.path.exists(row.path)):
-            paths[row.digest] = row.path
-    return tuple(replace(one, path=paths.get(one.digest, one.path)) for one in labels)
-
-
-def _labels_of(path: Path) -> tuple[Label, ...]:
-    """Read the labels of the taste in a file: those that people gave, or else those it was trained with."""
-    stored = read_labels(labels_path(path))
-    if stored is not None or not path.exists():
-        return stored or ()
-    known = Taste.load(path)
-    sides = zip(LABELS, (known.likes, known.dislikes), strict=True)
-    return tuple(Label(label=value, path="", digest=digest) for value, side in sides for digest in side)
 
 
 def _gone(labels: Iterable[Label], paths: Paths) -> dict[str, str]:
     """Find labelled songs by the path that they had when they were labelled: the files may have gone."""
     named = {*find_audio(paths).files, *(str(Path(path).expanduser().absolute()) for path in paths)}
     return {one.digest: one.path for one in labels if one.digest and one.path in named}
-
-
-def _learn_again(
-    library: SongLibrary, labels: Sequence[Label], before: Iterable[Label], former: Taste | None
-) -> tuple[Taste | None, str]:
-    """Learn from the labels and the unlabelled songs that the taste knew, so that only the labels differ."""
-    labelled = {one.digest for one in labels}
-    if former is None:
-        pool = library.files().digests
-    else:  # of which those may be free again that were labelled before
-        once_known = {*former.unlabelled, *(one.digest for one in before if former.unlabelled)}
-        pool = sorted(library.vectors.held([digest for digest in once_known if digest]))
-    rest = sample_unlabelled(pool, exclude=labelled)
-    n_like = sum(one.label == "like" and bool(one.digest) for one in labels)
-    if n_like < MIN_LIKES:
-        return None, f"{n_like} of the {MIN_LIKES} liked songs that a taste needs at least; about 7 work well"
-    if not rest and all(one.label == "like" for one in labels):
-        return None, "no other song is in the cache to tell the likes from: 'sevensongs embed PATH' adds some"
-    return learn(library, labels, rest, head=former.head if former else "auto"), ""
 
 
 def _changes(

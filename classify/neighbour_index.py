@@ -112,7 +112,7 @@ class NeighbourIndex:
 
     @classmethod
     def fit(cls, space: SongSpace, sample: Vectors, *, n_songs: int) -> NeighbourIndex:
-        """Find the axes along which a sample of song vectors (n, dim) differs most; nothing is pictured yet."""
+        """Find the axes along which a sample of song vectors (n, dim) differs most; picture nothing yet."""
         few = sample[np.arange(min(len(sample), _FITTED)) * len(sample) // min(len(sample), _FITTED)]
         standardised = space.standardise(few)
         rows = _unit(standardised)

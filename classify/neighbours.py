@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from classify.songs import SongLibrary, Tell
 from classify.space import SongSpace
 from embed import Failure, prepare_encoders
 
-__all__ = ["SimilarSong", "Similars", "similar"]
+__all__ = ["SimilarSong", "Similars", "similar", "similar_to"]
 
 # So many of the nearest are kept for each song that is asked for: copies and full albums are passed over.
 _SPARE = 20
@@ -108,17 +108,40 @@ def similar(
     if len(asked) != 1:
         why = f": {failed[0].error}" if failed else ""
         raise LabelError(f"{os.fspath(path)} holds {len(asked)} songs that can be used; one is needed{why}")
+    found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=os.path.abspath(path))
+    return replace(found, failed=failed)
+
+
+def similar_to(
+    digest: str, *, library: SongLibrary, top: int, per_album: int | None = 2, path: str = ""
+) -> Similars:
+    """Find the songs of an open library that are nearest to one of them; see `similar`.
+
+    Parameters
+    ----------
+    digest : str
+        Of a song that the library holds.
+    library : SongLibrary
+    top, per_album
+        See `similar`.
+    path : str
+        The song's file, which is no copy of itself; without it all of its files are copies.
+
+    Raises
+    ------
+    ClassifyError
+        If no other song is embedded.
+    CacheError
+    """
     files = library.files()
-    vector = library.vectors.matrix(asked)[1][0]
-    around = _Surroundings.of(library, files, asked[0], vector)
+    vector = library.vectors.matrix([digest])[1][0]
+    around = _Surroundings.of(library, files, digest, vector)
     query = around.space.standardise(vector[np.newaxis])[0]
     near = _nearest(files, around.space, query, around.at, k=max(_MIN_KEPT, _SPARE * top))
-    folder = _Folder(
-        limit=around.limit, query=query, top=top, per_album=per_album, asked=os.path.abspath(path)
-    )
+    folder = _Folder(limit=around.limit, query=query, top=top, per_album=per_album, asked=path)
     for i, rows in _files_of(files, near.at):
         folder.take(near.standardised[i], float(near.similarities[i]), rows)
-    return Similars(songs=folder.songs(), copies=tuple(folder.of_query), failed=failed)
+    return Similars(songs=folder.songs(), copies=tuple(folder.of_query), failed=())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

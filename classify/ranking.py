@@ -25,7 +25,9 @@ _KEEP_NEW_SHARE = 0.01  # of new ones, before all is written again
 _LOOK_AT = 1024
 
 
-def decide(taste: Taste, vectors: LibraryVectors, at: NDArray[np.int64], root: str | Path) -> FloatArray:
+def decide(
+    taste: Taste, vectors: LibraryVectors, at: NDArray[np.int64], root: str | Path, *, keep: bool = True
+) -> FloatArray:
     """Let a taste decide on recordings; in a large library, only on those that are new to it.
 
     Parameters
@@ -37,6 +39,8 @@ def decide(taste: Taste, vectors: LibraryVectors, at: NDArray[np.int64], root: s
         Places of the recordings there, rising, each once.
     root : path or URI
         The cache.
+    keep : bool
+        Whether to look up and keep decisions there; not worth it for a taste that will soon be another one.
 
     Returns
     -------
@@ -50,7 +54,7 @@ def decide(taste: Taste, vectors: LibraryVectors, at: NDArray[np.int64], root: s
     CacheError
         If they can't be read, or one is damaged.
     """
-    if len(at) < _KEEP_FROM:
+    if len(at) < _KEEP_FROM or not keep:
         return _computed(taste, vectors, at)
     kept = ScoreCache(taste, root)
     digests, crcs = vectors.digests.take(at), vectors.crcs[at]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["LibraryVectors"]
 
 _Result = TypeVar("_Result")
+_KEPT_ROWS = 512  # at once, where all are in memory
 
 
 class LibraryVectors:
@@ -48,6 +49,7 @@ class LibraryVectors:
         self.crcs: NDArray[np.uint32] = np.stack(
             [reader.crcs[where] for reader, where in zip(self._readers, self._at, strict=True)], axis=1
         )
+        self._kept: Vectors | None = None
 
     def __len__(self) -> int:
         return len(self.digests)
@@ -72,6 +74,42 @@ class LibraryVectors:
         wanted = digests if isinstance(digests, pa.Array) else pa.array(digests, pa.string())
         return places(wanted, self.digests)
 
+    def keep(self, former: LibraryVectors | None = None) -> None:
+        """Read all song vectors, checked, into memory; whatever is asked for from now on comes from there.
+
+        Parameters
+        ----------
+        former : LibraryVectors, optional
+            Of the same encoders; what it keeps of the same checksum is not read again.
+
+        Raises
+        ------
+        DamagedEntry
+            If a vector does not match its checksum.
+        CacheError
+            If a store can't be read.
+        """
+        everything = np.arange(len(self))
+        if former is None or former._kept is None:
+            kept = self.matrix(everything)
+        else:
+            at = former.places(self.digests)
+            same = at >= 0
+            same[same] = (former.crcs[at[same]] == self.crcs[same]).all(axis=1)
+            # What is new comes last, unless the store was compacted; to copy in order is much faster.
+            moved = np.flatnonzero(~same | (at != everything))
+            n_first = int(moved[0]) if len(moved) else len(self)
+            if n_first == len(self) == len(former):
+                self._kept = former._kept
+                return
+            kept = np.empty((len(self), self.dim), np.float32)
+            kept[:n_first] = former._kept[:n_first]
+            rest = same & (everything >= n_first)
+            kept[rest] = former._kept[at[rest]]
+            kept[~same] = self.matrix(np.flatnonzero(~same))
+        kept.flags.writeable = False
+        self._kept = kept
+
     def matrix(self, at: NDArray[np.int64]) -> Vectors:
         """Read the song vectors of the recordings at some places, shape (n, dim), float32.
 
@@ -82,6 +120,8 @@ class LibraryVectors:
         CacheError
             If a store can't be read.
         """
+        if self._kept is not None:
+            return self._kept[at]
         blocks = [reader.matrix(where[at]) for reader, where in zip(self._readers, self._at, strict=True)]
         return blocks[0] if len(blocks) == 1 else np.hstack(blocks)
 
@@ -114,6 +154,11 @@ class LibraryVectors:
         """
         wanted = np.arange(len(self)) if at is None else at
         first, *others = self._readers
+        kept = self._kept
+
+        def work_on_kept(part: NDArray[np.int64]) -> list[_Result]:
+            some = wanted[part]
+            return [work(some, kept[some])]  # type: ignore[index]
 
         def work_on(part: NDArray[np.int64]) -> list[_Result]:
             some = wanted[part]
@@ -125,5 +170,10 @@ class LibraryVectors:
                 results.append(work(some[now], whole))
             return results
 
-        for results in map_in_order(work_on, first.parts(np.arange(len(wanted)))):
+        if kept is None:
+            tasks = map_in_order(work_on, first.parts(np.arange(len(wanted))))
+        else:
+            starts = range(0, len(wanted), _KEPT_ROWS)
+            tasks = map_in_order(work_on_kept, [np.arange(len(wanted))[s : s + _KEPT_ROWS] for s in starts])
+        for results in tasks:
             yield from results

@@ -74,12 +74,20 @@ class SongFiles:
 
     def leave_out_demo(self) -> None:
         """Leave out the demo's tracks, unless there is nothing else."""
+        is_demo = self._is_demo()
+        if is_demo.any() and not is_demo.all():
+            self._keep(~is_demo)
+
+    def _is_demo(self) -> NDArray[np.bool_]:
         import pyarrow.compute as pc
 
         found = pc.match_substring(self.paths, os.fsencode(_DEMO_PART))
-        is_demo = found.to_numpy(zero_copy_only=False).astype(bool)
-        if is_demo.any() and not is_demo.all():
-            self._keep(~is_demo)
+        is_demo: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False).astype(np.bool_)
+        return is_demo
+
+    def keep_demo(self) -> None:
+        """Leave out all but the demo's tracks."""
+        self._keep(self._is_demo())
 
     def leave_out(self, digests: Iterable[str]) -> None:
         """Leave out all files of some recordings."""

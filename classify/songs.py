@@ -113,9 +113,13 @@ class SongLibrary:
         known = {row.digest: row.path for row in self._catalog.files_of(wanted)}
         return [known.get(digest, digest) for digest in wanted]
 
+    def files_of(self, digests: Sequence[str]) -> list[Recording]:
+        """Return all files of some recordings, in the order in which they came."""
+        return self._catalog.files_of(digests)
+
     def file_of(self, digest: str) -> Recording | None:
         """Return a file of a recording, one that is there if there is any; None where no file is known."""
-        files = self._catalog.files_of([digest])
+        files = self.files_of([digest])
         return next((row for row in files if os.path.exists(row.path)), files[0] if files else None)
 
     def digests(self, paths: Paths) -> list[str]:
@@ -196,7 +200,7 @@ class SongLibrary:
             if not whole:  # a few songs that were picked are not a library that would be embedded anew
                 digests = {digest for digest in current.values() if digest}
                 self._refuse_foreign(digests - held.keys(), n_held=len(digests & held.keys()))
-            self._require_encoder_of(taste)
+            self.prepared_for(taste)
         from embed import embed_library  # a song that is cached needs no decoder
 
         report = embed_library(
@@ -209,7 +213,17 @@ class SongLibrary:
         )
         return (*found.failures, *report.failed)
 
-    def _require_encoder_of(self, taste: Taste) -> None:
+    def prepared_for(self, taste: Taste) -> PreparedEncoders:
+        """Have the encoders of a taste ready, to embed what it shall score.
+
+        Raises
+        ------
+        TasteError
+            If it names a model of its own that is not in use here, its encoder has changed since, or makes
+            song vectors of another width.
+        EncoderUnavailable
+            If an encoder's weights can't be had.
+        """
         self._refuse_strange_models()
         prepared = prepare_encoders(taste.encoder, root=self.root)
         taste.require(encoder=prepared.name, fingerprint=prepared.fingerprint)
@@ -220,6 +234,7 @@ class SongLibrary:
                 f"{prepared.name} makes {' + '.join(map(str, widths))}: this is no taste of ours, train one "
                 "again"
             )
+        return prepared
 
     def _refuse_foreign(self, missing: set[str], *, n_held: int) -> None:
         """Refuse where more songs have a vector of another encoder only than have one of this one.

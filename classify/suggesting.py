@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from classify.songs import SongLibrary
 from classify.taste import Taste
 from classify.tastes import DEFAULT_TASTE, taste_path
 
-__all__ = ["REASONS", "SuggestedSong", "Suggestions", "suggest"]
+__all__ = ["REASONS", "SuggestedSong", "Suggestions", "suggest", "suggest_from"]
 
 # So many of the best, and as many evenly spread over all the others, are looked at: a song that is worth a
 # label is either likely to be liked, or one of many of its kind.
@@ -111,19 +112,46 @@ def suggest(
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
     library = SongLibrary.of_taste(loaded, base)
+    now = () if isinstance(taste, Taste) else labels_now(taste, root=base)
+    return suggest_from(library, loaded, labelled={one.digest: one.label for one in now}, top=top)
+
+
+def suggest_from(
+    library: SongLibrary,
+    taste: Taste,
+    *,
+    labelled: Mapping[str, str],
+    top: int,
+    decide_on: Callable[[NDArray[np.int64]], FloatArray] | None = None,
+) -> Suggestions:
+    """Choose songs of an open library; see `suggest`.
+
+    Parameters
+    ----------
+    library : SongLibrary
+        What the taste can score.
+    taste : Taste
+    labelled : mapping
+        Digest to like or dislike, beside those that the taste was trained with.
+    top : int
+    decide_on : callable, optional
+        What is known already: given places of recordings, the taste's decisions on them.
+    """
     files = library.files()
     if not len(files):
         library.require_songs()
-    labelled = _labelled(library, loaded, taste, base)
-    files.leave_out([*loaded.likes, *loaded.dislikes, *labelled.digests])
-    pool = _Pool.of(files, loaded, labelled, base)
+    known = _labelled(library, taste, labelled)
+    files.leave_out([*taste.likes, *taste.dislikes, *known.digests])
+    once, place = np.unique(files.at, return_inverse=True)
+    decisions = decide_on(once) if decide_on else decide(taste, files.vectors, once, library.root)
+    pool = _Pool.of(files, taste, known, decisions[place])
     songs = pool.suggested(top) if len(pool.which) else ()
     if not songs:
         raise ClassifyError(
-            f"every one of the {len(labelled.digests)} songs in the cache is labelled already, or a copy of "
+            f"every one of the {len(known.digests)} songs in the cache is labelled already, or a copy of "
             "one that is, or has gone: 'sevensongs embed PATH' adds more"
         )
-    return Suggestions(taste=loaded, songs=songs, n_unlabelled=len(np.unique(files.at)))
+    return Suggestions(taste=taste, songs=songs, n_unlabelled=len(np.unique(files.at)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -136,21 +164,21 @@ class _Labelled:
     n_like: int
 
 
-def _labelled(library: SongLibrary, loaded: Taste, taste: str | Taste, root: str | Path) -> _Labelled:
+def _labelled(library: SongLibrary, loaded: Taste, now: Mapping[str, str]) -> _Labelled:
     """Take the labels as they are now, with those that the taste was trained with."""
     sides = {"like": dict.fromkeys(loaded.likes), "dislike": dict.fromkeys(loaded.dislikes)}
-    for one in () if isinstance(taste, Taste) else labels_now(taste, root=root):
-        if one.digest and one.digest not in sides["like"]:
-            sides[one.label].setdefault(one.digest)
+    for digest, label in now.items():
+        if digest and digest not in sides["like"]:
+            sides[label].setdefault(digest)
     likes, vectors = library.vectors.matrix(list(sides["like"]))
     dislikes, more = library.vectors.matrix([one for one in sides["dislike"] if one not in sides["like"]])
     if not likes:
         raise TasteError(
-            f"none of the taste's {loaded.n_like} likes is in the cache at {root}; embed them again, or name "
-            "the right cache with --cache"
+            f"none of the taste's {loaded.n_like} likes is in the cache at {library.root}; embed them again, "
+            "or name the right cache with --cache"
         )
     digests = (*likes, *dislikes)
-    known = {row.digest: row for row in Catalog(root).files_of(digests)}
+    known = {row.digest: row for row in Catalog(library.root).files_of(digests)}
     return _Labelled(
         digests=digests,
         vectors=np.concatenate([vectors, more]),
@@ -180,10 +208,8 @@ class _Pool:
     limit: float
 
     @classmethod
-    def of(cls, files: SongFiles, taste: Taste, labelled: _Labelled, root: str | Path) -> _Pool:
+    def of(cls, files: SongFiles, taste: Taste, labelled: _Labelled, decisions: FloatArray) -> _Pool:
         """Look at the best songs and at some of all the others; one file of each recording that is there."""
-        once, place = np.unique(files.at, return_inverse=True)
-        decisions = decide(taste, files.vectors, once, root)[place]
         order = rank(decisions, files.paths)
         _, first = np.unique(files.at[order], return_index=True)
         order = order[np.sort(first)]  # of copies the one that is listed first

@@ -152,7 +152,8 @@ def learn(library: SongLibrary, labels: Iterable[Label], rest: Sequence[str], *,
 def resolved_labels(library: SongLibrary, labels: Iterable[Label]) -> tuple[Label, ...]:
     """Give labels that a person has written by path their digests, where the song is in the cache."""
     rows = tuple(labels)
-    found = {row.path: row.digest for row in library.rows([one.path for one in rows if not one.digest])}
+    unknown = [one.path for one in rows if not one.digest]
+    found = {row.path: row.digest for row in library.rows(unknown)} if unknown else {}
     resolved = [replace(one, digest=one.digest or found.get(one.path) or "") for one in rows]
     return tuple({one.digest or one.path: one for one in resolved}.values())
 

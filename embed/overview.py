@@ -16,7 +16,7 @@ from embed.packets import Span
 from embed.recording import probe
 from embed.spectrogram import LogMelParams, log_mel, mel_filters
 
-__all__ = ["SoundPicture", "mel_band", "sound_picture"]
+__all__ = ["SoundPicture", "draw_sound", "drawing_s", "mel_band", "sound_picture"]
 
 N_MELS = 128
 _N_FFT_S = 0.046
@@ -79,8 +79,7 @@ def sound_picture(path: str) -> SoundPicture:
     pool = WorkerPool(1, stall_s=limits.max_stall_s)
     drawn: SoundPicture | None = None
     try:
-        cpu_s = limits.probing_s(n_bytes) + limits.embedding_s(n_bytes / _LEAST_BYTES_A_SECOND, 0)
-        pool.submit(path, _draw, path, limits, cpu_s=cpu_s)
+        pool.submit(path, draw_sound, path, limits, cpu_s=drawing_s(n_bytes, limits))
         while drawn is None:
             for outcome in pool.outcomes(1.0):
                 if outcome.error is not None:
@@ -91,7 +90,13 @@ def sound_picture(path: str) -> SoundPicture:
     return drawn
 
 
-def _draw(path: str, limits: Limits) -> SoundPicture:
+def drawing_s(n_bytes: int, limits: Limits) -> float:
+    """Return how much processor time the picture of a file of so many bytes may take."""
+    return limits.probing_s(n_bytes) + limits.embedding_s(n_bytes / _LEAST_BYTES_A_SECOND, 0)
+
+
+def draw_sound(path: str, limits: Limits) -> SoundPicture:
+    """Draw up a file's spectrogram in this process, which a decoder may take down; see `sound_picture`."""
     with bounded_memory():
         info = probe(path, limits)
     n_fft = 1 << round(math.log2(_N_FFT_S * info.rate_hz))

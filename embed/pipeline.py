@@ -36,12 +36,16 @@ _WORTH_A_GPU = 100  # songs; TensorFlow's start takes as long as two processor c
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a run has come: in songs, of which one is done when every encoder has heard it."""
+    """How far a run has come: in songs, of which one is done when every encoder has heard it.
+
+    `n_failed` counts the songs done that gave no embedding.
+    """
 
     n_done: int
     n_total: int
     audio_s: float
     wall_s: float
+    n_failed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +97,7 @@ def embed_library(
     retry_failed: bool = False,
     limits: Limits | None = None,
     batch_songs: int = 64,
+    niceness: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> EmbedReport:
     """Put every song into the cache; skip what is there.
@@ -120,8 +125,11 @@ def embed_library(
         The most that one file may ask; default: 24 hours, 64 GB, a minute of processor time more than usual.
     batch_songs : int
         How many songs are committed together; a kill loses at most these, or 20 s of work.
+    niceness : int
+        By how much worker processes give way to others, from 0 to 19.
     progress : callable, optional
-        Called in this process whenever a song is done.
+        Called in this process whenever a song is done, and every second; what it raises ends the run, with
+        what is done committed.
 
     Returns
     -------
@@ -158,6 +166,7 @@ def embed_library(
             prepared=part,
             limits=limits or Limits(),
             batched=device == "gpu",
+            niceness=niceness,
         )
         for part in prepared.parts
     ]
@@ -254,6 +263,9 @@ def _in_songs(
             audio_s = sum(run.ledger.audio_s for run in runs) * n_songs / n_steps
             wall_s = time.monotonic() - started
             n_whole = n_done * n_songs // n_steps
-            progress(Progress(n_done=n_whole, n_total=n_songs, audio_s=audio_s, wall_s=wall_s))
+            n_failed = sum(len(run.ledger.failed) for run in runs)
+            progress(
+                Progress(n_done=n_whole, n_total=n_songs, audio_s=audio_s, wall_s=wall_s, n_failed=n_failed)
+            )
 
     return tell

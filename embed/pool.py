@@ -76,9 +76,11 @@ class WorkerPool:
         *,
         setup: tuple[Callable[..., None], Any] | None = None,
         stall_s: float = math.inf,
+        niceness: int = 0,
     ) -> None:
         self._stall_s = stall_s  # after which a task that takes no processor time ends with UnreadableFile
         self._setup = setup  # what each worker calls first, with its argument
+        self._niceness = niceness  # by how much workers give way to other processes
         self._n_workers = n_workers or cpu_count()  # those that we may use: affinity, cgroup
         self._executor: ProcessPoolExecutor | None = None
         self._running: dict[Future[Any], _Task] = {}
@@ -153,7 +155,7 @@ class WorkerPool:
             self._executor = ProcessPoolExecutor(
                 max_workers=self._n_workers,
                 initializer=_depend_on,
-                initargs=(os.getpid(), self._stall_s, self._setup),
+                initargs=(os.getpid(), self._stall_s, self._niceness, self._setup),
                 env=_ENVIRONMENT,
             )
         try:
@@ -255,9 +257,13 @@ def _timed(cpu_s: float | None, function: Callable[..., Any], *arguments: Any) -
     return value, time.process_time() - started
 
 
-def _depend_on(parent: int, stall_s: float, setup: tuple[Callable[..., None], Any] | None) -> None:
+def _depend_on(
+    parent: int, stall_s: float, niceness: int, setup: tuple[Callable[..., None], Any] | None
+) -> None:
     """Leave Ctrl-C to the parent and die with it, or when a task stalls; make ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if niceness and hasattr(os, "nice"):  # not on Windows
+        os.nice(niceness)
     threading.Thread(target=_watch, args=(parent, stall_s), daemon=True).start()
     if setup is not None:
         function, argument = setup

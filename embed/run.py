@@ -45,6 +45,8 @@ class Run:
         What a file may ask.
     batched : bool
         Whether this process runs the network, in TensorFlow (`embed.batches`), and workers all before it.
+    niceness : int
+        By how much workers give way to other processes.
     cpu_s, worker_s : float
         Seconds of processor time that tasks took, and of time that workers had.
     """
@@ -53,6 +55,7 @@ class Run:
     prepared: PreparedEncoder
     limits: Limits = field(default_factory=Limits)
     batched: bool = False
+    niceness: int = 0
     cpu_s: float = 0.0
     worker_s: float = 0.0
     _waiting: dict[str, list[tuple[File, AudioInfo]]] = field(default_factory=dict)
@@ -71,7 +74,7 @@ class Run:
         from embed.pool import WorkerPool  # imports joblib, which a run with nothing to do does not need
 
         known = (remember, beginnings(self.ledger.held()))
-        pool = WorkerPool(n_workers, setup=known, stall_s=self.limits.max_stall_s)
+        pool = WorkerPool(n_workers, setup=known, stall_s=self.limits.max_stall_s, niceness=self.niceness)
         if self.batched:
             from embed.batches import Batches
 

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -65,6 +66,43 @@ def root(tmp_path: Path, compiled: Path) -> Path:
     folder = tmp_path / "cache"
     shutil.copytree(compiled / "encoders", folder / "encoders")
     return folder
+
+
+@pytest.fixture(scope="session")
+def heard(tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list[str]) -> Path:
+    """A folder with `music`, copies of the demo's tracks, and `cache`, which has heard them all.
+
+    Not to be written to: copy `cache`; its catalog names the songs where they are.
+    """
+    folder = tmp_path_factory.mktemp("heard")
+    shutil.copytree(compiled / "encoders", folder / "cache" / "encoders")
+    (folder / "music").mkdir()
+    for track in tracks:
+        shutil.copy(track, folder / "music")
+    report = embed.embed_library([folder / "music"], root=folder / "cache")
+    assert report.embedded == len(tracks)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's chromium, one for all tests of a file; it can reach no other machine.
+
+    Not for the whole session: Playwright's loop would stand in the way of `asyncio.run` in other tests.
+    """
+    program = shutil.which("chromium")
+    if program is None:
+        pytest.skip("chromium is not installed (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        offline = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-quic"]
+        # There is no sound card; played sound must take its time all the same.
+        chromium = playwright.chromium.launch(
+            executable_path=program, args=[*offline, "--autoplay-policy=no-user-gesture-required"]
+        )
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

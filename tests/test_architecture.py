@@ -24,6 +24,9 @@ HEAVY = {
     "matplotlib",
     "ray",
     "fastapi",
+    "starlette",
+    "uvicorn",
+    "prometheus_client",
 }
 _MAX_BODY_LINES = 40
 
@@ -79,6 +82,23 @@ def test_no_function_is_long(path: Path) -> None:
             body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
             lines = (node.end_lineno or 0) - body[0].lineno + 1
             assert lines <= _MAX_BODY_LINES, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_only_the_service_knows_the_service(path: Path) -> None:
+    name = _name(path)
+    if name == "classify.service" or name.startswith("classify.web"):
+        return
+    at_import = [node for node in ast.parse(path.read_text("utf-8")).body if not isinstance(node, ast.If)]
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    imported = set().union(*(_imported(node) for node in at_import if not isinstance(node, functions)))
+    assert not {one for one in imported if one == "classify.service" or one.startswith("classify.web")}
+
+
+def test_the_service_starts_without_what_only_other_commands_need() -> None:
+    assert not _modules_after("import classify.service") & (
+        HEAVY - {"fastapi", "starlette", "uvicorn", "prometheus_client"}
+    )
 
 
 def _modules_after(code: str) -> set[str]:

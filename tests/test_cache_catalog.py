@@ -155,6 +155,12 @@ def test_impossible_recordings_are_refused(change: dict[str, object], says: str)
         replace(recording("a.mp3"), **change)  # type: ignore[arg-type]
 
 
+def test_a_catalog_that_nothing_was_put_into_has_empty_columns(tmp_path: Path) -> None:
+    files = Catalog(tmp_path).files()
+    assert len(files.column("title")) == len(files.column("duration_s")) == 0
+    assert files.recordings() == []
+
+
 def test_a_newer_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     catalog.put([recording("a")])

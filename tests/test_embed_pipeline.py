@@ -99,8 +99,9 @@ def test_a_second_run_opens_no_unchanged_file(music: Path, root: Path) -> None:
     assert told[-1].n_total == 4  # nothing to do, nothing told
     # A file that changed is opened.
     (music / "1.opus").touch()
-    changed = embed.embed_library([music], root=root)
+    changed = embed.embed_library([music], root=root, progress=told.append)
     assert counts(changed) == (0, 3, 1)
+    assert (told[-1].n_done, told[-1].n_total, told[-1].n_failed) == (1, 1, 1)
     assert changed.failed[0].path == str(music / "1.opus")
 
 

@@ -1,0 +1,138 @@
+"""The command `serve`: the page, and the same over HTTP for other programs."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from classify.cli_options import WorkersOption
+from classify.console import reports_errors, say
+
+if TYPE_CHECKING:
+    from classify.web.settings import ServiceSettings
+
+__all__ = ["run_service", "serve"]
+
+_TOKEN_VARIABLE = "SEVENSONGS_TOKEN"  # noqa: S105  its name
+_TOKEN_BYTES, _LEAST_TOKEN_CHARS = 32, 16
+
+
+def _known_name(name: str) -> str:
+    from classify.errors import TasteError
+    from classify.tastes import taste_path
+
+    try:
+        is_name = taste_path(name).stem == name
+    except TasteError:
+        is_name = False
+    if not is_name:
+        raise typer.BadParameter(f"{name!r} is no name of a taste; over HTTP tastes go by name, not by file")
+    return name
+
+
+@reports_errors
+def serve(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FOLDER...]",
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
+            help="Music that may be scanned from the page; nothing else can be named over HTTP.",
+        ),
+    ] = None,
+    taste: Annotated[
+        str, typer.Option("--taste", callback=_known_name, help="The name of the taste to begin with.")
+    ] = "default",
+    host: Annotated[
+        str, typer.Option("--host", help="Where to listen; beyond this machine a token is needed.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8765,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="Another name under which it may be called."),
+    ] = None,
+    opens: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    workers: WorkersOption = None,
+    max_upload: Annotated[
+        float, typer.Option("--max-upload", metavar="MB", min=0.001, help="A larger upload is refused.")
+    ] = 256.0,
+    max_duration: Annotated[
+        float, typer.Option("--max-duration", metavar="HOURS", help="A longer upload is refused.")
+    ] = 2.0,
+    max_seconds: Annotated[
+        float,
+        typer.Option(
+            "--max-seconds",
+            help="Processor time that an upload may take beyond what its size and length explain.",
+        ),
+    ] = 60.0,
+    max_uploads: Annotated[
+        int, typer.Option("--max-uploads", min=1, help="Uploads that are held at once; more are refused.")
+    ] = 8,
+) -> None:
+    """Show the page, and answer other programs over HTTP, until Ctrl-C.
+
+    Example: sevensongs serve ~/Music --open
+    """
+    from cache import default_root
+    from classify.web.settings import ServiceSettings
+    from embed import Limits
+
+    settings = ServiceSettings(
+        root=default_root(),
+        taste=taste,
+        folders=tuple(folders or ()),
+        host=host.strip("[]"),
+        port=port,
+        token=_token(host),
+        allowed_hosts=tuple(allow_host or ()),
+        limits=Limits(max_duration_s=3600 * max_duration, max_bytes=1e6 * max_upload, max_cpu_s=max_seconds),
+        n_uploads=max_uploads,
+        workers=workers,
+    )
+    run_service(settings, opens=opens)
+
+
+def run_service(settings: ServiceSettings, *, opens: bool) -> None:
+    """Serve, and say where."""
+    from classify.memory import keep_freed_memory
+
+    keep_freed_memory()
+    from classify.service import serve as serve_app
+
+    def tell(address: str) -> None:
+        say(f"open {address} (Ctrl-C ends it)")
+        if opens:
+            _open(address)
+
+    serve_app(settings, tell=tell)
+
+
+def _open(address: str) -> None:
+    import threading
+    import webbrowser
+
+    # In a thread, as a browser in the terminal would keep the service from its work.
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+
+def _token(host: str) -> str | None:
+    """Return what requests have to show: what the environment says; else, beyond loopback, a new one."""
+    from classify.web.settings import is_loopback
+
+    given = os.environ.get(_TOKEN_VARIABLE, "")
+    if not given:
+        return None if is_loopback(host) else secrets.token_urlsafe(_TOKEN_BYTES)
+    if len(given) < _LEAST_TOKEN_CHARS or not given.isascii() or not given.isprintable() or " " in given:
+        raise typer.BadParameter(
+            f"{_TOKEN_VARIABLE} has {len(given)} characters; at least {_LEAST_TOKEN_CHARS} are needed, ASCII "
+            "without spaces: 'openssl rand -base64 32' makes some",
+            param_hint=_TOKEN_VARIABLE,
+        )
+    return given

@@ -1,0 +1,101 @@
+"""A library that stays open: what many questions in a row need is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from cache import Recording
+from cache.rows import places
+from classify.features import LabelledSongs
+from classify.groups import Groups
+from classify.reading import LibraryVectors
+from classify.song_files import SongFiles
+from classify.songs import Paths, SongLibrary
+from classify.vectors import SongVectors
+
+__all__ = ["OpenLibrary"]
+
+_KEEP_BYTES = 512 * 2**20
+"""Song vectors of 150,000 songs of the default encoder; more are read from disk each time."""
+
+
+class OpenLibrary(SongLibrary):
+    """The songs of a cache as they were when this was opened; songs that came later do not show.
+
+    May be used from several threads at once.
+
+    Parameters
+    ----------
+    library : SongLibrary
+        Which.
+    former : OpenLibrary, optional
+        Of the same encoders, opened earlier: what has not changed since is not read again.
+    only_demo : bool
+        Show the demo's tracks and nothing else; by default they show where there is nothing else.
+    keep_bytes : int
+        Song vectors are kept in memory where all of them take no more than this.
+
+    Raises
+    ------
+    DamagedEntry
+        If a vector that is kept does not match its checksum.
+    CacheError
+        If the cache can't be read.
+    """
+
+    def __init__(
+        self,
+        library: SongLibrary,
+        *,
+        former: OpenLibrary | None = None,
+        only_demo: bool = False,
+        keep_bytes: int = _KEEP_BYTES,
+    ) -> None:
+        known = None if former is None else former.vectors.open()
+        super().__init__(library.root, _OpenVectors(library.vectors, known, keep_bytes))
+        self._files = self._catalog.files()
+        self._groups: Groups | None = None
+        self._only_demo = only_demo
+
+    def files(self, paths: Paths | None = None) -> SongFiles:
+        """Return the audio files that have a vector, in columns; see `SongLibrary.files`."""
+        if paths is not None:
+            return super().files(paths)
+        found = SongFiles(self._files, self.vectors.open())
+        if self._only_demo:
+            found.keep_demo()
+        else:
+            found.leave_out_demo()
+        return found
+
+    def files_of(self, digests: Sequence[str]) -> list[Recording]:
+        """Return all files of some recordings, in the order in which they came."""
+        wanted = pa.array(dict.fromkeys(digests), pa.string())
+        return self._files.recordings(np.flatnonzero(places(self._files.digests, wanted) >= 0))
+
+    def songs(self, digests: Iterable[str]) -> LabelledSongs:
+        """Read song vectors, with the groups that tags tell."""
+        names, vectors = self.vectors.matrix(list(digests))
+        if self._groups is None:
+            self._groups = Groups(self._files)
+        groups = self._groups.of(names)
+        return LabelledSongs(
+            digests=tuple(names), vectors=vectors, groups=tuple(groups.get(name, name) for name in names)
+        )
+
+
+class _OpenVectors(SongVectors):
+    """Song vectors that are opened once, whatever is asked for."""
+
+    def __init__(self, vectors: SongVectors, former: LibraryVectors | None, keep_bytes: int) -> None:
+        super().__init__(vectors.stores)
+        self._opened = vectors.open()
+        if 4 * self._opened.dim * len(self._opened) <= keep_bytes:
+            self._opened.keep(former)
+
+    def open(self, digests: Sequence[str] | pa.Array | None = None) -> LibraryVectors:  # noqa: ARG002
+        """Return what was opened: all recordings, of which callers ask for those that they want."""
+        return self._opened

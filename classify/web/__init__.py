@@ -1,0 +1,3 @@
+"""The service over HTTP: the routes, and what they stand on. Start at `classify.service.create_app`."""
+
+__all__: list[str] = []

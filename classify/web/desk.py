@@ -1,0 +1,285 @@
+"""The desk: the library and the tastes as the service sees them, kept in memory."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache import CacheError, Recording
+from classify.errors import ClassifyError, LabelError, TasteError
+from classify.features import FloatArray
+from classify.ranking import decide
+from classify.taste import Taste
+from classify.web.problems import Problem
+from classify.web.settings import ServiceSettings
+from classify.web.shelf import Shelf
+from classify.web.shelves import Shelves
+from classify.web.standing import Scored, Standing, carried, codes_of
+from classify.web.taste_files import TasteFiles
+
+__all__ = ["Desk"]
+
+_log = logging.getLogger("sevensongs")
+_LOOK_EVERY_S = 1.0
+_IDLE_SHARE = 10  # reading the library anew takes a tenth of the time at most
+_KEPT_STANDINGS = 8
+
+
+@dataclass(kw_only=True)
+class _Kept:
+    standing: Standing
+    stamp: tuple[object, object]  # of the cache, and of the taste's files
+    look_again: float
+    claimed_until: float = 0.0  # somebody is about to look
+
+
+class Desk:
+    """What the routes ask: songs, and how they stand with a taste. Threads may share it.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self.settings = settings
+        self.tastes = TasteFiles(settings.root)
+        self._shelves = Shelves(settings.root, only_demo=settings.only_demo)
+        self._kept: dict[str, _Kept] = {}
+        self._spare: Shelf | None = None
+        self._loading = threading.RLock()
+        self._learning: dict[str, threading.Lock] = {}
+        # It rises over restarts too, so that a page which stays open sees that things have changed.
+        self._revisions = itertools.count(int(time.time()))
+
+    @property
+    def n_songs(self) -> int:
+        """Recordings in the library, as the default taste's encoder has them."""
+        return len(self.shelf())
+
+    @property
+    def encoder(self) -> str:
+        """The encoder of the default taste; without one, that of the library."""
+        return self.shelf().library.encoder
+
+    def taste_names(self) -> list[str]:
+        """Return the names of tastes, the default first."""
+        default = self.settings.taste
+        return [default, *(name for name in self.tastes.names() if name != default)]
+
+    def taste_info(self, name: str) -> dict[str, Any]:
+        """Tell of a taste what `classify.web.models.TasteInfo` has."""
+        return self.tastes.info(name, encoder=self.encoder)
+
+    def taste(self, name: str | None = None) -> Taste:
+        """Return a taste that has been learnt; a 404 problem if there is none of this name."""
+        return self.tastes.require(name or self.settings.taste)
+
+    def holds(self, digest: str) -> bool:
+        """Whether a song is in the library."""
+        return any(shelf.row_of(digest) is not None for shelf in self._open_shelves())
+
+    def song_file(self, digest: str) -> Recording:
+        """Return a file of a song, one that is there if there is any; a 404 problem for an unknown digest."""
+        for shelf in self._open_shelves():
+            row = shelf.row_of(digest)
+            if row is not None:
+                return shelf.file_of(row)
+        raise _no_song(digest)
+
+    def shelf(self) -> Shelf:
+        """Return the songs as the default taste sees them; where that is damaged, as no taste does."""
+        try:
+            return self.standing().shelf
+        except (LabelError, TasteError):
+            with self._loading:
+                self._spare = self._shelves.of(None)
+                return self._spare
+
+    def _open_shelves(self) -> list[Shelf]:
+        """List the songs of the default taste, and those of other encoders that are looked at."""
+        shelves = [self.shelf(), *(kept.standing.shelf for kept in list(self._kept.values()))]
+        return list({shelf.serial: shelf for shelf in shelves}.values())
+
+    def row_of(self, shelf: Shelf, digest: str) -> int:
+        """Tell where a song stands; a 404 problem for one that the shelf does not hold."""
+        row = shelf.row_of(digest)
+        if row is None:
+            raise _no_song(digest)
+        return row
+
+    def standing(self, name: str | None = None) -> Standing:
+        """Return how the songs stand with a taste, not more than about a second old.
+
+        While another thread reads what is new, or learns, the others get what was there before.
+
+        Raises
+        ------
+        TasteError, LabelError
+            If the taste or its labels are damaged.
+        CacheError
+        """
+        name = name or self.settings.taste
+        kept = self._kept.get(name)
+        learning = self._learning.get(name)
+        is_learning = learning is not None and learning.locked()
+        if kept is not None and (time.monotonic() < kept.look_again or is_learning):
+            return kept.standing
+        if not self._loading.acquire(blocking=kept is None):
+            assert kept is not None
+            return kept.standing
+        try:
+            return self._looked_up(name)
+        finally:
+            self._loading.release()
+
+    def standing_now(self, name: str | None = None) -> Standing | None:
+        """Return what is kept, without waiting; None where it is time to look again, to one who asks.
+
+        Whoever gets None calls `standing`, and the others do not wait for that.
+        """
+        kept = self._kept.get(name or self.settings.taste)
+        if kept is None:
+            return None
+        now = time.monotonic()
+        if now >= kept.look_again and now >= kept.claimed_until:
+            kept.claimed_until = now + _LOOK_EVERY_S
+            return None
+        return kept.standing
+
+    def refresh(self) -> None:
+        """Have the next question look at the stores, however short ago that was done."""
+        with self._loading:
+            for kept in self._kept.values():
+                kept.look_again = 0.0
+            self._shelves.refresh()
+
+    def warm(self) -> None:
+        """Read the library, and the program that learns, before anybody waits for them."""
+        try:
+            self.standing()
+        except (CacheError, ClassifyError) as error:  # whoever asks is told too
+            _log.warning("%s", error)
+        import classify.fit  # noqa: F401
+
+    def close(self) -> None:
+        """Let go of everything."""
+        with self._loading:
+            self._kept.clear()
+
+    def _looked_up(self, name: str) -> Standing:
+        kept = self._kept.get(name)
+        started = time.monotonic()
+        if kept is not None and started < kept.look_again:  # another thread has just looked
+            return kept.standing
+        stamp = (self._shelves.stamp(), self.tastes.stamp(name))
+        if kept is None or kept.stamp != stamp:
+            standing = self._made(name, None if kept is None else kept.standing)
+        else:
+            standing = kept.standing
+        self._keep(standing, stamp, started)
+        return standing
+
+    def _keep(self, standing: Standing, stamp: tuple[object, object], started: float) -> None:
+        now = time.monotonic()
+        look_again = now + max(_LOOK_EVERY_S, _IDLE_SHARE * (now - started))
+        with self._loading:
+            self._kept.pop(standing.name, None)
+            self._kept[standing.name] = _Kept(standing=standing, stamp=stamp, look_again=look_again)
+            others = [name for name in self._kept if name not in (standing.name, self.settings.taste)]
+            too_many = set(others[: max(0, len(others) - _KEPT_STANDINGS)])
+            for name in [one for one in self._kept if one != standing.name]:
+                # One that stands on an old shelf would keep all of that in memory.
+                if name in too_many or not self._shelves.has(self._kept[name].standing.shelf):
+                    del self._kept[name]
+            used = [kept.standing.shelf for kept in self._kept.values()]
+            self._shelves.drop_unused([*used, *([self._spare] if self._spare else [])])
+
+    def _made(self, name: str, former: Standing | None) -> Standing:
+        taste, labels = self.tastes.read(name)
+        shelf = self._shelves.of(taste)
+        before = None
+        if former is not None and former.taste is not taste:
+            before = former.ranks_on(shelf)
+        elif former is not None and former.before is not None:
+            before = former.before if former.shelf is shelf else carried(former.before, former.shelf, shelf)
+        if former is not None and former.taste is taste and former.shelf is shelf:
+            scored = former.scored
+        else:
+            scored = None if taste is None else Scored.of(taste, self._decisions(taste, shelf))
+        return self._standing(name, shelf, (taste, labels), scored, before)
+
+    def _standing(
+        self,
+        name: str,
+        shelf: Shelf,
+        said: tuple[Taste | None, Mapping[str, str]],
+        scored: Scored | None,
+        before: NDArray[np.int64] | None,
+    ) -> Standing:
+        taste, labels = said
+        values = list(labels.values())
+        return Standing(
+            name=name,
+            revision=next(self._revisions),
+            shelf=shelf,
+            taste=taste,
+            labels=codes_of(labels, shelf),
+            n_like=values.count("like"),
+            n_dislike=values.count("dislike"),
+            scored=scored,
+            before=before,
+        )
+
+    def _decisions(self, taste: Taste, shelf: Shelf, *, keep: bool = True) -> FloatArray:
+        by_place = np.argsort(shelf.at)
+        decisions = np.empty(len(shelf))
+        vectors = shelf.library.vectors.open()
+        decisions[by_place] = decide(taste, vectors, shelf.at[by_place], self.settings.root, keep=keep)
+        return decisions
+
+    def newest(self, name: str) -> Standing:
+        """Return the standing with the labels of this moment: nothing is learnt on top of old ones."""
+        with self._loading:
+            kept = self._kept.get(name)
+            if kept is not None and kept.stamp[1] != self.tastes.stamp(name):
+                kept.look_again = 0.0
+            return self._looked_up(name)
+
+    @contextmanager
+    def learning(self, name: str) -> Iterator[None]:
+        """Keep other threads from teaching a taste meanwhile; what is asked of it is answered as it was."""
+        with self._loading:
+            lock = self._learning.setdefault(name, threading.Lock())
+        with lock:
+            yield
+
+    def learnt(self, former: Standing) -> Standing:
+        """Show a taste and its labels as their files are now; `learning` must be held since `newest`."""
+        name, shelf = former.name, former.shelf
+        with self._loading:
+            kept = self._kept.get(name)
+            cache_stamp = kept.stamp[0] if kept is not None and kept.standing is former else None
+        stamp = (cache_stamp, self.tastes.stamp(name))
+        taste, labels = self.tastes.read(name)
+        if taste is None or taste is former.taste:
+            scored, before = former.scored, former.before
+        else:
+            scored = Scored.of(taste, self._decisions(taste, shelf, keep=False))
+            before = former.ranks_on(shelf)
+        standing = self._standing(name, shelf, (taste, labels), scored, before)
+        self._keep(standing, stamp, time.monotonic())
+        return standing
+
+
+def _no_song(digest: str) -> Problem:
+    return Problem(404, f"no song {digest} is in the library; 'sevensongs embed PATH' adds songs")

@@ -1,0 +1,211 @@
+"""What is made of an upload: its score, which is the command's to the last digit, or its embedding."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cache import WHOLE, EmbeddingStore, open_stores
+from classify.songs import SongLibrary
+from classify.web.problems import Problem
+from embed import ENCODERS, EncoderError, coverage_windows, encoder_name, is_compiled, prepare_encoders
+from embed.composite import split_encoder
+from embed.errors import WorkerCrashed
+from embed.pieces import Outline
+from embed.registry import encoder_spec
+from embed.status import encoder_status
+from embed.worker import embed_recording, probe_file
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cache import Entry
+    from classify.taste import Taste
+    from classify.web.settings import ServiceSettings
+    from classify.web.worker import Call
+    from embed import AudioInfo, PreparedEncoder, PreparedEncoders
+
+__all__ = ["Hearing", "UploadEmbedding", "UploadScore"]
+
+_FRESH_S = 1.0  # for so long the library's usual coverage is taken as known
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadScore:
+    """What a taste says of an upload."""
+
+    info: AudioInfo
+    taste: Taste
+    score: float
+    verdict: str
+    in_library: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UploadEmbedding:
+    """An upload's embedding.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_frames, dim), float16, or (dim_vector,), float32
+        Frames in time order, or the song vector.
+    starts_s : ndarray, shape (n_frames,), float32, or None
+        Where each frame begins, in seconds; None for a song vector.
+    """
+
+    info: AudioInfo
+    encoder: str
+    fingerprint: str
+    values: NDArray[np.float16] | NDArray[np.float32]
+    starts_s: NDArray[np.float32] | None
+
+
+class Hearing:
+    """Knows what to ask of the kept process; its methods run in the thread that owns that.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._root = settings.root
+        self._limits = settings.limits
+        self._prepared: dict[str, PreparedEncoders] = {}
+        self._coverage: tuple[str, float, dict[str, str | int]] = ("", 0.0, {})
+
+    def score(self, call: Call, path: Path, taste: Taste) -> UploadScore:
+        """Score an upload.
+
+        Raises
+        ------
+        AudioError
+            If it gives no usable audio, or more than the limits allow.
+        TasteError, EncoderUnavailable
+            If the taste's encoder can't be used; see `SongLibrary.prepared_for`.
+        CacheError
+            If the cache can't be read.
+        Problem
+            422 if its decoder crashed.
+        """
+        info = self._probe(call, path)
+        library = SongLibrary.of_taste(taste, self._root)
+        held, rows = library.vectors.matrix([info.digest])
+        vector = rows[0] if held else self._song_vector(call, library, taste, info)
+        values = taste.score(vector[np.newaxis])
+        (verdict,) = taste.verdicts(values)
+        return UploadScore(
+            info=info, taste=taste, score=float(values[0]), verdict=verdict, in_library=bool(held)
+        )
+
+    def embed(
+        self, call: Call, path: Path, encoder: str, *, whole_song: bool, coverage: str
+    ) -> UploadEmbedding:
+        """Embed an upload.
+
+        Parameters
+        ----------
+        encoder : str
+            One that is ready; several joined by + for a song vector.
+        whole_song : bool
+            The song vector, not frames.
+        coverage : str
+            ``scan``, ``full`` or a number of windows.
+
+        Raises
+        ------
+        AudioError, CacheError, Problem
+            As `score`; 409 if the encoder is not ready here, 422 if there is none of that name.
+        """
+        prepared = self._ready(encoder)
+        if len(prepared.parts) > 1 and not whole_song:
+            raise Problem(422, f"{prepared.name} is several encoders, each with frames of its own; name one")
+        info = self._probe(call, path)
+        entries = [self._embed(call, part, info, _n_windows(part.name, coverage)) for part in prepared.parts]
+        first = entries[0]
+        return UploadEmbedding(
+            info=info,
+            encoder=prepared.name,
+            fingerprint=prepared.fingerprint,
+            values=np.concatenate([one.vector for one in entries]) if whole_song else first.frames,
+            starts_s=None if whole_song else first.starts_s,
+        )
+
+    def _probe(self, call: Call, path: Path) -> AudioInfo:
+        cpu_s = self._limits.probing_s(path.stat().st_size)
+        try:
+            return call(probe_file, str(path), self._limits, cpu_s=cpu_s)
+        except WorkerCrashed as error:
+            raise Problem(422, str(error)) from error
+
+    def _song_vector(
+        self, call: Call, library: SongLibrary, taste: Taste, info: AudioInfo
+    ) -> NDArray[np.float32]:
+        """Embed as `SongLibrary.embed_missing` would: at the usual coverage, and only what is missing."""
+        prepared = library.prepared_for(taste)
+        coverage = self._usual_coverage(library)
+        parts = []
+        for store, part in zip(library.vectors.stores, prepared.parts, strict=True):
+            n_windows = _n_windows(part.name, coverage[part.name])
+            known = _vector_held(store, info.digest, n_windows)
+            parts.append(self._embed(call, part, info, n_windows).vector if known is None else known)
+        return np.concatenate(parts)
+
+    def _embed(self, call: Call, part: PreparedEncoder, info: AudioInfo, n_windows: int) -> Entry:
+        outline = Outline(spec=encoder_spec(part.name), info=info, n_windows=n_windows)
+        cpu_s = self._limits.embedding_s(info.duration_s, len(outline.chosen))
+        try:
+            return call(embed_recording, part, info, n_windows, cpu_s=cpu_s)
+        except WorkerCrashed as error:
+            raise Problem(422, str(error)) from error
+        except EncoderError:  # such as one whose compiled network was deleted
+            self._prepared.clear()
+            raise
+
+    def _usual_coverage(self, library: SongLibrary) -> dict[str, str | int]:
+        """Return the coverage of the library; to find out takes long where it is large."""
+        fingerprint, looked, coverage = self._coverage
+        if fingerprint != library.fingerprint or time.monotonic() - looked > _FRESH_S:
+            coverage = library.coverage()
+            self._coverage = (library.fingerprint, time.monotonic(), coverage)
+        return coverage
+
+    def _ready(self, encoder: str) -> PreparedEncoders:
+        """Have encoders ready that are on this machine; over HTTP nothing is fetched, and no model named."""
+        if encoder not in self._prepared:
+            self._require_ready(encoder)
+            self._prepared[encoder] = prepare_encoders(encoder, root=self._root)
+        return self._prepared[encoder]
+
+    def _require_ready(self, encoder: str) -> None:
+        used = {store.encoder: store.fingerprint for store in open_stores(self._root)}
+        status = {one.name: one for one in encoder_status(self._root)}
+        for name in split_encoder(encoder):
+            if name in used and is_compiled(used[name], root=self._root):
+                continue
+            if name not in ENCODERS or name == "hub":
+                known = ", ".join(sorted({key for key in ENCODERS if key != "hub"} | used.keys()))
+                raise Problem(422, f"there is no encoder {name!r:.80} here; there are {known}")
+            if not status[name].ready:
+                raise Problem(409, f"the encoder {name} is not ready here: {status[name].how_to_get}")
+        try:
+            encoder_name(encoder)
+        except EncoderError as error:
+            raise Problem(422, str(error)) from error
+
+
+def _n_windows(encoder: str, coverage: str | int) -> int:
+    return coverage_windows(coverage, scan_windows=encoder_spec(encoder).scan_windows)
+
+
+def _vector_held(store: EmbeddingStore, digest: str, n_windows: int) -> NDArray[np.float32] | None:
+    """Return what one of several encoders has of a recording, if that is as much as is asked for."""
+    held = store.held([digest]).get(digest)
+    if held is None or not (held == WHOLE or 0 < n_windows <= held):
+        return None
+    _, rows = store.matrix([digest])
+    return rows[0] if len(rows) else None

@@ -1,0 +1,168 @@
+"""What takes a while to find out: why a song has its score, what to label next, how good a taste is."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import numpy as np
+
+from cache import Recording
+from classify.errors import ClassifyError
+from classify.explaining import explain
+from classify.library import evaluate, score
+from classify.neighbours import similar_to
+from classify.output import fields_of, render
+from classify.suggesting import suggest_from
+from classify.web.desk import Desk
+from classify.web.standing import Standing
+from classify.words import trust_sentences
+from embed import EmbedError
+
+__all__ = ["Insight"]
+
+_Result = TypeVar("_Result")
+_KEPT = 128
+_N_NEIGHBOURS = 8
+
+
+class Insight:
+    """Answers that are worth keeping. Blocking; threads may share it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def _once(self, key: Hashable, find: Callable[[], _Result]) -> _Result:
+        """Return what was found before; of several that ask at once, one finds and the others wait."""
+        with self._lock:
+            known = self._kept.get(key)
+            future: Future[_Result] = Future() if known is None else known
+            self._kept[key] = future
+            self._kept.move_to_end(key)
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        if known is None:
+            try:
+                future.set_result(find())
+            except BaseException as error:  # the next one may have more luck
+                with self._lock:
+                    self._kept.pop(key, None)
+                future.set_exception(error)
+        return future.result()
+
+    def detail(self, name: str, digest: str) -> dict[str, Any]:
+        """Tell of a song what `classify.web.models.Detail` has; the first time it is heard whole."""
+        standing = self._desk.standing(name)
+        row = self._desk.row_of(standing.shelf, digest)
+        state = (self._desk.tastes.stamp(name)[0], name, digest)
+        explanation, note = None, ""
+        try:
+            explanation = self._once(("why", *state), lambda: self._explained(standing, row))
+        except (ClassifyError, EmbedError) as error:  # the song is still a song, and has neighbours
+            note = str(error)
+        near = self._once(("near", standing.shelf.serial, digest), lambda: self._neighbours(standing, digest))
+        rows = [standing.shelf.row_of(one) for one, _ in near]
+        return {
+            "song": standing.song(row),
+            "explanation": explanation,
+            "note": note,
+            "neighbours": [
+                {"similarity": similarity, "song": standing.song(at)}
+                for at, (_, similarity) in zip(rows, near, strict=True)
+                if at is not None
+            ],
+        }
+
+    def _explained(self, standing: Standing, row: int) -> dict[str, Any]:
+        if standing.taste is None:
+            raise ClassifyError("nothing is learnt yet: label at least two songs that you like")
+        file = standing.shelf.file_of(row)
+        _require_same(file)
+        plain = asdict(explain(file.path, taste=standing.taste, root=self._desk.settings.root, workers=1))
+        del plain["path"]
+        for side in ("like", "dislike"):
+            other = plain[side]
+            if other is not None:
+                other["id"] = standing.shelf.digest_at(other["path"])
+        return plain
+
+    def _neighbours(self, standing: Standing, digest: str) -> list[tuple[str, float]]:
+        try:
+            found = similar_to(digest, library=standing.shelf.library, top=_N_NEIGHBOURS)
+        except ClassifyError:
+            return []  # it is the only song
+        named = [(standing.shelf.digest_at(song.path), song.similarity) for song in found.songs]
+        return [(name, similarity) for name, similarity in named if name is not None]
+
+    def suggestions(self, name: str, top: int) -> dict[str, Any]:
+        """Tell what `classify.web.models.SuggestionList` has."""
+        standing = self._desk.standing(name)
+        n_unlabelled, picks = self._once(
+            ("next", name, standing.revision, top), lambda: self._suggested(standing, top)
+        )
+        rows = [standing.shelf.row_of(pick[0]) for pick in picks]
+        return {
+            "taste": name,
+            "n_unlabelled": n_unlabelled,
+            "songs": [
+                {"song": standing.song(row), "unknown": unknown, "reason": reason, "why": why}
+                for row, (_, unknown, reason, why) in zip(rows, picks, strict=True)
+                if row is not None
+            ],
+        }
+
+    def _suggested(self, standing: Standing, top: int) -> tuple[int, list[tuple[str, float, str, str]]]:
+        if standing.taste is None:
+            return self._to_begin(standing, top)
+        found = suggest_from(
+            standing.shelf.library,
+            standing.taste,
+            labelled=standing.labelled(),
+            top=top,
+            decide_on=standing.decisions_at,
+        )
+        named = [(standing.shelf.digest_at(song.path), song) for song in found.songs]
+        return found.n_unlabelled, [
+            (digest, song.unknown, song.reason, song.why) for digest, song in named if digest is not None
+        ]
+
+    def _to_begin(self, standing: Standing, top: int) -> tuple[int, list[tuple[str, float, str, str]]]:
+        free = np.flatnonzero(standing.labels == 0)
+        chosen = free[np.arange(min(top, len(free))) * len(free) // max(1, min(top, len(free)))]
+        why = "any song whose label you know helps to begin"
+        return len(free), [(digest, 1.0, "start", why) for digest in standing.shelf.digests(chosen)]
+
+    def evaluation(self, name: str) -> dict[str, Any]:
+        """Tell what `classify.web.models.EvaluationFound` has; it takes seconds, once for each taste."""
+        taste = self._desk.taste(name)
+        state = self._desk.tastes.stamp(name)[0]
+
+        def find() -> dict[str, Any]:
+            found = evaluate(taste=taste, root=self._desk.settings.root)
+            headline, sentence = trust_sentences(found)
+            return found.as_dict() | {"headline": headline, "sentence": sentence}
+
+        return self._once(("good", name, state), find)
+
+    def playlist(self, name: str, top: int, min_score: float) -> str:
+        """Write what ``sevensongs score --format m3u8`` writes."""
+        taste = self._desk.taste(name)
+        found = score(taste=taste, top=top, min_score=min_score, root=self._desk.settings.root)
+        return render(fields_of(found.songs), "m3u8")
+
+
+def _require_same(file: Recording) -> None:
+    """Refuse a file that has gone, or may hold another song by now."""
+    try:
+        status = os.stat(file.path)
+    except OSError as error:
+        raise ClassifyError(f"{file.path} can't be heard: {error.strerror}") from error
+    if not file.is_still(status):
+        raise ClassifyError(f"{file.path} has changed since it was embedded; scan its folder again")

@@ -1,0 +1,274 @@
+"""The shapes of the service's answers about songs and tastes, as its OpenAPI document has them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "Change",
+    "Detail",
+    "EvaluationFound",
+    "ExplanationFound",
+    "Interval",
+    "InvalidPart",
+    "LabelAsked",
+    "LabelName",
+    "Moved",
+    "Neighbour",
+    "PassageFound",
+    "ProblemDocument",
+    "Resembled",
+    "ScoreOfSong",
+    "Song",
+    "SongPage",
+    "Suggested",
+    "SuggestionList",
+    "TagAccountFound",
+    "TagShareFound",
+    "TasteInfo",
+    "TasteList",
+    "TrainAsked",
+    "Verdict",
+]
+
+LabelName = Literal["like", "dislike"]
+Verdict = Literal["like", "unsure", "dislike"]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+# No tuple: of its `prefixItems` few makers of clients know anything.
+Interval = Annotated[list[Share], Field(min_length=2, max_length=2, description="From, to.")]
+
+
+class ProblemDocument(BaseModel):
+    """What is wrong, and what to do (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[InvalidPart] | None = None
+
+
+class InvalidPart(BaseModel):
+    """A part of a request that the schema refuses."""
+
+    where: list[str]
+    what: str
+
+
+class Song(BaseModel):
+    """A recording. Ranks count from 1 over the whole library; what a taste decides is null without one."""
+
+    id: Digest
+    rank: int | None
+    rank_before: int | None
+    score: Share | None
+    verdict: Verdict | None
+    label: LabelName | None
+    artist: str | None
+    title: str | None
+    album: str | None
+    name: str
+    path: str
+    duration_s: float | None
+
+
+class SongPage(BaseModel):
+    """Some songs of a sorted list; `matched` are in the list, `total` in the library."""
+
+    taste: str
+    revision: int
+    total: int
+    matched: int
+    offset: int
+    songs: list[Song]
+
+
+class ScoreOfSong(BaseModel):
+    """A cached song's score."""
+
+    id: Digest
+    score: Share
+    verdict: Verdict
+    threshold: Share
+    unsure: Interval
+    label: LabelName | None
+
+
+class TasteInfo(BaseModel):
+    """A taste, or labels from which none has been learnt yet; `sentence` says how good it is."""
+
+    name: str
+    encoder: str
+    n_like: int
+    n_dislike: int
+    trained: bool
+    threshold: Share | None
+    unsure: Interval | None
+    auc: Share | None
+    auc_ci90: Interval | None
+    note: str
+    sentence: str
+    created_at: str | None
+
+
+class TasteList(BaseModel):
+    """All tastes, the service's default first."""
+
+    tastes: list[TasteInfo]
+
+
+class TrainAsked(BaseModel):
+    """How to learn."""
+
+    model_config = ConfigDict(extra="forbid")
+    head: Literal["auto", "kernel", "logistic", "dense"] = "auto"
+
+
+class LabelAsked(BaseModel):
+    """A label."""
+
+    model_config = ConfigDict(extra="forbid")
+    label: LabelName
+
+
+class Moved(BaseModel):
+    """A song that came into the first twenty that nobody has labelled, or left them."""
+
+    id: Digest
+    artist: str | None
+    title: str | None
+    name: str
+    rank: int
+    rank_before: int
+
+
+class Change(BaseModel):
+    """What a label changed."""
+
+    id: Digest
+    label: LabelName | None
+    taste: TasteInfo
+    revision: int
+    note: str
+    entered: list[Moved]
+    left: list[Moved]
+    wall_s: float
+
+
+class Suggested(BaseModel):
+    """A song from whose label the taste would learn much, and why."""
+
+    song: Song
+    unknown: Share
+    reason: str
+    why: str
+
+
+class SuggestionList(BaseModel):
+    """Songs to label next, the one that teaches most first."""
+
+    taste: str
+    n_unlabelled: int
+    songs: list[Suggested]
+
+
+class Neighbour(BaseModel):
+    """A song that sounds like another one; the similarity is a cosine."""
+
+    similarity: float
+    song: Song
+
+
+class Resembled(BaseModel):
+    """A moment of the song and one of a labelled song that sounds most like it."""
+
+    id: Digest | None
+    at_s: float
+    other_at_s: float
+    similarity: float
+    path: str
+    artist: str | None
+    title: str | None
+
+
+class PassageFound(BaseModel):
+    """A passage that carried the score."""
+
+    start_s: float
+    end_s: float
+    points: float
+    score: Share
+
+
+class TagShareFound(BaseModel):
+    """A tag, and what it adds to the score."""
+
+    tag: str
+    points: float
+    song: float
+    usual: float
+
+
+class TagAccountFound(BaseModel):
+    """The score told in tags."""
+
+    tags: list[TagShareFound]
+    not_told: float
+    r2: float
+
+
+class ExplanationFound(BaseModel):
+    """Why a song has its score; `classify.explanation.Explanation` says what each part means."""
+
+    artist: str | None
+    title: str | None
+    duration_s: float
+    label: LabelName | None
+    score: Share
+    verdict: Verdict
+    threshold: Share
+    unsure: Interval
+    n_like: int
+    n_dislike: int
+    start_score: float
+    variety: float
+    unfamiliar: float
+    starts_s: list[float]
+    scores: list[Share]
+    points: list[float]
+    sections_s: list[float]
+    passages: list[PassageFound]
+    tags: TagAccountFound | None
+    like: Resembled | None
+    dislike: Resembled | None
+
+
+class Detail(BaseModel):
+    """A song with its reasons and its neighbours; `note` says why there are none."""
+
+    song: Song
+    explanation: ExplanationFound | None
+    note: str
+    neighbours: list[Neighbour]
+
+
+class EvaluationFound(BaseModel):
+    """How good a taste is on songs that it has not seen; beside these, all that `sevensongs evaluate` has."""
+
+    model_config = ConfigDict(extra="allow")
+    auc: Share
+    auc_ci90: Interval
+    p_value: Share | None
+    verdict: str
+    headline: str
+    sentence: str
+    note: str
+    n_like: int
+    n_dislike: int
+    n_unlabelled: int
+    can_tell: bool
+    comparisons: dict[str, Any]
+    learning_curve: list[Any]

@@ -1,0 +1,141 @@
+// One row of the list: made once, filled again with whatever song comes into view there.
+
+import { cover } from "./cover.js";
+import { bdi, h, icon, labelButtons, pressLabels, setIcon } from "./dom.js";
+import { labelOf, toggleLabel } from "./labelling.js";
+import { state } from "./state.js";
+import { clock, count, movedWords, placesMoved, rowWords, score, titleOf, verdictWord } from "./words.js";
+
+/**
+ * @param {{open: (index: number) => void, play: (index: number) => void}} act
+ * @returns {any} a row that `fillRow` fills
+ */
+export function makeRow(act) {
+  const row = h("div", { role: "row", class: "row row-shape", tabindex: "-1" });
+  const index = () => Number(row.dataset.index);
+  row.addEventListener("click", (event) => {
+    if (!event.target.closest("button")) act.open(index());
+  });
+  row.addEventListener("dblclick", (event) => {
+    if (!event.target.closest("button")) act.play(index());
+  });
+  return row;
+}
+
+/**
+ * @param {any} row
+ * @param {number} index
+ * @param {import("./state.js").Song | undefined} song undefined while it is not loaded
+ * @param {{play: (index: number) => void}} act
+ */
+export function fillRow(row, index, song, act) {
+  row.dataset.index = String(index);
+  row.setAttribute("aria-rowindex", String(index + 2));
+  if (row.song === song && row.children.length) return undefined; // what else changes calls `markRow`
+  row.song = song;
+  row.classList.toggle("loading", !song);
+  if (!song) {
+    delete row.dataset.id;
+    row.setAttribute("aria-label", `Place ${count(index + 1)}, loading`);
+    row.replaceChildren(...skeleton());
+    return undefined;
+  }
+  row.dataset.id = song.id;
+  // The button that was pressed goes with its song; what it would press next time is another song's.
+  const inside = row !== document.activeElement && row.contains(document.activeElement);
+  row.replaceChildren(
+    h(
+      "span",
+      { role: "gridcell", class: "c-rank" },
+      h("span", {}, song.rank ? count(song.rank) : "–"),
+      moved(song),
+    ),
+    songCell(song, () => act.play(Number(row.dataset.index))),
+    h("span", { role: "gridcell", class: "c-score" }, ...scoreBar(song)),
+    h("span", { role: "gridcell", class: "c-verdict" }, verdictMark(song.verdict)),
+    h("span", { role: "gridcell", class: "c-time" }, song.duration_s ? clock(song.duration_s) : "–"),
+    h(
+      "span",
+      { role: "gridcell", class: "c-label" },
+      ...labelButtons(song, titleOf(song), (label) => toggleLabel(song, label), { tabindex: -1 }),
+    ),
+  );
+  if (inside) row.focus({ preventScroll: true });
+  return markRow(row);
+}
+
+/** Show what changes without another song: label, selection, what plays. */
+export function markRow(row) {
+  const song = row.song;
+  if (!song) return;
+  const label = labelOf(song);
+  const playing = state.playing?.id === song.id;
+  const sounding = playing && !state.paused;
+  row.setAttribute("aria-label", rowWords({ ...song, label }) + (sounding ? ", playing" : ""));
+  row.setAttribute("aria-selected", String(state.selected?.id === song.id));
+  row.classList.toggle("playing", playing);
+  row.classList.toggle("sounding", sounding);
+  pressLabels(row, label);
+  const play = row.querySelector(".row-play");
+  play.setAttribute("aria-label", `${sounding ? "Pause" : "Play"} ${titleOf(song)}`);
+  setIcon(play, sounding ? "pause" : "play");
+}
+
+function songCell(song, play) {
+  const subtitle = [song.artist, song.album].filter(Boolean);
+  return h(
+    "span",
+    { role: "gridcell", class: "c-song" },
+    h(
+      "button",
+      { type: "button", class: "icon row-play", tabindex: -1, onclick: play },
+      cover(song.id),
+      icon("play"),
+    ),
+    h(
+      "span",
+      { class: "names" },
+      bdi(titleOf(song), { class: "title" }),
+      h("span", { class: "artist" }, ...between(subtitle.map((text) => bdi(text)))),
+    ),
+  );
+}
+
+function between(parts) {
+  return parts.flatMap((part, i) => (i ? [" · ", part] : [part]));
+}
+
+/** A bar from 0 to 1 with the digits beside it; its colour says the fifth, its length the score. */
+export function scoreBar(song) {
+  if (song.score === null || song.score === undefined) return [h("span", { class: "digits muted" }, "–")];
+  const fill = h("span", {
+    class: "fill",
+    dataset: { step: String(Math.min(5, 1 + Math.floor(song.score * 5))) },
+  });
+  fill.style.width = `${100 * song.score}%`;
+  return [
+    h("span", { class: "score-track", "aria-hidden": "true" }, fill),
+    h("span", { class: "digits" }, score(song.score)),
+  ];
+}
+
+/** The verdict as a word with a mark of its own shape, so that colour is not needed. */
+export function verdictMark(verdict) {
+  if (!verdict) return null;
+  return h("span", { class: "verdict", dataset: { verdict } }, verdictWord(verdict));
+}
+
+function moved(song) {
+  const places = placesMoved(song);
+  if (!places) return null;
+  return h(
+    "span",
+    { class: "moved", title: movedWords(places), dataset: { delta: String(places) } },
+    h("span", { "aria-hidden": "true" }, `${places > 0 ? "▲" : "▼"}\u2009${count(Math.abs(places))}`),
+  );
+}
+
+function skeleton() {
+  const bone = (name) => h("span", { role: "gridcell", class: name }, h("span", { class: "bone" }));
+  return ["c-rank", "c-song", "c-score", "c-verdict", "c-time", "c-label"].map(bone);
+}

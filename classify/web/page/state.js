@@ -1,0 +1,61 @@
+// What the parts of the page share, and how they hear of changes. No part calls another to say that something
+// changed: it emits an event here, so that each can be read, and left out, alone.
+
+/**
+ * @typedef {object} Song
+ * @property {string} id
+ * @property {number | null} rank
+ * @property {number | null} rank_before
+ * @property {number | null} score
+ * @property {"like" | "unsure" | "dislike" | null} verdict
+ * @property {"like" | "dislike" | null} label
+ * @property {string | null} artist
+ * @property {string | null} title
+ * @property {string | null} album
+ * @property {string} name
+ * @property {string} path
+ * @property {number | null} duration_s
+ */
+
+/** @typedef {{q: string, sort: string, order: "asc" | "desc", label: string, verdict: string}} Query */
+
+export const state = {
+  /** @type {any} the answer of /v1/health */ health: null,
+  /** @type {string | null} the taste in use */ taste: null,
+  /** @type {any[]} */ tastes: [],
+  /** @type {Query} */ query: { q: "", sort: "score", order: "desc", label: "", verdict: "" },
+  /** @type {Song | null} whose details are shown */ selected: null,
+  /** @type {Song | null} what the player has loaded */ playing: null,
+  paused: true,
+  /** songs in the library; -1 while unknown */ total: -1,
+};
+
+const bus = new EventTarget();
+
+/**
+ * Listen to: "ready" (health is known), "taste" (another one is in use), "list" (a page of it came),
+ * "list-failed", "select" (a song to show), "open" (its sheet, too), "playing" (song, or paused changed),
+ * "label" ({id, label}: a song's label, at once), "labelled" ({song, label, answer, more}: the service has
+ * learnt from it; more: others are on their way), "library" (songs came or went), "offline", "online",
+ * "unauthorised".
+ * @param {string} name @param {(detail: any) => void} heard
+ */
+export function on(name, heard) {
+  bus.addEventListener(name, (event) => heard(/** @type {CustomEvent} */ (event).detail));
+}
+
+/** @param {string} name @param {any} [detail] */
+export function emit(name, detail) {
+  bus.dispatchEvent(new CustomEvent(name, { detail }));
+}
+
+/** The taste in use, with its figures; undefined while it is not known. */
+export function currentTaste() {
+  return state.tastes.find((one) => one.name === state.taste);
+}
+
+/** Show the details of a song. @param {Song | null} song */
+export function select(song) {
+  state.selected = song;
+  emit("select", song);
+}

@@ -1,0 +1,41 @@
+"""What several routes take: ids, taste names, and the desk."""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Path, Query
+from pydantic import AfterValidator
+from starlette.requests import Request
+
+from classify.web.desk import Desk
+
+__all__ = ["DeskOfApp", "SongId", "TasteName", "TasteQuery", "desk_of"]
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$"
+
+SongId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="The recording's audio digest.")]
+
+
+def _no_path(name: str | None) -> str | None:
+    if name is not None and name.endswith(".npz"):
+        raise ValueError("a taste goes by its name here, not by its file")
+    return name
+
+
+TasteName = Annotated[
+    str, Path(pattern=_NAME, max_length=80, description="The taste's name."), AfterValidator(_no_path)
+]
+TasteQuery = Annotated[
+    str | None,
+    Query(pattern=_NAME, max_length=80, description="Name of the taste; default: the service's."),
+    AfterValidator(_no_path),
+]
+
+
+def desk_of(request: Request) -> Desk:
+    """Return the application's desk."""
+    return cast(Desk, request.app.state.desk)
+
+
+DeskOfApp = Annotated[Desk, Depends(desk_of)]

@@ -1,0 +1,173 @@
+"""Spectrograms of songs as bare PNG pictures: drawn up in a kept process, the last ones kept."""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+import zlib
+from collections import OrderedDict
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from classify.style import SPECTRUM
+from classify.web.problems import Problem
+from classify.web.worker import Call, KeptWorker
+from embed import Limits
+from embed.overview import draw_sound, drawing_s
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cache import Recording
+
+__all__ = ["Picture", "Pictures", "changed_since", "write_png"]
+
+_KEPT = 64  # of 128 kB
+_MOST_WAITING = 16
+_RETRY_S = 3
+_FLOOR_DB = -80.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Picture:
+    """A song's sound.
+
+    Attributes
+    ----------
+    levels : ndarray, shape (n_bands, n_columns), uint8
+        From 0, which is 80 dB below the loudest, to 255; the lowest band first.
+    duration_s, highest_hz : float
+        What the columns and the bands cover.
+    """
+
+    levels: NDArray[np.uint8]
+    duration_s: float
+    highest_hz: float
+
+
+class Pictures:
+    """Draws one song at a time, in a process that is kept.
+
+    Parameters
+    ----------
+    limits : Limits, optional
+        What one song may ask.
+    """
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+        self._worker = KeptWorker("pictures", stall_s=self._limits.max_stall_s)
+        self._kept: OrderedDict[str, Picture] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, digest: str) -> Picture | None:
+        """Return a song's picture if it is kept."""
+        with self._lock:
+            if digest in self._kept:
+                self._kept.move_to_end(digest)
+            return self._kept.get(digest)
+
+    def draw(self, digest: str, song: Recording) -> Future[Picture]:
+        """Queue a song to be drawn up.
+
+        Raises
+        ------
+        Problem
+            503 if too many wait. The future may have: 410 if the file has gone or changed, or an EmbedError.
+        """
+        if self._worker.n_waiting >= _MOST_WAITING:
+            raise Problem(
+                503,
+                f"{self._worker.n_waiting} pictures wait to be drawn; ask again in {_RETRY_S} s",
+                headers={"Retry-After": str(_RETRY_S)},
+            )
+        return self._worker.submit(lambda call: self._draw(call, digest, song))
+
+    def stop(self) -> None:
+        """Give up what is drawn, and return at once."""
+        self._worker.stop()
+
+    def close(self) -> None:
+        """End the process."""
+        self._worker.close()
+
+    def _draw(self, call: Call, digest: str, song: Recording) -> Picture:
+        kept = self.find(digest)
+        if kept is not None:  # while this one waited
+            return kept
+        _require_still(song)
+        cpu_s = drawing_s(song.size_bytes, self._limits)
+        sound = call(draw_sound, song.path, self._limits, cpu_s=cpu_s)
+        _require_still(song)
+        levels = np.round((sound.levels_db / -_FLOOR_DB + 1) * 255).astype(np.uint8)
+        picture = Picture(levels=levels, duration_s=sound.duration_s, highest_hz=sound.highest_hz)
+        with self._lock:
+            self._kept[digest] = picture
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return picture
+
+
+def changed_since(song: Recording) -> Problem:
+    """Return what a song ends with of which the file has gone or changed: what is there may be anything."""
+    return Problem(
+        410,
+        f"the file of this song ({os.path.basename(song.path)!r}) has gone, or changed since it was heard; "
+        "scan its folder again",
+    )
+
+
+def _require_still(song: Recording) -> None:
+    try:
+        still = song.is_still(os.stat(song.path))
+    except (OSError, ValueError):
+        still = False
+    if not still:
+        raise changed_since(song)
+
+
+def write_png(levels: NDArray[np.uint8], width: int, height: int) -> bytes:
+    """Write a picture without axes: time to the right, low notes at the bottom.
+
+    Parameters
+    ----------
+    levels : ndarray, shape (n_bands, n_columns), uint8
+    width, height : int
+        In pixels; the nearest column and band are taken.
+
+    Returns
+    -------
+    bytes
+        PNG with a palette (W3C, "Portable Network Graphics"): a byte a pixel.
+    """
+    rows = np.arange(height)[::-1] * len(levels) // height
+    columns = np.arange(width) * levels.shape[1] // width
+    pixels = np.zeros((height, width + 1), np.uint8)  # before each row: its filter, 0 for none
+    pixels[:, 1:] = levels[np.ix_(rows, columns)]
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
+            _chunk(b"PLTE", _palette()),
+            _chunk(b"IDAT", zlib.compress(pixels.tobytes(), 6)),
+            _chunk(b"IEND", b""),
+        )
+    )
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+@cache
+def _palette() -> bytes:
+    """Return 256 colours, dark to light, as the other pictures of sound have them."""
+    from matplotlib import colormaps
+
+    colours = colormaps[SPECTRUM](np.arange(256), bytes=True)[:, :3]
+    return np.ascontiguousarray(colours, np.uint8).tobytes()

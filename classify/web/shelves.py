@@ -1,0 +1,113 @@
+"""Which encoder's songs a taste sees, read anew when the cache has changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from cache import Catalog, EmbeddingStore, is_uri, open_stores
+from cache.seal import newest_sealed
+from classify.opened import OpenLibrary
+from classify.songs import SongLibrary
+from classify.taste import Taste
+from classify.vectors import SongVectors
+from classify.web.shelf import Shelf
+from embed import ENCODERS, EncoderError, prepare_encoder
+
+__all__ = ["Shelves"]
+
+_DEFAULT_ENCODER = "musicnn"
+_REMOTE_S = 300.0  # a cache at a URI is read anew so often
+
+
+class Shelves:
+    """The shelves of a cache, one for each encoder that is asked for. Not for several threads at once.
+
+    Parameters
+    ----------
+    root : path or URI
+        The cache.
+    only_demo : bool
+        Show the demo's tracks and nothing else.
+    """
+
+    def __init__(self, root: str | Path, *, only_demo: bool = False) -> None:
+        self._root = root
+        self._only_demo = only_demo
+        self._catalog_uri = Catalog(root).uri
+        self._kept: dict[str, tuple[object, Shelf]] = {}
+        self._chosen: tuple[object, SongVectors] | None = None
+        self._n_refreshed = 0
+
+    def stamp(self) -> object:
+        """Tell the state of the cache: the same stamp, the same songs. Cheap: it lists some folders."""
+        if is_uri(str(self._root)):
+            return (self._n_refreshed, int(time.monotonic() / _REMOTE_S))
+        stores = Path(self._root, "embeddings")
+        uris = sorted(str(path) for path in stores.glob("*.lance")) if stores.is_dir() else []
+        return tuple((uri, newest_sealed(uri)) for uri in (self._catalog_uri, *uris))
+
+    def refresh(self) -> None:
+        """Take a cache at a URI for changed; of a local one this is seen."""
+        self._n_refreshed += 1
+
+    def of(self, taste: Taste | None) -> Shelf:
+        """Return the songs that a taste can score; without a taste, those of the default encoder.
+
+        Raises
+        ------
+        TasteError
+            If the taste's encoder can't be.
+        CacheError
+        """
+        stamp = self.stamp()
+        vectors = SongVectors.of_taste(taste, self._root) if taste else self._default(stamp)
+        key = f"{vectors.encoder} {vectors.fingerprint}"
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == stamp:
+            return kept[1]
+        former = None if kept is None else kept[1].library
+        library = SongLibrary(self._root, vectors)
+        shelf = Shelf(OpenLibrary(library, former=former, only_demo=self._only_demo))
+        shelf.warm()
+        self._kept[key] = (stamp, shelf)
+        return shelf
+
+    def has(self, shelf: Shelf) -> bool:
+        """Whether a shelf is the newest of its encoder."""
+        return any(shelf is kept for _, kept in self._kept.values())
+
+    def drop_unused(self, used: Sequence[Shelf]) -> None:
+        """Forget the shelves that are no longer used, so that memory does not grow."""
+        self._kept = {key: kept for key, kept in self._kept.items() if any(kept[1] is one for one in used)}
+
+    def _default(self, stamp: object) -> SongVectors:
+        """Choose musicnn, or, where nothing is embedded with it, the encoder that has the most songs."""
+        if self._chosen is None or self._chosen[0] != stamp:
+            self._chosen = (stamp, self._choose())
+        return self._chosen[1]
+
+    def _choose(self) -> SongVectors:
+        stores = open_stores(self._root)
+        counts = {store: store.count() for store in stores}
+        ours = [store for store in stores if store.encoder == _DEFAULT_ENCODER and counts[store]]
+        if len(ours) > 1:  # an older version of it, too
+            ours = [s for s in ours if s.fingerprint == _fingerprint(self._root)] or ours
+        most = sorted(stores, key=counts.__getitem__, reverse=True)[:1] if any(counts.values()) else []
+        chosen = ours[:1] or most
+        return SongVectors(chosen or [_empty_store(self._root)])
+
+
+def _fingerprint(root: str | Path) -> str:
+    try:
+        return prepare_encoder(_DEFAULT_ENCODER, root=root).fingerprint
+    except EncoderError:
+        return ""
+
+
+def _empty_store(root: str | Path) -> EmbeddingStore:
+    """Stand for a cache in which nothing is embedded yet."""
+    dim = ENCODERS[_DEFAULT_ENCODER].dim
+    assert dim
+    return EmbeddingStore(root, encoder=_DEFAULT_ENCODER, fingerprint="0" * 16, dim=dim)

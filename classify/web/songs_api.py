@@ -1,0 +1,149 @@
+"""Routes of songs: the ranked list, one song with its reasons, its score, its label."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from classify.web.lessons import Outcome
+from classify.web.models import Change, Detail, LabelAsked, LabelName, ScoreOfSong, SongPage, Verdict
+from classify.web.params import DeskOfApp, SongId, TasteQuery
+from classify.web.problems import Problem, problems
+from classify.web.standing import Listing
+
+__all__ = [
+    "json_response",
+    "label_song",
+    "list_songs",
+    "read_score",
+    "read_song",
+    "router",
+    "unlabel_song",
+]
+
+router = APIRouter(tags=["songs"])
+
+_MAX_SONGS = 1000
+_MAX_WORDS = 200
+_ASKED_FOR_SCORE = re.compile(r"[0-9a-f]{32}")
+
+Sort = Literal["score", "moved", "artist", "title", "path", "duration"]
+
+
+def json_response(document: Any) -> Response:
+    """Write JSON in ASCII alone, as a file's name may hold what UTF-8 does not."""
+    return Response(json.dumps(document, separators=(",", ":")).encode(), media_type="application/json")
+
+
+@router.get("/songs", responses={200: {"model": SongPage}, **problems(409)}, response_model=None)
+def list_songs(
+    desk: DeskOfApp,
+    taste: TasteQuery = None,
+    offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MAX_SONGS)] = 100,
+    sort: Annotated[Sort, Query(description="'moved': by places gained in the last training.")] = "score",
+    order: Annotated[
+        Literal["asc", "desc"] | None, Query(description="Default: desc for score and moved, else asc.")
+    ] = None,
+    q: Annotated[
+        str, Query(max_length=_MAX_WORDS, description="Words that stand in artist, title, album or path.")
+    ] = "",
+    label: Annotated[Literal["like", "dislike", "none"] | None, Query()] = None,
+    verdict: Annotated[Verdict | None, Query()] = None,
+) -> Response:
+    """List songs, best first unless told otherwise.
+
+    Without a taste yet there are no ranks, and what would be sorted by them is sorted by path. Files that
+    have gone since they were embedded are listed too.
+    """
+    standing = desk.standing(taste)
+    descending = order == "desc" if order else sort in ("score", "moved")
+    wanted = Listing(sort=sort, descending=descending, words=q, label=label, verdict=verdict)
+    rows = standing.rows(wanted)
+    return json_response(
+        {
+            "taste": standing.name,
+            "revision": standing.revision,
+            "total": len(standing.shelf),
+            "matched": len(rows),
+            "offset": offset,
+            "songs": standing.songs(rows[offset : offset + limit]),
+        }
+    )
+
+
+@router.get(
+    "/songs/{song_id}", responses={200: {"model": Detail}, **problems(404, 409, 503)}, response_model=None
+)
+async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None) -> Response:
+    """Tell why a song has its score, and what sounds like it; the first time the song is heard whole."""
+    state = request.app.state
+    name = taste or state.settings.taste
+    return json_response(await state.slow_lane.run(partial(state.insight.detail, name, song_id)))
+
+
+@router.get(
+    "/songs/{song_id}/score",
+    responses={200: {"model": ScoreOfSong}, **problems(404, 409)},
+    response_model=None,
+)
+def read_score(desk: DeskOfApp, song_id: SongId, taste: TasteQuery = None) -> Response:
+    """Tell a cached song's score; `classify.web.quick` gives the same answer without coming here."""
+    standing = desk.standing(taste)
+    answer = standing.score_json(song_id)
+    if answer is None:
+        desk.row_of(standing.shelf, song_id)  # says that it is not there
+        desk.taste(taste)  # says that there is none
+        raise Problem(409, "the taste has just been learnt; ask again")
+    return Response(answer, media_type="application/json")
+
+
+@router.put(
+    "/songs/{song_id}/label", responses={200: {"model": Change}, **problems(404, 409)}, response_model=None
+)
+async def label_song(
+    request: Request,
+    song_id: SongId,
+    asked: LabelAsked,
+    taste: TasteQuery = None,
+) -> Response:
+    """Like or dislike a song; the taste learns at once, and the answer tells what moved."""
+    return await _label(request, song_id, asked.label, taste)
+
+
+@router.delete(
+    "/songs/{song_id}/label", responses={200: {"model": Change}, **problems(404, 409)}, response_model=None
+)
+async def unlabel_song(request: Request, song_id: SongId, taste: TasteQuery = None) -> Response:
+    """Take a song's label away; the taste learns at once."""
+    return await _label(request, song_id, None, taste)
+
+
+async def _label(request: Request, digest: str, label: LabelName | None, taste: str | None) -> Response:
+    state = request.app.state
+    name = taste or state.settings.taste
+    outcome: Outcome = await state.label_turns.label(name, digest, label)
+    return json_response(await asyncio.to_thread(_told, state.desk, outcome, digest))
+
+
+def _told(desk: Any, outcome: Outcome, digest: str) -> dict[str, Any]:
+    standing = outcome.standing
+    row = standing.shelf.row_of(digest)
+    entered, left = standing.moves_since(outcome.former)
+    return {
+        "id": digest,
+        "label": None if row is None else standing.label_of(row),
+        "taste": desk.taste_info(standing.name),
+        "revision": standing.revision,
+        "note": outcome.note,
+        "entered": entered,
+        "left": left,
+        "wall_s": outcome.wall_s,
+    }

@@ -1,0 +1,87 @@
+"""A song's own bytes, and its picture; only of files that are still what the catalog says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Query
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+
+from classify.web.ears import unless_gone
+from classify.web.params import DeskOfApp, SongId
+from classify.web.pictures import Picture, Pictures, write_png
+from classify.web.problems import Problem, problems
+from classify.web.song_file import open_song
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["songs"])
+
+_GONE = 499
+_WAIT_S = 60.0
+_PROBLEMS = problems(401, 403, 404, 410)
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+
+async def song_audio(song_id: SongId, desk: DeskOfApp) -> Response:
+    """Send the song's file, or the ranges of it that are asked for."""
+    song = await asyncio.to_thread(desk.song_file, song_id)
+    return await asyncio.to_thread(open_song, song_id, song)
+
+
+_AUDIO_ANSWERS = problems(401, 403, 404, 410, 416) | {
+    200: {"description": "The file.", "content": {"audio/*": _BINARY}},
+    206: {"description": "A part of it, or several.", "content": {"audio/*": _BINARY}},
+}
+router.add_api_route(
+    "/songs/{song_id}/audio",
+    song_audio,
+    methods=["GET"],
+    response_class=FileResponse,
+    responses=_AUDIO_ANSWERS,
+)
+router.add_api_route("/songs/{song_id}/audio", song_audio, methods=["HEAD"], include_in_schema=False)
+
+
+@router.get(
+    "/songs/{song_id}/spectrogram.png",
+    response_class=Response,
+    responses=_PROBLEMS
+    | problems(413, 503)
+    | {200: {"description": "The picture.", "content": {"image/png": _BINARY}}},
+)
+async def song_spectrogram(
+    request: Request,
+    song_id: SongId,
+    desk: DeskOfApp,
+    width: Annotated[int, Query(ge=16, le=2000, description="In pixels.")] = 1000,
+    height: Annotated[int, Query(ge=16, le=512, description="In pixels.")] = 128,
+) -> Response:
+    """Draw the whole song: time to the right, low notes at the bottom, no axes.
+
+    The headers `X-Duration-S` and `X-Highest-Hz` tell what it covers.
+    """
+    pictures = cast("Pictures", request.app.state.pictures)
+    song = await asyncio.to_thread(desk.song_file, song_id)
+    picture = pictures.find(song_id)
+    if picture is None:
+        try:
+            async with asyncio.timeout(_WAIT_S):
+                picture = await unless_gone(request, pictures.draw(song_id, song))
+        except ClientDisconnect:
+            return Response(status_code=_GONE)
+        except TimeoutError as error:
+            message = f"the picture is not drawn after {_WAIT_S:g} s; ask again"
+            raise Problem(503, message, headers={"Retry-After": "10"}) from error
+    return await asyncio.to_thread(_drawn, picture, width, height)
+
+
+def _drawn(picture: Picture, width: int, height: int) -> Response:
+    headers = {
+        "Cache-Control": "private, max-age=86400",  # a song's name is a digest of its sound
+        "X-Duration-S": f"{picture.duration_s:.3f}",
+        "X-Highest-Hz": f"{picture.highest_hz:g}",
+    }
+    return Response(write_png(picture.levels, width, height), headers=headers, media_type="image/png")

@@ -1,0 +1,280 @@
+"""How the songs of a shelf stand with one taste: scores, ranks, labels, and lists of them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classify.features import FloatArray
+from classify.labels import LABELS
+from classify.taste import Taste
+from classify.web.shelf import Shelf
+
+__all__ = ["Listing", "Scored", "Standing", "carried", "codes_of"]
+
+_LIKE, _NONE, _DISLIKE = 1, 0, -1
+_LABEL_CODES = {"like": _LIKE, "dislike": _DISLIKE, "none": _NONE}
+_VERDICT_CODES = {"like": 1, "unsure": 0, "dislike": -1}
+_NAMES = {1: "like", 0: None, -1: "dislike"}
+_VERDICTS = {code: name for name, code in _VERDICT_CODES.items()}
+_KEPT_LISTS = 8
+_KEPT_ANSWERS = 50_000  # 15 MB
+_TOP = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Which songs are wanted, in which order."""
+
+    sort: str = "score"
+    descending: bool = True
+    words: str = ""
+    label: str | None = None
+    verdict: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """What a taste decides on the songs of a shelf.
+
+    Attributes
+    ----------
+    decisions, scores : ndarray, shape (n,), float64
+    order : ndarray, shape (n,), intp
+        The rows, best first; of equal decisions, by path.
+    ranks : ndarray, shape (n,), int64
+        Where each row stands in that order, from 1.
+    verdicts : ndarray, shape (n,), int8
+    """
+
+    decisions: FloatArray
+    scores: FloatArray
+    order: NDArray[np.intp]
+    ranks: NDArray[np.int64]
+    verdicts: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, taste: Taste, decisions: FloatArray) -> Scored:
+        """Rank songs, whose rows stand in the order of their paths, by a taste's decisions on them."""
+        # Not by the scores, which at either end differ less than a float can tell.
+        order = np.argsort(-decisions, kind="stable")
+        ranks = np.empty(len(order), np.int64)
+        ranks[order] = np.arange(1, len(order) + 1)
+        scores = taste.calibration(decisions)
+        low, high = taste.unsure
+        verdicts = (scores >= max(high, taste.threshold)).astype(np.int8)  # as `Taste.verdicts`
+        verdicts[(scores <= low) & (verdicts == 0)] = _VERDICT_CODES["dislike"]
+        return cls(decisions=decisions, scores=scores, order=order, ranks=ranks, verdicts=verdicts)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Standing:
+    """All songs as one taste sees them, at one moment; never changed, so threads share it.
+
+    Attributes
+    ----------
+    name : str
+        The taste's.
+    revision : int
+        Rises with every change.
+    taste : Taste or None
+        None where nothing has been learnt yet; then `scored` is None too.
+    labels : ndarray, shape (n,), int8
+        1 for a like, -1 for a dislike.
+    n_like, n_dislike : int
+        Labels, also of songs that the library does not hold.
+    before : ndarray, shape (n,), int64, or None
+        The ranks that the songs had before the taste was last trained; 0 for a song that had none.
+    """
+
+    name: str
+    revision: int
+    shelf: Shelf
+    taste: Taste | None
+    labels: NDArray[np.int8]
+    n_like: int
+    n_dislike: int
+    scored: Scored | None
+    before: NDArray[np.int64] | None = None
+    _lists: dict[Listing, NDArray[np.intp]] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
+
+    def rows(self, wanted: Listing) -> NDArray[np.intp]:
+        """Return the rows of the songs that are wanted, in order; without a taste, by path."""
+        with self._lock:
+            known = self._lists.get(wanted)
+        if known is not None:
+            return known
+        found = self._ordered(wanted)
+        keep = self._mask(wanted)
+        found = found if keep is None else found[keep[found]]
+        with self._lock:
+            while len(self._lists) >= _KEPT_LISTS:
+                self._lists.pop(next(iter(self._lists)))
+            self._lists[wanted] = found
+        return found
+
+    def _ordered(self, wanted: Listing) -> NDArray[np.intp]:
+        if wanted.sort not in ("score", "moved"):
+            return self.shelf.sorted_by(wanted.sort, descending=wanted.descending)
+        if self.scored is None:
+            return self.shelf.sorted_by("path", descending=False)
+        if wanted.sort == "score":
+            return self.scored.order if wanted.descending else self.scored.order[::-1]
+        if self.before is None:
+            return self.scored.order
+        risen = np.where(self.before > 0, self.before - self.scored.ranks, 0)
+        by_rank = self.scored.order
+        risen = risen if wanted.descending else -risen
+        found: NDArray[np.intp] = by_rank[np.argsort(-risen[by_rank], kind="stable")]
+        return found
+
+    def _mask(self, wanted: Listing) -> NDArray[np.bool_] | None:
+        masks = []
+        if wanted.label is not None:
+            masks.append(self.labels == _LABEL_CODES[wanted.label])
+        if wanted.verdict is not None:
+            verdicts = None if self.scored is None else self.scored.verdicts
+            nothing = np.zeros(len(self.shelf), np.bool_)
+            masks.append(nothing if verdicts is None else verdicts == _VERDICT_CODES[wanted.verdict])
+        if wanted.words.strip():
+            masks.append(self.shelf.matches(wanted.words))
+        return np.logical_and.reduce(masks) if masks else None
+
+    def songs(self, rows: NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
+        """Tell of the songs of some rows what `classify.web.models.Song` has."""
+        described = self.shelf.described(rows)
+        labels = self.labels[rows].tolist()
+        scored = self.scored
+        if scored is None:
+            unknown = {"rank": None, "rank_before": None, "score": None, "verdict": None}
+            return [
+                song | unknown | {"label": _NAMES[label]}
+                for song, label in zip(described, labels, strict=True)
+            ]
+        before = [0] * len(rows) if self.before is None else self.before[rows].tolist()
+        columns = (
+            scored.ranks[rows].tolist(),
+            before,
+            scored.scores[rows].tolist(),
+            scored.verdicts[rows].tolist(),
+        )
+        return [
+            song
+            | {
+                "rank": rank,
+                "rank_before": was or None,
+                "score": score,
+                "verdict": _VERDICTS[verdict],
+                "label": _NAMES[label],
+            }
+            for song, label, rank, was, score, verdict in zip(described, labels, *columns, strict=True)
+        ]
+
+    def song(self, row: int) -> dict[str, Any]:
+        """Tell of one song."""
+        return self.songs(np.array([row]))[0]
+
+    def score_json(self, digest: str) -> bytes | None:
+        """Write `classify.web.models.ScoreOfSong` of a song; None without a taste, or such a song."""
+        known = self._answers.get(digest)
+        if known is not None:
+            return known
+        row = self.shelf.row_of(digest)
+        if row is None or self.taste is None or self.scored is None:
+            return None
+        document = {
+            "id": digest,
+            "score": float(self.scored.scores[row]),
+            "verdict": _VERDICTS[int(self.scored.verdicts[row])],
+            "threshold": self.taste.threshold,
+            "unsure": self.taste.unsure,
+            "label": _NAMES[int(self.labels[row])],
+        }
+        answer = json.dumps(document).encode()
+        if len(self._answers) < _KEPT_ANSWERS:
+            self._answers[digest] = answer
+        return answer
+
+    def labelled(self) -> dict[str, str]:
+        """Return the labelled songs that the library holds, digest to label."""
+        rows = np.flatnonzero(self.labels)
+        names = [_NAMES[code] or "" for code in self.labels[rows].tolist()]
+        return dict(zip(self.shelf.digests(rows), names, strict=True))
+
+    def decisions_at(self, places: NDArray[np.int64]) -> FloatArray:
+        """Return the taste's decisions on songs at some places of the library's vectors."""
+        assert self.scored is not None
+        return self.scored.decisions[self.shelf.rows_at(places)]
+
+    def label_of(self, row: int) -> str | None:
+        """Return what the listener has said of a song."""
+        return _NAMES[int(self.labels[row])]
+
+    def ranks_on(self, shelf: Shelf) -> NDArray[np.int64] | None:
+        """Return the ranks of this standing for the rows of another shelf; 0 for songs that were not here."""
+        if self.scored is None:
+            return None
+        if shelf is self.shelf:
+            return self.scored.ranks
+        return carried(self.scored.ranks, self.shelf, shelf)
+
+    def moves_since(self, former: Standing) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Tell which songs came into the first twenty that nobody has labelled, and which left them.
+
+        Returns
+        -------
+        entered, left : list of dict
+            As `classify.web.models.Moved`; their ranks are among unlabelled songs.
+        """
+        if self.scored is None or former.scored is None or former.shelf is not self.shelf:
+            return [], []
+        free = (self.labels == _NONE) & (former.labels == _NONE)
+        new, old = (_ranks_among(one.order, free) for one in (self.scored, former.scored))
+        entered = np.flatnonzero(free & (new <= _TOP) & (old > _TOP))
+        left = np.flatnonzero(free & (old <= _TOP) & (new > _TOP))
+        return (
+            self._moved(entered[np.argsort(new[entered])], old, new),
+            self._moved(left[np.argsort(old[left])], old, new),
+        )
+
+    def _moved(
+        self, rows: NDArray[np.intp], old: NDArray[np.int64], new: NDArray[np.int64]
+    ) -> list[dict[str, Any]]:
+        names = ("id", "artist", "title", "name")
+        return [
+            {name: song[name] for name in names} | {"rank": rank, "rank_before": before}
+            for song, rank, before in zip(
+                self.shelf.described(rows), new[rows].tolist(), old[rows].tolist(), strict=True
+            )
+        ]
+
+
+def carried(values: NDArray[np.int64], old: Shelf, new: Shelf) -> NDArray[np.int64]:
+    """Bring what is known of the songs of one shelf to another; 0 for songs that are new there."""
+    found = np.zeros(len(new), np.int64)
+    rows = new.rows_in(old)
+    found[rows >= 0] = values[rows[rows >= 0]]
+    return found
+
+
+def codes_of(labels: Mapping[str, str], shelf: Shelf) -> NDArray[np.int8]:
+    """Mark the labelled songs of a shelf; `labels` is digest to label."""
+    codes = np.zeros(len(shelf), np.int8)
+    for label in LABELS:
+        codes[shelf.rows_of([digest for digest, one in labels.items() if one == label])] = _LABEL_CODES[label]
+    return codes
+
+
+def _ranks_among(order: NDArray[np.intp], free: NDArray[np.bool_]) -> NDArray[np.int64]:
+    some = order[free[order]]
+    ranks = np.zeros(len(free), np.int64)
+    ranks[some] = np.arange(1, len(some) + 1)
+    return ranks

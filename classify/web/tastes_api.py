@@ -1,0 +1,117 @@
+"""Routes of tastes: which there are, how good they are, learning again, what to label next, a playlist."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from classify.web.lessons import Outcome
+from classify.web.models import EvaluationFound, SuggestionList, TasteInfo, TasteList, TrainAsked
+from classify.web.params import DeskOfApp, TasteName, TasteQuery
+from classify.web.problems import problems
+from classify.web.songs_api import json_response
+
+__all__ = [
+    "evaluate_taste",
+    "list_tastes",
+    "read_playlist",
+    "read_taste",
+    "router",
+    "suggest_songs",
+    "train_taste",
+]
+
+router = APIRouter(tags=["tastes"])
+
+_MEDIA_TYPE = "audio/x-mpegurl"
+
+
+@router.get("/tastes", responses={200: {"model": TasteList}, **problems()}, response_model=None)
+def list_tastes(desk: DeskOfApp) -> Response:
+    """List the tastes, the default first; of each how good it is."""
+    return json_response({"tastes": [desk.taste_info(name) for name in desk.taste_names()]})
+
+
+@router.get("/tastes/{name}", responses={200: {"model": TasteInfo}, **problems(404)}, response_model=None)
+def read_taste(desk: DeskOfApp, name: TasteName) -> Response:
+    """Tell of one taste."""
+    return json_response(_info(desk, name))
+
+
+def _info(desk: Any, name: str) -> dict[str, Any]:
+    if name != desk.settings.taste and not desk.tastes.exists(name):
+        desk.taste(name)  # says that there is none
+    found: dict[str, Any] = desk.taste_info(name)
+    return found
+
+
+@router.get(
+    "/tastes/{name}/evaluation",
+    responses={200: {"model": EvaluationFound}, **problems(404, 409, 503)},
+    response_model=None,
+)
+async def evaluate_taste(request: Request, name: TasteName) -> Response:
+    """Tell how good a taste is on songs that it has not seen; it takes seconds, once for each taste."""
+    state = request.app.state
+    return json_response(await state.slow_lane.run(partial(state.insight.evaluation, name)))
+
+
+@router.post(
+    "/tastes/{name}/train",
+    responses={200: {"model": TasteInfo}, **problems(404, 409, 503)},
+    response_model=None,
+)
+async def train_taste(
+    request: Request, name: TasteName, asked: Annotated[TrainAsked | None, Body()] = None
+) -> Response:
+    """Learn a taste again from its labels."""
+    state = request.app.state
+    head = (asked or TrainAsked()).head
+
+    def train() -> dict[str, Any]:
+        outcome: Outcome = state.lessons.train(name, head)
+        return _info(state.desk, outcome.standing.name)
+
+    return json_response(await state.slow_lane.run(train))
+
+
+@router.get(
+    "/suggestions", responses={200: {"model": SuggestionList}, **problems(404, 409, 503)}, response_model=None
+)
+async def suggest_songs(
+    request: Request, taste: TasteQuery = None, top: Annotated[int, Query(ge=1, le=50)] = 5
+) -> Response:
+    """Choose the songs from whose labels the taste would learn most, and say why."""
+    state = request.app.state
+    name = taste or state.settings.taste
+    return json_response(await state.slow_lane.run(partial(state.insight.suggestions, name, top)))
+
+
+@router.get(
+    "/playlist.m3u8",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {_MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "description": "A playlist of paths.",
+        },
+        **problems(404, 409, 503),
+    },
+)
+async def read_playlist(
+    request: Request,
+    taste: TasteQuery = None,
+    top: Annotated[int, Query(ge=1, le=100_000)] = 50,
+    min_score: Annotated[float, Query(ge=0, le=1)] = 0,
+) -> Response:
+    """Write the best songs that are there as a playlist, as `sevensongs score --format m3u8` does."""
+    state = request.app.state
+    name = taste or state.settings.taste
+    text: str = await state.slow_lane.run(partial(state.insight.playlist, name, top, min_score))
+    headers = {"Content-Disposition": f'attachment; filename="{name}.m3u8"'}
+    # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.
+    return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPE, headers=headers)

@@ -1,0 +1,177 @@
+"""POST /score and POST /embeddings: a file in, what it is to a taste or to an encoder out."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, cast
+from urllib.parse import quote
+
+import numpy as np
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from classify.output import to_json
+from classify.web.ears import Ears, unless_gone
+from classify.web.hearing import UploadEmbedding, UploadScore
+from classify.web.models import Interval
+from classify.web.params import DeskOfApp, TasteQuery
+from classify.web.problems import problems
+from classify.web.receiving import UPLOAD_BODY, receive_file
+from classify.web.worker import Call
+
+__all__ = ["UploadEmbeddingOut", "UploadScoreOut", "router"]
+
+router = APIRouter(tags=["uploads"])
+
+_T = TypeVar("_T")
+_NPY = "application/x-npy"
+_GONE = 499
+_PROBLEMS = problems(400, 401, 403, 408, 409, 413, 415, 503, 507)
+
+
+class UploadScoreOut(BaseModel):
+    """What a taste says of an upload."""
+
+    id: str = Field(description="The recording's audio digest.")
+    score: float = Field(description="Probability of being liked, as `sevensongs score FILE --json` has it.")
+    verdict: Literal["like", "unsure", "dislike"]
+    threshold: float
+    unsure: Interval
+    duration_s: float
+    artist: str | None
+    title: str | None
+    in_library: bool = Field(description="Whether the library holds this recording already.")
+
+
+class UploadEmbeddingOut(BaseModel):
+    """An upload's embedding."""
+
+    id: str
+    encoder: str
+    fingerprint: str
+    kind: Literal["frames", "song"]
+    shape: list[int]
+    starts_s: list[float] | None = Field(description="Where each frame begins, in seconds; null for a song.")
+    values: list[list[float]] | list[float] = Field(description="A row for each frame, or one song vector.")
+
+
+@router.post(
+    "/score", response_model=UploadScoreOut, responses=problems(404) | _PROBLEMS, openapi_extra=UPLOAD_BODY
+)
+async def score_upload(request: Request, desk: DeskOfApp, taste: TasteQuery = None) -> Response:
+    """Score a song that is uploaded; nothing of it is kept."""
+    wanted = await asyncio.to_thread(desk.taste, taste)  # before the upload: a wrong name costs nothing
+    hearing = _ears_of(request).hearing
+    return await _heard(
+        request,
+        lambda call, path: hearing.score(call, path, wanted),
+        lambda found: _json(_score_document(found)),
+    )
+
+
+@router.post(
+    "/embeddings",
+    response_model=UploadEmbeddingOut,
+    responses={
+        200: {"content": {_NPY: {"schema": {"type": "string", "format": "binary"}}}},
+        **_PROBLEMS,
+    },
+    openapi_extra=UPLOAD_BODY,
+)
+async def embed_upload(
+    request: Request,
+    desk: DeskOfApp,
+    encoder: Annotated[
+        str | None, Query(max_length=500, description="One that is ready; default: the taste's.")
+    ] = None,
+    kind: Annotated[
+        Literal["frames", "song"], Query(description="A row for each frame, or one vector.")
+    ] = "frames",
+    format: Annotated[Literal["json", "npy"], Query(description="How it is written.")] = "json",  # noqa: A002
+    coverage: Annotated[
+        str,
+        Query(
+            pattern=r"^(scan|full|[1-9][0-9]{0,5})$",
+            description="What is heard: some windows, all, or so many.",
+        ),
+    ] = "scan",
+) -> Response:
+    """Embed a song that is uploaded; nothing of it is kept."""
+    name = encoder or str(await asyncio.to_thread(lambda: desk.encoder))
+    hearing = _ears_of(request).hearing
+    return await _heard(
+        request,
+        lambda call, path: hearing.embed(call, path, name, whole_song=kind == "song", coverage=coverage),
+        _npy if format == "npy" else partial(_embedding_json, kind=kind),
+    )
+
+
+def _ears_of(request: Request) -> Ears:
+    return cast("Ears", request.app.state.ears)
+
+
+async def _heard(
+    request: Request, work: Callable[[Call, Path], _T], answer: Callable[[_T], Response]
+) -> Response:
+    """Take an upload in, have it heard, and write the answer; a client that left gets none."""
+    ears = _ears_of(request)
+    with suppress(ClientDisconnect), ears.place() as path:
+        await receive_file(request, path)
+        found = await unless_gone(request, ears.hear(lambda call: work(call, path)))
+        return await asyncio.to_thread(answer, found)
+    return Response(status_code=_GONE)
+
+
+def _score_document(found: UploadScore) -> dict[str, Any]:
+    return {
+        "id": found.info.digest,
+        "score": found.score,
+        "verdict": found.verdict,
+        "threshold": found.taste.threshold,
+        "unsure": list(found.taste.unsure),
+        "duration_s": found.info.duration_s,
+        "artist": _text(found.info.tags.artist),
+        "title": _text(found.info.tags.title),
+        "in_library": found.in_library,
+    }
+
+
+def _text(tag: str | None) -> str | None:
+    """Make a tag valid Unicode, as the catalog does."""
+    return None if tag is None else tag.encode("utf-8", "replace").decode()
+
+
+def _embedding_json(found: UploadEmbedding, *, kind: str) -> Response:
+    return _json(
+        {
+            "id": found.info.digest,
+            "encoder": found.encoder,
+            "fingerprint": found.fingerprint,
+            "kind": kind,
+            "shape": list(found.values.shape),
+            "starts_s": None if found.starts_s is None else found.starts_s.tolist(),
+            "values": found.values.tolist(),
+        }
+    )
+
+
+def _npy(found: UploadEmbedding) -> Response:
+    file = io.BytesIO()
+    np.save(file, found.values, allow_pickle=False)
+    headers = {
+        "X-Song-Id": found.info.digest,
+        "X-Encoder": quote(found.encoder, safe="+:/"),  # a model's folder may have any name
+        "X-Fingerprint": found.fingerprint,
+    }
+    return Response(file.getvalue(), headers=headers, media_type=_NPY)
+
+
+def _json(document: dict[str, Any]) -> Response:
+    return Response(to_json(document, indent=None), media_type="application/json")

@@ -1,0 +1,113 @@
+"""The command `serve` as a process: where it listens, what it says, how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+
+ADDRESS = re.compile(r"open (http://\S+) \(Ctrl-C ends it\)")
+
+
+@contextmanager
+def running(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the command until the block ends; give the address that it tells."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "classify.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+    )
+    try:
+        assert process.stderr is not None
+        said = ""
+        for line in process.stderr:
+            said += line
+            found = ADDRESS.search(line)
+            if found:
+                yield process, found[1]
+                return
+        raise AssertionError(f"it ended: {said}")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def refused(*arguments: str, **environment: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "classify.cli", *arguments],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.fixture
+def root(heard: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+
+
+def test_it_serves_on_this_machine_until_it_is_told_to_end(root: Path, heard: Path) -> None:
+    with running("--cache", str(root), "serve", str(heard / "music"), "--port", "0") as (process, address):
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
+        health = httpx2.get(f"{address}v1/health", timeout=60).json()
+        assert (health["n_songs"], health["token_required"]) == (28, False)
+        assert health["folders"] == [str(heard / "music")]
+        assert httpx2.get(address, timeout=60).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 128 + signal.SIGTERM
+        assert out == ""
+        assert "Traceback" not in err
+
+
+def test_beyond_this_machine_it_asks_for_a_token(root: Path) -> None:
+    with running("--cache", str(root), "serve", "--host", "0.0.0.0", "--port", "0") as (_, address):
+        page, _, token = address.partition("#token=")
+        assert len(token) >= 43
+        port = page.rstrip("/").rpartition(":")[2]
+        songs = f"http://127.0.0.1:{port}/v1/songs"
+        assert httpx2.get(songs, timeout=60).status_code == 401
+        answer = httpx2.get(songs, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        assert answer.json()["total"] == 28
+
+
+def test_what_can_not_be_served_is_told_before_it_begins(root: Path, tmp_path: Path) -> None:
+    cache = ("--cache", str(root), "serve", "--port", "0")
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, said = refused("--cache", str(root), "serve", "--port", str(taken.getsockname()[1]))
+    assert code == 1
+    assert "can't be listened on" in said
+    assert "--port" in said
+    code, said = refused(*cache, "--taste", "../x")
+    assert (code, "is no name of a taste" in said) == (2, True)
+    code, said = refused(*cache, str(tmp_path / "file"))
+    assert (code, "is a file" in said) == (2, True)
+    code, said = refused(*cache, SEVENSONGS_TOKEN="short")
+    assert (code, "at least 16" in said) == (2, True)
+
+
+def test_the_demo_can_be_shown_as_a_page(root: Path) -> None:
+    with running("--cache", str(root), "demo", "--serve", "--port", "0") as (_, address):
+        page = httpx2.get(f"{address}v1/songs", timeout=60).json()
+        assert (page["taste"], page["total"]) == ("demo", 28)
+        assert sum(song["label"] == "like" for song in page["songs"]) == 7
+        # The cache holds own music too, which is another library.
+        assert all("immich_memories_music" in song["path"] for song in page["songs"])
+        (folder,) = httpx2.get(f"{address}v1/health", timeout=60).json()["folders"]
+        assert len(list(Path(folder).rglob("*.opus"))) == 28

@@ -1,0 +1,256 @@
+"""The desk: what it keeps in memory is what the commands say, also after others have changed the cache."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import classify
+import embed
+from classify.relearning import labels_now
+from classify.tastes import taste_path
+from classify.web.desk import Desk
+from classify.web.lessons import Lessons
+from classify.web.problems import Problem
+from classify.web.settings import ServiceSettings
+from classify.web.standing import Listing, Standing
+from classify.web.turns import LabelTurns, SlowLane
+
+
+@pytest.fixture
+def root(heard: Path, tmp_path: Path) -> Path:
+    """A cache of the test's own that has heard the demo's tracks."""
+    return Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+
+
+@pytest.fixture
+def acoustic(heard: Path) -> list[str]:
+    return sorted(str(path) for path in (heard / "music").glob("*acoustic*"))
+
+
+@pytest.fixture
+def desk(root: Path) -> Desk:
+    return Desk(ServiceSettings(root=root))
+
+
+def digest_of(standing: Standing, path: str) -> str:
+    digest = standing.shelf.digest_at(path)
+    assert digest is not None
+    return digest
+
+
+def ranked(standing: Standing) -> list[str]:
+    return [song["path"] for song in standing.songs(standing.rows(Listing()))]
+
+
+def test_songs_stand_as_the_command_scores_them(root: Path, acoustic: list[str], desk: Desk) -> None:
+    classify.train(acoustic[:4], root=root)
+    standing = desk.standing()
+    songs = standing.songs(standing.rows(Listing()))
+    expected = classify.score(root=root).songs
+    assert [(song["path"], song["score"], song["verdict"]) for song in songs] == [
+        (song.path, song.score, song.verdict) for song in expected
+    ]
+    assert [song["rank"] for song in songs] == list(range(1, len(songs) + 1))
+    assert {song["path"] for song in songs if song["label"] == "like"} == set(acoustic[:4])
+
+
+def test_without_a_taste_songs_stand_by_path_and_have_no_score(desk: Desk, heard: Path) -> None:
+    standing = desk.standing()
+    songs = standing.songs(standing.rows(Listing()))
+    assert [song["path"] for song in songs] == sorted(str(path) for path in (heard / "music").iterdir())
+    assert {(song["rank"], song["score"], song["verdict"], song["label"]) for song in songs} == {(None,) * 4}
+    with pytest.raises(Problem, match="there is no taste 'default'"):
+        desk.taste()
+
+
+def test_what_another_process_embeds_and_labels_is_seen(
+    root: Path, acoustic: list[str], desk: Desk, tmp_path: Path
+) -> None:
+    before = desk.standing()
+    classify.train(acoustic[:3], root=root)
+    (tmp_path / "new").mkdir()
+    shutil.copy(acoustic[0], tmp_path / "new" / "copy of one.opus")
+    embed.embed_library([tmp_path / "new"], root=root)
+    desk.refresh()
+    after = desk.standing()
+    assert after.taste is not None
+    assert after.revision > before.revision
+    assert len(after.shelf) == len(before.shelf)  # a copy is no other song
+    digest = digest_of(after, str(tmp_path / "new" / "copy of one.opus"))
+    assert digest == digest_of(before, acoustic[0])
+    desk.refresh()
+    assert desk.standing() is after  # nothing has changed since
+    assert {file.path for file in after.shelf.files_of(after.shelf.row_of(digest) or 0)} == {
+        acoustic[0],
+        str(tmp_path / "new" / "copy of one.opus"),
+    }
+
+
+def test_of_copies_the_one_that_is_there_is_played(compiled: Path, tracks: list[str], tmp_path: Path) -> None:
+    shutil.copytree(compiled / "encoders", tmp_path / "cache" / "encoders")
+    paths = [Path(shutil.copy(tracks[0], tmp_path / name)) for name in ("one.opus", "two.opus")]
+    embed.embed_library(paths, root=tmp_path / "cache", coverage=2)
+    desk = Desk(ServiceSettings(root=tmp_path / "cache"))
+    assert desk.n_songs == 1
+    digest = digest_of(desk.standing(), str(paths[1]))
+    assert desk.song_file(digest).path == str(paths[0])
+    paths[0].unlink()
+    assert desk.song_file(digest).path == str(paths[1])
+    with pytest.raises(Problem, match="is in the library"):
+        desk.song_file("0" * 32)
+
+
+def test_a_label_does_what_the_command_does(
+    root: Path, acoustic: list[str], desk: Desk, heard: Path, tmp_path: Path
+) -> None:
+    classify.train(acoustic[:3], root=root)
+    other = Path(shutil.copytree(root, tmp_path / "other"))
+    disliked = next(song for song in ranked(desk.standing()) if song not in acoustic)
+    outcome = Lessons(desk).relabel("default", {digest_of(desk.standing(), disliked): "dislike"})
+    expected = classify.label([disliked], "dislike", root=other)
+    ours, theirs = (classify.Taste.load(taste_path("default", root=one)) for one in (root, other))
+    assert (ours.likes, ours.dislikes, ours.unlabelled) == (theirs.likes, theirs.dislikes, theirs.unlabelled)
+    assert ours.auc == theirs.auc
+    assert labels_now(root=root) == labels_now(root=other)
+    standing = outcome.standing
+    assert ranked(standing) == [song.path for song in classify.score(root=other).songs]
+    entered, left = standing.moves_since(outcome.former)
+    assert [(one["rank"], one["rank_before"]) for one in entered] == [
+        (one.rank, one.rank_before) for one in expected.entered
+    ]
+    assert [one["title"] for one in left] == [one.title for one in expected.left]
+    was = {path: rank for rank, path in enumerate(ranked(outcome.former), 1)}
+    assert {song["path"]: song["rank_before"] for song in standing.songs(standing.rows(Listing()))} == was
+    assert desk.standing() is standing
+
+
+def test_the_first_labels_make_a_taste_and_the_last_ones_leave_it(desk: Desk, acoustic: list[str]) -> None:
+    one, two = (digest_of(desk.standing(), path) for path in acoustic[:2])
+    first = Lessons(desk).relabel("mine", {one: "like"})
+    assert (first.standing.taste, first.standing.n_like) == (None, 1)
+    assert "1 of the 2 liked songs" in first.note
+    second = Lessons(desk).relabel("mine", {two: "like"})
+    assert second.standing.taste is not None
+    assert second.standing.label_of(second.standing.shelf.row_of(one) or 0) == "like"
+    assert desk.taste_names() == ["default", "mine"]
+    cleared = Lessons(desk).relabel("mine", {one: None})
+    assert cleared.standing.n_like == 1
+    assert cleared.note
+    assert cleared.standing.taste is not None  # what was learnt is not lost
+    again = Lessons(desk).relabel("mine", {one: None})
+    assert again.standing is cleared.standing  # nothing is new, so nothing is learnt
+
+
+def test_a_refused_label_changes_nothing(desk: Desk, root: Path, acoustic: list[str], tmp_path: Path) -> None:
+    classify.train(acoustic[:3], root=root)
+    before = desk.standing()
+    with pytest.raises(Problem, match="is in the library"):
+        Lessons(desk).relabel("default", {"0" * 32: "like"})
+    assert desk.standing() is before
+
+
+def test_moved_songs_come_first_when_asked_for(desk: Desk, root: Path, acoustic: list[str]) -> None:
+    classify.train(acoustic[:3], root=root)
+    worst = ranked(desk.standing())[-1]
+    Lessons(desk).relabel("default", {digest_of(desk.standing(), worst): "like"})
+    standing = desk.standing()
+    risen = [
+        song["rank_before"] - song["rank"] for song in standing.songs(standing.rows(Listing(sort="moved")))
+    ]
+    assert risen == sorted(risen, reverse=True)
+    assert risen[0] > 0
+    fallen = standing.songs(standing.rows(Listing(sort="moved", descending=False)))
+    assert fallen[0]["rank_before"] - fallen[0]["rank"] == min(risen)
+
+
+def test_labels_that_come_together_are_learnt_together(desk: Desk, root: Path, acoustic: list[str]) -> None:
+    before = desk.standing()
+    digests = [digest_of(before, path) for path in acoustic[:6]]
+
+    async def label_all() -> list[int]:
+        turns = LabelTurns(Lessons(desk))
+        outcomes = await asyncio.gather(*(turns.label("default", digest, "like") for digest in digests))
+        assert all(
+            outcome.standing.label_of(outcome.standing.shelf.row_of(digest) or 0) == "like"
+            for outcome, digest in zip(outcomes, digests, strict=True)
+        )
+        return [outcome.standing.revision for outcome in outcomes]
+
+    revisions = asyncio.run(label_all())
+    assert len(set(revisions)) <= 2  # the first one at once, the five others together
+    taste = classify.Taste.load(taste_path("default", root=root))
+    assert set(taste.likes) == set(digests)
+
+
+def test_of_labels_that_come_together_only_the_wrong_one_is_refused(desk: Desk, acoustic: list[str]) -> None:
+    good = [digest_of(desk.standing(), path) for path in acoustic[:3]]
+
+    async def label_all() -> list[object]:
+        turns = LabelTurns(Lessons(desk))
+        asked = [*good, "0" * 32]
+        return await asyncio.gather(
+            *(turns.label("default", digest, "like") for digest in asked), return_exceptions=True
+        )
+
+    *outcomes, refused = asyncio.run(label_all())
+    assert isinstance(refused, Problem)
+    assert refused.status == 404
+    assert not any(isinstance(outcome, BaseException) for outcome in outcomes)
+    assert desk.standing().n_like == 3
+
+
+def test_words_are_found_whatever_their_case_and_accents(root: Path, tmp_path: Path, heard: Path) -> None:
+    folder = tmp_path / "Édith Piaf" / "Live\udcff"
+    folder.mkdir(parents=True)
+    shutil.copy(sorted((heard / "music").iterdir())[0], folder / "Non, je ne REGRETTE rien.opus")
+    shutil.copytree(root / "encoders", tmp_path / "own" / "encoders")
+    music = [folder, *sorted((heard / "music").iterdir())[1:3]]
+    embed.embed_library(music, root=tmp_path / "own")
+    shelf = Desk(ServiceSettings(root=tmp_path / "own")).standing().shelf
+
+    def found(words: str) -> list[str]:
+        return [song["name"] for song in shelf.described(np.flatnonzero(shelf.matches(words)))]
+
+    assert found("regrette EDITH") == ["Non, je ne REGRETTE rien"]
+    assert found("édith piaf") == ["Non, je ne REGRETTE rien"]
+    assert found("edith kaas") == []
+    assert found("%") == found(".*") == []
+    assert len(found("")) == len(shelf) == 3
+
+
+def test_songs_sort_by_what_people_know_them_by(desk: Desk) -> None:
+    shelf = desk.standing().shelf
+    rows = [shelf.sorted_by("duration", descending=descending) for descending in (False, True)]
+    assert np.all(np.diff(shelf.durations_s[rows[0]]) >= 0)
+    assert np.all(np.diff(shelf.durations_s[rows[1]]) <= 0)
+    titles = [
+        song["title"] or song["name"] for song in shelf.described(shelf.sorted_by("title", descending=False))
+    ]
+    assert titles == sorted(titles, key=str.lower)
+    paths = [song["path"] for song in shelf.described(shelf.sorted_by("path", descending=True))]
+    assert paths == sorted(paths, reverse=True)
+
+
+def test_too_many_that_take_seconds_are_sent_away() -> None:
+    async def crowd() -> list[object]:
+        lane, gate = SlowLane(), threading.Event()
+        waiting = [asyncio.create_task(lane.run(gate.wait)) for _ in range(40)]
+        await asyncio.sleep(0)
+        refused = [task for task in waiting if task.done()]
+        gate.set()
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        lane.close()
+        assert refused
+        return list(found)
+
+    found = asyncio.run(crowd())
+    refused = [one for one in found if isinstance(one, Problem)]
+    assert found.count(True) + len(refused) == 40
+    assert {(one.status, one.headers["Retry-After"]) for one in refused} == {(503, "5")}
+    assert found.count(True) == 18

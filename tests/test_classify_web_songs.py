@@ -1,0 +1,217 @@
+"""Songs over HTTP: the list, its pages, one song with its reasons, labels."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+import classify
+import embed
+from classify.service import create_app
+from classify.web.models import Change, Detail, ScoreOfSong, SongPage
+from classify.web.settings import ServiceSettings
+
+ADDRESS = "http://127.0.0.1:8765"
+
+
+@pytest.fixture(scope="module")
+def root(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's library with a taste for some acoustic songs."""
+    root = Path(shutil.copytree(heard / "cache", tmp_path_factory.mktemp("songs") / "cache"))
+    classify.train(sorted((heard / "music").glob("*acoustic*"))[:5], root=root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def client(root: Path) -> Iterator[TestClient]:
+    with TestClient(create_app(ServiceSettings(root=root)), base_url=ADDRESS) as client:
+        yield client
+
+
+def songs_of(client: TestClient, **asked: object) -> SongPage:
+    answer = client.get("/v1/songs", params={name: str(value) for name, value in asked.items()})
+    assert answer.status_code == 200, answer.text
+    return SongPage.model_validate_json(answer.content, strict=True)
+
+
+def test_the_list_is_what_the_command_says(client: TestClient, root: Path) -> None:
+    page = songs_of(client)
+    assert [(song.path, song.score, song.verdict) for song in page.songs] == [
+        (song.path, song.score, song.verdict) for song in classify.score(root=root).songs
+    ]
+    assert (page.taste, page.total, page.matched, page.offset) == ("default", 28, 28, 0)
+    assert [song.rank for song in page.songs] == list(range(1, 29))
+
+
+def test_pages_are_parts_of_the_list(client: TestClient) -> None:
+    whole = songs_of(client)
+    parts = [song for offset in range(0, 35, 5) for song in songs_of(client, offset=offset, limit=5).songs]
+    assert parts == whole.songs
+    assert songs_of(client, offset=10**9).songs == []
+
+
+def test_the_list_is_sorted_searched_and_filtered(client: TestClient) -> None:
+    worst_first = songs_of(client, order="asc").songs
+    assert [song.rank for song in worst_first] == list(range(28, 0, -1))
+    titles = [(song.title or song.name).lower() for song in songs_of(client, sort="title").songs]
+    assert titles == sorted(titles)
+    liked = songs_of(client, label="like")
+    assert (liked.matched, liked.total) == (5, 28)
+    assert {song.label for song in liked.songs} == {"like"}
+    assert songs_of(client, label="none").matched == 23
+    one = songs_of(client, sort="path").songs[7]
+    found = songs_of(client, q=one.name.upper().replace("_", " "))
+    assert one in found.songs
+    assert found.matched < 28
+    shown = {verdict: songs_of(client, verdict=verdict).matched for verdict in ("like", "unsure", "dislike")}
+    assert sum(shown.values()) == 28
+    assert songs_of(client, q="no song has such words").songs == []
+
+
+def test_another_taste_has_no_scores_yet(client: TestClient) -> None:
+    page = songs_of(client, taste="not yet")
+    assert [song.path for song in page.songs] == sorted(song.path for song in page.songs)
+    assert {(song.rank, song.score, song.verdict, song.label) for song in page.songs} == {(None,) * 4}
+
+
+def test_a_score_is_what_the_list_says(client: TestClient, root: Path) -> None:
+    taste = classify.Taste.load(root / "tastes" / "default.npz")
+    for song in songs_of(client).songs:
+        answer = client.get(f"/v1/songs/{song.id}/score")
+        found = ScoreOfSong.model_validate_json(answer.content)
+        assert (found.id, found.score, found.verdict, found.label) == (
+            song.id,
+            song.score,
+            song.verdict,
+            song.label,
+        )
+
+        assert (found.threshold, found.unsure) == (taste.threshold, [*taste.unsure])
+
+
+def test_the_quick_answer_is_the_routes(client: TestClient) -> None:
+    for song in songs_of(client).songs[:5]:
+        quick = client.get(f"/v1/songs/{song.id}/score")
+        route = client.get(f"/v1/songs/{song.id}/score?taste=default&other=1")  # which is not plain
+        assert quick.content == route.content
+        assert quick.headers == route.headers
+
+
+def test_what_is_not_there_is_told_in_words(client: TestClient) -> None:
+    some = songs_of(client).songs[0].id
+    for path, status, words in [
+        (f"/v1/songs/{'0' * 32}/score", 404, "no song 0000"),
+        (f"/v1/songs/{'0' * 32}", 404, "no song 0000"),
+        (f"/v1/songs/{some}/score?taste=none", 404, "there is no taste 'none'"),
+        (f"/v1/songs/{some.upper()}/score", 422, "path.song_id"),
+        (f"/v1/songs/{some}/score?taste=..%2Fx", 422, "query.taste"),
+        (f"/v1/songs/{some}/score?taste=x.npz", 422, "not by its file"),
+        ("/v1/tastes/x.npz", 422, "not by its file"),
+        ("/v1/songs?limit=0", 422, "query.limit"),
+        ("/v1/songs?sort=colour", 422, "query.sort"),
+        ("/v1/nothing", 404, "/v1/nothing"),
+    ]:
+        answer = client.get(path)
+        document = answer.json()
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert (answer.status_code, document["status"]) == (status, status), path
+        assert words in document["detail"], path
+    assert client.put(f"/v1/songs/{some}/label", json={"label": "love"}).status_code == 422
+    assert client.put(f"/v1/songs/{some}/label", json={"label": "like", "more": 1}).status_code == 422
+    assert client.put(f"/v1/songs/{'0' * 32}/label", json={"label": "like"}).status_code == 404
+
+
+def test_a_label_moves_songs_and_can_be_taken_back(client: TestClient, root: Path) -> None:
+    before = songs_of(client, taste="default")
+    last = next(song for song in reversed(before.songs) if song.label is None)
+    answer = client.put(f"/v1/songs/{last.id}/label", json={"label": "like"})
+    change = Change.model_validate_json(answer.content)
+    assert (change.id, change.label, change.taste.n_like) == (last.id, "like", 6)
+    after = songs_of(client)
+    assert after.revision == change.revision > before.revision
+    moved = {song.id: song for song in after.songs}
+    assert moved[last.id].label == "like"
+    assert moved[last.id].rank_before == last.rank
+    assert (moved[last.id].rank or 99) < (last.rank or 0)
+    assert any(one.rank <= 20 < one.rank_before for one in change.entered) or not change.entered
+    again = client.delete(f"/v1/songs/{last.id}/label").json()
+    assert (again["label"], again["taste"]["n_like"]) == (None, 5)
+    assert [(song.id, song.score) for song in songs_of(client).songs] == [
+        (song.id, song.score) for song in before.songs
+    ]
+
+
+def test_a_song_comes_with_its_reasons_and_its_neighbours(client: TestClient, root: Path) -> None:
+    song = songs_of(client).songs[9]
+    detail = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
+    assert detail.song.id == song.id
+    assert detail.explanation is not None, detail.note
+    why = detail.explanation
+    assert why.start_score + sum(why.points) + why.unfamiliar == pytest.approx(why.score)
+    assert why.like is not None
+    assert why.like.id in {one.id for one in songs_of(client, label="like").songs}
+    assert detail.neighbours
+    near = [one.similarity for one in detail.neighbours]
+    assert near == sorted(near, reverse=True)
+    assert song.id not in {one.song.id for one in detail.neighbours}
+    assert client.get(f"/v1/songs/{song.id}").content == client.get(f"/v1/songs/{song.id}").content
+    untrained = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}?taste=not yet").content)
+    assert untrained.explanation is None
+    assert "label at least two songs" in untrained.note
+
+
+def test_a_file_that_has_changed_or_gone_has_no_reasons_but_neighbours(
+    compiled: Path, tracks: list[str], tmp_path: Path
+) -> None:
+    root = tmp_path / "cache"
+    shutil.copytree(compiled / "encoders", root / "encoders")
+    songs = [Path(shutil.copy(track, tmp_path)) for track in tracks[::6]]
+    embed.embed_library(songs, root=root, coverage=2)
+    classify.train(songs[:2], root=root)
+    with TestClient(create_app(ServiceSettings(root=root)), base_url=ADDRESS) as client:
+        song = next(one for one in songs_of(client).songs if one.path == str(songs[3]))
+        songs[3].write_bytes(songs[2].read_bytes())
+        changed = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
+        songs[3].unlink()
+        gone = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
+    assert (changed.explanation, gone.explanation) == (None, None)
+    assert "has changed since it was embedded" in changed.note
+    assert "can't be heard: No such file" in gone.note
+    assert changed.neighbours == gone.neighbours != []
+
+
+def test_the_page_and_nothing_else_is_served(client: TestClient) -> None:
+    page = client.get("/")
+    assert page.status_code == 200
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert page.headers["cache-control"] == "no-cache"
+    known = client.get("/", headers={"If-None-Match": page.headers["etag"]})
+    assert (known.status_code, known.content) == (304, b"")
+    assert client.get("/", headers={"If-None-Match": '"another"'}).status_code == 200
+    assert client.head("/").headers["content-length"] == str(len(page.content))
+    script = client.get("/page/main.js")
+    assert script.headers["content-type"] == "text/javascript; charset=utf-8"
+    for path in (
+        "/page/",
+        "/page",
+        "/page/../settings.py",
+        "/page/%2e%2e%2fsettings.py",
+        "/page/nothing.js",
+        "/docs",
+    ):
+        assert client.get(path).status_code == 404, path
+    assert client.post("/").status_code == 405
+
+
+def test_an_empty_cache_is_an_empty_list(tmp_path: Path) -> None:
+    with TestClient(create_app(ServiceSettings(root=tmp_path / "none")), base_url=ADDRESS) as client:
+        for asked in ({}, {"q": "x", "sort": "artist"}, {"sort": "moved"}, {"verdict": "like"}):
+            page = songs_of(client, **asked)
+            assert (page.total, page.matched, page.songs) == (0, 0, [])
+        assert client.get("/v1/suggestions").json()["songs"] == []
+        assert client.get("/v1/health").json()["n_songs"] == 0
+    assert not (tmp_path / "none").exists()  # to look is not to make
