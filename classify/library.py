@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from embed import Failure, encoder_name, prepare_encoders
 if TYPE_CHECKING:
     from classify.evaluation import Evaluation
 
-__all__ = ["ScoredSong", "Scores", "evaluate", "score"]
+__all__ = ["ScoredSong", "Scores", "evaluate", "score", "score_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,23 +100,53 @@ def score(
     files = library.files(paths or None)
     if not (paths or len(files)):
         library.require_songs()
+    found = score_files(
+        files, loaded, base, top=top, min_score=min_score, precision=precision, only_there=not paths
+    )
+    return replace(found, failed=failed)
+
+
+def score_files(
+    files: SongFiles,
+    taste: Taste,
+    root: str | Path,
+    *,
+    top: int | None = None,
+    min_score: float = 0.0,
+    precision: float | None = None,
+    only_there: bool = False,
+) -> Scores:
+    """Score files of an open library, best first; see `score`.
+
+    Parameters
+    ----------
+    files : SongFiles
+        With `precision`, labelled songs are taken out of it.
+    taste : Taste
+    root : path or URI
+        The cache.
+    top, min_score, precision
+        Which are wanted.
+    only_there : bool
+        Pass over files that have gone.
+
+    Raises
+    ------
+    CacheError
+        If song vectors can't be read.
+    """
     if precision is not None:  # what is known for certain must not make up for what is not
-        files.leave_out([*loaded.likes, *loaded.dislikes])
+        files.leave_out([*taste.likes, *taste.dislikes])
     once, place = np.unique(files.at, return_inverse=True)
     # By the decisions, not by the scores: at either end those differ less than a float can tell.
-    decisions = decide(loaded, files.vectors, once, base)[place]
-    values = loaded.calibration(decisions)
+    decisions = decide(taste, files.vectors, once, root)[place]
+    values = taste.calibration(decisions)
+    order = rank(decisions, files.paths)
     chosen = choose(
-        files,
-        rank(decisions, files.paths),
-        values,
-        top=top,
-        min_score=min_score,
-        precision=precision,
-        only_there=not paths,
+        files, order, values, top=top, min_score=min_score, precision=precision, only_there=only_there
     )
-    songs = _scored(files, loaded, chosen, values[chosen])
-    return Scores(taste=loaded, songs=songs, failed=failed, n_scored=len(files))
+    songs = _scored(files, taste, chosen, values[chosen])
+    return Scores(taste=taste, songs=songs, failed=(), n_scored=len(files))
 
 
 def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = None) -> Evaluation:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from types import FrameType
+from urllib.parse import quote
 
 import uvicorn
 from fastapi import FastAPI
@@ -50,9 +51,9 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     -------
     FastAPI
         `app.state` has `settings`, `metrics`, `page`, `desk` (songs and tastes), `lessons` (what changes
-        a taste), `insight` (what takes seconds), `slow_lane` and `label_turns` (who waits for whom), `ears`
-        (the worker that hears uploads), `pictures` and `scan`; they are closed when the application shuts
-        down.
+        a taste), `insight` (what takes seconds), `slow_lane`, `study_lane` and `label_turns` (who waits for
+        whom), `ears` (the worker that hears uploads), `pictures` and `scan`; they are closed when the
+        application shuts down.
     """
     app = FastAPI(
         title="Seven Songs",
@@ -71,7 +72,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     state.page = pages.read_page()
     state.desk = Desk(settings)
     state.insight = Insight(state.desk)
-    state.slow_lane = SlowLane()
+    state.slow_lane, state.study_lane = SlowLane(), SlowLane()
     state.lessons = Lessons(state.desk)
     state.label_turns = LabelTurns(state.lessons)
     state.ears = Ears(settings)
@@ -96,7 +97,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.to_thread(warming.join, _GRACE_S)
-        for part in (state.scan, state.ears, state.pictures, state.slow_lane, state.desk):
+        lanes = (state.slow_lane, state.study_lane, state.label_turns)
+        for part in (state.scan, state.ears, state.pictures, *lanes, state.desk):
             await asyncio.to_thread(part.close)
 
 
@@ -151,7 +153,7 @@ def address_of(settings: ServiceSettings, port: int) -> str:
     if host in ("0.0.0.0", "::", ""):  # noqa: S104  not bound here, only named
         host = socket.gethostname()
     host = f"[{host}]" if ":" in host else host
-    fragment = f"#token={settings.token}" if settings.token else ""
+    fragment = f"#token={quote(settings.token, safe='')}" if settings.token else ""
     return f"http://{host}:{port}/{fragment}"
 
 

@@ -258,12 +258,14 @@ def _in_songs(
     n_steps = sum(map(len, todo))
     n_songs = len({file.path for files in todo for file in files})
 
+    known = {failure.path for run in runs for failure in run.ledger.failed}  # from earlier runs
+
     def tell(n_done: int) -> None:
         if progress is not None:
             audio_s = sum(run.ledger.audio_s for run in runs) * n_songs / n_steps
             wall_s = time.monotonic() - started
             n_whole = n_done * n_songs // n_steps
-            n_failed = sum(len(run.ledger.failed) for run in runs)
+            n_failed = len({failure.path for run in runs for failure in run.ledger.failed} - known)
             progress(
                 Progress(n_done=n_whole, n_total=n_songs, audio_s=audio_s, wall_s=wall_s, n_failed=n_failed)
             )

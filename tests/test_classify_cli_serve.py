@@ -12,9 +12,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx2
 import pytest
+
+from classify.service import address_of
+from classify.web.settings import ServiceSettings
 
 ADDRESS = re.compile(r"open (http://\S+) \(Ctrl-C ends it\)")
 
@@ -109,5 +113,15 @@ def test_the_demo_can_be_shown_as_a_page(root: Path) -> None:
         assert sum(song["label"] == "like" for song in page["songs"]) == 7
         # The cache holds own music too, which is another library.
         assert all("immich_memories_music" in song["path"] for song in page["songs"])
+        playlist = httpx2.get(f"{address}v1/playlist.m3u8?top=9", timeout=60).text
+        paths = [line for line in playlist.splitlines() if not line.startswith("#")]
+        assert paths == [song["path"] for song in page["songs"][:9]]
         (folder,) = httpx2.get(f"{address}v1/health", timeout=60).json()["folders"]
         assert len(list(Path(folder).rglob("*.opus"))) == 28
+
+
+def test_a_token_of_any_signs_is_in_the_address_as_the_page_reads_it() -> None:
+    token = "ab+cd/ef%2Bg#h?i=&j=="
+    address = address_of(ServiceSettings(root="cache", host="192.0.2.7", token=token), 80)
+    assert unquote(address.partition("#token=")[2]) == token
+    assert "+" not in address

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 
 import classify
 import embed
+from classify.errors import LabelError
 from classify.relearning import labels_now
 from classify.tastes import taste_path
 from classify.web.desk import Desk
+from classify.web.insight import Insight
 from classify.web.lessons import Lessons
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
@@ -254,3 +257,74 @@ def test_too_many_that_take_seconds_are_sent_away() -> None:
     assert found.count(True) + len(refused) == 40
     assert {(one.status, one.headers["Retry-After"]) for one in refused} == {(503, "5")}
     assert found.count(True) == 18
+
+
+def test_a_song_is_explained_by_the_taste_that_scores_it(
+    desk: Desk, root: Path, acoustic: list[str], heard: Path
+) -> None:
+    classify.train(acoustic[:4], root=root)
+    insight = Insight(desk)
+    digest = digest_of(desk.standing(), acoustic[6])
+    first = insight.detail("default", digest)
+    electronic = sorted(map(str, (heard / "music").glob("*electronic*")))
+    classify.train(electronic[:4], root=root)  # another program; the desk looks once a second
+    for _ in range(3):
+        told = insight.detail("default", digest)
+        assert told["explanation"]["score"] == pytest.approx(told["song"]["score"], abs=1e-6)
+        desk.refresh()
+    assert told["song"]["score"] < first["song"]["score"]
+    assert told["explanation"]["label"] is None
+    Lessons(desk).relabel("default", {digest: "dislike"})
+    assert insight.detail("default", digest)["explanation"]["label"] == "dislike"
+
+
+def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(
+    desk: Desk, root: Path, acoustic: list[str]
+) -> None:
+    (root / "tastes").mkdir(exist_ok=True)
+    file = root / "tastes" / "mine.labels.csv"
+    file.write_text("label,path,digest\n" + "".join(f"like,{path},\n" for path in acoustic[:3]))
+    standing = desk.standing("mine")
+    digest = digest_of(standing, acoustic[0])
+    assert standing.label_of(standing.shelf.row_of(digest) or 0) == "like"
+    assert standing.n_like == 3
+    after = Lessons(desk).relabel("mine", {digest: None}).standing
+    assert after.label_of(after.shelf.row_of(digest) or 0) is None
+    assert acoustic[0] not in file.read_text()
+
+
+def test_a_damaged_file_is_told_to_all_until_it_is_mended(
+    desk: Desk, root: Path, acoustic: list[str]
+) -> None:
+    classify.train(acoustic[:4], root=root)
+    sound = desk.standing()
+    file = root / "tastes" / "default.labels.csv"
+    content = file.read_bytes()
+    file.write_text("nonsense")
+    desk.refresh()
+    for _ in range(3):
+        with pytest.raises(LabelError, match="begins with"):
+            desk.standing()
+        assert desk.standing_now() is None
+    file.write_bytes(content)
+    desk.refresh()
+    assert desk.standing().songs(np.arange(28)) == sound.songs(np.arange(28))
+
+
+def test_lessons_that_wait_hold_nothing_else_up(desk: Desk, root: Path, acoustic: list[str]) -> None:
+    digest = digest_of(desk.standing(), acoustic[0])
+
+    async def ask() -> None:
+        turns = LabelTurns(Lessons(desk))
+        with ExitStack() as held:
+            for n in range(8):
+                held.enter_context(desk.learning(f"taste {n}"))
+            waiting = [asyncio.create_task(turns.label(f"taste {n}", digest, "like")) for n in range(8)]
+            await asyncio.sleep(0.1)
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: desk.n_songs), 20) == 28
+            assert not any(one.done() for one in waiting)
+        await asyncio.gather(*waiting)
+        turns.close()
+
+    asyncio.run(ask())
+    assert len(desk.taste_names()) == 9

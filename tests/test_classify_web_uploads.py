@@ -428,3 +428,21 @@ def test_a_full_disk_is_told(client: TestClient, tunes: list[Path], tmp_path: Pa
         assert "free some space" in problem(post(client, tunes[0]), 507)
     assert json.loads(post(client, tunes[0]).text)["score"] >= 0
     assert tempfile.gettempdir() not in json.dumps(client.get("/v1/openapi.json").json())
+
+
+def test_uploads_go_on_when_the_temporary_folder_was_cleaned_away(
+    client: TestClient, tunes: list[Path]
+) -> None:
+    ears = cast("Ears", cast("FastAPI", client.app).state.ears)
+    assert post(client, tunes[0]).status_code == 200
+    assert ears._folder is not None
+    shutil.rmtree(ears._folder.name)
+    assert post(client, tunes[0]).status_code == 200
+
+
+def test_an_embedding_as_json_holds_the_numbers_of_the_array(client: TestClient, tunes: list[Path]) -> None:
+    for kind in ("frames", "song"):
+        told = post(client, tunes[0], f"/v1/embeddings?kind={kind}").json()
+        array = np.load(io.BytesIO(post(client, tunes[0], f"/v1/embeddings?kind={kind}&format=npy").content))
+        np.testing.assert_array_equal(np.array(told["values"], array.dtype), array)
+        assert told["shape"] == list(array.shape)

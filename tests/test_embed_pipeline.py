@@ -103,6 +103,10 @@ def test_a_second_run_opens_no_unchanged_file(music: Path, root: Path) -> None:
     assert counts(changed) == (0, 3, 1)
     assert (told[-1].n_done, told[-1].n_total, told[-1].n_failed) == (1, 1, 1)
     assert changed.failed[0].path == str(music / "1.opus")
+    # One that failed before and has not changed is no failure of this run.
+    (music / "2.opus").touch()
+    embed.embed_library([music], root=root, progress=told.append)
+    assert (told[-1].n_done, told[-1].n_total, told[-1].n_failed) == (1, 1, 1)
 
 
 def test_a_second_run_starts_nothing_that_it_does_not_need(music: Path, root: Path) -> None:

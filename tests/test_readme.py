@@ -10,7 +10,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 BENCHMARKS = REPOSITORY / "tests" / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "accuracy.jsonl"
-SPEED = ("embed.jsonl", "library.jsonl", "start.jsonl")
+SPEED = ("embed.jsonl", "library.jsonl", "start.jsonl", "service.jsonl")
+OF_RUNS = ("speed", "library", "start", "scores", "uploads", "labels", "pages")
 MIN_DRAWS, MIN_RUNS = 10, 5
 MIN_KILLS, MIN_FUZZED = 100, 2000
 MIN_LABEL_DRAWS, MOST_LABELS = 20, 0.6
@@ -53,7 +54,7 @@ def test_the_committed_speed_is_of_a_full_run(file: str, monkeypatch: pytest.Mon
     if not rows:
         pytest.skip(f"{file} is not there yet")
     assert not any(row.get("quick") or row["dirty"] for row in rows)
-    assert all(row["n_runs"] >= MIN_RUNS for row in rows if row["kind"] in ("speed", "library", "start"))
+    assert all(row["n_runs"] >= MIN_RUNS for row in rows if row["kind"] in OF_RUNS)
     assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
     assert all(row["processor"] and row["cores"] and row["versions"] for row in rows)
 

@@ -40,6 +40,7 @@ class _Kept:
     stamp: tuple[object, object]  # of the cache, and of the taste's files
     look_again: float
     claimed_until: float = 0.0  # somebody is about to look
+    error: Exception | None = None  # why the taste can't be read as it is now
 
 
 class Desk:
@@ -133,10 +134,10 @@ class Desk:
         learning = self._learning.get(name)
         is_learning = learning is not None and learning.locked()
         if kept is not None and (time.monotonic() < kept.look_again or is_learning):
-            return kept.standing
+            return _sound(kept)
         if not self._loading.acquire(blocking=kept is None):
             assert kept is not None
-            return kept.standing
+            return _sound(kept)
         try:
             return self._looked_up(name)
         finally:
@@ -148,7 +149,7 @@ class Desk:
         Whoever gets None calls `standing`, and the others do not wait for that.
         """
         kept = self._kept.get(name or self.settings.taste)
-        if kept is None:
+        if kept is None or kept.error is not None:
             return None
         now = time.monotonic()
         if now >= kept.look_again and now >= kept.claimed_until:
@@ -180,12 +181,17 @@ class Desk:
         kept = self._kept.get(name)
         started = time.monotonic()
         if kept is not None and started < kept.look_again:  # another thread has just looked
-            return kept.standing
+            return _sound(kept)
         stamp = (self._shelves.stamp(), self.tastes.stamp(name))
-        if kept is None or kept.stamp != stamp:
-            standing = self._made(name, None if kept is None else kept.standing)
-        else:
+        if kept is not None and kept.stamp == stamp and kept.error is None:
             standing = kept.standing
+        else:
+            try:
+                standing = self._made(name, None if kept is None else kept.standing)
+            except (LabelError, TasteError) as error:  # told to all who ask, and not old scores to some
+                if kept is not None:
+                    kept.error, kept.look_again = error, time.monotonic() + _LOOK_EVERY_S
+                raise
         self._keep(standing, stamp, started)
         return standing
 
@@ -279,6 +285,12 @@ class Desk:
         standing = self._standing(name, shelf, (taste, labels), scored, before)
         self._keep(standing, stamp, time.monotonic())
         return standing
+
+
+def _sound(kept: _Kept) -> Standing:
+    if kept.error is not None:
+        raise kept.error
+    return kept.standing
 
 
 def _no_song(digest: str) -> Problem:

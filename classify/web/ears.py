@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import tempfile
 import threading
@@ -112,8 +113,13 @@ class Ears:
 
     def _private_folder(self) -> str:
         with self._lock:
+            if self._folder is not None and not os.path.isdir(self._folder.name):  # /tmp is cleaned by age
+                self._folder.cleanup()
+                self._folder = None
             if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="sevensongs-uploads-")  # mode 0700
+                self._folder = tempfile.TemporaryDirectory(  # mode 0700
+                    prefix="sevensongs-uploads-", ignore_cleanup_errors=True
+                )
             return self._folder.name
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from cache import Recording
 from classify.errors import ClassifyError
 from classify.explaining import explain
-from classify.library import evaluate, score
+from classify.library import evaluate, score_files
 from classify.neighbours import similar_to
 from classify.output import fields_of, render
 from classify.suggesting import suggest_from
@@ -61,10 +61,11 @@ class Insight:
         """Tell of a song what `classify.web.models.Detail` has; the first time it is heard whole."""
         standing = self._desk.standing(name)
         row = self._desk.row_of(standing.shelf, digest)
-        state = (self._desk.tastes.stamp(name)[0], name, digest)
         explanation, note = None, ""
         try:
-            explanation = self._once(("why", *state), lambda: self._explained(standing, row))
+            # By the taste that explains: its file may hold another one by now.
+            found = self._once(("why", standing.taste, digest), lambda: self._explained(standing, row))
+            explanation = found | {"label": standing.label_of(row)}
         except (ClassifyError, EmbedError) as error:  # the song is still a song, and has neighbours
             note = str(error)
         near = self._once(("near", standing.shelf.serial, digest), lambda: self._neighbours(standing, digest))
@@ -142,19 +143,22 @@ class Insight:
     def evaluation(self, name: str) -> dict[str, Any]:
         """Tell what `classify.web.models.EvaluationFound` has; it takes seconds, once for each taste."""
         taste = self._desk.taste(name)
-        state = self._desk.tastes.stamp(name)[0]
 
         def find() -> dict[str, Any]:
             found = evaluate(taste=taste, root=self._desk.settings.root)
             headline, sentence = trust_sentences(found)
             return found.as_dict() | {"headline": headline, "sentence": sentence}
 
-        return self._once(("good", name, state), find)
+        return self._once(("good", taste), find)
 
     def playlist(self, name: str, top: int, min_score: float) -> str:
         """Write what ``sevensongs score --format m3u8`` writes."""
-        taste = self._desk.taste(name)
-        found = score(taste=taste, top=top, min_score=min_score, root=self._desk.settings.root)
+        standing = self._desk.standing(name)
+        taste = standing.taste or self._desk.taste(name)  # says that there is none
+        library = standing.shelf.library
+        found = score_files(
+            library.files(), taste, library.root, top=top, min_score=min_score, only_there=True
+        )
         return render(fields_of(found.songs), "m3u8")
 
 

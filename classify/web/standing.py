@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.key import is_digest
 from classify.features import FloatArray
 from classify.labels import LABELS
 from classify.taste import Taste
@@ -266,10 +267,12 @@ def carried(values: NDArray[np.int64], old: Shelf, new: Shelf) -> NDArray[np.int
 
 
 def codes_of(labels: Mapping[str, str], shelf: Shelf) -> NDArray[np.int8]:
-    """Mark the labelled songs of a shelf; `labels` is digest to label."""
+    """Mark the labelled songs of a shelf; `labels` is digest, or a file's path, to label."""
     codes = np.zeros(len(shelf), np.int8)
     for label in LABELS:
-        codes[shelf.rows_of([digest for digest, one in labels.items() if one == label])] = _LABEL_CODES[label]
+        names = [name for name, one in labels.items() if one == label]
+        by_path = [shelf.digest_at(name) for name in names if not is_digest(name)]
+        codes[shelf.rows_of([*filter(is_digest, names), *filter(None, by_path)])] = _LABEL_CODES[label]
     return codes
 
 

@@ -85,7 +85,9 @@ class TasteFiles:
         return tuple(_stamp_of(one) for one in (path, labels_path(path)))
 
     def read(self, name: str) -> tuple[Taste | None, dict[str, str]]:
-        """Read a taste, None where none has been learnt yet, and its labels, digest to like or dislike.
+        """Read a taste, None where none has been learnt yet, and its labels, song to like or dislike.
+
+        A song goes by its digest; by its path where a person has written no digest.
 
         Raises
         ------
@@ -102,7 +104,7 @@ class TasteFiles:
             taste = kept[1]
         else:
             taste = None if stamp[0] == _GONE else Taste.load(path)
-        labels = {one.digest: one.label for one in stored_labels(path) if one.digest}
+        labels = {one.digest or one.path: one.label for one in stored_labels(path)}
         with self._lock:
             while len(self._kept) >= _MAX_KEPT:
                 self._kept.pop(next(iter(self._kept)))

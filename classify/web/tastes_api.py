@@ -57,7 +57,7 @@ def _info(desk: Any, name: str) -> dict[str, Any]:
 async def evaluate_taste(request: Request, name: TasteName) -> Response:
     """Tell how good a taste is on songs that it has not seen; it takes seconds, once for each taste."""
     state = request.app.state
-    return json_response(await state.slow_lane.run(partial(state.insight.evaluation, name)))
+    return json_response(await state.study_lane.run(partial(state.insight.evaluation, name)))
 
 
 @router.post(
@@ -76,7 +76,7 @@ async def train_taste(
         outcome: Outcome = state.lessons.train(name, head)
         return _info(state.desk, outcome.standing.name)
 
-    return json_response(await state.slow_lane.run(train))
+    return json_response(await state.study_lane.run(train))
 
 
 @router.get(

@@ -77,6 +77,8 @@ class LabelTurns:
     def __init__(self, lessons: Lessons) -> None:
         self._lessons = lessons
         self._queues: dict[str, _Queue] = {}
+        # Its own, as a lesson may wait half a minute for a command that holds the labels.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "lessons")
 
     async def label(self, name: str, digest: str, label: str | None) -> Outcome:
         """Give a song of the library a label, or take it away with None; see `Lessons.relabel`."""
@@ -86,6 +88,10 @@ class LabelTurns:
         if queue.task is None:
             queue.task = asyncio.create_task(self._learn(name, queue))
         return await future
+
+    def close(self) -> None:
+        """Begin nothing more, and wait for the lesson that is under way."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def _learn(self, name: str, queue: _Queue) -> None:
         try:
@@ -99,7 +105,8 @@ class LabelTurns:
     async def _learn_together(self, name: str, turns: list[_Turn]) -> None:
         labels = {turn.digest: turn.label for turn in turns}  # of one song the last word counts
         try:
-            outcome = await asyncio.to_thread(self._lessons.relabel, name, labels)
+            loop = asyncio.get_running_loop()
+            outcome = await loop.run_in_executor(self._threads, self._lessons.relabel, name, labels)
         except (Problem, LabelError) as error:
             if len(turns) == 1:
                 _fail(turns, error)

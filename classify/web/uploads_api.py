@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 from fastapi import APIRouter, Query
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -157,8 +158,8 @@ def _embedding_json(found: UploadEmbedding, *, kind: str) -> Response:
             "kind": kind,
             "shape": list(found.values.shape),
             "starts_s": None if found.starts_s is None else found.starts_s.tolist(),
-            "values": found.values.tolist(),
-        }
+        },
+        values=found.values,
     )
 
 
@@ -173,5 +174,10 @@ def _npy(found: UploadEmbedding) -> Response:
     return Response(file.getvalue(), headers=headers, media_type=_NPY)
 
 
-def _json(document: dict[str, Any]) -> Response:
-    return Response(to_json(document, indent=None), media_type="application/json")
+def _json(document: dict[str, Any], *, values: NDArray[Any] | None = None) -> Response:
+    """Write JSON; of many values a row at a time, as one call would keep all other threads waiting."""
+    text = to_json(document, indent=None)
+    if values is not None:
+        rows = ", ".join(to_json(row.tolist(), indent=None) for row in values)
+        text = f'{text[:-1]}, "values": [{rows}]}}'
+    return Response(text, media_type="application/json")

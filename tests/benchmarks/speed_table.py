@@ -18,6 +18,7 @@ __all__ = [
     "neighbours_table",
     "replace_tables",
     "scan_table",
+    "service_table",
     "start_table",
 ]
 
@@ -111,6 +112,49 @@ def neighbours_table(rows: Rows) -> str:
     return lay_out(heads, lines)
 
 
+def service_table(rows: Rows) -> str:
+    """Lay out what is asked of the service, by how many, and how soon it answers."""
+    heads = ["asked", "clients", "answers a second", "half within", "95% within", "99% within"]
+    lines = [_latency_line(_scores_asked(row), row) for row in _of_kind(rows, "scores")]
+    for row in _of_kind(rows, "uploads"):
+        if "p95_ms" in row:
+            asked = f"the same, while {row['n_uploaders']} others upload songs"
+            lines.append(_latency_line(asked, row | {"n_clients": 50, "per_s": row["scores_per_s"]}))
+        else:
+            per_s = _with_quartiles(row, "per_s")
+            lines.append(
+                ["the score of an uploaded song of 30 s", str(row["n_uploaders"]), per_s, "", "", ""]
+            )
+    lines += [
+        _latency_line(f"100 of {row['n_songs']:,} songs, {row['asked']}", row)
+        for row in _of_kind(rows, "pages")
+    ]
+    for row in _of_kind(rows, "labels"):
+        low, high = row["wall_s_quartiles"]
+        within = f"{row['wall_s']:.2f} s ({low:.2f} to {high:.2f})"
+        lines.append([f"a label, then the new ranking of {row['n_songs']:,} songs", "1", "", within, "", ""])
+    return lay_out(heads, lines)
+
+
+def _scores_asked(row: dict[str, Any]) -> str:
+    return f"the score of one of {row['n_songs']:,} songs"
+
+
+def _latency_line(asked: str, row: dict[str, Any]) -> list[str]:
+    latencies = [f"{row[name]:.3g} ms" for name in ("p50_ms", "p95_ms", "p99_ms")]
+    return [asked, str(row["n_clients"]), f"{row['per_s']:,.0f}", *latencies]
+
+
+def memory_table(rows: Rows) -> str:
+    """Lay out what the service keeps after few and after many requests."""
+    lines = [
+        [f"{row['n_songs']:,}", f"{row[which]:,}", _megabytes(row[f"bytes_after_{which}"])]
+        for row in _of_kind(rows, "memory")
+        for which in ("few", "many")
+    ]
+    return lay_out(["songs", "after so many requests", "memory"], lines)
+
+
 TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "embedding speed": ("embed.jsonl", "speed", embed_table),
     "long files": ("embed.jsonl", "long", long_table),
@@ -118,6 +162,8 @@ TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "library": ("library.jsonl", "library", library_table),
     "neighbours": ("similar.jsonl", "recall", neighbours_table),
     "start": ("start.jsonl", "start", start_table),
+    "service": ("service.jsonl", "scores", service_table),
+    "service memory": ("service.jsonl", "memory", memory_table),
 }
 """By name: the file of its rows, a kind that it needs, and what lays it out."""
 

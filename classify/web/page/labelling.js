@@ -12,6 +12,10 @@ let waiting = 0;
 let last = null;
 /** Labels that are on their way, by song: an answer that comes meanwhile does not know them. */
 const pending = new Map();
+/** What the service has last said of these songs' labels, and which of ours came last. */
+const confirmed = new Map();
+const latest = new Map();
+let number = 0;
 
 /** The label of a song as it is now. @param {import("./state.js").Song} song */
 export function labelOf(song) {
@@ -36,10 +40,13 @@ export function setLabel(song, label) {
     return;
   }
   last = { song, label: before, taste: state.taste };
+  if (!pending.has(song.id)) confirmed.set(song.id, before);
+  const mine = (number += 1);
+  latest.set(song.id, mine);
   show(song.id, label);
   waiting += 1;
   const taste = state.taste;
-  queue = queue.then(() => send(song, label, before, taste));
+  queue = queue.then(() => send(song, label, mine, taste));
 }
 
 /** Take the last label back. */
@@ -56,22 +63,29 @@ function show(id, label) {
 
 on("taste", () => {
   pending.clear();
+  confirmed.clear();
+  latest.clear();
   last = null;
 });
 
-async function send(song, label, before, taste) {
+async function send(song, label, mine, taste) {
   waiting -= 1;
   const begun = Boolean(currentTaste()?.trained);
+  const isLatest = () => taste === state.taste && latest.get(song.id) === mine;
   try {
     const answer = await putLabel(song.id, label, taste); // also where another taste is shown by now
+    emit("figures", answer.taste);
     if (taste !== state.taste) return;
-    show(song.id, answer.label);
+    confirmed.set(song.id, answer.label);
+    if (isLatest()) show(song.id, answer.label);
     if (waiting === 0) pending.clear();
     say(labelledSentence(song, label, answer, begun), { undo });
     emit("labelled", { song, label, answer, more: waiting > 0 });
   } catch (error) {
-    if (taste === state.taste) show(song.id, before);
-    pending.delete(song.id);
+    if (isLatest()) {
+      show(song.id, confirmed.get(song.id) ?? null);
+      pending.delete(song.id);
+    }
     sayError(error);
   }
 }

@@ -17,6 +17,7 @@ const mute = byId("mute");
 const volume = byId("volume");
 const CUE_MS = 250;
 let place = -1; // of the song in the list
+let wanted = 0;
 /** @type {number | null} where to begin when the song's length is known */
 let beginAt = null;
 
@@ -133,9 +134,13 @@ export async function step(by) {
 async function explain() {
   const song = state.playing;
   if (!song) return;
+  const asked = (wanted += 1); // an older answer, as of another taste, may come last
   try {
-    const { explanation } = await details(song.id);
-    if (state.playing === song) showScores(explanation);
+    const { song: told, explanation } = await details(song.id);
+    if (state.playing !== song || asked !== wanted) return;
+    song.label = told.label; // that of this taste
+    pressLabels(byId("player"), labelOf(song));
+    showScores(explanation);
   } catch {
     // the panel says why; the song can be heard all the same
   }

@@ -15,6 +15,7 @@ const body = byId("song-body");
 const SLOW_MS = 800;
 /** @type {any} */
 let shown = null;
+let wanted = 0;
 
 export function startSong() {
   empty();
@@ -145,11 +146,12 @@ async function explain(id) {
   if (shown?.id !== id) return;
   panel.setAttribute("aria-busy", "true");
   const slow = setTimeout(() => tellSlow(id), SLOW_MS);
+  const asked = (wanted += 1); // an older answer, as of another taste, may come last
   try {
     const found = await details(id);
-    if (shown?.id === id) fill(found);
+    if (shown?.id === id && asked === wanted) fill(found);
   } catch (error) {
-    if (shown?.id === id) {
+    if (shown?.id === id && asked === wanted) {
       const again = h("button", { type: "button", class: "button", onclick: () => explain(id) }, "Try again");
       byId("song-why").replaceChildren(
         h("div", { class: "part", role: "alert" }, h("p", {}, error.message), again),
@@ -157,7 +159,7 @@ async function explain(id) {
     }
   } finally {
     clearTimeout(slow);
-    if (shown?.id === id) panel.setAttribute("aria-busy", "false");
+    if (asked === wanted) panel.setAttribute("aria-busy", "false");
   }
 }
 

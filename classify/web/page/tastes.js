@@ -27,7 +27,7 @@ export function startTastes() {
     create(name.value.trim());
   });
   evaluate.addEventListener("click", test);
-  on("labelled", ({ answer }) => take(answer.taste));
+  on("figures", take);
 }
 
 /** Read the tastes there are, and begin with the one used last. */

@@ -30,8 +30,8 @@ export function startToken(opened) {
 
 /** Use the token of the address, if there is one. */
 export async function tokenFromAddress() {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return;
+  if (!location.hash.startsWith("#token=")) return;
+  const token = tokenIn(location.hash);
   history.replaceState(null, "", location.pathname + location.search);
   try {
     await openSession(token);
@@ -50,5 +50,11 @@ export function ask() {
 
 /** People paste the whole address that the terminal shows, too. */
 function tokenIn(text) {
-  return text.includes("#token=") ? text.slice(text.indexOf("#token=") + 7) : text;
+  if (!text.includes("#token=")) return text;
+  const written = text.slice(text.indexOf("#token=") + 7);
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    return written; // no %XX as we write them
+  }
 }

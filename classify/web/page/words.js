@@ -109,12 +109,13 @@ export function labelledSentence(song, label, answer, begun) {
   const did = label ? `${label === "like" ? "Liked" : "Disliked"}` : "Cleared the label of";
   const name = inline(titleOf(song));
   const fresh = (answer.entered ?? []).map((one) => inline(titleOf(one)));
+  if (answer.note) return sentence(`${did} ${name}: ${answer.note}`);
   if (answer.taste?.trained && !begun) return `${did} ${name}: your library is ranked now.`;
   if (fresh.length) {
     return `${did} ${name}: ${listed(fresh)} came into the first twenty.`;
   }
   if (answer.taste?.trained) return `${did} ${name}: the first twenty are the same songs.`;
-  return sentence(answer.note ? `${did} ${name}: ${answer.note}` : `${did} ${name}`);
+  return sentence(`${did} ${name}`);
 }
 
 /** What the service says in half a sentence, as a whole one. */

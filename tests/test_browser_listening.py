@@ -1,0 +1,238 @@
+"""The page in a real browser: label songs, see what moves, play, seek, score a file, scan a folder."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx2
+import pytest
+from service_process import Service
+from watched_page import WatchedPage, until, watched_page
+
+Open = Callable[..., WatchedPage]
+N_NEW = 24
+_DROP = """([name, text]) => {
+    const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+    const dropped = new DataTransfer();
+    dropped.items.add(new File([bytes], name, {type: "audio/ogg"}));
+    for (const kind of ["dragenter", "dragover", "drop"])
+        document.body.dispatchEvent(
+            new DragEvent(kind, {dataTransfer: dropped, bubbles: true, cancelable: true}));
+}"""
+
+
+@pytest.fixture
+def root(heard: Path, tmp_path: Path) -> Path:
+    """A copy of the cache that has heard the demo; nothing is labelled."""
+    return Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+
+
+@pytest.fixture
+def new_songs(tracks: list[str], tmp_path: Path) -> Path:
+    """A folder of songs that nobody has heard: the demo's tracks without some of their packets."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    for number, track in enumerate(tracks[:N_NEW]):
+        with av.open(track) as source, av.open(str(folder / f"new {number:02}.opus"), "w") as copy:
+            stream = copy.add_stream_from_template(source.streams.audio[0])
+            for packet in list(source.demux(source.streams.audio[0]))[10:-1]:
+                packet.stream = stream
+                copy.mux(packet)
+    return folder
+
+
+@pytest.fixture
+def service(root: Path, heard: Path) -> Iterator[Service]:
+    with Service(root, heard / "music") as running:
+        yield running
+
+
+@pytest.fixture
+def watched(browser: Any, service: Service) -> Iterator[WatchedPage]:
+    page = watched_page(browser, service.url)
+    yield page
+    assert not page.wrong
+    page.page.context.close()
+
+
+def command(root: Path, *arguments: str | Path) -> Any:
+    """Run `sevensongs` on a cache; return its JSON."""
+    argv = [sys.executable, "-P", "-m", "classify.cli", "--cache", str(root), *map(str, arguments), "--json"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def rows(page: Any) -> list[str]:
+    """Return the ids of the songs shown, in their order."""
+    found = page.locator("#grid [data-id][data-index]")
+    pairs = found.evaluate_all("all => all.map(row => [Number(row.dataset.index), row.dataset.id])")
+    return [identity for _, identity in sorted(pairs)]
+
+
+def like(page: Any, identity: str, verb: str = "Like") -> None:
+    """Press a row's button, and wait until the answer has been told."""
+    song = page.locator(f'#grid [data-id="{identity}"]')
+    button = song.get_by_role("button", name=re.compile(f"^{verb} "))
+    button.click()
+    page.wait_for_selector(f'#grid [data-id="{identity}"] button[aria-pressed=true]')
+
+
+def label_by_command(service: Service, heard: Path) -> None:
+    """Like seven acoustic songs through the API."""
+    with httpx2.Client(base_url=service.url, timeout=60) as client:
+        songs = client.get("/v1/songs").json()["songs"]
+        for song in [song for song in songs if "acoustic" in song["path"]][::2][:7]:
+            assert client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"}).status_code == 200
+
+
+def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
+    watched: WatchedPage, service: Service, root: Path
+) -> None:
+    page = watched.open()
+    page.get_by_role("heading", name=re.compile("seven songs to begin")).wait_for()
+    assert "0 of 7" in page.locator("#first-run").inner_text()
+    songs = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    acoustic = [song["id"] for song in songs if "acoustic" in song["path"]]
+    page.get_by_label("Search songs").fill("acoustic")
+    until(page, f"document.querySelector('#grid').ariaRowCount === '{len(acoustic) + 1}'")
+    for identity in acoustic[::2][:7]:
+        like(page, identity)
+    page.get_by_label("Search songs").fill("")
+    until(page, "document.querySelector('#grid').ariaRowCount === '29'")
+    page.get_by_text("Learnt from 7 likes").wait_for()
+    assert not page.locator("#first-run").is_visible()
+    labels = (root / "tastes" / "default.labels.csv").read_text("utf-8")
+    assert labels.count("like") == 7, labels
+
+    ranked = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    shown = rows(page)
+    assert shown[:5] == [song["id"] for song in ranked[:5]], "the page shows the service's ranking"
+    assert sum("acoustic" in song["path"] for song in ranked[:14]) >= 12, "and it is one"
+    described = page.locator(f'#grid [data-id="{shown[0]}"]').get_attribute("aria-label")
+    assert re.search(r"^Rank 1, .*score 0\.\d+", described), described
+
+    unliked = next(song for song in ranked if song["label"] is None)
+    like(page, unliked["id"], "Dislike")
+    page.locator("#announcer").get_by_text(re.compile("^Disliked ")).wait_for(state="attached")
+    page.locator("#grid .moved[data-delta]").first.wait_for()
+    after = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    assert [song["id"] for song in after] != [song["id"] for song in ranked]
+    until(page, f"document.querySelector('#grid [data-index=\"0\"]').dataset.id === '{after[0]['id']}'")
+    assert rows(page)[:5] == [song["id"] for song in after[:5]]
+    page.keyboard.press("Escape")
+    page.locator("#toast").get_by_role("button", name="Undo").click()
+    page.locator("#announcer").get_by_text(re.compile("^Cleared ")).wait_for(state="attached")
+    again = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    assert [(song["id"], song["score"]) for song in again] == [(song["id"], song["score"]) for song in ranked]
+
+
+def test_a_song_plays_and_is_sought_by_click_and_by_key(
+    watched: WatchedPage, service: Service, heard: Path
+) -> None:
+    label_by_command(service, heard)
+    page = watched.open()
+    first = page.locator('#grid [data-index="0"]')
+    ranges = []
+    page.on(
+        "response", lambda answer: ranges.append(answer.status) if answer.url.endswith("/audio") else None
+    )
+    first.get_by_role("button", name=re.compile("^Play ")).click()
+    until(page, "document.querySelector('#audio').currentTime > 0.2")
+    assert set(ranges) <= {200, 206}
+    player = page.get_by_role("region", name="Player")
+    player.get_by_role("button", name="Pause", exact=True).wait_for()
+    until(page, "document.querySelector('#spectrogram').naturalWidth > 100")
+    page.wait_for_selector("#curve path.curve", state="attached")
+
+    duration_s = page.evaluate("document.querySelector('#audio').duration")
+    box = page.locator("#spectrogram").bounding_box()
+    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5)
+    until(page, f"Math.abs(document.querySelector('#audio').currentTime - {duration_s / 2}) < 2")
+
+    player.get_by_role("button", name="Pause", exact=True).click()
+    until(page, "document.querySelector('#audio').paused")
+    seek = page.get_by_role("slider", name="Position")
+    seek.focus()
+    before = page.evaluate("document.querySelector('#audio').currentTime")
+    seek.press("ArrowRight")
+    until(page, f"document.querySelector('#audio').currentTime > {before + 0.5}")
+    seek.press("Home")
+    until(page, "document.querySelector('#audio').currentTime < 0.5")
+    assert re.fullmatch(r"0:0\d of 0:\d\d", seek.get_attribute("aria-valuetext"))
+    player.get_by_role("button", name="Next song").click()
+    second = page.locator('#grid [data-index="1"]').get_attribute("aria-label")
+    until(page, "!document.querySelector('#audio').paused")
+    title = page.title().partition(" · ")[0]
+    assert title in second
+
+
+def test_a_dropped_file_has_the_command_s_score_to_the_last_digit(
+    watched: WatchedPage, service: Service, heard: Path, root: Path, new_songs: Path
+) -> None:
+    label_by_command(service, heard)
+    file = new_songs / "new 03.opus"
+    page = watched.open()
+    page.evaluate(_DROP, [file.name, base64.b64encode(file.read_bytes()).decode()])
+    files = page.get_by_role("region", name="Scored files")
+    files.locator("[data-state=done]").wait_for(timeout=30_000)
+    shown = files.locator("[data-score]").first.get_attribute("data-score")
+    (expected,) = command(root, "score", file)
+    assert float(shown) == expected["score"]
+    assert files.locator(".score").first.inner_text().strip().startswith(f"{expected['score']:.2f}")
+
+    page.locator("#file-input").set_input_files(
+        {"name": "no music <img src=x>.txt", "mimeType": "audio/ogg", "buffer": b"no music"}
+    )
+    failed = files.locator("[data-state=failed]")
+    failed.wait_for(timeout=30_000)
+    assert "no music <img src=x>.txt" in failed.inner_text()
+    watched.wrong = [line for line in watched.wrong if "422" not in line]  # the browser tells of it
+
+
+def test_a_scan_shows_its_progress_and_can_be_cancelled(
+    browser: Any, root: Path, heard: Path, new_songs: Path
+) -> None:
+    with Service(root, heard / "music", new_songs, "--workers", "1") as service:
+        watched = watched_page(browser, service.url)
+        page = watched.open()
+        page.get_by_role("button", name="Scan folders").click()
+        bar = page.get_by_role("progressbar", name="Scan")
+        bar.wait_for()
+        until(page, "document.querySelector('#scan-progress').value > 0")
+        page.get_by_role("button", name="Cancel scan").click()
+        until(page, "/cancelled/i.test(document.querySelector('#scan-said').textContent)")
+        scan = httpx2.get(f"{service.url}/v1/library/scan").json()
+        assert scan["state"] == "cancelled"
+        kept = scan["result"]["embedded"]
+        assert 0 < kept < N_NEW
+        until(page, f"/\\b{28 + kept} songs/.test(document.querySelector('#count').textContent)")
+        page.get_by_role("button", name="Scan folders").wait_for()
+        assert not watched.wrong
+        watched.page.context.close()
+
+
+def test_two_pages_agree_and_a_page_outlives_the_service(
+    browser: Any, watched: WatchedPage, service: Service, heard: Path
+) -> None:
+    label_by_command(service, heard)
+    page = watched.open()
+    order = rows(page)
+    other = watched_page(browser, service.url)
+    assert rows(other.open()) == order
+    service.stop()
+    page.locator('#grid [data-index="3"]').get_by_role("button", name=re.compile("^Like ")).click()
+    until(page, "/does not answer/.test(document.querySelector('#offline').textContent)")
+    assert all("ERR_CONNECTION_REFUSED" in line for line in watched.wrong)
+    watched.wrong.clear()
+    other.page.context.close()

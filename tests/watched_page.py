@@ -1,0 +1,80 @@
+"""A page in the browser that notes whatever should not happen in it."""
+
+from __future__ import annotations
+
+import time
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+__all__ = ["AXE", "WatchedPage", "serious_issues", "until", "watched_page"]
+
+AXE = resources.files("axe_playwright_python") / "axe.min.js"
+_WAIT_MS, _LOOK_MS = 15_000, 25
+_NOTE_VIOLATIONS = """addEventListener("securitypolicyviolation",
+    e => console.error("CSP: " + e.violatedDirective + " " + e.blockedURI))"""
+
+
+class WatchedPage:
+    """A page, and what went wrong in it.
+
+    Attributes
+    ----------
+    page : playwright.sync_api.Page
+    wrong : list of str
+        Errors and warnings of the console, exceptions, violations of the policy, requests to others.
+    """
+
+    def __init__(self, context: Any, url: str) -> None:
+        self.url = url
+        self.wrong: list[str] = []
+        self.page = context.new_page()
+        self.page.set_default_timeout(_WAIT_MS)
+        self.page.add_init_script(_NOTE_VIOLATIONS)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
+        self.page.on("request", self._asked)
+
+    def _said(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(f"{message.type}: {message.text} {message.location.get('url', '')}")
+
+    def _asked(self, request: Any) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("blob", "data") and f"{parts.scheme}://{parts.netloc}" != self.url:
+            self.wrong.append(f"asked another: {request.url}")
+
+    def open(self, fragment: str = "") -> Any:
+        """Open the page, and wait until its first songs (or their want) are shown."""
+        self.page.goto(f"{self.url}/{fragment}")
+        self.page.wait_for_selector("html[data-ready=true]")
+        return self.page
+
+
+def watched_page(browser: Any, url: str, **settings: Any) -> WatchedPage:
+    """Return a page of a browser context of its own; settings are those of the context."""
+    chosen = {"viewport": {"width": 1280, "height": 800}, "service_workers": "block"}
+    chosen |= {"reduced_motion": "reduce"} | settings  # a button that moves can't be pressed
+    return WatchedPage(browser.new_context(**chosen), url)
+
+
+def until(page: Any, holds: str, timeout_s: float = _WAIT_MS / 1000) -> None:
+    """Wait until an expression of JavaScript is true.
+
+    Playwright's own `wait_for_function` needs eval in the page, which its policy refuses.
+    """
+    last = time.monotonic() + timeout_s
+    while not page.evaluate(f"() => Boolean({holds})"):
+        assert time.monotonic() < last, f"not within {timeout_s} s: {holds}"
+        page.wait_for_timeout(_LOOK_MS)
+
+
+def serious_issues(page: Any) -> list[str]:
+    """Return what axe finds serious or critical in the page as it is, with the elements."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{issue['id']}: {issue['help']}: {[node['target'] for node in issue['nodes']][:5]}"
+        for issue in found["violations"]
+        if issue["impact"] in ("serious", "critical")
+    ]
