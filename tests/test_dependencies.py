@@ -19,8 +19,8 @@ PACKAGES = ("cache", "embed", "classify")
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
 DECLARED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 GROUPS = [Requirement(text) for group in PROJECT["dependency-groups"].values() for text in group]
-# Data, or imported by tensorflow-hub rather than by us; pyproject.toml says so beside each.
-NEVER_IMPORTED = {"setuptools", "tf-keras"}
+# Imported by tensorflow-hub or uvicorn rather than by us; pyproject.toml says so beside each.
+NEVER_IMPORTED = {"httptools", "setuptools", "tf-keras", "uvloop"}
 
 
 def names(requirements: list[Requirement]) -> set[str]:

@@ -21,7 +21,7 @@ from speed_rows import COMMAND, about, measured, replace_rows, run_child, say
 __all__ = ["Library", "exponent", "main"]
 
 SIZES = (1_000, 10_000, 100_000)
-_QUICK_SIZES = (100, 200, 400)
+_QUICK_SIZES = (100, 200)
 _PACKAGES = ("numpy", "lance")
 _PER_COMMIT = 1_000
 _N_COMMITS, _N_IN_COMMITS = 1_000, 10_000
