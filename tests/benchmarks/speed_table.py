@@ -27,12 +27,13 @@ Rows = Sequence[dict[str, Any]]
 
 def embed_table(rows: Rows) -> str:
     """Lay out embedding beside the usual way and the bound."""
-    heads = ["encoder", "coverage", "songs a minute", "audio s a second", "the usual way", "faster"]
+    heads = ["encoder", "coverage", "songs", "songs a minute", "audio s a second", "the usual way", "faster"]
     heads += ["the bound", "reached", "cores busy", "peak memory"]
     lines = [
         [
             f"`{row['encoder']}`",
             f"`{row['coverage']}`",
+            str(row["n_songs"]),
             _with_quartiles(row, "songs_per_minute"),
             f"{row['audio_s_per_s']:.0f}",
             f"{row['usual']['songs_per_minute']:.3g}",
