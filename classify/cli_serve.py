@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,8 +82,7 @@ def serve(
     Example: sevensongs serve ~/Music --open
     """
     from cache import default_root
-    from classify.web.settings import ServiceSettings
-    from embed import Limits
+    from classify.web.settings import UPLOAD_LIMITS, ServiceSettings
 
     settings = ServiceSettings(
         root=default_root(),
@@ -92,7 +92,12 @@ def serve(
         port=port,
         token=_token(host),
         allowed_hosts=tuple(allow_host or ()),
-        limits=Limits(max_duration_s=3600 * max_duration, max_bytes=1e6 * max_upload, max_cpu_s=max_seconds),
+        limits=replace(
+            UPLOAD_LIMITS,
+            max_duration_s=3600 * max_duration,
+            max_bytes=1e6 * max_upload,
+            max_cpu_s=max_seconds,
+        ),
         n_uploads=max_uploads,
         workers=workers,
     )

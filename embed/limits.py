@@ -22,6 +22,7 @@ _WINDOW_S = 4.0  # for 3 s of sound in the network; 0.05 s on a usual core
 _MEMORY_BYTES = 320 * 2**20  # reading and decoding take some 60 MB for a ten-hour file
 _ENDLESS_S = 1e8  # what a timer takes is bounded
 _MB, _GB, _HOUR_S = 10**6, 10**9, 3600.0
+_REMEDY = "'sevensongs embed {option} --retry-failed' takes it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +41,15 @@ class Limits:
     max_stall_s : float
         Seconds in which a task waits for its file and gets nothing of it; three minutes. A drive that
         wakes up needs ten seconds, a server that starts again a minute or two.
+    remedy : str
+        How a refusal says what would take the file; ``{option}`` stands for an option of the command.
     """
 
     max_duration_s: float = 24 * _HOUR_S
     max_bytes: float = 64 * _GB
     max_cpu_s: float = 60.0
     max_stall_s: float = 180.0
+    remedy: str = _REMEDY
 
     def __post_init__(self) -> None:
         for name in ("max_duration_s", "max_bytes", "max_cpu_s", "max_stall_s"):
@@ -58,7 +62,7 @@ class Limits:
         if n_bytes > self.max_bytes:
             raise LimitExceeded(
                 f"has {n_bytes / _GB:.2f} GB; files of up to {self.max_bytes / _GB:g} GB are read. "
-                f"{_remedy('--max-size', n_bytes / _GB)}"
+                f"{_told(self.remedy, '--max-size', n_bytes / _GB)}"
             )
 
     def require_duration(self, duration_s: float) -> None:
@@ -67,7 +71,7 @@ class Limits:
             hours = duration_s / _HOUR_S
             raise LimitExceeded(
                 f"lasts {hours:.1f} hours; up to {self.max_duration_s / _HOUR_S:g} are embedded. "
-                f"{_remedy('--max-duration', hours)}"
+                f"{_told(self.remedy, '--max-duration', hours)}"
             )
 
     def probing_s(self, n_bytes: int) -> float:
@@ -137,7 +141,7 @@ def too_much_time(seconds: float) -> LimitExceeded:
     """Return what a file ends with that took more processor time than a task may."""
     return LimitExceeded(
         f"took more than {seconds:.3g} s of processor time, which no music of its size does. "
-        f"{_remedy('--max-seconds', 4 * seconds)}"
+        f"{_told(_REMEDY, '--max-seconds', 4 * seconds)}"
     )
 
 
@@ -149,5 +153,5 @@ def no_answer(seconds: float) -> UnreadableFile:
     )
 
 
-def _remedy(option: str, value: float) -> str:
-    return f"'sevensongs embed {option} {value * 1.01:.3g} --retry-failed' takes it"
+def _told(remedy: str, option: str, value: float) -> str:
+    return remedy.format(option=f"{option} {value * 1.01:.3g}")

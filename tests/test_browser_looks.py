@@ -160,6 +160,29 @@ def test_a_phone_never_scrolls_sideways(settings: Any, browser: Any, service: Se
     page.context.close()
 
 
+@pytest.mark.parametrize("settings", [{}, PHONE], ids=["desktop", "phone"])
+def test_the_list_stays_where_it_is_when_suggestions_come(
+    settings: Any, browser: Any, service: Service
+) -> None:
+    watched = watched_page(browser, service.url, **settings)
+    page = watched.page
+    held: list[Any] = []
+    page.route(re.compile(r"/v1/suggestions"), lambda route: held.append(route))
+    page.goto(service.url)
+    page.wait_for_selector('#grid [data-index="0"][data-id]')
+    until(page, "document.documentElement.dataset.ready === 'true'")
+    before = page.locator("#grid").bounding_box()
+    assert page.locator("#tray").get_attribute("aria-busy") == "true"
+    assert held
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("#tray[aria-busy=false]")
+    page.wait_for_selector("#tray-list [data-id]", state="attached")
+    assert page.locator("#grid").bounding_box() == before
+    assert not watched.wrong
+    page.context.close()
+
+
 def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> None:
     watched = opened(browser, service)
     page = watched.page

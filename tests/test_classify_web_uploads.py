@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import os
@@ -20,15 +19,13 @@ import numpy as np
 import pytest
 from audio_files import KINDS
 from fastapi import FastAPI
-from starlette.requests import ClientDisconnect, Request
 from starlette.testclient import TestClient
-from starlette.types import Message
 
 import classify
 import embed
 from cache import EmbeddingStore
 from classify.service import create_app
-from classify.web.ears import Ears, unless_gone
+from classify.web.ears import Ears
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
 from embed import Limits
@@ -361,35 +358,6 @@ def test_the_folder_of_uploads_is_private_and_goes_with_the_service(taught: Path
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
-
-
-def _request(messages: list[Message], gone: asyncio.Event) -> Request:
-    async def receive() -> Message:
-        if messages:
-            return messages.pop(0)
-        await gone.wait()
-        return {"type": "http.disconnect"}
-
-    return Request({"type": "http", "headers": []}, receive)
-
-
-def test_a_client_that_leaves_while_it_waits_gives_its_turn_back(app: FastAPI, client: TestClient) -> None:
-    ears = cast("Ears", app.state.ears)
-    before = ears.hear(lambda call: call(time.sleep, 0.5, cpu_s=60.0))
-    heard: list[int] = []
-
-    async def leave() -> None:
-        gone = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.05, gone.set)
-        with pytest.raises(ClientDisconnect):
-            await unless_gone(_request([], gone), ears.hear(lambda _call: heard.append(1)))
-
-    asyncio.run(leave())
-    assert not before.done(), "or it was not waiting"
-    before.result()
-    ears.hear(lambda _call: None).result()
-    assert heard == []
-    assert ears.n_waiting == 0
 
 
 def test_what_waits_when_the_service_ends_is_told_so(taught: Path) -> None:

@@ -121,9 +121,11 @@ def test_limits_tell_what_how_much_the_limit_and_the_remedy(tmp_path: Path, trac
 
 @pytest.mark.parametrize("value", [0, -1.0, float("nan")])
 def test_limits_that_are_none_are_refused(value: float) -> None:
+    changes: dict[str, Any]
     for name in ("max_duration_s", "max_bytes", "max_cpu_s"):
+        changes = {name: value}
         with pytest.raises(embed.EmbedError, match=name):
-            Limits(**{name: value})
+            Limits(**changes)
 
 
 def test_a_ten_hour_mix_is_within_the_limits() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,9 +46,10 @@ class WatchedPage:
             self.wrong.append(f"asked another: {request.url}")
 
     def open(self, fragment: str = "") -> Any:
-        """Open the page, and wait until its first songs (or their want) are shown."""
+        """Open the page, and wait until its first songs and suggestions (or their want) are shown."""
         self.page.goto(f"{self.url}/{fragment}")
         self.page.wait_for_selector("html[data-ready=true]")
+        self.page.wait_for_selector("#tray[aria-busy=false]", state="attached")
         return self.page
 
 
@@ -58,13 +60,13 @@ def watched_page(browser: Any, url: str, **settings: Any) -> WatchedPage:
     return WatchedPage(browser.new_context(**chosen), url)
 
 
-def until(page: Any, holds: str, timeout_s: float = _WAIT_MS / 1000) -> None:
-    """Wait until an expression of JavaScript is true.
+def until(page: Any, holds: str | Callable[[], object], timeout_s: float = _WAIT_MS / 1000) -> None:
+    """Wait until an expression of JavaScript, or what a function here returns, is true.
 
     Playwright's own `wait_for_function` needs eval in the page, which its policy refuses.
     """
     last = time.monotonic() + timeout_s
-    while not page.evaluate(f"() => Boolean({holds})"):
+    while not (holds() if callable(holds) else page.evaluate(f"() => Boolean({holds})")):
         assert time.monotonic() < last, f"not within {timeout_s} s: {holds}"
         page.wait_for_timeout(_LOOK_MS)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,8 @@ class Desk:
         self._kept: dict[str, _Kept] = {}
         self._spare: Shelf | None = None
         self._loading = threading.RLock()
-        self._learning: dict[str, threading.Lock] = {}
+        # A lock lives as long as somebody holds it or waits: names of tastes are whatever clients send.
+        self._learning: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         # It rises over restarts too, so that a page which stays open sees that things have changed.
         self._revisions = itertools.count(int(time.time()))
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from classify.web.leaving import ABANDONED
+
 if TYPE_CHECKING:
     from starlette.types import Scope
 
@@ -27,7 +29,6 @@ _GAUGES = {
     "songs": "Recordings in the library.",
     "scan_running": "Whether a scan is under way.",
 }
-_ABANDONED = 499  # the status in the log of nginx where a client has left before there was any
 
 
 class Metrics:
@@ -69,7 +70,7 @@ class Metrics:
         seconds : float
         """
         route = getattr(scope.get("route"), "path", "none")
-        key = (route, scope["method"], status or _ABANDONED)
+        key = (route, scope["method"], status or ABANDONED)
         counter = self._counters.get(key)
         if counter is None:
             method = key[1] if key[1] in _METHODS else "other"

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Match
 
 from cache import CacheError
 from classify.errors import ClassifyError, LabelError, TasteError
+from classify.web.leaving import answer_nobody
 from embed import AudioError, EmbedError, LimitExceeded
 
 if TYPE_CHECKING:
@@ -94,6 +96,7 @@ def use_problems(app: FastAPI) -> None:
     app.add_middleware(CatchUnexpected)
     for kind in (Problem, HTTPException, CacheError, ClassifyError, EmbedError):
         app.add_exception_handler(kind, _handle)
+    app.add_exception_handler(ClientDisconnect, answer_nobody)
     app.add_exception_handler(RequestValidationError, _handle_invalid)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
     from starlette.requests import Request
 
+    from classify.web.places import Place
+
 __all__ = ["UPLOAD_BODY", "receive_file"]
 
 _FIELD = b"file"
@@ -44,15 +46,15 @@ UPLOAD_BODY = {
 """What the OpenAPI document says of an upload's body, which FastAPI does not see."""
 
 
-async def receive_file(request: Request, path: Path) -> None:
+async def receive_file(request: Request, place: Place) -> None:
     """Write the field ``file`` of a form to a new file; the client's name for it is not used.
 
     Parameters
     ----------
     request : Request
         Of which the body has not been read.
-    path : Path
-        Must not exist.
+    place : Place
+        Its file must not exist; is told of the bytes as they come.
 
     Raises
     ------
@@ -63,9 +65,10 @@ async def receive_file(request: Request, path: Path) -> None:
     """
     form = _Form()
     parser = MultipartParser(_boundary(request), form.callbacks())
-    file = await asyncio.to_thread(_create, path)
+    file = await asyncio.to_thread(_create, place.path)
     try:
         async for piece in request.stream():
+            place.n_bytes += len(piece)
             try:
                 parser.write(piece)
             except FormParserError as error:

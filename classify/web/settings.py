@@ -14,7 +14,9 @@ __all__ = ["DEFAULT_PORT", "UPLOAD_LIMITS", "ServiceSettings", "is_loopback"]
 DEFAULT_PORT = 8765
 _HOUR_S = 3600.0
 
-UPLOAD_LIMITS = Limits(max_duration_s=2 * _HOUR_S, max_bytes=256e6)
+UPLOAD_LIMITS = Limits(
+    max_duration_s=2 * _HOUR_S, max_bytes=256e6, remedy="'sevensongs serve {option}' takes it"
+)
 """What one upload may ask, unless told otherwise: two hours of sound, 256 MB."""
 
 

@@ -86,7 +86,8 @@ async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None)
     """Tell why a song has its score, and what sounds like it; the first time the song is heard whole."""
     state = request.app.state
     name = taste or state.settings.taste
-    return json_response(await state.slow_lane.run(partial(state.insight.detail, name, song_id)))
+    work = partial(state.insight.detail, name, song_id)
+    return json_response(await state.slow_lane.run(work, asked_by=request))
 
 
 @router.get(

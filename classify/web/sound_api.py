@@ -6,10 +6,10 @@ import asyncio
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Query
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from classify.web.ears import unless_gone
+from classify.web.leaving import unless_gone
 from classify.web.params import DeskOfApp, SongId
 from classify.web.pictures import Picture, Pictures, write_png
 from classify.web.problems import Problem, problems
@@ -19,7 +19,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["songs"])
 
-_GONE = 499
 _WAIT_S = 60.0
 _PROBLEMS = problems(401, 403, 404, 410)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -70,8 +69,6 @@ async def song_spectrogram(
         try:
             async with asyncio.timeout(_WAIT_S):
                 picture = await unless_gone(request, pictures.draw(song_id, song))
-        except ClientDisconnect:
-            return Response(status_code=_GONE)
         except TimeoutError as error:
             message = f"the picture is not drawn after {_WAIT_S:g} s; ask again"
             raise Problem(503, message, headers={"Retry-After": "10"}) from error

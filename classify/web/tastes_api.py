@@ -57,7 +57,8 @@ def _info(desk: Any, name: str) -> dict[str, Any]:
 async def evaluate_taste(request: Request, name: TasteName) -> Response:
     """Tell how good a taste is on songs that it has not seen; it takes seconds, once for each taste."""
     state = request.app.state
-    return json_response(await state.study_lane.run(partial(state.insight.evaluation, name)))
+    work = partial(state.insight.evaluation, name)
+    return json_response(await state.study_lane.run(work, asked_by=request))
 
 
 @router.post(
@@ -88,7 +89,8 @@ async def suggest_songs(
     """Choose the songs from whose labels the taste would learn most, and say why."""
     state = request.app.state
     name = taste or state.settings.taste
-    return json_response(await state.slow_lane.run(partial(state.insight.suggestions, name, top)))
+    work = partial(state.insight.suggestions, name, top)
+    return json_response(await state.slow_lane.run(work, asked_by=request))
 
 
 @router.get(
@@ -111,7 +113,8 @@ async def read_playlist(
     """Write the best songs that are there as a playlist, as `sevensongs score --format m3u8` does."""
     state = request.app.state
     name = taste or state.settings.taste
-    text: str = await state.slow_lane.run(partial(state.insight.playlist, name, top, min_score))
+    work = partial(state.insight.playlist, name, top, min_score)
+    text: str = await state.slow_lane.run(work, asked_by=request)
     headers = {"Content-Disposition": f'attachment; filename="{name}.m3u8"'}
     # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.
     return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPE, headers=headers)

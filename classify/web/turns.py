@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from classify.errors import LabelError
+from classify.web.leaving import unless_gone
 from classify.web.lessons import Lessons, Outcome
 from classify.web.problems import Problem
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 __all__ = ["LabelTurns", "SlowLane"]
 
@@ -27,13 +31,21 @@ class SlowLane:
         self._threads = ThreadPoolExecutor(_AT_ONCE, "slow")
         self._n_there = 0
 
-    async def run(self, work: Callable[[], _Result]) -> _Result:
+    async def run(self, work: Callable[[], _Result], *, asked_by: Request | None = None) -> _Result:
         """Do work in a thread.
+
+        Parameters
+        ----------
+        work : callable
+        asked_by : Request, optional
+            Whose client alone the work is for: where that leaves while it waits, it is not done.
 
         Raises
         ------
         Problem
             503: too much is waiting already.
+        ClientDisconnect
+            If the client left.
         """
         if self._n_there >= _AT_ONCE + _WAITING:
             raise Problem(
@@ -44,7 +56,8 @@ class SlowLane:
             )
         self._n_there += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            future = self._threads.submit(work)
+            return await (asyncio.wrap_future(future) if asked_by is None else unless_gone(asked_by, future))
         finally:
             self._n_there -= 1
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
@@ -15,12 +14,13 @@ import numpy as np
 from fastapi import APIRouter, Query
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from classify.output import to_json
-from classify.web.ears import Ears, unless_gone
+from classify.web.ears import Ears
 from classify.web.hearing import UploadEmbedding, UploadScore
+from classify.web.leaving import unless_gone
 from classify.web.models import Interval
 from classify.web.params import DeskOfApp, TasteQuery
 from classify.web.problems import problems
@@ -33,7 +33,6 @@ router = APIRouter(tags=["uploads"])
 
 _T = TypeVar("_T")
 _NPY = "application/x-npy"
-_GONE = 499
 _PROBLEMS = problems(400, 401, 403, 408, 409, 413, 415, 503, 507)
 
 
@@ -121,13 +120,12 @@ def _ears_of(request: Request) -> Ears:
 async def _heard(
     request: Request, work: Callable[[Call, Path], _T], answer: Callable[[_T], Response]
 ) -> Response:
-    """Take an upload in, have it heard, and write the answer; a client that left gets none."""
+    """Take an upload in, have it heard, and write the answer."""
     ears = _ears_of(request)
-    with suppress(ClientDisconnect), ears.place() as path:
-        await receive_file(request, path)
-        found = await unless_gone(request, ears.hear(lambda call: work(call, path)))
+    with ears.place() as place:
+        await place.fill(receive_file(request, place))
+        found = await unless_gone(request, ears.hear(lambda call: work(call, place.path)))
         return await asyncio.to_thread(answer, found)
-    return Response(status_code=_GONE)
 
 
 def _score_document(found: UploadScore) -> dict[str, Any]:

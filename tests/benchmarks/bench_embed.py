@@ -120,12 +120,14 @@ def _speed(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> 
                 found = {}
             warm = paths if number else paths[:1]
             for name in encoders:
+                # What is compared runs one right after the other: the speed of a machine drifts by minutes.
                 for coverage in COVERAGES:
                     run = _embed(name, coverage, songs[0].path.parent, work, sample=not number)
                     found.setdefault((name, coverage), []).append(run)
+                    for what in ("decode", "network"):
+                        answer = bound.ask(_bound_question(what, name, coverage, warm))
+                        found.setdefault((name, f"{what} {coverage}"), []).append(answer)
                 found.setdefault((name, "usual"), []).append(usual[name].ask(warm))
-                for key, ask in _bound_questions(name, warm):
-                    found.setdefault((name, key), []).append(bound.ask(ask))
             say(f"round {number} of {options.runs} done")
     for name in encoders:
         for coverage in COVERAGES:
@@ -133,12 +135,12 @@ def _speed(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> 
             yield row | {"peak_bytes": peaks[name, coverage]}
 
 
-def _bound_questions(encoder: str, paths: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for coverage in COVERAGES:
+def _bound_question(what: str, encoder: str, coverage: str, paths: Sequence[str]) -> dict[str, Any]:
+    if what == "network":
+        n_windows = _NETWORK_WINDOWS
+    else:
         n_windows = encoder_spec(encoder).scan_windows if coverage == "scan" else 0
-        asked = {"what": "decode", "encoder": encoder, "paths": paths, "n_windows": n_windows}
-        yield f"decode {coverage}", asked
-    yield "network", {"what": "network", "encoder": encoder, "paths": paths, "n_windows": _NETWORK_WINDOWS}
+    return {"what": what, "encoder": encoder, "paths": paths, "n_windows": n_windows}
 
 
 def _speed_row(
@@ -160,10 +162,18 @@ def _speed_row(
     row["usual"] = measured("songs_per_minute", [60 * n_songs / run["wall_s"] for run in usual])
     row["usual"] |= measured("utilisation", [run["cpu_s"] / run["wall_s"] / cores() for run in usual])
     row["usual"]["peak_bytes"] = max(run["peak_bytes"] for run in usual)
-    row["bound"] = _bound(found[encoder, f"decode {coverage}"], found[encoder, "network"], songs)
+    decode, network = found[encoder, f"decode {coverage}"], found[encoder, f"network {coverage}"]
+    row["bound"] = _bound(decode, network, songs)
     # Neither the usual way nor the bound is charged with the start of a program, so ours is not either.
-    for name, other in (("times_usual", row["usual"]), ("share_of_bound", row["bound"])):
-        row[name] = float(f"{row['songs_per_minute_running'] / other['songs_per_minute']:.4g}")
+    # Each round is a comparison of its own.
+    row |= measured("times_usual", [run["wall_s"] / wall_s for run, wall_s in zip(usual, inner, strict=True)])
+    bounds = [
+        one["cpu_s"] + other["cpu_s"] / other["n_windows"] * one["n_windows"]
+        for one, other in zip(decode, network, strict=True)
+    ]
+    row |= measured(
+        "share_of_bound", [cpu_s / cores() / wall_s for cpu_s, wall_s in zip(bounds, inner, strict=True)]
+    )
     return row
 
 

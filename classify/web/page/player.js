@@ -136,7 +136,7 @@ async function explain() {
   if (!song) return;
   const asked = (wanted += 1); // an older answer, as of another taste, may come last
   try {
-    const { song: told, explanation } = await details(song.id);
+    const { song: told, explanation } = await details(song.id, "player");
     if (state.playing !== song || asked !== wanted) return;
     song.label = told.label; // that of this taste
     pressLabels(byId("player"), labelOf(song));

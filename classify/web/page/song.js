@@ -38,8 +38,13 @@ export function startSong() {
 /** Open a song by its id alone, as links do. */
 export async function openById(id) {
   panel.setAttribute("aria-busy", "true");
-  const { song } = await details(id);
-  return song;
+  try {
+    const { song } = await details(id, "panel");
+    return song; // which is shown next, and explained
+  } catch (error) {
+    panel.setAttribute("aria-busy", "false");
+    throw error;
+  }
 }
 
 function empty() {
@@ -148,10 +153,10 @@ async function explain(id) {
   const slow = setTimeout(() => tellSlow(id), SLOW_MS);
   const asked = (wanted += 1); // an older answer, as of another taste, may come last
   try {
-    const found = await details(id);
+    const found = await details(id, "panel");
     if (shown?.id === id && asked === wanted) fill(found);
   } catch (error) {
-    if (shown?.id === id && asked === wanted) {
+    if (shown?.id === id && asked === wanted && error.name !== "AbortError") {
       const again = h("button", { type: "button", class: "button", onclick: () => explain(id) }, "Try again");
       byId("song-why").replaceChildren(
         h("div", { class: "part", role: "alert" }, h("p", {}, error.message), again),

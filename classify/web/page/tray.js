@@ -19,6 +19,8 @@ let playSong = () => {};
 export function startTray(play) {
   playSong = play;
   open(settings.get("tray") !== "closed" && (settings.get("tray") === "open" || !narrow()));
+  // Its room is kept from the beginning: a list that moves down under the pointer has the wrong song pressed.
+  list.replaceChildren(...Array.from({ length: TOP }, blank));
   toggle.addEventListener("click", () => {
     const opened = toggle.getAttribute("aria-expanded") !== "true";
     settings.set("tray", opened ? "open" : "closed");
@@ -31,9 +33,10 @@ export function startTray(play) {
     item.classList.toggle("done", Boolean(label));
     pressLabels(item, label);
   });
-  on("playing", () => [...list.children].forEach(showPlaying));
+  on("playing", () => list.querySelectorAll("[data-id]").forEach(showPlaying));
   on("labelled", ({ more }) => !more && refresh());
   on("library", refresh);
+  on("list-failed", () => show([]));
 }
 
 /** On a phone the list needs the room more, once there is one. */
@@ -57,16 +60,18 @@ export async function refresh() {
     const found = await askJson("/suggestions", { params, signal: abort.signal });
     show(found.songs);
   } catch (error) {
-    // Nothing left to label, or a taste whose songs have gone: the list says what matters.
-    if (error.name !== "AbortError") tray.hidden = true;
+    if (error.name === "AbortError") return; // a newer question is on its way
+    show([]); // nothing left to label, or a taste whose songs have gone: the list says what matters
   }
+  tray.setAttribute("aria-busy", "false");
 }
 
 function show(suggested) {
   const focused = list.contains(document.activeElement)
     ? document.activeElement?.closest("li")?.dataset.id
     : null;
-  const known = new Map([...list.children].map((item) => [item.dataset.id, item]));
+  const cards = [...list.children].filter((item) => item.dataset.id);
+  const known = new Map(cards.map((item) => [item.dataset.id, item]));
   const items = suggested.map((one) => {
     const kept = known.get(one.song.id);
     if (!kept) return card(one);
@@ -78,6 +83,11 @@ function show(suggested) {
   tray.hidden = !items.length;
   if (focused && !list.contains(document.activeElement))
     list.querySelector("button")?.focus({ preventScroll: true });
+}
+
+/** A card's room. */
+function blank() {
+  return h("li", { class: "tray-card blank", "aria-hidden": "true" });
 }
 
 function card({ song, reason, why }) {

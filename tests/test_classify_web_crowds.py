@@ -1,0 +1,152 @@
+"""The service in a crowd: slow clients, two hundred at once, labels and uploads together, flat memory."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2
+import pytest
+from service_load import Load
+from service_process import Service
+from speed_rows import tree_memory
+from strange_clients import labelled_service, upload_head
+
+N_MEMORY = 2_000
+MAX_GROWTH_BYTES = 8e6
+
+
+@pytest.fixture(scope="module")
+def service(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with labelled_service(heard, tmp_path_factory.mktemp("crowds")) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=service.url, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture
+def ids(client: httpx2.Client) -> list[str]:
+    """Digests of all songs."""
+    return [song["id"] for song in client.get("/v1/songs").json()["songs"]]
+
+
+def test_slow_clients_hold_up_nobody(service: Service, client: httpx2.Client, ids: list[str]) -> None:
+    slow = []
+    try:
+        for number in range(60):
+            connection = socket.create_connection(("127.0.0.1", service.port), timeout=20)
+            slow.append(connection)
+            if number % 2:  # never ends its headers
+                connection.sendall(b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+            else:  # never sends its body
+                connection.sendall(upload_head(service, 100_000, f"/v1/songs/{ids[0]}/label"))
+        started = time.monotonic()
+        for digest in ids:
+            assert client.get(f"/v1/songs/{digest}/score").status_code == 200
+        assert time.monotonic() - started < 10
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_a_slow_reader_of_sound_holds_up_nobody(
+    service: Service, client: httpx2.Client, ids: list[str]
+) -> None:
+    slow = []
+    try:
+        for digest in ids[:20]:
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", service.port))
+            slow.append(connection)
+            connection.sendall(
+                f"GET /v1/songs/{digest}/audio HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n".encode()
+            )
+        assert client.get(f"/v1/songs/{ids[0]}/score").status_code == 200
+        assert client.get(f"/v1/songs/{ids[0]}/audio").status_code == 200
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def test_details_that_nobody_waits_for_are_not_worked_on(heard: Path, tmp_path: Path, ids: list[str]) -> None:
+    with (
+        labelled_service(heard, tmp_path) as service,
+        httpx2.Client(base_url=service.url, timeout=60) as client,
+    ):
+        for digest in ids:  # more than may wait at once
+            with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
+                request = f"GET /v1/songs/{digest} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n"
+                connection.sendall(request.encode())
+                time.sleep(0.02)
+        answer = client.get(f"/v1/songs/{ids[-1]}")
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["explanation"]
+        abandoned = re.search(
+            r'/songs/\{song_id\}"[^}\n]*status="499"\} ([0-9.]+)', client.get("/v1/metrics").text
+        )
+        assert abandoned is not None
+        assert float(abandoned[1]) > len(ids) / 2
+
+
+def test_two_hundred_at_once_are_all_answered(service: Service, ids: list[str]) -> None:
+    paths = [f"/v1/songs/{digest}/score" for digest in ids[:20]]
+    paths += ["/v1/songs?limit=50", "/v1/health", "/v1/tastes", "/v1/suggestions", "/", "/v1/nothing"]
+    found = asyncio.run(Load(port=service.port, n_clients=200, paths=paths, n_requests=1000).run())
+    assert found["lost"] == 0
+    assert found["n"] == 1000
+    assert set(found["statuses"]) == {200, 404}
+
+
+def test_labels_and_uploads_at_once_are_all_kept(
+    service: Service, client: httpx2.Client, ids: list[str], tracks: list[str]
+) -> None:
+    def label(digest: str) -> int:
+        with httpx2.Client(base_url=service.url, timeout=60) as one:
+            return one.put(f"/v1/songs/{digest}/label", json={"label": "like"}).status_code
+
+    def upload(track: str) -> int:
+        with httpx2.Client(base_url=service.url, timeout=60) as one:
+            return one.post("/v1/embeddings", files={"file": Path(track).read_bytes()}).status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        labelled = [pool.submit(label, digest) for digest in ids[:8]]
+        uploaded = [pool.submit(upload, track) for track in tracks[:2]]
+        assert {one.result() for one in labelled} == {200}
+        assert {one.result() for one in uploaded} <= {200, 503}
+    songs = client.get("/v1/songs").json()["songs"]
+    assert {song["id"] for song in songs if song["label"] == "like"} >= set(ids[:8])
+
+
+def test_memory_stays_flat(service: Service, ids: list[str]) -> None:
+    paths = [f"/v1/songs/{digest}/score" for digest in ids]
+    paths += [
+        "/v1/songs?limit=100",
+        "/v1/songs?q=a&sort=title",
+        f"/v1/songs/{ids[0]}/audio",
+        "/v1/nothing",
+        "/",
+    ]
+
+    def ask(n_requests: int) -> int:
+        load = Load(port=service.port, n_clients=20, paths=paths, n_requests=n_requests)
+        found = asyncio.run(load.run())
+        assert found["lost"] == 0
+        return tree_memory(service.pid)
+
+    ask(500)
+    before = ask(500)
+    assert ask(N_MEMORY) - before < MAX_GROWTH_BYTES
+
+
+def test_what_it_has_written_is_no_traceback(service: Service) -> None:
+    assert "Traceback" not in service.said()
