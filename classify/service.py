@@ -103,15 +103,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """Ends what listens to a scan, and uploads that wait, as soon as a signal comes."""
+    """Ends what listens to a scan, and uploads and pictures that wait, as soon as a signal comes."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._app.state.scan.stop()
-        self._app.state.ears.stop()
+        state = self._app.state
+        for part in (state.scan, state.ears, state.pictures):
+            part.stop()
         super().handle_exit(sig, frame)
 
 

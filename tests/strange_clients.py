@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
 from service_process import Service
 
-__all__ = ["is_problem", "labelled_service", "multipart", "raw", "upload_head"]
+__all__ = ["is_problem", "labelled_service", "multipart", "raw", "upload_head", "workers_of"]
 
 
 @contextmanager
@@ -72,3 +72,16 @@ def upload_head(service: Service, length: int | None, path: str = "/v1/score") -
         "\r\n",
     )
     return "\r\n".join(lines).encode()
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the processes that a service has started."""
+    found = []
+    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, tasks.read_text().split()):
+            with suppress(OSError):  # it has ended meanwhile
+                if (
+                    b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes()
+                ):  # no tracker, none half started
+                    found.append(child)
+    return found

@@ -205,7 +205,7 @@ def test_a_dropped_file_has_the_command_s_score_to_the_last_digit(
     page = watched.open()
     page.evaluate(_DROP, [file.name, base64.b64encode(file.read_bytes()).decode()])
     files = page.get_by_role("region", name="Scored files")
-    files.locator("[data-state=done]").wait_for(timeout=30_000)
+    files.locator("[data-state=done]").wait_for(timeout=60_000)
     shown = files.locator("[data-score]").first.get_attribute("data-score")
     (expected,) = command(root, "score", file)
     assert float(shown) == expected["score"]
@@ -215,7 +215,7 @@ def test_a_dropped_file_has_the_command_s_score_to_the_last_digit(
         {"name": "no music <img src=x>.txt", "mimeType": "audio/ogg", "buffer": b"no music"}
     )
     failed = files.locator("[data-state=failed]")
-    failed.wait_for(timeout=30_000)
+    failed.wait_for(timeout=60_000)
     assert "no music <img src=x>.txt" in failed.inner_text()
     watched.wrong = [line for line in watched.wrong if "422" not in line]  # the browser tells of it
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +18,7 @@ import pytest
 from service_load import Load
 from service_process import Service
 from speed_rows import tree_memory
-from strange_clients import labelled_service, upload_head
+from strange_clients import labelled_service, upload_head, workers_of
 
 N_MEMORY = 2_000
 MAX_GROWTH_BYTES = 8e6
@@ -96,6 +99,31 @@ def test_details_that_nobody_waits_for_are_not_worked_on(heard: Path, tmp_path: 
         )
         assert abandoned is not None
         assert float(abandoned[1]) > len(ids) / 2
+
+
+def test_the_service_ends_though_a_picture_hangs_and_tells_who_waits_for_it(
+    heard: Path, tmp_path: Path, ids: list[str]
+) -> None:
+    answers = []
+    with labelled_service(heard, tmp_path) as service:
+
+        def ask() -> None:
+            url = f"{service.url}/v1/songs/{ids[0]}/spectrogram.png"
+            answers.append(httpx2.get(url, timeout=60))
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        until = time.monotonic() + 30
+        while not (workers := workers_of(service.pid)):
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        service.stop()  # which refuses a traceback
+        asking.join()
+    (answer,) = answers
+    assert answer.status_code == 503
+    assert "ending" in answer.json()["detail"]
 
 
 def test_two_hundred_at_once_are_all_answered(service: Service, ids: list[str]) -> None:

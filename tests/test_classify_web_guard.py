@@ -356,3 +356,29 @@ def test_a_web_socket_is_refused() -> None:
     asyncio.run(guard({"type": "websocket", "path": "/", "headers": []}, receive, send))
     assert sent == [{"type": "websocket.close", "code": 1008}]
     assert inner.n_calls == 0
+
+
+def test_who_still_waits_when_the_service_has_ended_is_told_so() -> None:
+    sent: list[Message] = []
+
+    async def forever(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        await asyncio.sleep(60)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def end() -> None:
+        guard = Guard(forever, settings(), Metrics())
+        scope = {"type": "http", "method": "GET", "path": "/v1/songs", "query_string": b""}
+        scope |= {"server": ("127.0.0.1", PORT), "headers": [(b"host", OURS.encode())]}
+        task = asyncio.create_task(guard(scope, receive, send))
+        await asyncio.sleep(0.01)
+        task.cancel()  # as uvicorn does where something has not ended in time
+        await task
+
+    asyncio.run(end())
+    assert Asked(sent).status == 503
+    assert "ending" in Asked(sent).problem["detail"]

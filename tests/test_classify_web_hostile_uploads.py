@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from service_process import Service
-from strange_clients import is_problem, labelled_service, multipart, raw, upload_head
+from strange_clients import is_problem, labelled_service, multipart, raw, upload_head, workers_of
 
 MAX_UPLOAD = 2_000_000
 N_UPLOADS = 3
@@ -206,7 +206,7 @@ def test_a_worker_that_is_killed_costs_one_upload(
 
     def kill() -> None:
         while not killed and not ended.wait(0.01):
-            for pid in _workers(service.pid) if left_behind(temporary) else ():
+            for pid in workers_of(service.pid) if left_behind(temporary) else ():
                 os.kill(pid, signal.SIGKILL)
                 killed.append(pid)
 
@@ -221,13 +221,3 @@ def test_a_worker_that_is_killed_costs_one_upload(
     after = client.post("/v1/embeddings", files={"file": Path(tracks[5]).read_bytes()})
     assert after.status_code == 200, after.text
     assert not wait_until_clean(temporary)
-
-
-def _workers(pid: int) -> list[int]:
-    found = []
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, tasks.read_text().split()):
-            name = Path(f"/proc/{child}/cmdline").read_bytes()
-            if b"resource_tracker" not in name:
-                found.append(child)
-    return found

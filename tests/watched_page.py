@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 __all__ = ["AXE", "WatchedPage", "serious_issues", "until", "watched_page"]
 
 AXE = resources.files("axe_playwright_python") / "axe.min.js"
-_WAIT_MS, _LOOK_MS = 15_000, 25
+_WAIT_MS, _LOOK_MS = 60_000, 25
 _NOTE_VIOLATIONS = """addEventListener("securitypolicyviolation",
     e => console.error("CSP: " + e.violatedDirective + " " + e.blockedURI))"""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Ears"]
 
 _T = TypeVar("_T")
+_NICENESS = 10  # the page and the ranking go first
 
 
 class Ears:
@@ -42,7 +43,7 @@ class Ears:
         self._places = Places(settings.n_uploads)
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._worker = KeptWorker("ears", stall_s=settings.limits.max_stall_s)
+        self._worker = KeptWorker("ears", stall_s=settings.limits.max_stall_s, niceness=_NICENESS)
 
     @property
     def n_held(self) -> int:

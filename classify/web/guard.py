@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from classify.web.admission import Admission
-from classify.web.problems import Problem, problem_response
+from classify.web.problems import Problem, ending, problem_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -94,6 +94,9 @@ class Guard:
         answer = _Answer(scope, send)
         try:
             await self._pass_on(scope, receive, answer)
+        except asyncio.CancelledError:  # the service ends, and waits no longer
+            if not answer.status:
+                await answer.refuse(ending(), scope, receive, closes=True, lingers=False)
         finally:
             self._metrics.record(scope, answer.status, time.perf_counter() - started_s)
 

@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["CatchUnexpected", "Problem", "problem_of", "problem_response", "problems", "use_problems"]
+__all__ = [
+    "CatchUnexpected",
+    "Problem",
+    "ending",
+    "problem_of",
+    "problem_response",
+    "problems",
+    "use_problems",
+]
 
 _MEDIA_TYPE = "application/problem+json"
 _MOST_ERRORS = 10
@@ -49,6 +57,11 @@ class Problem(Exception):  # noqa: N818  says what it is
         self.status = status
         self.detail = detail
         self.headers = dict(headers or {})
+
+
+def ending() -> Problem:
+    """Return what those are told who wait when the service ends."""
+    return Problem(503, "the service is ending; send it again when it runs", headers={"Retry-After": "10"})
 
 
 def problem_of(error: Exception) -> Problem:

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from classify.web.problems import Problem
+from classify.web.problems import ending
 from embed import Limits
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ __all__ = ["Call", "KeptWorker"]
 _T = TypeVar("_T")
 _POLL_S = 0.2
 _JOIN_S = 3.0  # for the thread to end by itself; then its process is killed under it
-_NICENESS = 10  # the page and the ranking go first
 
 
 class Call(Protocol):
@@ -45,10 +44,13 @@ class KeptWorker:
         Of the thread.
     stall_s : float
         A task that gets nothing of its file for so long is given up.
+    niceness : int
+        By how much the process gives way to others.
     """
 
-    def __init__(self, name: str, *, stall_s: float | None = None) -> None:
+    def __init__(self, name: str, *, stall_s: float | None = None, niceness: int = 0) -> None:
         self._name = name
+        self._niceness = niceness
         self._stall_s = Limits().max_stall_s if stall_s is None else stall_s
         self._queue: queue.SimpleQueue[tuple[Callable[[Call], Any], Future[Any]] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -84,7 +86,7 @@ class KeptWorker:
         future.add_done_callback(self._leave)
         with self._lock:
             if self._stopping.is_set():
-                raise _ending()
+                raise ending()
             self._n_waiting += 1
             self._queue.put((work, future))
             if self._thread is None:
@@ -115,7 +117,7 @@ class KeptWorker:
     def _own(self) -> None:
         from embed.pool import WorkerPool  # imports joblib
 
-        self._pool = WorkerPool(1, stall_s=self._stall_s, niceness=_NICENESS)
+        self._pool = WorkerPool(1, stall_s=self._stall_s, niceness=self._niceness)
         try:
             while (item := self._queue.get()) is not None and not self._stopping.is_set():
                 self._do(*item)
@@ -137,7 +139,7 @@ class KeptWorker:
         with suppress(queue.Empty):
             while True:
                 if item is not None and item[1].set_running_or_notify_cancel():
-                    item[1].set_exception(_ending())
+                    item[1].set_exception(ending())
                 item = self._queue.get_nowait()
 
     def _call(self, function: Callable[..., _T], /, *arguments: Any, cpu_s: float) -> _T:
@@ -150,8 +152,4 @@ class KeptWorker:
                     raise outcome.error
                 return cast("_T", outcome.value)
             if self._stopping.is_set():
-                raise _ending()
-
-
-def _ending() -> Problem:
-    return Problem(503, "the service is ending; send it again when it runs", headers={"Retry-After": "10"})
+                raise ending()

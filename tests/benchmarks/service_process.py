@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 __all__ = ["Service"]
 
-_START_S, _STOP_S, _LOOK_S = 60.0, 15.0, 0.02
+_START_S, _STOP_S, _LOOK_S = 60.0, 40.0, 0.02
 _URL = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([0-9]+)")
 
 
