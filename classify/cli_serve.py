@@ -74,7 +74,10 @@ def serve(
         ),
     ] = 60.0,
     max_uploads: Annotated[
-        int, typer.Option("--max-uploads", min=1, help="Uploads that are held at once; more are refused.")
+        int,
+        typer.Option(
+            "--max-uploads", min=1, help="Uploads that are held at once; others are asked to come back."
+        ),
     ] = 8,
 ) -> None:
     """Show the page, and answer other programs over HTTP, until Ctrl-C.

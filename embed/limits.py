@@ -14,7 +14,7 @@ from pathlib import Path
 
 from embed.errors import EmbedError, LimitExceeded, UnreadableFile
 
-__all__ = ["Limits", "bounded_cpu", "bounded_memory", "no_answer", "too_much_memory", "too_much_time"]
+__all__ = ["Limits", "bounded_cpu", "bounded_memory", "no_answer", "too_much_memory"]
 
 _BYTES_A_SECOND = 250_000  # read through, and decoded where that is needed: a tenth of what a slow core does
 _SHARE_OF_LENGTH = 0.1  # decoding; a slow core is ten times faster
@@ -78,6 +78,13 @@ class Limits:
         """Return how much processor time reading a file through may take."""
         return self.max_cpu_s + n_bytes / _BYTES_A_SECOND
 
+    def too_much_time(self, seconds: float) -> LimitExceeded:
+        """Return what a file ends with that took more processor time than a task may."""
+        return LimitExceeded(
+            f"took more than {seconds:.3g} s of processor time, which no music of its size does. "
+            f"{_told(self.remedy, '--max-seconds', 4 * seconds)}"
+        )
+
     def embedding_s(self, duration_s: float, n_windows: int) -> float:
         """Return how much processor time some windows of a recording may take."""
         return self.max_cpu_s + _SHARE_OF_LENGTH * duration_s + _WINDOW_S * n_windows
@@ -135,14 +142,6 @@ def bounded_cpu(seconds: float | None) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def too_much_time(seconds: float) -> LimitExceeded:
-    """Return what a file ends with that took more processor time than a task may."""
-    return LimitExceeded(
-        f"took more than {seconds:.3g} s of processor time, which no music of its size does. "
-        f"{_told(_REMEDY, '--max-seconds', 4 * seconds)}"
-    )
 
 
 def no_answer(seconds: float) -> UnreadableFile:

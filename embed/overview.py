@@ -76,7 +76,7 @@ def sound_picture(path: str) -> SoundPicture:
         n_bytes = os.stat(path).st_size
     except OSError as error:
         raise UnreadableFile(f"{path} can't be read ({error.strerror})") from error
-    pool = WorkerPool(1, stall_s=limits.max_stall_s)
+    pool = WorkerPool(1, limits=limits)
     drawn: SoundPicture | None = None
     try:
         pool.submit(path, draw_sound, path, limits, cpu_s=drawing_s(n_bytes, limits))

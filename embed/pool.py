@@ -25,7 +25,7 @@ from joblib import cpu_count
 from joblib.externals.loky import ProcessPoolExecutor
 
 from embed.errors import EmbedError, WorkerCrashed
-from embed.limits import bounded_cpu, no_answer, too_much_time
+from embed.limits import Limits, bounded_cpu, no_answer
 
 __all__ = ["Outcome", "WorkerPool"]
 
@@ -75,10 +75,10 @@ class WorkerPool:
         n_workers: int | None = None,
         *,
         setup: tuple[Callable[..., None], Any] | None = None,
-        stall_s: float = math.inf,
+        limits: Limits | None = None,
         niceness: int = 0,
     ) -> None:
-        self._stall_s = stall_s  # after which a task that takes no processor time ends with UnreadableFile
+        self._limits = limits or Limits(max_stall_s=math.inf)
         self._setup = setup  # what each worker calls first, with its argument
         self._niceness = niceness  # by how much workers give way to other processes
         self._n_workers = n_workers or cpu_count()  # those that we may use: affinity, cgroup
@@ -155,7 +155,7 @@ class WorkerPool:
             self._executor = ProcessPoolExecutor(
                 max_workers=self._n_workers,
                 initializer=_depend_on,
-                initargs=(os.getpid(), self._stall_s, self._niceness, self._setup),
+                initargs=(os.getpid(), self._limits.max_stall_s, self._niceness, self._setup),
                 env=_ENVIRONMENT,
             )
         try:
@@ -184,12 +184,19 @@ class WorkerPool:
         except BrokenProcessPool as error:
             self.close(kill=True)
             stalled = f"EXIT({_STALLED})" in str(error)  # loky tells no exit codes on Windows
-            cause = no_answer(self._stall_s) if stalled else _cause(task, time.monotonic() - started)
+            wall_s = time.monotonic() - started
+            cause = no_answer(self._limits.max_stall_s) if stalled else self._cause(task, wall_s)
             outcome = Outcome(key=task.key, error=cause)
         except Exception as error:  # the task's own; handed on
             outcome = Outcome(key=task.key, error=error)
         self._running.clear()
         yield outcome  # at the end, because whoever takes it may submit the next task at once
+
+    def _cause(self, task: _Task, wall_s: float) -> EmbedError:
+        """Say why a task's worker died; one that used up its processor time has lived that long."""
+        if task.cpu_s is not None and wall_s >= 0.95 * task.cpu_s:  # clocks differ a little
+            return self._limits.too_much_time(task.cpu_s)
+        return WorkerCrashed("the process that read it died: a crash of the decoder, or too little memory")
 
 
 @contextmanager
@@ -236,13 +243,6 @@ def _interrupts_put_off() -> Iterator[None]:
             then = handlers[signal.Signals(came_first)]
             if callable(then):
                 then(came_first, frame)
-
-
-def _cause(task: _Task, wall_s: float) -> EmbedError:
-    """Say why a task's worker died; one that used up its processor time has lived that long."""
-    if task.cpu_s is not None and wall_s >= 0.95 * task.cpu_s:  # clocks differ a little
-        return too_much_time(task.cpu_s)
-    return WorkerCrashed("the process that read it died: a crash of the decoder, or too little memory")
 
 
 def _timed(cpu_s: float | None, function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:

@@ -74,7 +74,7 @@ class Run:
         from embed.pool import WorkerPool  # imports joblib, which a run with nothing to do does not need
 
         known = (remember, beginnings(self.ledger.held()))
-        pool = WorkerPool(n_workers, setup=known, stall_s=self.limits.max_stall_s, niceness=self.niceness)
+        pool = WorkerPool(n_workers, setup=known, limits=self.limits, niceness=self.niceness)
         if self.batched:
             from embed.batches import Batches
 

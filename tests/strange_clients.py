@@ -79,9 +79,8 @@ def workers_of(pid: int) -> list[int]:
     found = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, tasks.read_text().split()):
-            with suppress(OSError):  # it has ended meanwhile
-                if (
-                    b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes()
-                ):  # no tracker, none half started
+            # No tracker of resources, and none that is only half started; or it has ended meanwhile.
+            with suppress(OSError):
+                if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(child)
     return found

@@ -125,6 +125,7 @@ def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
     unliked = next(song for song in ranked if song["label"] is None)
     like(page, unliked["id"], "Dislike")
     page.locator("#announcer").get_by_text(re.compile("^Disliked ")).wait_for(state="attached")
+    page.locator("#toast").get_by_role("button", name="Undo").hover()  # it stays meanwhile
     page.locator("#grid .moved[data-delta]").first.wait_for()
     after = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
     assert [song["id"] for song in after] != [song["id"] for song in ranked]

@@ -183,6 +183,22 @@ def test_the_list_stays_where_it_is_when_suggestions_come(
     page.context.close()
 
 
+def test_a_list_that_could_not_be_loaded_can_be_tried_again(browser: Any, service: Service) -> None:
+    watched = watched_page(browser, service.url)
+    page, songs = watched.page, re.compile(r"/v1/songs\?")
+    problem = {"title": "Service Unavailable", "status": 503, "detail": "not now"}
+    page.route(songs, lambda route: route.fulfill(status=503, json=problem))
+    page.goto(service.url)
+    page.get_by_text("The list could not be loaded").wait_for()
+    assert "not now" in page.locator("#list-state").inner_text()
+    page.unroute(songs)
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector('#grid [data-index="0"][data-id]')
+    page.wait_for_selector("#tray-list [data-id]")
+    assert all("503" in line for line in watched.wrong), watched.wrong
+    page.context.close()
+
+
 def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> None:
     watched = opened(browser, service)
     page = watched.page

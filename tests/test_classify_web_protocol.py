@@ -76,7 +76,8 @@ def test_a_head_without_end_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatc
     assert n_sent < 10 * MAX_HEAD_BYTES
 
 
-def test_headers_after_a_body_are_not_collected(port: int) -> None:
+def test_headers_after_a_body_are_not_collected(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 60.0)
     with connected(port) as connection:
         connection.sendall(CHUNKED % b"/read" + b"0\r\n" + b"A: b\r\n" * 1000 + b"\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
@@ -89,13 +90,16 @@ def test_a_body_that_nobody_wanted_is_not_dropped_for_ever(port: int) -> None:
         assert rest(connection).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_requests_one_after_the_other_and_slow_bodies_are_served(port: int) -> None:
+def test_requests_one_after_the_other_and_slow_bodies_are_served(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 1.5)
     with connected(port) as connection:
         connection.sendall(HEAD + b"\r\n" + HEAD + b"\r\n")
         answers = b""
         while answers.count(b"{}") < 2:
             answers += connection.recv(1000)
         connection.sendall(b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n")
-        time.sleep(0.5)  # the guard has a deadline for bodies
+        time.sleep(2.0)  # the guard has a deadline for bodies
         connection.sendall(b"y" * 200_000)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")

@@ -15,6 +15,7 @@ import pytest
 
 import embed
 from embed.errors import UnreadableFile, WorkerCrashed
+from embed.limits import Limits
 from embed.pool import Outcome, WorkerPool, _interrupts_put_off
 
 # The tasks are imported by the workers, so they live at the top level.
@@ -232,7 +233,7 @@ def test_a_task_whose_file_does_not_answer_is_given_up_and_one_that_computes_is_
     # As with a mount whose server has gone: read() never returned, and the run never ended.
     os.mkfifo(tmp_path / "silent")
     keeper = os.open(tmp_path / "silent", os.O_RDWR)  # or opening it would wait as well
-    pool = WorkerPool(2, stall_s=1.0)
+    pool = WorkerPool(2, limits=Limits(max_stall_s=1.0))
     try:
         tasks = [("silent", read_and_double, str(tmp_path / "silent"), 1), ("long", compute, 2.0)]
         by_key = {o.key: o for o in run(pool, [*tasks, *((n, sleep_and_double, n) for n in range(6))])}

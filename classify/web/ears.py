@@ -43,7 +43,7 @@ class Ears:
         self._places = Places(settings.n_uploads)
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._worker = KeptWorker("ears", stall_s=settings.limits.max_stall_s, niceness=_NICENESS)
+        self._worker = KeptWorker("ears", limits=settings.limits, niceness=_NICENESS)
 
     @property
     def n_held(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +13,7 @@ from starlette.responses import Response
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["ABANDONED", "answer_nobody", "unless_gone"]
+__all__ = ["ABANDONED", "answer_nobody", "unless_gone", "while_there"]
 
 ABANDONED = 499
 """The status in the log of nginx where a client has left before there was any."""
@@ -51,6 +52,27 @@ async def unless_gone(request: Request, future: Future[_T]) -> _T:
     finally:
         leaving.cancel()
         waiting.cancel()
+
+
+async def while_there(request: Request, waiting: Awaitable[_T]) -> _T:
+    """Wait for something, such as a turn; where the client leaves first, it is not waited for.
+
+    Raises
+    ------
+    ClientDisconnect
+        If the client left.
+    """
+    task = asyncio.ensure_future(waiting)
+    leaving = asyncio.ensure_future(_left(request))
+    either: set[asyncio.Future[Any]] = {task, leaving}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        leaving.cancel()
+        task.cancel()
 
 
 async def _left(request: Request) -> None:

@@ -61,7 +61,7 @@ class Pictures:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._worker = KeptWorker("pictures", stall_s=self._limits.max_stall_s)
+        self._worker = KeptWorker("pictures", limits=self._limits)
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._lock = threading.Lock()
 

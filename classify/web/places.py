@@ -64,7 +64,7 @@ class Place:
                 f"of the upload {self.n_bytes} bytes came in {time.monotonic() - self._since:.0f} s, and "
                 "others needed its place; when all places are taken, at least "
                 f"{_HARDLY / 1000:g} kB a second are needed: send it again",
-                headers={"Connection": "close", "Retry-After": str(_RETRY_S)},
+                headers={"Retry-After": str(_RETRY_S)},
             ) from None
         finally:
             self._patience = None
@@ -114,13 +114,15 @@ class Places:
             self._held.discard(place)
 
     def _make_room(self) -> None:
-        slowest = min(self._held, key=Place.rate)
-        if slowest.rate() >= _HARDLY:
+        # Of those the one with the least to send again: if the slowest had to go, nobody slow would ever end.
+        hardly = [place for place in self._held if place.rate() < _HARDLY]
+        if not hardly:
             raise Problem(
                 503,
                 f"{len(self._held)} uploads are being taken in or heard, and {self._n_places} are the most "
                 f"at once; send it again in {_RETRY_S} s",
                 headers={"Retry-After": str(_RETRY_S)},
             )
-        slowest.give_up()
-        self._held.discard(slowest)
+        least = min(hardly, key=lambda place: place.n_bytes)
+        least.give_up()
+        self._held.discard(least)

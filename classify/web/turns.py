@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from classify.errors import LabelError
-from classify.web.leaving import unless_gone
+from classify.web.leaving import while_there
 from classify.web.lessons import Lessons, Outcome
 from classify.web.problems import Problem
 
@@ -29,6 +29,7 @@ class SlowLane:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_AT_ONCE, "slow")
+        self._turns = asyncio.Semaphore(_AT_ONCE)  # what waits does so here: a thread pool forgets nothing
         self._n_there = 0
 
     async def run(self, work: Callable[[], _Result], *, asked_by: Request | None = None) -> _Result:
@@ -56,8 +57,12 @@ class SlowLane:
             )
         self._n_there += 1
         try:
-            future = self._threads.submit(work)
-            return await (asyncio.wrap_future(future) if asked_by is None else unless_gone(asked_by, future))
+            turn = self._turns.acquire()
+            await (turn if asked_by is None else while_there(asked_by, turn))
+            try:
+                return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            finally:
+                self._turns.release()
         finally:
             self._n_there -= 1
 

@@ -42,18 +42,18 @@ class KeptWorker:
     ----------
     name : str
         Of the thread.
-    stall_s : float
-        A task that gets nothing of its file for so long is given up.
+    limits : Limits
+        What a file may ask.
     niceness : int
         By how much the process gives way to others.
     """
 
-    def __init__(self, name: str, *, stall_s: float | None = None, niceness: int = 0) -> None:
+    def __init__(self, name: str, *, limits: Limits | None = None, niceness: int = 0) -> None:
         self._name = name
         self._niceness = niceness
-        self._stall_s = Limits().max_stall_s if stall_s is None else stall_s
+        self._limits = limits or Limits()
         self._queue: queue.SimpleQueue[tuple[Callable[[Call], Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may come while this thread holds it, and stops us
         self._thread: threading.Thread | None = None
         self._pool: WorkerPool | None = None
         self._stopping = threading.Event()
@@ -117,7 +117,7 @@ class KeptWorker:
     def _own(self) -> None:
         from embed.pool import WorkerPool  # imports joblib
 
-        self._pool = WorkerPool(1, stall_s=self._stall_s, niceness=self._niceness)
+        self._pool = WorkerPool(1, limits=self._limits, niceness=self._niceness)
         try:
             while (item := self._queue.get()) is not None and not self._stopping.is_set():
                 self._do(*item)

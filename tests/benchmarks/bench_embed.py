@@ -120,7 +120,7 @@ def _speed(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> 
                 found = {}
             warm = paths if number else paths[:1]
             for name in encoders:
-                # What is compared runs one right after the other: the speed of a machine drifts by minutes.
+                # The bound is measured right after what it bounds: the speed of a machine drifts by minutes.
                 for coverage in COVERAGES:
                     run = _embed(name, coverage, songs[0].path.parent, work, sample=not number)
                     found.setdefault((name, coverage), []).append(run)

@@ -37,9 +37,9 @@ def embed_table(rows: Rows) -> str:
             _with_quartiles(row, "songs_per_minute"),
             f"{row['audio_s_per_s']:.0f}",
             f"{row['usual']['songs_per_minute']:.3g}",
-            f"{row['times_usual']:.3g} x",
-            f"{row['bound']['songs_per_minute']:.3g}",
-            f"{row['share_of_bound']:.0%}",
+            _with_quartiles(row, "times_usual", " x"),
+            f"{row['bound']['songs_per_minute']:.0f}",
+            _with_quartiles(row, "share_of_bound", form=".0%"),
             f"{row['utilisation']:.0%}",
             _megabytes(row["peak_bytes"]),
         ]
@@ -183,9 +183,9 @@ def _of_kind(rows: Rows, kind: str) -> list[dict[str, Any]]:
     return [row for row in rows if row["kind"] == kind]
 
 
-def _with_quartiles(row: dict[str, Any], name: str) -> str:
+def _with_quartiles(row: dict[str, Any], name: str, unit: str = "", form: str = ".3g") -> str:
     low, high = row[f"{name}_quartiles"]
-    return f"{row[name]:.3g} ({low:.3g} to {high:.3g})"
+    return f"{row[name]:{form}}{unit} ({low:{form}} to {high:{form}})"
 
 
 def _megabytes(n_bytes: int) -> str:

@@ -2,7 +2,7 @@
 
 import { byId, debounce, h, setIcon } from "./dom.js";
 import { pages, showList } from "./list.js";
-import { currentTaste, on, state } from "./state.js";
+import { currentTaste, emit, on, state } from "./state.js";
 import { count, songs } from "./words.js";
 import { sayError } from "./announce.js";
 
@@ -99,7 +99,7 @@ function tell() {
 function failed(error) {
   if (pages.matched > 0) return sayError(error);
   said.textContent = "";
-  const button = h("button", { type: "button", class: "button", onclick: () => showList() }, "Try again");
+  const button = h("button", { type: "button", class: "button", onclick: () => emit("again") }, "Try again");
   return show("The list could not be loaded", error.message, button, true);
 }
 

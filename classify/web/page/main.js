@@ -104,6 +104,10 @@ on("taste", () => {
   refresh();
   showList();
 });
+on("again", () => {
+  refresh();
+  showList();
+});
 on("open", showSong);
 addEventListener("hashchange", openAddressed);
 // The address names the song that is shown, so that it can be kept, and a link to it is always a change.

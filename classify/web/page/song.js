@@ -37,19 +37,14 @@ export function startSong() {
 
 /** Open a song by its id alone, as links do. */
 export async function openById(id) {
-  panel.setAttribute("aria-busy", "true");
-  try {
-    const { song } = await details(id, "panel");
-    return song; // which is shown next, and explained
-  } catch (error) {
-    panel.setAttribute("aria-busy", "false");
-    throw error;
-  }
+  const { song } = await details(id, "link");
+  return song;
 }
 
 function empty() {
   shown = null;
   delete panel.dataset.id;
+  panel.setAttribute("aria-busy", "false");
   body.replaceChildren(
     h(
       "div",
@@ -70,6 +65,7 @@ function mark() {
 function begin(song) {
   shown = song;
   panel.dataset.id = song.id;
+  panel.setAttribute("aria-busy", "true"); // until it is explained
   body.replaceChildren(head(song), h("div", { id: "song-why" }, ...bones()), path(song));
   body.scrollTop = 0;
   showPlaying();

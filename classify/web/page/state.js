@@ -34,7 +34,7 @@ const bus = new EventTarget();
 
 /**
  * Listen to: "ready" (health is known), "taste" (another one is in use), "list" (a page of it came),
- * "list-failed", "select" (a song to show), "open" (its sheet, too), "playing" (song, or paused changed),
+ * "list-failed", "again" (it shall be tried), "select" (a song to show), "open" (its sheet, too), "playing" (song, or paused changed),
  * "label" ({id, label}: a song's label, at once), "figures" (of a taste, which has changed), "labelled"
  * ({song, label, answer, more}: the service has learnt from it; more: others are on their way), "library"
  * (songs came or went), "offline", "online", "unauthorised".

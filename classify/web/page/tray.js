@@ -36,7 +36,7 @@ export function startTray(play) {
   on("playing", () => list.querySelectorAll("[data-id]").forEach(showPlaying));
   on("labelled", ({ more }) => !more && refresh());
   on("library", refresh);
-  on("list-failed", () => show([]));
+  on("list-failed", forgetBlanks);
 }
 
 /** On a phone the list needs the room more, once there is one. */
@@ -83,6 +83,12 @@ function show(suggested) {
   tray.hidden = !items.length;
   if (focused && !list.contains(document.activeElement))
     list.querySelector("button")?.focus({ preventScroll: true });
+}
+
+/** Nothing will come, or is not known to: no room is kept for it. */
+function forgetBlanks() {
+  if (list.querySelector(".blank")) show([]);
+  tray.setAttribute("aria-busy", "false");
 }
 
 /** A card's room. */
