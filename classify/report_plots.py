@@ -179,7 +179,8 @@ def plot_tags(chosen: Sequence[TagDifference]) -> Picture:
         axes.axvline(0, color=LIGHT.muted, linewidth=1)
         for sign, colour in ((True, LIGHT.like), (False, LIGHT.dislike)):
             here = (middle > 0) == sign
-            error = (middle[here] - low[here], high[here] - middle[here])
+            # Lists, as matplotlib 3.10 takes the first of two arrays for a number.
+            error = (middle[here] - low[here]).tolist(), (high[here] - middle[here]).tolist()
             marker = "o" if sign else "s"
             axes.errorbar(middle[here], rows[here], xerr=error, fmt=marker, color=colour, capsize=3)
         axes.set_yticks(rows, labels=[_short(one.tag) for one in chosen])
