@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import signal
@@ -86,7 +87,7 @@ def test_details_that_nobody_waits_for_are_not_worked_on(heard: Path, tmp_path: 
         labelled_service(heard, tmp_path) as service,
         httpx2.Client(base_url=service.url, timeout=60) as client,
     ):
-        for digest in ids:  # more than may wait at once
+        for digest in ids:
             with socket.create_connection(("127.0.0.1", service.port), timeout=20) as connection:
                 request = f"GET /v1/songs/{digest} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n"
                 connection.sendall(request.encode())
@@ -179,7 +180,9 @@ def test_memory_stays_flat(service: Service, ids: list[str]) -> None:
 
     ask(500)
     before = ask(500)
-    assert ask(N_MEMORY) - before < MAX_GROWTH_BYTES
+    used = [before, *(ask(N_MEMORY) for _ in range(3))]
+    # What is still being read or imported comes once; a leak goes on.
+    assert min(later - earlier for earlier, later in itertools.pairwise(used)) < MAX_GROWTH_BYTES
 
 
 def test_what_it_has_written_is_no_traceback(service: Service) -> None:

@@ -20,7 +20,7 @@ __all__ = ["LabelTurns", "SlowLane"]
 
 _Result = TypeVar("_Result")
 _AT_ONCE = 2
-_WAITING = 16
+_WAITING = 64  # who leaves waits no longer, and most answers are kept and need a millisecond
 _RETRY_S = 5
 
 
