@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from classify.duplicates import MAX_APART
 from classify.errors import TasteError
 from classify.features import FloatArray, Vectors
-from classify.rowwise import RowMatrix
+from classify.rowwise import RowMatrix, row_dots
 from classify.sketch import N_BUCKETS, sketch
 
 __all__ = ["Familiarity"]
@@ -113,7 +113,7 @@ class Familiarity:
         """Return the squared distances of sketches to the nearest known one, shape (n,)."""
         apart = known.inner(rows)  # (n, n_known)
         apart += known.squares
-        return np.asarray(np.maximum(apart.min(axis=1) + np.vecdot(rows, rows), 0))
+        return np.asarray(np.maximum(apart.min(axis=1) + row_dots(rows, rows), 0))
 
     @cached_property
     def _all(self) -> "_Known":
@@ -152,7 +152,7 @@ class _Known:
     @classmethod
     def of(cls, sketches: Vectors) -> "_Known":
         return cls(
-            inner=RowMatrix(-2 * sketches.T.astype(np.float64)),
+            inner=RowMatrix(np.float32(-2) * sketches.T),
             squares=np.asarray(np.square(sketches, dtype=np.float64).sum(axis=1)),
         )
 

@@ -21,7 +21,7 @@ from classify.errors import VectorError
 from classify.features import SongTransform, Vectors
 from classify.kept_rows import KeptRows, read_rows, write_rows
 from classify.reading import LibraryVectors
-from classify.rowwise import RowMatrix
+from classify.rowwise import RowMatrix, row_dots
 from classify.score_cache import program_hash
 from classify.space import SongSpace
 
@@ -198,7 +198,7 @@ def _index_of(arrays: Mapping[str, NDArray[Any]], codes: NDArray[np.int8]) -> Ne
 def _unit(rows: Vectors) -> Vectors:
     """Scale rows (n, dim) to unit length; zero stays zero."""
     with np.errstate(over="ignore"):  # a song of absurd size is near nothing
-        lengths = np.sqrt(np.vecdot(rows, rows))
+        lengths = np.sqrt(row_dots(rows, rows))
     return np.asarray(rows / np.where(lengths > 0, lengths, 1)[:, np.newaxis])
 
 

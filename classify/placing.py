@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.features import FloatArray, SongTransform, Vectors, check_vectors
-from classify.rowwise import ROWS, RowMatrix, padded, padded_rows
+from classify.rowwise import ROWS, SIDE, RowMatrix, padded, padded_rows, round_rows, row_dots
 
 __all__ = ["Placer", "signed_roots"]
 
@@ -42,7 +42,7 @@ class Placer:
                 filled = standardised[rows]
                 _take_roots(songs[rows], filled, signs[: len(filled)])
                 self.standard.standardise(filled)
-                if not np.isfinite(np.vecdot(filled, filled)).all():
+                if not np.isfinite(filled.sum(axis=1)).all():
                     check_vectors(songs)  # if they are finite, then some are larger than any song
                     np.clip(filled, -_LARGEST, _LARGEST, out=filled)
         return standardised
@@ -106,47 +106,50 @@ class _Block:
 
     def __init__(self, placer: Placer) -> None:
         self._offset, self._parts = placer.offset, placer.parts
-        self._rows = np.zeros((ROWS, self._parts[-1].room.stop), dtype=np.float32)
+        width = self._parts[-1].room.stop
+        self._standard = np.empty((ROWS, placer.standard.dim), dtype=np.float32)
         self._signs = np.empty((ROWS, placer.standard.dim), dtype=np.uint32)
+        self._rows = np.zeros((ROWS, width))  # rounded, and padded with zeros
         self._scratch = [part.axes.scratch() for part in self._parts]
-        self._squares = np.empty((len(self._parts), ROWS), dtype=np.float32)
         self._n_rows = 0  # in use
 
     def fill(self, songs: Vectors, rows: slice) -> None:
-        """Standardise some of the songs, and measure them; what pads them is zero."""
+        """Standardise some of the songs, and round each part of each; what pads them is zero."""
         some, n = songs[rows], rows.stop - rows.start
         self._n_rows = padded_rows(n)
-        for part, squares in zip(self._parts, self._squares, strict=True):
-            filled = self._rows[:n, part.filled]
-            _take_roots(some[:, part.columns], filled, self._signs[:n, part.columns])
-            part.standard.standardise(filled)
+        for part in self._parts:
+            standard = self._standard[:n, part.columns]
+            _take_roots(some[:, part.columns], standard, self._signs[:n, part.columns])
+            part.standard.standardise(standard)
+            if not np.isfinite(standard.sum(axis=1)).all():
+                check_vectors(songs)  # if they are finite, then some are larger than any song
+                np.clip(standard, -_LARGEST, _LARGEST, out=standard)
+            round_rows(standard)
+            self._rows[:n, part.filled] = standard
             self._rows[n : self._n_rows, part.filled] = 0
-            room = self._rows[: self._n_rows, part.room]
-            np.vecdot(room, room, out=squares[: self._n_rows])
-        if not np.isfinite(self._squares[:, : self._n_rows]).all():
-            check_vectors(songs)  # if they are finite, then some are larger than any song
-            self._shrink()
-
-    def _shrink(self) -> None:
-        """Scale songs that are larger than float32 can square to unit length."""
-        for number, row in np.argwhere(~np.isfinite(self._squares[:, : self._n_rows])):
-            filled = self._rows[row, self._parts[number].filled]
-            large = np.clip(filled, -_LARGEST, _LARGEST).astype(np.float64)
-            filled[:] = large / np.linalg.norm(large)
-            self._squares[number, row] = 1
 
     def place(self) -> FloatArray:
         """Return where the songs lie, shape (n, n_axes), with what pads them."""
         n = self._n_rows
-        lengths = np.sqrt(self._squares[:, :n], dtype=np.float64)  # (n_parts, n)
-        lengths = np.where(lengths > _FLAT, lengths, 1) * np.sqrt(len(self._parts))
         placed = np.tile(-self._offset, (n, 1))
-        for part, scratch, found in zip(self._parts, self._scratch, lengths, strict=True):
-            product = part.axes.block(self._rows[:n, part.room], scratch)
-            placed += product[:, : placed.shape[1]] / found[:, np.newaxis]
-        squares = np.vecdot(placed, placed)
+        for part, scratch in zip(self._parts, self._scratch, strict=True):
+            rows = self._rows[:n, part.room]
+            lengths = _lengths(rows)
+            lengths = np.where(lengths > _FLAT, lengths, 1) * np.sqrt(len(self._parts))
+            product = part.axes.block(rows, scratch)
+            placed += product[:, : placed.shape[1]] / lengths[:, np.newaxis]
+        squares = row_dots(placed, placed)
         placed /= np.sqrt(np.where(squares > _FLAT**2, squares, 1))[:, np.newaxis]
         return placed
+
+
+def _lengths(rows: FloatArray) -> FloatArray:
+    """Return the lengths of padded rows from `round_rows`, shape (n,).
+
+    No BLAS rounds a sum of 64 squares: it is at most 2**52 of a unit.
+    """
+    tiles = rows.reshape(len(rows), -1, SIDE)
+    return np.asarray(np.sqrt(np.vecdot(tiles, tiles).sum(axis=1)))
 
 
 def _slices(n_rows: int) -> list[slice]:

@@ -130,6 +130,7 @@ def test_train_score_and_evaluate_agree_on_what_was_learnt(
     assert [point["n_like"] for point in found["learning_curve"]] == [2, 3, 5, 6]
 
 
+@pytest.mark.exact
 def test_the_command_scores_as_the_library_does(run: Command, tracks: list[str]) -> None:
     rows = {row["path"]: row["score"] for row in run.json("score", *tracks, "--taste", "demo")}
     taste = classify.Taste.load(run.root / "tastes" / "demo.npz")
@@ -175,6 +176,7 @@ def test_top_and_min_score_cut_the_list(run: Command) -> None:
     assert 0 < len(high) < len(rows)
 
 
+@pytest.mark.exact
 def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(run: Command) -> None:
     rows = run.json("score", "--taste", "demo")
     own = classify.Taste.load(run.root / "tastes" / "demo.npz")
@@ -198,6 +200,7 @@ def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(
     assert "--precision" not in nothing.stderr
 
 
+@pytest.mark.exact
 def test_every_format_holds_the_same_songs(run: Command, tmp_path: Path) -> None:
     rows = run.json("score", "--taste", "demo", "--top", "4")
     base = ("score", "--taste", "demo", "--top", "4", "--format")

@@ -405,6 +405,7 @@ def test_other_rips_of_real_likes_do_not_count_against_them(listener: Listener, 
     assert all(song.verdict == "like" for song in listener.scores("rips", copies))
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("head", sorted(HEADS))
 def test_the_order_of_songs_does_not_matter(head: str) -> None:
     world = World(0)

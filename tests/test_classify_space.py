@@ -30,6 +30,7 @@ def lengths(points: FloatArray) -> FloatArray:
     return np.asarray(np.linalg.norm(points, axis=1))
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize(("dim", "blocks"), [(7, ()), (3012, ()), (5060, PAIR), (9000, ())])
 def test_a_song_lands_at_the_same_place_alone_and_among_others(dim: int, blocks: tuple[int, ...]) -> None:
     songs = library(110, dim) * np.where(np.arange(dim) % 3, 1, -1).astype(np.float32)

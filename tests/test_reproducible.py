@@ -56,6 +56,7 @@ def bits(taste: Taste, vectors: Vectors = NEW) -> str:
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays) + text.encode()).hexdigest()
 
 
+@pytest.mark.exact
 @settings(max_examples=12, deadline=None)
 @given(
     likes=st.permutations(range(7)),
