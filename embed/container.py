@@ -62,8 +62,11 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
 def _demuxer(file: BinaryIO) -> InputContainer:
     import av
 
+    # PyAV 19 always reads tags that are not UTF-8 this way, and knows no such argument.
+    tags = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+
     def open_(source: Any) -> InputContainer:
-        opened = av.open(source, options=_OPTIONS, metadata_errors="surrogateescape")
+        opened = cast("Any", av.open)(source, options=_OPTIONS, **tags)
         return cast("InputContainer", opened)
 
     try:

@@ -150,7 +150,10 @@ def decode_whole(path: Path | str) -> tuple[NDArray[np.float32], int]:
 
     Independent of `embed`, which these samples are held against.
     """
-    with av.open(str(path), metadata_errors="surrogateescape") as container:
+    open_: Any = av.open
+    # PyAV 18 refuses tags that are not UTF-8 without this; PyAV 19 has no such argument.
+    tags = {"metadata_errors": "surrogateescape"} if int(av.__version__.split(".")[0]) < 19 else {}
+    with open_(str(path), **tags) as container:
         resampler = av.AudioResampler(format="fltp")
         parts = []
         rate_hz = 0
