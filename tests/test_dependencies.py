@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
@@ -12,7 +15,9 @@ from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGES = ("cache", "embed", "classify")
@@ -21,6 +26,20 @@ DECLARED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 GROUPS = [Requirement(text) for group in PROJECT["dependency-groups"].values() for text in group]
 # Imported by tensorflow-hub or uvicorn rather than by us; pyproject.toml says so beside each.
 NEVER_IMPORTED = {"httptools", "setuptools", "tf-keras", "uvloop"}
+# Their interfaces are leaned on so hard that a new major version has broken us, or could.
+LEANED_ON = {
+    "ai-edge-litert",
+    "av",
+    "fastapi",
+    "librosa",
+    "numpy",
+    "pydantic",
+    "pylance",
+    "starlette",
+    "tensorflow",
+    "typer",
+    "uvicorn",
+}
 
 
 def names(requirements: list[Requirement]) -> set[str]:
@@ -65,6 +84,54 @@ def test_every_range_has_a_lower_end_and_holds_what_is_installed(requirement: Re
     except PackageNotFoundError:
         pytest.skip(f"{requirement.name} is not installed")
     assert requirement.specifier.contains(installed, prereleases=True)
+
+
+@pytest.mark.parametrize("name", sorted(LEANED_ON))
+def test_a_new_major_version_of_what_we_lean_on_waits_until_it_is_tried(name: str) -> None:
+    (requirement,) = (one for one in DECLARED if canonicalize_name(one.name) == name)
+    installed = Version(version(name))
+    assert not requirement.specifier.contains(f"{installed.major + 2}.0")
+    assert requirement.specifier.contains(installed, prereleases=True)
+
+
+def test_python_has_both_ends_and_each_version_between_is_named() -> None:
+    supported = SpecifierSet(PROJECT["project"]["requires-python"])
+    assert {one.operator for one in supported} == {">=", "<"}
+    named = {text.rpartition(" ")[2] for text in PROJECT["project"]["classifiers"] if ":: 3." in text}
+    assert named == {f"3.{minor}" for minor in range(30) if supported.contains(f"3.{minor}.0")}
+
+
+def highest() -> dict[str, Version]:
+    """Return the highest versions that the ranges allow together, for this Python."""
+    uv = [sys.executable, "-m", "uv"] if shutil.which("uv") is None else ["uv"]
+    options = ("--quiet", "--no-header", "--no-annotate", "--python", sys.executable)
+    groups = [word for group in PROJECT["dependency-groups"] for word in ("--group", group)]
+    try:
+        found = subprocess.run(
+            [*uv, "pip", "compile", *options, *groups, str(REPOSITORY / "pyproject.toml")],
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+        )
+    except FileNotFoundError:
+        pytest.skip("uv is not installed, which looks versions up: pip install uv")
+    if found.returncode and ("Failed to fetch" in found.stderr or "network" in found.stderr):
+        pytest.skip("no package registry can be reached, so nobody knows what the highest versions are")
+    assert found.returncode == 0, found.stderr
+    pins = (Requirement(line) for line in found.stdout.splitlines() if "==" in line)
+    return {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pins}
+
+
+@pytest.mark.skipif("SEVENSONGS_LOWEST" in os.environ, reason=".ci/lowest installs the lowest versions")
+def test_what_is_installed_is_the_highest_that_the_ranges_allow() -> None:
+    looked_up = highest()
+    assert len(looked_up) > len(DECLARED)
+    old = {
+        name: f"{version(name)} is installed, {looked_up[name]} is allowed"
+        for name in sorted(names(DECLARED) & set(looked_up))
+        if Version(version(name)) < looked_up[name]
+    }
+    assert not old, f"run 'uv sync --upgrade', then these tests again: {old}"
 
 
 def test_readme_names_the_commands_that_try_both_ends() -> None:
