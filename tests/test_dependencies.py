@@ -115,7 +115,7 @@ def highest() -> dict[str, Version]:
         )
     except FileNotFoundError:
         pytest.skip("uv is not installed, which looks versions up: pip install uv")
-    if found.returncode and ("Failed to fetch" in found.stderr or "network" in found.stderr):
+    if found.returncode and "error sending request" in found.stderr:
         pytest.skip("no package registry can be reached, so nobody knows what the highest versions are")
     assert found.returncode == 0, found.stderr
     pins = (Requirement(line) for line in found.stdout.splitlines() if "==" in line)
