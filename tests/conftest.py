@@ -12,13 +12,26 @@ import av
 import numpy as np
 import pytest
 from encoder_models import make_tiny_model
+from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
+from tools import missing_tools, tool
+from waiting import LONG_S
 
 import embed
 from classify.demo import demo_tracks
 from classify.errors import ClassifyError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Seconds say nothing on a busy machine.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end which tools were missing, and how many tests were skipped for want of them."""
+    skipped = [report.longreprtext for report in terminalreporter.stats.get("skipped", [])]
+    for line in missing_tools(skipped):
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,16 +103,16 @@ def browser() -> Iterator[Any]:
 
     Not for the whole session: Playwright's loop would stand in the way of `asyncio.run` in other tests.
     """
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("chromium is not installed (apt-get install chromium)")
+    program = tool("chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         offline = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-quic"]
         # There is no sound card; played sound must take its time all the same.
         chromium = playwright.chromium.launch(
-            executable_path=program, args=[*offline, "--autoplay-policy=no-user-gesture-required"]
+            executable_path=program,
+            args=[*offline, "--autoplay-policy=no-user-gesture-required"],
+            timeout=1000 * LONG_S,
         )
         yield chromium
         chromium.close()

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from audio_files import KINDS, decode_whole
 from numpy.typing import NDArray
+from tools import tool
 
 import classify
 import embed
@@ -81,9 +82,7 @@ def write_sounds(folder: Path, kind: str) -> list[str]:
 
 def write_speech(folder: Path) -> list[str]:
     """Let espeak-ng speak for half a minute, in two voices, or skip."""
-    program = shutil.which("espeak-ng")
-    if program is None:
-        pytest.skip("no speech without espeak-ng on PATH (Debian: apt-get install espeak-ng)")
+    program = tool("espeak-ng")
     folder.mkdir(exist_ok=True)
     paths = [str(folder / f"speech {voice}.wav") for voice in ("en-gb", "de+f3")]
     for path in paths:

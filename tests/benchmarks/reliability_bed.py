@@ -15,12 +15,12 @@ from typing import Any
 
 from reliability_songs import Library
 from speed_rows import child_environment
+from waiting import ended, run
 
-__all__ = ["RUN_S", "Bed", "Cannot", "Outcome", "mounted", "system"]
+__all__ = ["Bed", "Cannot", "Outcome", "mounted", "system"]
 
-RUN_S = 300
-"""Within which every command ends."""
 _N_SONGS = 12
+_PACKAGES = {"mount": "mount", "umount": "mount", "mkfs.ext4": "e2fsprogs"}
 _LIMITED = """
 import os, resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
@@ -113,7 +113,7 @@ class Bed:
 
     def end(self, process: subprocess.Popen[str], code: int | None = None, says: str = "") -> None:
         """Wait for what was started."""
-        said, _ = process.communicate(timeout=RUN_S)
+        said, _ = ended(process)
         self.expect("embed", process.returncode, said, code, says)
 
     def finish(self, folder: Path | None = None) -> None:
@@ -132,16 +132,7 @@ class Bed:
         argv = library.command(*arguments)
         if limit_bytes is not None:
             argv = [sys.executable, "-c", _LIMITED, str(limit_bytes), *argv]
-        return subprocess.run(
-            argv,
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            check=False,
-            env=child_environment(),
-            timeout=RUN_S,
-            **more,
-        )
+        return run(argv, errors="surrogateescape", env=child_environment(), **more)
 
 
 @contextlib.contextmanager
@@ -159,6 +150,7 @@ def system(*argv: str) -> None:
     try:
         done = subprocess.run(argv, check=False, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise Cannot(f"there is no {argv[0]} here") from error
+        package = _PACKAGES[argv[0]]
+        raise Cannot(f"no {argv[0]} on PATH (Debian: apt-get install {package})") from error
     if done.returncode:
-        raise Cannot(f"this machine or user may not {argv[0]} (exit code {done.returncode})")
+        raise Cannot(f"only root may {argv[0]}, and not in every container (exit code {done.returncode})")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from reliability_songs import Library
 from speed_rows import child_environment
+from waiting import run
 
 from cache import CacheError
 
@@ -28,7 +29,6 @@ _N_SONGS = 14
 _N_LIKES = 5
 _GROUPS = ("embeddings", "catalog.lance", "encoders", "scores")
 _HARMLESS = ("latest_version_hint.json", ".fingerprint")  # both are made anew, and nothing hangs on them
-_TRIAL_S = 300
 
 
 @dataclass(kw_only=True)
@@ -132,9 +132,7 @@ class Patient:
     def _trial(self, root: Path, *what: str) -> dict[str, Any]:
         library = self._library
         argv = [sys.executable, __file__, str(root), library.paths[0], str(library.folder), *what]
-        done = subprocess.run(
-            argv, capture_output=True, check=False, env=child_environment(), timeout=_TRIAL_S, text=True
-        )
+        done = run(argv, env=child_environment())
         if done.returncode != 0:
             return {"died": {"code": done.returncode, "said": done.stderr, "traceback": done.stderr}}
         answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -20,9 +20,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reliability_bed import RUN_S, Bed, Cannot, mounted, system
+from reliability_bed import Bed, Cannot, mounted, system
 from reliability_disks import full_disk_repair, full_disk_taste, silent_drive
 from speed_rows import COMMAND, child_environment
+from waiting import LONG_S, run
 
 from embed import probe
 
@@ -207,14 +208,7 @@ def clock_skew(bed: Bed, rng: random.Random) -> None:
             "from classify.cli import main; main()"
         )
         arguments = bed.library.command("embed", *some)[len(COMMAND) :]
-        done = subprocess.run(
-            [sys.executable, "-c", code, str(years), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=child_environment(),
-            timeout=RUN_S,
-        )
+        done = run([sys.executable, "-c", code, str(years), *arguments], env=child_environment())
         bed.expect("embed", done.returncode, done.stdout + done.stderr, 0, "embedded")
     bed.run("embed", bed.library.folder, code=0, says="0 embedded")
     bed.finish()
@@ -282,7 +276,7 @@ def compiler_killed(bed: Bed, rng: random.Random) -> None:
     shutil.rmtree(encoders)
     for at_the_end in (False, True):
         process = bed.start("embed", bed.library.folder, start_new_session=True)
-        deadline = time.monotonic() + (RUN_S if at_the_end else rng.uniform(1, 6))
+        deadline = time.monotonic() + (LONG_S if at_the_end else rng.uniform(1, 6))
         while not list(encoders.glob(".part-*")) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.0002)
         with contextlib.suppress(ProcessLookupError):

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from speed_rows import COMMAND, child_environment
+from waiting import Patience, ended, wait_until
 
 __all__ = ["COMMITS", "Moment", "Victim", "files_in", "killed_at"]
 
@@ -19,8 +21,6 @@ COMMITS = ("catalog.lance/*", "embeddings/*/*")
 """The folders of a cache in which something appears with every step of a commit."""
 
 _POLL_S = 0.0004
-_GONE_WITHIN_S = 5.0
-_END_WITHIN_S = 120.0
 _WORKER = b"popen_loky"
 # The command, killed by itself just before what an audit event of Python announces, where a path is in it.
 _KILL_AT = (
@@ -78,8 +78,9 @@ class Victim:
     def wait_for(self, moment: Moment, root: Path, watched: Sequence[str] = COMMITS) -> None:
         """Return at the moment, or when the process has ended; `watched` are folders in `root`."""
         stamps, n_changes = _stamps(root, watched), 0
-        deadline = time.monotonic() + _END_WITHIN_S
-        while self._process.poll() is None and time.monotonic() < deadline:
+        patience = Patience(f"{moment} of {self._process.args!r}")
+        while self._process.poll() is None:
+            patience.spend()
             if moment.n_steps:
                 time.sleep(0.01)
                 continue
@@ -118,21 +119,21 @@ class Victim:
 
         Raises
         ------
-        subprocess.TimeoutExpired
-            If it does not end within two minutes; it is killed then.
+        AssertionError
+            If it does not end; see `Patience`. It is killed then.
         """
         try:
-            return self._process.wait(_END_WITHIN_S)
-        except subprocess.TimeoutExpired:
+            ended(self._process)
+        except AssertionError:
             self.kill("group")
-            self._process.wait()
             raise
+        return int(self._process.returncode)
 
     def survivors(self) -> int:
-        """Count what it started and what is there still after five seconds; then kill these processes."""
-        deadline = time.monotonic() + _GONE_WITHIN_S
-        while self._pids() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        """Count what it started and what does not end; then kill these processes."""
+        with suppress(AssertionError):
+            what = f"the end of what {self._process.args!r} has started"
+            wait_until(lambda: not self._pids(), what, *self._pids())
         left = self._pids()
         self.kill("group")
         return len(left)

@@ -16,11 +16,11 @@ import numpy as np
 from reliability_songs import Library
 from reliability_victims import Moment, Victim, killed_at
 from speed_rows import run_child
+from waiting import LONG_S
 
 __all__ = ["Series", "embedded_library", "kill_compaction", "kill_prune", "must_work"]
 
 _N_SONGS = 24
-_END_WITHIN_S = 60.0
 _N_COMMITS = 40  # more than 32 small fragments, so that compaction is due
 _COMPACT = (
     "import sys, cache\n"
@@ -67,7 +67,7 @@ class Series:
         moment = Moment(delay_s=float(rng.uniform(0.7, 1.3) * self.start_s))
         if self.events and number % 4:
             argv = killed_at(*self.events[number % 4 - 1], argv)
-            moment = Moment(delay_s=_END_WITHIN_S)
+            moment = Moment(delay_s=LONG_S)
         elif not self.events and number % 4:
             moment = Moment(n_changes=int(rng.integers(1, 4)), delay_s=float(rng.uniform(0, self.writes_s)))
         victim = Victim(argv, self.library.root.parent / "run.out")

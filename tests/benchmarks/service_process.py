@@ -11,16 +11,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from waiting import ended, wait_until
+
 __all__ = ["Service"]
 
-_START_S, _STOP_S, _LOOK_S = 60.0, 40.0, 0.02
 _URL = re.compile(r"http://(?:127\.0\.0\.1|\[::1\]):([0-9]+)")
 
 
@@ -39,8 +39,8 @@ class Service:
     Raises
     ------
     AssertionError
-        If it does not answer within a minute; at the end, if it does not stop when it is told to, or has
-        written a traceback.
+        If it does not come to answer; at the end, if it does not stop when it is told to, or has written a
+        traceback. See `Patience` for how long it may take.
     """
 
     def __init__(self, root: Path, *arguments: str | Path, **environment: str) -> None:
@@ -72,25 +72,25 @@ class Service:
         return Path(self._log.name).read_text("utf-8", "replace")
 
     def _wait(self) -> int:
-        until = time.monotonic() + _START_S
-        while time.monotonic() < until:
+        found: list[int] = []
+
+        def answers() -> bool:
             assert self._child.poll() is None, f"it has ended with {self._child.returncode}: {self.said()}"
-            found = _URL.search(self.said())
-            if found and _answers(int(found[1])):
-                return int(found[1])
-            time.sleep(_LOOK_S)
-        raise AssertionError(f"the service does not answer after {_START_S} s: {self.said()}")
+            found[:] = map(int, _URL.findall(self.said()))
+            return bool(found) and _answers(found[0])
+
+        wait_until(answers, "a service's first answer")
+        return found[0]
 
     def stop(self) -> str:
         """Stop it as Ctrl-C does, and return all that it has written."""
         if self._child.poll() is None:
             self._child.send_signal(signal.SIGINT)
         try:
-            self._child.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
+            ended(self._child)
+        except AssertionError as error:
             self._child.wait()
-            raise AssertionError(f"the service has not stopped after {_STOP_S} s: {self.said()}") from None
+            raise AssertionError(f"{error}; it has said: {self.said()}") from None
         said = self.said()
         self._log.close()
         assert "Traceback" not in said, said
