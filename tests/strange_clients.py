@@ -10,8 +10,17 @@ from pathlib import Path
 
 import httpx2
 from service_process import Service
+from waiting import LONG_S, wait_until
 
-__all__ = ["is_problem", "labelled_service", "multipart", "raw", "upload_head", "workers_of"]
+__all__ = [
+    "draw_first_picture",
+    "is_problem",
+    "labelled_service",
+    "multipart",
+    "raw",
+    "upload_head",
+    "workers_of",
+]
 
 
 @contextmanager
@@ -19,11 +28,23 @@ def labelled_service(heard: Path, folder: Path, *options: str, **environment: st
     """Serve the demo's library with seven likes, from a copy of its cache in a folder."""
     root = Path(shutil.copytree(heard / "cache", folder / "cache"))
     with Service(root, heard / "music", *options, **environment) as running:
-        with httpx2.Client(base_url=running.url, timeout=60) as client:
+        with httpx2.Client(base_url=running.url, timeout=LONG_S) as client:
             songs = client.get("/v1/songs").json()["songs"]
             for song in [song for song in songs if "acoustic" in song["path"]][::2][:7]:
                 assert client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"}).status_code == 200
         yield running
+
+
+def draw_first_picture(service: Service) -> None:
+    """Have a song's picture drawn, so that the process is there which draws them.
+
+    It takes its time to start; on a busy machine more than the minute after which the service sends away
+    who waits for a picture.
+    """
+    with httpx2.Client(base_url=service.url, timeout=LONG_S) as client:
+        song = client.get("/v1/songs").json()["songs"][-1]["id"]
+        picture = f"/v1/songs/{song}/spectrogram.png"
+        wait_until(lambda: client.get(picture).status_code == 200, "a picture")
 
 
 def is_problem(answer: httpx2.Response, status: int) -> bool:
@@ -38,11 +59,10 @@ def is_problem(answer: httpx2.Response, status: int) -> bool:
     return bool(answer.status_code == status)
 
 
-def raw(service: Service, request: str | bytes, timeout_s: float = 20) -> tuple[int, bytes, bytes]:
+def raw(service: Service, request: str | bytes) -> tuple[int, bytes, bytes]:
     """Send bytes as they are; return the status, the head and the body of the answer."""
-    with socket.create_connection(("127.0.0.1", service.port), timeout=timeout_s) as connection:
+    with socket.create_connection(("127.0.0.1", service.port), timeout=LONG_S) as connection:
         connection.sendall(request.encode() if isinstance(request, str) else request)
-        connection.settimeout(timeout_s)
         data = b""
         while b"\r\n\r\n" not in data:
             more = connection.recv(65536)

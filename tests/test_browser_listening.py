@@ -17,7 +17,9 @@ import av
 import httpx2
 import pytest
 from service_process import Service
-from watched_page import WatchedPage, until, watched_page
+from strange_clients import draw_first_picture
+from waiting import LONG_S
+from watched_page import WatchedPage, appears, until, watched_page
 
 Open = Callable[..., WatchedPage]
 N_NEW = 24
@@ -86,12 +88,12 @@ def like(page: Any, identity: str, verb: str = "Like") -> None:
     song = page.locator(f'#grid [data-id="{identity}"]')
     button = song.get_by_role("button", name=re.compile(f"^{verb} "))
     button.click()
-    page.wait_for_selector(f'#grid [data-id="{identity}"] button[aria-pressed=true]')
+    appears(page.locator(f'#grid [data-id="{identity}"] button[aria-pressed=true]'))
 
 
 def label_by_command(service: Service, heard: Path) -> None:
     """Like seven acoustic songs through the API."""
-    with httpx2.Client(base_url=service.url, timeout=60) as client:
+    with httpx2.Client(base_url=service.url, timeout=LONG_S) as client:
         songs = client.get("/v1/songs").json()["songs"]
         for song in [song for song in songs if "acoustic" in song["path"]][::2][:7]:
             assert client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"}).status_code == 200
@@ -101,9 +103,9 @@ def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
     watched: WatchedPage, service: Service, root: Path
 ) -> None:
     page = watched.open()
-    page.get_by_role("heading", name=re.compile("seven songs to begin")).wait_for()
+    appears(page.get_by_role("heading", name=re.compile("seven songs to begin")))
     assert "0 of 7" in page.locator("#first-run").inner_text()
-    songs = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    songs = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
     acoustic = [song["id"] for song in songs if "acoustic" in song["path"]]
     page.get_by_label("Search songs").fill("acoustic")
     until(page, f"document.querySelector('#grid').ariaRowCount === '{len(acoustic) + 1}'")
@@ -111,12 +113,12 @@ def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
         like(page, identity)
     page.get_by_label("Search songs").fill("")
     until(page, "document.querySelector('#grid').ariaRowCount === '29'")
-    page.get_by_text("Learnt from 7 likes").wait_for()
+    appears(page.get_by_text("Learnt from 7 likes"))
     assert not page.locator("#first-run").is_visible()
     labels = (root / "tastes" / "default.labels.csv").read_text("utf-8")
     assert labels.count("like") == 7, labels
 
-    ranked = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    ranked = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
     wait_for_order(page, [song["id"] for song in ranked[:5]])
     assert sum("acoustic" in song["path"] for song in ranked[:14]) >= 12, "and it is one"
     described = page.locator(f'#grid [data-id="{ranked[0]["id"]}"]').get_attribute("aria-label")
@@ -124,16 +126,16 @@ def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
 
     unliked = next(song for song in ranked if song["label"] is None)
     like(page, unliked["id"], "Dislike")
-    page.locator("#announcer").get_by_text(re.compile("^Disliked ")).wait_for(state="attached")
     page.locator("#toast").get_by_role("button", name="Undo").hover()  # it stays meanwhile
-    page.locator("#grid .moved[data-delta]").first.wait_for()
-    after = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    appears(page.locator("#announcer").get_by_text(re.compile("^Disliked ")), "attached")
+    appears(page.locator("#grid .moved[data-delta]").first)
+    after = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
     assert [song["id"] for song in after] != [song["id"] for song in ranked]
     wait_for_order(page, [song["id"] for song in after[:5]])
     page.keyboard.press("Escape")
     page.locator("#toast").get_by_role("button", name="Undo").click()
-    page.locator("#announcer").get_by_text(re.compile("^Cleared ")).wait_for(state="attached")
-    again = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    appears(page.locator("#announcer").get_by_text(re.compile("^Cleared ")), "attached")
+    again = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
     assert [(song["id"], song["score"]) for song in again] == [(song["id"], song["score"]) for song in ranked]
 
 
@@ -141,6 +143,7 @@ def test_a_song_plays_and_is_sought_by_click_and_by_key(
     watched: WatchedPage, service: Service, heard: Path
 ) -> None:
     label_by_command(service, heard)
+    draw_first_picture(service)
     page = watched.open()
     first = page.locator('#grid [data-index="0"]')
     ranges = []
@@ -151,9 +154,9 @@ def test_a_song_plays_and_is_sought_by_click_and_by_key(
     until(page, "document.querySelector('#audio').currentTime > 0.2")
     assert set(ranges) <= {200, 206}
     player = page.get_by_role("region", name="Player")
-    player.get_by_role("button", name="Pause", exact=True).wait_for()
+    appears(player.get_by_role("button", name="Pause", exact=True))
     until(page, "document.querySelector('#spectrogram').naturalWidth > 100")
-    page.wait_for_selector("#curve path.curve", state="attached")
+    appears(page.locator("#curve path.curve"), "attached")
 
     duration_s = page.evaluate("document.querySelector('#audio').duration")
     box = page.locator("#spectrogram").bounding_box()
@@ -194,7 +197,7 @@ def test_a_song_that_is_left_before_it_was_explained_is_not_waited_for(
     until(page, lambda: len(held) == 2 and given_up)
     assert [ids[0] in url for url in given_up] == [True]
     held[1].continue_()
-    page.get_by_role("heading", name="Why this score").wait_for()
+    appears(page.get_by_role("heading", name="Why this score"))
     assert page.locator("#song").get_attribute("data-id") == ids[1]
 
 
@@ -206,7 +209,7 @@ def test_a_dropped_file_has_the_command_s_score_to_the_last_digit(
     page = watched.open()
     page.evaluate(_DROP, [file.name, base64.b64encode(file.read_bytes()).decode()])
     files = page.get_by_role("region", name="Scored files")
-    files.locator("[data-state=done]").wait_for(timeout=60_000)
+    appears(files.locator("[data-state=done]"))
     shown = files.locator("[data-score]").first.get_attribute("data-score")
     (expected,) = command(root, "score", file)
     assert float(shown) == expected["score"]
@@ -216,7 +219,7 @@ def test_a_dropped_file_has_the_command_s_score_to_the_last_digit(
         {"name": "no music <img src=x>.txt", "mimeType": "audio/ogg", "buffer": b"no music"}
     )
     failed = files.locator("[data-state=failed]")
-    failed.wait_for(timeout=60_000)
+    appears(failed)
     assert "no music <img src=x>.txt" in failed.inner_text()
     watched.wrong = [line for line in watched.wrong if "422" not in line]  # the browser tells of it
 
@@ -229,16 +232,16 @@ def test_a_scan_shows_its_progress_and_can_be_cancelled(
         page = watched.open()
         page.get_by_role("button", name="Scan folders").click()
         bar = page.get_by_role("progressbar", name="Scan")
-        bar.wait_for()
+        appears(bar)
         until(page, "document.querySelector('#scan-progress').value > 0")
         page.get_by_role("button", name="Cancel scan").click()
         until(page, "/cancelled/i.test(document.querySelector('#scan-said').textContent)")
-        scan = httpx2.get(f"{service.url}/v1/library/scan").json()
+        scan = httpx2.get(f"{service.url}/v1/library/scan", timeout=LONG_S).json()
         assert scan["state"] == "cancelled"
         kept = scan["result"]["embedded"]
         assert 0 < kept < N_NEW
         until(page, f"/\\b{28 + kept} songs/.test(document.querySelector('#count').textContent)")
-        page.get_by_role("button", name="Scan folders").wait_for()
+        appears(page.get_by_role("button", name="Scan folders"))
         assert not watched.wrong
         watched.page.context.close()
 
@@ -248,7 +251,7 @@ def test_two_pages_agree_and_a_page_outlives_the_service(
 ) -> None:
     label_by_command(service, heard)
     page = watched.open()
-    order = [song["id"] for song in httpx2.get(f"{service.url}/v1/songs").json()["songs"]]
+    order = [song["id"] for song in httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]]
     wait_for_order(page, order[:8])
     other = watched_page(browser, service.url)
     wait_for_order(other.open(), order[:8])

@@ -13,7 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 from service_process import Service
-from watched_page import WatchedPage, serious_issues, until, watched_page
+from strange_clients import draw_first_picture
+from waiting import LONG_S
+from watched_page import WatchedPage, appears, serious_issues, until, watched_page
 
 from cache import Catalog
 
@@ -43,10 +45,11 @@ def service(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         ]
     )
     with Service(root, heard / "music") as running:
-        with httpx2.Client(base_url=running.url, timeout=60) as client:
+        with httpx2.Client(base_url=running.url, timeout=LONG_S) as client:
             for song in [song for song in songs if "acoustic" in song.path][::2][:7]:
                 answer = client.put(f"/v1/songs/{song.digest}/label", json={"label": "like"})
                 assert answer.status_code == 200, answer.text
+        draw_first_picture(running)
         yield running
 
 
@@ -92,26 +95,25 @@ def test_axe_finds_nothing_serious(
     page.locator('#grid [data-index="1"]').get_by_role("button", name=re.compile("^Play ")).click()
     until(page, "document.querySelector('#audio').currentTime > 0.1")
     page.locator('#grid [data-index="1"] .title').click()
-    page.wait_for_selector("#song[data-id]:not([aria-busy=true])")
-    page.get_by_role("heading", name="Why this score").wait_for()
+    appears(page.locator("#song[data-id]:not([aria-busy=true])"))
+    appears(page.get_by_role("heading", name="Why this score"))
     found["song"] = serious_issues(page)
     shot(watched, pictures, f"{size}-{scheme}-song")
     if size == "desktop":
         page.locator("#help-button").click()
-        page.get_by_role("dialog", name="Keys and help").wait_for()
+        appears(page.get_by_role("dialog", name="Keys and help"))
         found["help"] = serious_issues(page)
         shot(watched, pictures, f"{size}-{scheme}-help")
         page.keyboard.press("Escape")
         page.get_by_role("button", name="New taste").click()
-        page.get_by_role("dialog", name="New taste").wait_for()
+        appears(page.get_by_role("dialog", name="New taste"))
         found["new taste"] = serious_issues(page)
         page.get_by_role("textbox", name="Name").fill("jazz")
         page.get_by_role("button", name="Create").click()
-        page.get_by_role("heading", name=re.compile("seven songs to begin")).wait_for()
+        appears(page.get_by_role("heading", name=re.compile("seven songs to begin")))
         player = page.get_by_role("region", name="Player")
-        player.get_by_role(
-            "button", name="Like this song", exact=True, pressed=False
-        ).wait_for()  # the new taste's
+        button = player.get_by_role("button", name="Like this song", exact=True, pressed=False)
+        appears(button)  # the new taste's
         found["first run"] = serious_issues(page)
         shot(watched, pictures, f"{size}-{scheme}-first-run")
     assert not any(found.values()), found
@@ -122,7 +124,7 @@ def test_axe_finds_nothing_serious(
 def test_no_songs_at_all_is_said_and_told_what_to_do(browser: Any, empty: Service, pictures: Path) -> None:
     watched = opened(browser, empty)
     said = watched.page.locator("#list-state")
-    said.wait_for()
+    appears(said)
     assert "sevensongs" in said.inner_text() or "scan" in said.inner_text().lower()
     assert not serious_issues(watched.page)
     shot(watched, pictures, "empty")
@@ -149,11 +151,11 @@ def test_a_phone_never_scrolls_sideways(settings: Any, browser: Any, service: Se
         assert min(button["width"], button["height"]) >= 24, f"{name}: WCAG 2.2, target size"
         assert button["x"] + button["width"] <= width + 1
     page.get_by_role("button", name="Menu", exact=True).click()
-    page.get_by_role("button", name="Scan folders").wait_for()
+    appears(page.get_by_role("button", name="Scan folders"))
     assert fits()
     page.get_by_role("button", name="Close menu").click()
     row.locator(".title").click()
-    page.get_by_role("button", name="Close song").wait_for()
+    appears(page.get_by_role("button", name="Close song"))
     assert fits()
     page.get_by_role("button", name="Close song").click()
     assert not watched.wrong
@@ -169,15 +171,15 @@ def test_the_list_stays_where_it_is_when_suggestions_come(
     held: list[Any] = []
     page.route(re.compile(r"/v1/suggestions"), lambda route: held.append(route))
     page.goto(service.url)
-    page.wait_for_selector('#grid [data-index="0"][data-id]')
+    appears(page.locator('#grid [data-index="0"][data-id]'))
     until(page, "document.documentElement.dataset.ready === 'true'")
     before = page.locator("#grid").bounding_box()
     assert page.locator("#tray").get_attribute("aria-busy") == "true"
     assert held
     for route in held:
         route.continue_()
-    page.wait_for_selector("#tray[aria-busy=false]")
-    page.wait_for_selector("#tray-list [data-id]", state="attached")
+    appears(page.locator("#tray[aria-busy=false]"))
+    appears(page.locator("#tray-list [data-id]"), "attached")
     assert page.locator("#grid").bounding_box() == before
     assert not watched.wrong
     page.context.close()
@@ -189,12 +191,12 @@ def test_a_list_that_could_not_be_loaded_can_be_tried_again(browser: Any, servic
     problem = {"title": "Service Unavailable", "status": 503, "detail": "not now"}
     page.route(songs, lambda route: route.fulfill(status=503, json=problem))
     page.goto(service.url)
-    page.get_by_text("The list could not be loaded").wait_for()
+    appears(page.get_by_text("The list could not be loaded"))
     assert "not now" in page.locator("#list-state").inner_text()
     page.unroute(songs)
     page.get_by_role("button", name="Try again").click()
-    page.wait_for_selector('#grid [data-index="0"][data-id]')
-    page.wait_for_selector("#tray-list [data-id]")
+    appears(page.locator('#grid [data-index="0"][data-id]'))
+    appears(page.locator("#tray-list [data-id]"))
     assert all("503" in line for line in watched.wrong), watched.wrong
     page.context.close()
 
@@ -236,9 +238,9 @@ def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> No
     until(page, "document.querySelector('#audio').currentTime > 0.1")
     page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys and help")
-    dialog.wait_for()
+    appears(dialog)
     page.keyboard.press("Escape")
-    dialog.wait_for(state="hidden")
+    appears(dialog, "hidden")
     assert page.evaluate("document.activeElement.closest('#grid') !== null"), "focus comes back"
     assert not watched.wrong
     page.context.close()
@@ -246,12 +248,12 @@ def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> No
 
 def test_a_key_typed_into_a_field_labels_nothing(browser: Any, service: Service) -> None:
     watched = opened(browser, service)
-    before = httpx2.get(f"{service.url}/v1/songs").json()["revision"]
+    before = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["revision"]
     watched.page.get_by_label("Search songs").press_sequentially("ldzu?npj")
-    watched.page.wait_for_selector("#list-state :text('Clear')")
+    appears(watched.page.locator("#list-state :text('Clear')"))
     watched.page.get_by_role("button", name=re.compile("Clear search")).click()
-    watched.page.wait_for_selector('#grid [data-index="0"]')
-    assert httpx2.get(f"{service.url}/v1/songs").json()["revision"] == before
+    appears(watched.page.locator('#grid [data-index="0"]'))
+    assert httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["revision"] == before
     assert not watched.wrong
     watched.page.context.close()
 
@@ -259,11 +261,11 @@ def test_a_key_typed_into_a_field_labels_nothing(browser: Any, service: Service)
 def test_hostile_names_are_text(browser: Any, service: Service, pictures: Path) -> None:
     watched = opened(browser, service)
     page = watched.page
-    songs = httpx2.get(f"{service.url}/v1/songs?limit=1000").json()["songs"]
+    songs = httpx2.get(f"{service.url}/v1/songs?limit=1000", timeout=LONG_S).json()["songs"]
     for what, title in HOSTILE.items():
         song = next(song for song in songs if song["title"] and song["title"][:3] == title[:3])
         page.goto(f"{service.url}/#song={song['id']}")
-        page.wait_for_selector(f'#song[data-id="{song["id"]}"]:not([aria-busy=true])')
+        appears(page.locator(f'#song[data-id="{song["id"]}"]:not([aria-busy=true])'))
         place = songs.index(song) / len(songs)
         page.locator("#scroller").evaluate(
             "(all, place) => { all.scrollTop = place * all.scrollHeight }", place
@@ -305,14 +307,14 @@ def test_a_hundred_thousand_songs_scroll_to_the_last(browser: Any, service: Serv
 
     watched.page.route(re.compile(r"/v1/songs(\?|$)"), answer)
     page = watched.open()
-    page.wait_for_selector('#grid [data-index="0"]')
+    appears(page.locator('#grid [data-index="0"]'))
     assert page.locator("#grid").get_attribute("aria-rowcount") == str(N_MANY + 1)
     for share in (0.5, 0.9, 0.123, 1.0):
         page.locator("#scroller").evaluate(
             "(all, share) => { all.scrollTop = share * all.scrollHeight }", share
         )
         index = min(round(share * N_MANY) + 2, N_MANY - 1) if share < 1 else N_MANY - 1
-        page.wait_for_selector(f'#grid [data-index="{index}"][data-id]')
+        appears(page.locator(f'#grid [data-index="{index}"][data-id]'))
         assert page.evaluate("document.querySelectorAll('*').length") < MAX_NODES
     last = page.locator(f'#grid [data-index="{N_MANY - 1}"]')
     box, view = last.bounding_box(), page.locator("#scroller").bounding_box()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
-__all__ = ["AXE", "WatchedPage", "serious_issues", "until", "watched_page"]
+from waiting import wait_until
+
+__all__ = ["ACT_MS", "AXE", "WatchedPage", "appears", "serious_issues", "until", "watched_page"]
 
 AXE = resources.files("axe_playwright_python") / "axe.min.js"
-_WAIT_MS, _LOOK_MS = 60_000, 25
+ACT_MS = 300_000
+"""For one act of the browser on what is there already, a press or a picture of the page: Playwright counts
+seconds only. What something else must bring about is waited for with `until` or `appears`."""
 _NOTE_VIOLATIONS = """addEventListener("securitypolicyviolation",
     e => console.error("CSP: " + e.violatedDirective + " " + e.blockedURI))"""
 
@@ -30,7 +33,7 @@ class WatchedPage:
         self.url = url
         self.wrong: list[str] = []
         self.page = context.new_page()
-        self.page.set_default_timeout(_WAIT_MS)
+        self.page.set_default_timeout(ACT_MS)
         self.page.add_init_script(_NOTE_VIOLATIONS)
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.wrong.append(f"exception: {error}"))
@@ -48,8 +51,8 @@ class WatchedPage:
     def open(self, fragment: str = "") -> Any:
         """Open the page, and wait until its first songs and suggestions (or their want) are shown."""
         self.page.goto(f"{self.url}/{fragment}")
-        self.page.wait_for_selector("html[data-ready=true]")
-        self.page.wait_for_selector("#tray[aria-busy=false]", state="attached")
+        appears(self.page.locator("html[data-ready=true]"))
+        appears(self.page.locator("#tray[aria-busy=false]"), "attached")
         return self.page
 
 
@@ -60,15 +63,25 @@ def watched_page(browser: Any, url: str, **settings: Any) -> WatchedPage:
     return WatchedPage(browser.new_context(**chosen), url)
 
 
-def until(page: Any, holds: str | Callable[[], object], timeout_s: float = _WAIT_MS / 1000) -> None:
+def until(page: Any, holds: str | Callable[[], object]) -> None:
     """Wait until an expression of JavaScript, or what a function here returns, is true.
 
     Playwright's own `wait_for_function` needs eval in the page, which its policy refuses.
     """
-    last = time.monotonic() + timeout_s
-    while not (holds() if callable(holds) else page.evaluate(f"() => Boolean({holds})")):
-        assert time.monotonic() < last, f"not within {timeout_s} s: {holds}"
-        page.wait_for_timeout(_LOOK_MS)
+    ask = holds if callable(holds) else lambda: page.evaluate(f"() => Boolean({holds})")
+    wait_until(ask, str(holds), sleep=lambda seconds: page.wait_for_timeout(1000 * seconds))
+
+
+def appears(locator: Any, state: str = "visible") -> None:
+    """Wait until a locator's first element is "visible", "hidden", or at least "attached"."""
+    first = locator.first
+    ways: dict[str, Callable[[], object]] = {
+        "visible": first.is_visible,
+        "hidden": first.is_hidden,
+        "attached": first.count,
+    }
+    what = f"{locator} to be {state}"
+    wait_until(ways[state], what, sleep=lambda seconds: locator.page.wait_for_timeout(1000 * seconds))
 
 
 def serious_issues(page: Any) -> list[str]:
