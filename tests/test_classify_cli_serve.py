@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import httpx2
 import pytest
+from waiting import LONG_S, ended, run
 
 from classify.service import address_of
 from classify.web.settings import ServiceSettings
@@ -49,13 +50,7 @@ def running(*arguments: str, **environment: str) -> Iterator[tuple[subprocess.Po
 
 
 def refused(*arguments: str, **environment: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "classify.cli", *arguments],
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-        timeout=60,
-    )
+    done = run([sys.executable, "-m", "classify.cli", *arguments], env=os.environ | environment)
     assert "Traceback" not in done.stderr
     return done.returncode, " ".join(done.stderr.replace("│", " ").split())
 
@@ -68,12 +63,12 @@ def root(heard: Path, tmp_path: Path) -> Path:
 def test_it_serves_on_this_machine_until_it_is_told_to_end(root: Path, heard: Path) -> None:
     with running("--cache", str(root), "serve", str(heard / "music"), "--port", "0") as (process, address):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
-        health = httpx2.get(f"{address}v1/health", timeout=60).json()
+        health = httpx2.get(f"{address}v1/health", timeout=LONG_S).json()
         assert (health["n_songs"], health["token_required"]) == (28, False)
         assert health["folders"] == [str(heard / "music")]
-        assert httpx2.get(address, timeout=60).status_code == 200
+        assert httpx2.get(address, timeout=LONG_S).status_code == 200
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = ended(process)
         assert process.returncode == 128 + signal.SIGTERM
         assert out == ""
         assert "Traceback" not in err
@@ -85,8 +80,8 @@ def test_beyond_this_machine_it_asks_for_a_token(root: Path) -> None:
         assert len(token) >= 43
         port = page.rstrip("/").rpartition(":")[2]
         songs = f"http://127.0.0.1:{port}/v1/songs"
-        assert httpx2.get(songs, timeout=60).status_code == 401
-        answer = httpx2.get(songs, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        assert httpx2.get(songs, timeout=LONG_S).status_code == 401
+        answer = httpx2.get(songs, headers={"Authorization": f"Bearer {token}"}, timeout=LONG_S)
         assert answer.json()["total"] == 28
 
 
@@ -108,15 +103,15 @@ def test_what_can_not_be_served_is_told_before_it_begins(root: Path, tmp_path: P
 
 def test_the_demo_can_be_shown_as_a_page(root: Path) -> None:
     with running("--cache", str(root), "demo", "--serve", "--port", "0") as (_, address):
-        page = httpx2.get(f"{address}v1/songs", timeout=60).json()
+        page = httpx2.get(f"{address}v1/songs", timeout=LONG_S).json()
         assert (page["taste"], page["total"]) == ("demo", 28)
         assert sum(song["label"] == "like" for song in page["songs"]) == 7
         # The cache holds own music too, which is another library.
         assert all("immich_memories_music" in song["path"] for song in page["songs"])
-        playlist = httpx2.get(f"{address}v1/playlist.m3u8?top=9", timeout=60).text
+        playlist = httpx2.get(f"{address}v1/playlist.m3u8?top=9", timeout=LONG_S).text
         paths = [line for line in playlist.splitlines() if not line.startswith("#")]
         assert paths == [song["path"] for song in page["songs"][:9]]
-        (folder,) = httpx2.get(f"{address}v1/health", timeout=60).json()["folders"]
+        (folder,) = httpx2.get(f"{address}v1/health", timeout=LONG_S).json()["folders"]
         assert len(list(Path(folder).rglob("*.opus"))) == 28
 
 

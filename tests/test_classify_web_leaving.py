@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
+from waiting import LONG_S
 
 from classify.web.ears import Ears
 from classify.web.leaving import unless_gone
@@ -41,7 +41,8 @@ def request_until(gone: asyncio.Event) -> Request:
 
 
 def test_an_upload_whose_client_leaves_while_it_waits_is_not_heard(ears: Ears) -> None:
-    before = ears.hear(lambda call: call(time.sleep, 0.5, cpu_s=60.0))
+    gate = threading.Event()
+    before = ears.hear(lambda _call: gate.wait(LONG_S))
     heard: list[int] = []
 
     async def leave() -> None:
@@ -52,6 +53,7 @@ def test_an_upload_whose_client_leaves_while_it_waits_is_not_heard(ears: Ears) -
 
     asyncio.run(leave())
     assert not before.done(), "or it was not waiting"
+    gate.set()
     before.result()
     ears.hear(lambda _call: None).result()
     assert heard == []
@@ -73,7 +75,7 @@ def test_what_takes_seconds_is_not_begun_for_a_client_that_left() -> None:
         await asyncio.sleep(0)
         gone.set()
         with pytest.raises(ClientDisconnect):
-            await asyncio.wait_for(left, 10)
+            await asyncio.wait_for(left, LONG_S)
         gate.set()
         await asyncio.gather(*busy, stayed, kept)
         lane.close()
@@ -88,11 +90,11 @@ def test_what_is_begun_is_ended_whoever_leaves() -> None:
 
         def work() -> str:
             begun.set()
-            gate.wait(10)
+            gate.wait(LONG_S)
             return "found"
 
         task = asyncio.create_task(lane.run(work, asked_by=request_until(gone)))
-        await asyncio.to_thread(begun.wait, 10)
+        await asyncio.to_thread(begun.wait, LONG_S)
         gone.set()
         await asyncio.sleep(0.05)
         assert not task.done()

@@ -15,6 +15,8 @@ from typing import Any
 import httpx2
 import pytest
 from service_process import Service
+from strange_clients import draw_first_picture
+from waiting import LONG_S
 
 METHODS = ("get", "put", "post", "delete", "patch")
 N_EXAMPLES = 3
@@ -25,16 +27,17 @@ def service(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     """The demo's library with a taste, over a copy of the cache."""
     root = Path(shutil.copytree(heard / "cache", tmp_path_factory.mktemp("openapi") / "cache"))
     with Service(root, heard / "music") as running:
-        with httpx2.Client(base_url=running.url, timeout=60) as client:
+        with httpx2.Client(base_url=running.url, timeout=LONG_S) as client:
             songs = client.get("/v1/songs").json()["songs"]
             for song in [song for song in songs if "acoustic" in song["path"]][::2][:7]:
                 client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"})
+        draw_first_picture(running)
         yield running
 
 
 @pytest.fixture(scope="module")
 def document(service: Service) -> dict[str, Any]:
-    found: dict[str, Any] = httpx2.get(f"{service.url}/v1/openapi.json").json()
+    found: dict[str, Any] = httpx2.get(f"{service.url}/v1/openapi.json", timeout=LONG_S).json()
     return found
 
 
@@ -49,12 +52,13 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(service: Service, document: dict[str, Any], tmp_path: Path) -> None:
-    songs = httpx2.get(f"{service.url}/v1/songs").json()["songs"]
+    songs = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
     (tmp_path / "schemathesis.toml").write_text(_known(songs[0]["id"]), "utf-8")
     options: tuple[str, ...] = ("--phases", "coverage,fuzzing,stateful", "--checks", "all")
     options += ("--exclude-checks", "positive_data_acceptance")  # an id of the right form may be nobody's
     options += ("--max-examples", str(N_EXAMPLES))
-    options += ("--generation-deterministic", "--warnings", "off", "--request-timeout", "20", "--no-color")
+    options += ("--generation-deterministic", "--warnings", "off", "--no-color")
+    options += ("--request-timeout", str(LONG_S))
     argv = [Path(sys.executable).with_name("schemathesis"), "run", f"{service.url}/v1/openapi.json", *options]
     quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
@@ -64,7 +68,7 @@ def test_schemathesis_finds_nothing(service: Service, document: dict[str, Any], 
     assert done.returncode == 0, told[-8000:] + done.stderr[-2000:]
     n = len(operations(document))
     assert f"Selected: {n}/{n}" in told
-    assert httpx2.get(f"{service.url}/v1/health").status_code == 200
+    assert httpx2.get(f"{service.url}/v1/health", timeout=LONG_S).status_code == 200
     assert "Traceback" not in service.said()
 
 
@@ -106,14 +110,14 @@ def test_a_client_is_made_from_the_document_and_works(
     document: dict[str, Any], service: Service, tmp_path: Path
 ) -> None:
     """A generic client: it knows nothing but the document, and asks by the names of operations."""
-    songs = httpx2.get(f"{service.url}/v1/songs?limit=3").json()
+    songs = httpx2.get(f"{service.url}/v1/songs?limit=3", timeout=LONG_S).json()
     values = {"song_id": songs["songs"][0]["id"], "name": "default"}
     asked = []
     for method, path, operation in operations(document):
         if method != "get" or "text/event-stream" in json.dumps(operation["responses"]["200"]):
             continue
         filled = path.format(**values)
-        answer = httpx2.get(f"{service.url}{filled}", timeout=60)
+        answer = httpx2.get(f"{service.url}{filled}", timeout=LONG_S)
         assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
         media = answer.headers["content-type"].partition(";")[0]
         declared = operation["responses"]["200"].get("content", {})

@@ -11,6 +11,7 @@ from contextlib import suppress
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
+from waiting import LONG_S
 
 from classify.web import protocol
 from classify.web.protocol import MAX_HEAD_BYTES, BoundedProtocol
@@ -31,7 +32,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(protocol, "HEAD_S", 0.3)
+    monkeypatch.setattr(protocol, "HEAD_S", 1.0)  # enough to send some bytes, on any machine
     seen.clear()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, http=BoundedProtocol, log_config=None, lifespan="off")
@@ -46,7 +47,7 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def connected(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=10)
+    return socket.create_connection(("127.0.0.1", port), timeout=LONG_S)
 
 
 def rest(connection: socket.socket) -> bytes:

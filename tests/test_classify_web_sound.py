@@ -14,10 +14,12 @@ import pytest
 from audio_files import KINDS, music
 from matplotlib import image
 from starlette.testclient import TestClient
+from waiting import LONG_S
 
 import embed
 from cache import Catalog
 from classify.service import create_app
+from classify.web import sound_api
 from classify.web.pictures import Pictures, write_png
 from classify.web.settings import ServiceSettings
 from classify.web.song_file import media_type
@@ -57,8 +59,11 @@ def cached(songs: dict[str, Path], compiled: Path, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="module")
 def client(cached: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(ServiceSettings(root=cached)), base_url=ADDRESS) as client:
-        yield client
+    # A busy machine may take more than a minute for the first picture.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sound_api, "_WAIT_S", LONG_S)
+        with TestClient(create_app(ServiceSettings(root=cached)), base_url=ADDRESS) as client:
+            yield client
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from service_process import Service
 from strange_clients import is_problem, labelled_service, raw
+from waiting import LONG_S
 
 from classify.service import create_app
 from classify.web.settings import ServiceSettings
@@ -27,7 +28,7 @@ def service(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 
 @pytest.fixture
 def client(service: Service) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=service.url, timeout=60) as client:
+    with httpx2.Client(base_url=service.url, timeout=LONG_S) as client:
         yield client
 
 
@@ -45,7 +46,7 @@ def ids(client: httpx2.Client) -> list[str]:
     ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "localhost:1", "0.0.0.0:{port}", ""],
 )
 def test_a_name_that_points_here_by_rebinding_is_refused(host: str, service: Service) -> None:
-    with httpx2.Client(base_url=service.url) as client:
+    with httpx2.Client(base_url=service.url, timeout=LONG_S) as client:
         for path in ("/", "/v1/health", "/v1/songs", "/page/app.css"):
             answer = client.get(path, headers={"Host": host.format(port=service.port)})
             assert answer.status_code in (400, 421), path

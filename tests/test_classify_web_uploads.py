@@ -20,6 +20,7 @@ import pytest
 from audio_files import KINDS
 from fastapi import FastAPI
 from starlette.testclient import TestClient
+from waiting import LONG_S
 
 import classify
 import embed
@@ -362,7 +363,7 @@ def test_the_folder_of_uploads_is_private_and_goes_with_the_service(taught: Path
 
 def test_what_waits_when_the_service_ends_is_told_so(taught: Path) -> None:
     ears = Ears(ServiceSettings(root=taught))
-    under_way = ears.hear(lambda call: call(time.sleep, 60.0, cpu_s=60.0))
+    under_way = ears.hear(lambda call: call(time.sleep, LONG_S, cpu_s=60.0))
     waiting = ears.hear(lambda call: call(os.getpid, cpu_s=60.0))
     time.sleep(0.3)
     ears.close()
