@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import ended
 
 import classify
 import embed
@@ -177,7 +178,7 @@ def test_processes_that_label_at_once_lose_no_label(music: list[Path], root: Pat
         for one, path in zip(label, [*music[:3], *music[7:]], strict=True)
     ]
     for child in running:
-        _, said = child.communicate(timeout=300)
+        _, said = ended(child)
         assert child.returncode == 0, said
     found = labels_now(root=root)
     assert sorted((one.label, Path(one.path)) for one in found) == sorted(

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import wave
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ import av
 import numpy as np
 import pytest
 from mutagen.oggopus import OggOpus
+from waiting import ended, wait_until
 
 import cache
 import embed
@@ -459,10 +459,8 @@ def test_kill_9_loses_the_last_batch_at_most(many: Path, root: Path) -> None:
 
 def _wait_until_gone(group: int) -> None:
     """Wait for all processes of a group to end, as workers must with their parent."""
-    deadline = time.monotonic() + 10
-    while _running_in(group):
-        assert time.monotonic() < deadline, f"still running: {_running_in(group)}"
-        time.sleep(0.1)
+    left = map(int, _running_in(group))
+    wait_until(lambda: not _running_in(group), "the end of all that a run has started", *left)
 
 
 def _running_in(group: int) -> list[str]:
@@ -489,20 +487,14 @@ def _worker_cpu_s(group: int) -> float:
 
 
 def while_workers_start(child: subprocess.Popen[str], root: Path) -> None:
-    deadline = time.monotonic() + 30
-    while len(_running_in(child.pid)) < 3:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: len(_running_in(child.pid)) >= 3, "two workers")
 
 
 def while_they_work(child: subprocess.Popen[str], root: Path) -> None:
     while_workers_start(child, root)
-    deadline = time.monotonic() + 60
     # Two workers spend up to three seconds on starting, and about half of one on each whole song.
-    while _worker_cpu_s(child.pid) < 5:
-        assert child.poll() is None, "done before it could be interrupted"
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: child.poll() is not None or _worker_cpu_s(child.pid) >= 5, "some songs")
+    assert child.poll() is None, "done before it could be interrupted"
 
 
 @pytest.mark.slow
@@ -516,7 +508,7 @@ def test_ctrl_c_keeps_what_is_done(
     signal.signal(signal.SIGINT, before)
     when(child, root)
     os.killpg(child.pid, signal.SIGINT)  # as a terminal does, to the workers too
-    out, err = child.communicate(timeout=30)
+    out, err = ended(child)
     assert (child.returncode, out) == (130, ""), err
     # No worker printed a traceback; a slow machine may have had time for a line of progress.
     *progress, last = err.splitlines()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import Patience, wait_until
 
 import embed
 from embed.errors import UnreadableFile, WorkerCrashed
@@ -83,9 +84,9 @@ def run(pool: WorkerPool, tasks: list[tuple[Any, ...]]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     todo = iter(tasks)
     exhausted = False
-    deadline = time.monotonic() + 60
+    patience = Patience("the outcomes of a pool")
     while not exhausted or pool.busy:
-        assert time.monotonic() < deadline, "the pool hangs"
+        patience.spend()
         while pool.has_room and not exhausted:
             task = next(todo, None)
             exhausted = task is None
@@ -166,9 +167,9 @@ def test_a_task_submitted_while_suspects_are_tried_alone_is_not_lost(pool: Worke
     values: dict[Any, Any] = {}
     for task in tasks:
         pool.submit(*task)
-    deadline = time.monotonic() + 60
+    patience = Patience("the outcomes of a pool")
     while pool.busy:
-        assert time.monotonic() < deadline, "the pool hangs"
+        patience.spend()
         for outcome in pool.outcomes(0.5):
             values[outcome.key] = outcome.value
             if isinstance(outcome.key, int) and outcome.key < 100:
@@ -179,7 +180,7 @@ def test_a_task_submitted_while_suspects_are_tried_alone_is_not_lost(pool: Worke
 def test_a_worker_may_die_between_two_looks(pool: WorkerPool) -> None:
     # The next submit then meets a broken pool; it raised, and the whole run with it.
     pool.submit("bad", die, "kill")
-    time.sleep(2)
+    wait_until(lambda: all(future.done() for future in pool._running), "the death of a worker")
     pool.submit("good", double, 4)
     pool.submit("better", double, 5)
     outcomes = {outcome.key: outcome for outcome in run(pool, [])}
@@ -223,7 +224,7 @@ def test_waiting_ends_after_the_timeout(pool: WorkerPool, tmp_path: Path) -> Non
     pool.submit(0, wait_for, str(tmp_path / "go"))
     started = time.monotonic()
     assert list(pool.outcomes(0.3)) == []
-    assert 0.2 < time.monotonic() - started < 2
+    assert 0.2 < time.monotonic() - started < 60
     (tmp_path / "go").touch()
     assert [outcome.value for outcome in pool.outcomes(30)] == [True]
 
@@ -251,12 +252,12 @@ def test_closing_by_force_does_not_wait(capfd: pytest.CaptureFixture[str]) -> No
     pool = WorkerPool(2)
     n = 0
     while pool.has_room:
-        pool.submit(n, sleep, 60)
+        pool.submit(n, sleep, 600)
         n += 1
     time.sleep(1)
     started = time.monotonic()
     pool.close(kill=True)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 300, "it waits for tasks of ten minutes"
     assert capfd.readouterr().err == ""
 
 
@@ -268,9 +269,10 @@ def test_workers_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         "for n in range(2): pool.submit(n, t.sleep, 0.5)\n"
         "pids = set()\n"
         "while pool.busy: pids |= {o.value for o in pool.outcomes(1)}\n"
-        "print(*pids, flush=True); time.sleep(60)\n"
+        "print(*pids, flush=True); time.sleep(600)\n"
     )
-    search = os.pathsep.join([str(Path(embed.__file__).parents[1]), str(Path(__file__).parent)])
+    here = Path(__file__).parent
+    search = os.pathsep.join(map(str, (Path(embed.__file__).parents[1], here, here / "benchmarks")))
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,
@@ -283,10 +285,7 @@ def test_workers_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         assert pids
         assert all(is_running(pid) for pid in pids)
         parent.kill()
-    deadline = time.monotonic() + 10
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < deadline, "workers outlive their parent"
-        time.sleep(0.1)
+    wait_until(lambda: not any(map(is_running, pids)), "the end of workers whose parent was killed", *pids)
 
 
 def is_running(pid: int) -> bool:

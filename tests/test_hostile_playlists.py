@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from types import ModuleType
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from waiting import run
 
 from cache import Catalog
 from embed import find_audio
@@ -180,13 +180,7 @@ def test_the_command_embeds_the_songs_of_a_hostile_list_and_no_more(
     bad = ["/dev/zero", "fifo.mp3", "http://127.0.0.1:9/a.mp3", "hls.mp3", "secret.txt"]
     (tmp_path / "x.m3u").write_text("\n".join([*bad, "../" * 40 + str(song)[1:], str(song)]))
     argv = ["--cache", root, "embed", tmp_path / "x.m3u", "--coverage", "1", "--workers", "1", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "classify.cli", *map(str, argv)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    done = run([sys.executable, "-m", "classify.cli", *map(str, argv)])
     assert done.returncode == 1, done.stderr
     known = Catalog(root).load()
     assert {path for path, row in known.items() if row.digest} == {str(song)}

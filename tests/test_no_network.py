@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import run
 
 _CALLS = {"x86_64": (42, 44), "aarch64": (203, 206)}  # numbers of connect(2) and sendto(2)
 _GUARD = """
@@ -41,10 +42,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def without_network(*arguments: str | Path, timeout_s: float = 60) -> subprocess.CompletedProcess[str]:
+def without_network(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run Python with these arguments, and all that it starts, where to connect is to be killed."""
     argv = [sys.executable, "-c", _GUARD, *map(str, (*_CALLS[platform.machine()], *arguments))]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=timeout_s)
+    done = run(argv)
     if done.returncode == 77:
         pytest.skip("this kernel has no seccomp filters")
     return done
@@ -65,7 +66,7 @@ def test_the_guard_kills_who_connects_and_their_children_too() -> None:
 def test_the_demo_runs_from_an_empty_cache_without_network(tmp_path: Path, tracks: list[str]) -> None:
     # From the start: TensorFlow compiles the encoder, workers embed the songs, a taste is trained and scores.
     assert os.environ.get("SEVENSONGS_MODELS") is None
-    done = without_network("-m", "classify.cli", "--cache", tmp_path / "cache", "demo", timeout_s=600)
+    done = without_network("-m", "classify.cli", "--cache", tmp_path / "cache", "demo")
     assert done.returncode == 0, done.stderr
     assert f"{len(tracks)} embedded now" in done.stdout
     assert "of 21 on the right side" in done.stdout
