@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache.dataset import KEEP_S, Dataset
 from cache.errors import lance_errors
-from cache.recording import Recording, recording_table, recordings_of
+from cache.file_record import FileRecord, recording_table, recordings_of
+from cache.lance_dataset import KEEP_S, Dataset
 from cache.root import join
-from cache.rows import in_one_piece, last_of_each, places
+from cache.row_choice import in_one_piece, last_of_each, places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +82,8 @@ class CatalogFiles:
         """
         return in_one_piece(self._table([name], at)[name])
 
-    def recordings(self, at: NDArray[np.integer[Any]] | None = None) -> list[Recording]:
-        """Make `Recording` objects.
+    def recordings(self, at: NDArray[np.integer[Any]] | None = None) -> list[FileRecord]:
+        """Make `FileRecord` objects.
 
         Parameters
         ----------
@@ -149,12 +149,12 @@ class Catalog:
         """
         return CatalogFiles(self._dataset.open(), self.uri, paths)
 
-    def load(self) -> dict[str, Recording]:
+    def load(self) -> dict[str, FileRecord]:
         """Read everything.
 
         Returns
         -------
-        dict of str to Recording
+        dict of str to FileRecord
             The latest row of each path.
 
         Raises
@@ -167,7 +167,7 @@ class Catalog:
             return {}
         return {r.path: r for r in CatalogFiles(found, self.uri).recordings()}
 
-    def lookup(self, paths: Sequence[str]) -> dict[str, Recording]:
+    def lookup(self, paths: Sequence[str]) -> dict[str, FileRecord]:
         """Read what is known of some files, for far less than `load` where they are few.
 
         Parameters
@@ -177,7 +177,7 @@ class Catalog:
 
         Returns
         -------
-        dict of str to Recording
+        dict of str to FileRecord
             The latest row of each path that is known, in the order asked for.
 
         Raises
@@ -187,7 +187,7 @@ class Catalog:
         """
         return {r.path: r for r in self.files(paths).recordings()} if paths else {}
 
-    def files_of(self, digests: Sequence[str]) -> list[Recording]:
+    def files_of(self, digests: Sequence[str]) -> list[FileRecord]:
         """Read the rows of all files of some recordings, in the order in which they came.
 
         Raises
@@ -201,7 +201,7 @@ class Catalog:
         wanted = pa.array(dict.fromkeys(digests), pa.string())
         return files.recordings(np.flatnonzero(places(files.digests, wanted) >= 0))
 
-    def put(self, recordings: Sequence[Recording]) -> None:
+    def put(self, recordings: Sequence[FileRecord]) -> None:
         """Add rows in one commit; they replace earlier ones of the same paths.
 
         Text that is not valid Unicode (tags, reasons) is kept with ``?`` in its place; paths
@@ -209,7 +209,7 @@ class Catalog:
 
         Parameters
         ----------
-        recordings : sequence of Recording
+        recordings : sequence of FileRecord
             May be empty; then nothing happens.
 
         Raises

@@ -7,13 +7,25 @@ import glob
 import os
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["lasting", "remove_abandoned", "staged", "sync_file", "sync_folder", "write_whole"]
+from cache.errors import lance_errors
+from cache.root import is_uri
+
+__all__ = [
+    "lasting",
+    "remove_abandoned",
+    "require_writable",
+    "staged",
+    "sync_file",
+    "sync_folder",
+    "write_whole",
+]
 
 _ABANDONED_S = 86400.0  # no write takes so long; whoever began it was killed
 _NAME_CHARS = 100  # of a file in the name of its temporary one, which the system bounds
@@ -154,3 +166,20 @@ def _mode(path: Path) -> int | None:
     if not stat.S_ISREG(found):
         raise OSError("it is there already and is no regular file")
     return stat.S_IMODE(found)
+
+
+def require_writable(root: str | Path) -> None:
+    """Check that a local cache can be written, before hours of work are spent on what goes into it.
+
+    Raises
+    ------
+    CacheError
+        If it can't; an object store is not tried.
+    """
+    if is_uri(root):
+        return
+    with lance_errors("write", str(root)):
+        Path(root).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=root) as file:
+            file.write(b"0")
+            file.flush()

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["Recording", "recording_table", "recordings_of"]
+__all__ = ["FileRecord", "recording_table", "recordings_of"]
 
 _TEXTS = ("digest", "artist", "title", "album", "error", "warning")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recording:
+class FileRecord:
     """One audio file as it was when last looked at.
 
     Parameters
@@ -91,7 +91,7 @@ def _storable_ns(mtime_ns: int) -> int:
     return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
-def recording_table(recordings: Sequence[Recording]) -> pa.Table:
+def recording_table(recordings: Sequence[FileRecord]) -> pa.Table:
     """Lay recordings out as rows of the catalog; cache/README.md describes the columns."""
     import pyarrow as pa
 
@@ -113,7 +113,7 @@ def recording_table(recordings: Sequence[Recording]) -> pa.Table:
     return pa.table(columns, schema=pa.schema(fields))
 
 
-def recordings_of(table: pa.Table) -> list[Recording]:
+def recordings_of(table: pa.Table) -> list[FileRecord]:
     """Make recordings of rows of the catalog, with every column of `recording_table`."""
     durations = table["duration_s"].to_numpy()
     columns: dict[str, list[Any]] = {
@@ -126,8 +126,8 @@ def recordings_of(table: pa.Table) -> list[Recording]:
     columns |= {name: table[name].to_numpy().tolist() for name in _TEXTS}
     # Column by column past __init__, because a library of 100,000 files is read at the start
     # of every command: 0.1 s instead of 0.7 s. The rows were validated when they were put.
-    recordings = [object.__new__(Recording) for _ in range(table.num_rows)]
+    recordings = [object.__new__(FileRecord) for _ in range(table.num_rows)]
     for name, column in columns.items():
-        write = getattr(Recording, name).__set__
+        write = getattr(FileRecord, name).__set__
         deque(map(write, recordings, column), maxlen=0)
     return recordings

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.catalog import Catalog
-from cache.dataset import Dataset
 from cache.errors import CacheError, lance_errors
 from cache.identity import read_identity
+from cache.lance_dataset import Dataset
 from cache.root import default_root, is_uri, join
 from cache.store import FOLDER, EmbeddingStore
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from cache.durable import lasting
 from cache.errors import CacheError, DamagedStore, is_conflict, lance_errors
 from cache.identity import check_identity, new_marks, read_identity
+from cache.locks import writing
 from cache.root import is_uri
 from cache.seal import check_seal, damaged_store, drop_seals, newest_sealed, write_seal
-from cache.turns import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["KEEP_S", "SMALL_FRAGMENTS", "Dataset"]
+__all__ = ["KEEP_S", "SMALL_FRAGMENTS", "Dataset", "open_data_file"]
 
 SMALL_FRAGMENTS = 32
 # A fragment of this many rows is never rewritten for being small, so a growing store costs
@@ -294,3 +294,10 @@ class Dataset:
                 except OSError:  # another process has just pruned it
                     continue
         return total
+
+
+def open_data_file(path: Path, columns: list[str] | None = None) -> Any:
+    """Open one data file by itself, past the manifest that names it."""
+    from lance.file import LanceFileReader
+
+    return LanceFileReader(str(path), columns=columns)

@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache.catalog import CATALOG
-from cache.dataset import Dataset
 from cache.entry import Entry, entry_at, entry_table
 from cache.errors import CacheError, StoreFormatError, lance_errors
+from cache.file_record import recording_table, recordings_of
 from cache.identity import FORMAT_VERSION, plain_marks
-from cache.recording import recording_table, recordings_of
+from cache.lance_dataset import Dataset, open_data_file
+from cache.locks import replacing
 from cache.root import join
 from cache.seal import newest_seal, sound_files
 from cache.store import EmbeddingStore
-from cache.turns import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from cache.recording import Recording
+    from cache.file_record import FileRecord
 
 __all__ = ["MENDED", "RepairedCatalog", "RepairedStore", "repair_catalog", "repair_store"]
 
@@ -148,7 +148,7 @@ def _repaired_catalog(uri: str) -> RepairedCatalog:
     files = _begin(uri)
     sound = sound_files(uri)
     unnamed = _misses_a_file(uri)
-    rows: list[Recording] = []
+    rows: list[FileRecord] = []
     doubtful: dict[str, None] = {}
     for path in _in_order(uri, files):
         found = _recordings(path)
@@ -232,17 +232,13 @@ def _misses_a_file(uri: str) -> bool:
 
 
 def _tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    from lance.file import LanceFileReader
-
     with lance_errors("read", str(path)):
-        yield from LanceFileReader(str(path), columns=columns).read_all(batch_size=_ROWS).to_batches()
+        yield from open_data_file(path, columns=columns).read_all(batch_size=_ROWS).to_batches()
 
 
 def _marks(path: Path) -> dict[str, str]:
-    from lance.file import LanceFileReader
-
     with lance_errors("read", str(path)):
-        return plain_marks(LanceFileReader(str(path)).metadata().schema.metadata)
+        return plain_marks(open_data_file(path).metadata().schema.metadata)
 
 
 def _store_of(root: str | Path, uri: str, files: list[Path]) -> EmbeddingStore | None:
@@ -281,7 +277,7 @@ def _salvage(path: Path, dim: int, entries: list[Entry], lost: set[tuple[str, in
     return True
 
 
-def _recordings(path: Path) -> list[Recording] | None:
+def _recordings(path: Path) -> list[FileRecord] | None:
     """Read a file of the catalog; None where that can't be done."""
     import pyarrow as pa
 
@@ -292,7 +288,7 @@ def _recordings(path: Path) -> list[Recording] | None:
         return None
 
 
-def _is_whole(recordings: list[Recording]) -> bool:
+def _is_whole(recordings: list[FileRecord]) -> bool:
     """Whether a file without a seal holds rows such as were put."""
     try:
         for recording in recordings:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 
-__all__ = ["default_root", "is_uri", "join", "local_root", "require_writable"]
+__all__ = ["default_root", "is_uri", "join", "local_root"]
 
 # Two letters at least before "://", so that a Windows drive is not taken for a scheme.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -49,25 +48,6 @@ def local_root(root: str | Path | None = None) -> Path:
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("sevensongs"))
-
-
-def require_writable(root: str | Path) -> None:
-    """Check that a local cache can be written, before hours of work are spent on what goes into it.
-
-    Raises
-    ------
-    CacheError
-        If it can't; an object store is not tried.
-    """
-    if is_uri(root):
-        return
-    from cache.errors import lance_errors
-
-    with lance_errors("write", str(root)):
-        Path(root).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=root) as file:
-            file.write(b"0")
-            file.flush()
 
 
 def is_uri(root: str | Path) -> bool:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache.dataset import KEEP_S, Dataset
 from cache.entry import Entry, check_shapes, entry_at, entry_table
 from cache.errors import lance_errors
 from cache.key import is_digest, is_fingerprint
-from cache.reader import VectorReader, damaged_entries
+from cache.lance_dataset import KEEP_S, Dataset
+from cache.locks import writing
 from cache.root import join
-from cache.rows import best_last, damaged_in, superseded
+from cache.row_choice import best_last, damaged_in, superseded
 from cache.seal import KEYS, check_keys
-from cache.turns import writing
+from cache.vector_reader import VectorReader, damaged_entries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

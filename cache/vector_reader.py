@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from zlib_ng.zlib_ng import crc32  # the same polynomial as zlib's, by the processor's carry-less product
 
-from cache.checksums import digest_chars, joined_crc32
+from cache.crc32 import digest_chars, joined_crc32
 from cache.entry import vectors_of
 from cache.errors import DamagedEntry, lance_errors
-from cache.rows import Keys, places
+from cache.row_choice import Keys, places
+from cache.thread_map import map_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["VectorReader", "damaged_entries", "map_in_order"]
+__all__ = ["VectorReader", "damaged_entries"]
 
-_Task = TypeVar("_Task")
-_Result = TypeVar("_Result")
 
 # Measured from 256 to 2048 rows of 3.4 kB: fewer cost more calls, and beyond about 6 MB the memory of one
 # batch no longer serves the next, but is mapped, filled with zeros and unmapped again.
@@ -32,7 +29,6 @@ _BATCH_BYTES = 4 << 20
 _MAX_BATCH_ROWS = 1024
 _PART_ROWS = 2048  # one task of a thread, and about one fragment
 _TAKE_SHARE = 0.25  # picking rows one by one beats reading all up to about this share
-_MAX_THREADS = 8
 _MANY = 64  # rows whose checksums are compared faster all at once than each by itself
 
 
@@ -245,54 +241,3 @@ def damaged_entries(uri: str, digests: Sequence[str]) -> DamagedEntry:
         f"{len(digests)} {what} not match the checksum in the cache at {uri}: {named}; "
         "`sevensongs cache verify --repair` drops what is damaged and makes it anew"
     )
-
-
-def map_in_order(
-    work: Callable[[_Task], _Result], tasks: Iterable[_Task], *, n_threads: int | None = None
-) -> Iterator[_Result]:
-    """Work through tasks in a few threads; what they give comes in the tasks' order.
-
-    Parameters
-    ----------
-    work : callable
-        Called in several threads at once; worth it where it releases the GIL, as reading, checksums and
-        matrix products do.
-    tasks : iterable
-        Only a few more are begun than are asked for, so memory is bounded.
-    n_threads : int, optional
-        Default: the cores that we may use, 8 at most.
-
-    Yields
-    ------
-    What `work` returns.
-
-    Raises
-    ------
-    Exception
-        What `work` raises, after the tasks under way have ended.
-    """
-    todo = list(tasks)
-    n_workers = min(len(todo), n_threads or min(_n_cores(), _MAX_THREADS))
-    if n_workers <= 1:
-        yield from map(work, todo)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(n_workers) as pool:
-        waiting = deque(pool.submit(work, task) for task in todo[: 2 * n_workers])
-        try:
-            for task in todo[2 * n_workers :]:
-                yield waiting.popleft().result()
-                waiting.append(pool.submit(work, task))
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _n_cores() -> int:
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        return os.cpu_count() or 1

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.catalog import Catalog
-from cache.dataset import Dataset
 from cache.errors import CacheError, StoreFormatError, lance_errors
 from cache.identity import read_identity
 from cache.inventory import open_stores, stored_datasets
+from cache.lance_dataset import Dataset
 from cache.repair import MENDED
 from cache.root import default_root, is_uri, join, local_root
 from cache.seal import damaged_files

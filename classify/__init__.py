@@ -7,22 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from classify.calibrate import Calibration
     from classify.errors import ClassifyError, LabelError, SameSongError, TasteError, VectorError
-    from classify.evaluation import Evaluation, evaluate_taste
-    from classify.examples import sample_unlabelled
-    from classify.explaining import explain
-    from classify.explanation import Explanation
-    from classify.features import LabelledSongs, SongTransform
-    from classify.fit import fit_taste
-    from classify.labelling import Labelled, Moved, label
-    from classify.library import ScoredSong, Scores, evaluate, score
-    from classify.neighbours import Similars, SimilarSong, similar
-    from classify.report import write_report
-    from classify.space import SongSpace
-    from classify.suggesting import SuggestedSong, Suggestions, suggest
-    from classify.taste import Taste
-    from classify.training import Trained, train
+    from classify.evaluation.evaluating import evaluate
+    from classify.evaluation.evaluation import Evaluation, evaluate_taste
+    from classify.evaluation.report.report import write_report
+    from classify.explanation.explaining import explain
+    from classify.explanation.explanation import Explanation
+    from classify.labels.labelling import Labelled, Moved, label
+    from classify.labels.suggesting import SuggestedSong, Suggestions, suggest
+    from classify.labels.training import Trained, train
+    from classify.learning.examples import LabelledSongs, sample_unlabelled
+    from classify.learning.fit import fit_taste
+    from classify.library.scoring import ScoredSong, Scores, score
+    from classify.library.similar_songs import Similars, SimilarSong, similar
+    from classify.taste.calibration import Calibration
+    from classify.taste.song_space import SongSpace
+    from classify.taste.taste import Taste
+    from classify.taste.vectors import SongTransform
 
 __all__ = [
     "Calibration",
@@ -60,38 +61,38 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Calibration": "classify.calibrate",
+    "Calibration": "classify.taste.calibration",
     "ClassifyError": "classify.errors",
-    "Evaluation": "classify.evaluation",
-    "Explanation": "classify.explanation",
+    "Evaluation": "classify.evaluation.evaluation",
+    "Explanation": "classify.explanation.explanation",
     "LabelError": "classify.errors",
-    "Labelled": "classify.labelling",
-    "LabelledSongs": "classify.features",
-    "Moved": "classify.labelling",
+    "Labelled": "classify.labels.labelling",
+    "LabelledSongs": "classify.learning.examples",
+    "Moved": "classify.labels.labelling",
     "SameSongError": "classify.errors",
-    "ScoredSong": "classify.library",
-    "Scores": "classify.library",
-    "SimilarSong": "classify.neighbours",
-    "Similars": "classify.neighbours",
-    "SongSpace": "classify.space",
-    "SongTransform": "classify.features",
-    "SuggestedSong": "classify.suggesting",
-    "Suggestions": "classify.suggesting",
-    "Taste": "classify.taste",
+    "ScoredSong": "classify.library.scoring",
+    "Scores": "classify.library.scoring",
+    "SimilarSong": "classify.library.similar_songs",
+    "Similars": "classify.library.similar_songs",
+    "SongSpace": "classify.taste.song_space",
+    "SongTransform": "classify.taste.vectors",
+    "SuggestedSong": "classify.labels.suggesting",
+    "Suggestions": "classify.labels.suggesting",
+    "Taste": "classify.taste.taste",
     "TasteError": "classify.errors",
-    "Trained": "classify.training",
+    "Trained": "classify.labels.training",
     "VectorError": "classify.errors",
-    "evaluate": "classify.library",
-    "evaluate_taste": "classify.evaluation",
-    "explain": "classify.explaining",
-    "fit_taste": "classify.fit",
-    "label": "classify.labelling",
-    "sample_unlabelled": "classify.examples",
-    "score": "classify.library",
-    "similar": "classify.neighbours",
-    "suggest": "classify.suggesting",
-    "train": "classify.training",
-    "write_report": "classify.report",
+    "evaluate": "classify.evaluation.evaluating",
+    "evaluate_taste": "classify.evaluation.evaluation",
+    "explain": "classify.explanation.explaining",
+    "fit_taste": "classify.learning.fit",
+    "label": "classify.labels.labelling",
+    "sample_unlabelled": "classify.learning.examples",
+    "score": "classify.library.scoring",
+    "similar": "classify.library.similar_songs",
+    "suggest": "classify.labels.suggesting",
+    "train": "classify.labels.training",
+    "write_report": "classify.evaluation.report.report",
 }
 
 

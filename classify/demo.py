@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from classify.errors import ClassifyError
-from classify.library import ScoredSong, score
-from classify.metrics import roc_auc
-from classify.songs import DEMO_PACKAGE, Tell
-from classify.training import train
+from classify.labels.training import train
+from classify.learning.metrics import roc_auc
+from classify.library.scoring import ScoredSong, score
+from classify.library.song_library import DEMO_PACKAGE, Tell
 from embed import embed_library
 
-__all__ = ["DEMO_TASTE", "DemoResult", "demo_tracks", "is_liked", "run_demo"]
+__all__ = ["DEMO_TASTE", "DemoResult", "demo_story", "demo_tracks", "is_liked", "run_demo"]
 
 DEMO_TASTE = "demo"
 _N_TRACKS = 28
@@ -105,4 +105,32 @@ def run_demo(*, root: str | Path | None = None, progress: Tell | None = None) ->
         auc_unseen=roc_auc(truth, values),
         folder=Path(os.path.commonpath(tracks)),
         wall_s=time.monotonic() - started,
+    )
+
+
+def demo_story(result: DemoResult) -> str:
+    """Tell what the demo did, and what to do next."""
+    from classify.output.formats import render
+
+    rows = [
+        {
+            "score": song.score,
+            "verdict": song.verdict,
+            "track": Path(song.path).stem,
+            "in truth": "liked" if is_liked(song.path) else "not liked",
+        }
+        for song in result.songs
+    ]
+    likes = "".join(f"  {Path(path).stem}\n" for path in result.likes)
+    return (
+        "The music: 28 generated tracks of the package immich-memories-music, 15 acoustic, 13 electronic.\n"
+        f"The listener likes {len(result.likes)} acoustic ones:\n{likes}"
+        f"What Seven Songs makes of the {len(rows)} others, whose kind it was not told:\n\n"
+        f"{render(rows, 'table')}\n"
+        f"{result.n_right} of {len(rows)} on the right side; AUC {result.auc_unseen:.3f} "
+        f"({result.wall_s:.0f} s, {result.embedded} embedded now). It is kept as the taste {DEMO_TASTE!r}.\n"
+        "Now with your own music:\n"
+        "  sevensongs embed ~/Music\n"
+        "  sevensongs train --like SONG --like SONG ...   (about seven songs that you like)\n"
+        "  sevensongs score --top 50\n"
     )

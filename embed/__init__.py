@@ -7,9 +7,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embed.audio import read_spans
-    from embed.composite import MAX_PARTS, PreparedEncoders, encoder_name, prepare_encoders, split_encoder
-    from embed.encoder import (
+    from embed.decoding.packets import Span
+    from embed.decoding.probing import AudioInfo, probe
+    from embed.decoding.spans import read_spans
+    from embed.encoders.composite import (
+        MAX_PARTS,
+        PreparedEncoders,
+        encoder_name,
+        prepare_encoders,
+        split_encoder,
+    )
+    from embed.encoders.encoder import (
         Encoder,
         PreparedEncoder,
         damaged_encoders,
@@ -17,20 +25,31 @@ if TYPE_CHECKING:
         load_encoder,
         prepare_encoder,
     )
-    from embed.errors import AudioError, EmbedError, EncoderError, EncoderUnavailable, LimitExceeded
-    from embed.find import Failure, FoundAudio, find_audio
+    from embed.encoders.encoder_tags import OwnTags
+    from embed.encoders.pooling import song_vector
+    from embed.encoders.registry import ENCODERS, EncoderSpec, encoder_spec
+    from embed.encoders.status import EncoderStatus, encoder_status
+    from embed.encoders.windows import Grid, coverage_windows
+    from embed.errors import (
+        AudioError,
+        EmbedError,
+        EncoderError,
+        EncoderUnavailable,
+        LimitExceeded,
+        WorkerCrashed,
+    )
+    from embed.files.find import Failure, FoundAudio, find_audio
+    from embed.files.playlists import LIST_SUFFIXES
     from embed.limits import Limits
-    from embed.overview import SoundPicture, mel_band, sound_picture
-    from embed.packets import Span
-    from embed.pipeline import EmbedReport, Progress, embed_library
-    from embed.recording import AudioInfo, probe
-    from embed.registry import ENCODERS, EncoderSpec, encoder_spec
-    from embed.status import EncoderStatus, encoder_status
-    from embed.windows import Grid, coverage_windows
-    from embed.worker import song_vector
+    from embed.pipeline.pieces import Outline
+    from embed.pipeline.pipeline import EmbedReport, Progress, embed_library
+    from embed.pipeline.worker_tasks import embed_recording, probe_file
+    from embed.spectrogram_picture import SoundPicture, draw_sound, drawing_s, mel_band, sound_picture
+    from embed.worker_pool import WorkerPool
 
 __all__ = [
     "ENCODERS",
+    "LIST_SUFFIXES",
     "MAX_PARTS",
     "AudioError",
     "AudioInfo",
@@ -46,14 +65,21 @@ __all__ = [
     "Grid",
     "LimitExceeded",
     "Limits",
+    "Outline",
+    "OwnTags",
     "PreparedEncoder",
     "PreparedEncoders",
     "Progress",
     "SoundPicture",
     "Span",
+    "WorkerCrashed",
+    "WorkerPool",
     "coverage_windows",
     "damaged_encoders",
+    "draw_sound",
+    "drawing_s",
     "embed_library",
+    "embed_recording",
     "encoder_name",
     "encoder_spec",
     "encoder_status",
@@ -64,6 +90,7 @@ __all__ = [
     "prepare_encoder",
     "prepare_encoders",
     "probe",
+    "probe_file",
     "read_spans",
     "song_vector",
     "sound_picture",
@@ -72,43 +99,52 @@ __all__ = [
 
 _HOMES = {
     "AudioError": "embed.errors",
-    "AudioInfo": "embed.recording",
-    "ENCODERS": "embed.registry",
+    "AudioInfo": "embed.decoding.probing",
+    "ENCODERS": "embed.encoders.registry",
     "EmbedError": "embed.errors",
-    "EmbedReport": "embed.pipeline",
-    "Encoder": "embed.encoder",
+    "EmbedReport": "embed.pipeline.pipeline",
+    "Encoder": "embed.encoders.encoder",
     "EncoderError": "embed.errors",
-    "EncoderSpec": "embed.registry",
-    "EncoderStatus": "embed.status",
+    "EncoderSpec": "embed.encoders.registry",
+    "EncoderStatus": "embed.encoders.status",
     "EncoderUnavailable": "embed.errors",
-    "Failure": "embed.find",
-    "FoundAudio": "embed.find",
-    "Grid": "embed.windows",
+    "Failure": "embed.files.find",
+    "FoundAudio": "embed.files.find",
+    "Grid": "embed.encoders.windows",
+    "LIST_SUFFIXES": "embed.files.playlists",
     "LimitExceeded": "embed.errors",
     "Limits": "embed.limits",
-    "MAX_PARTS": "embed.composite",
-    "PreparedEncoder": "embed.encoder",
-    "PreparedEncoders": "embed.composite",
-    "Progress": "embed.pipeline",
-    "SoundPicture": "embed.overview",
-    "Span": "embed.packets",
-    "coverage_windows": "embed.windows",
-    "damaged_encoders": "embed.encoder",
-    "embed_library": "embed.pipeline",
-    "encoder_name": "embed.composite",
-    "encoder_spec": "embed.registry",
-    "encoder_status": "embed.status",
-    "find_audio": "embed.find",
-    "is_compiled": "embed.encoder",
-    "load_encoder": "embed.encoder",
-    "mel_band": "embed.overview",
-    "prepare_encoder": "embed.encoder",
-    "prepare_encoders": "embed.composite",
-    "probe": "embed.recording",
-    "read_spans": "embed.audio",
-    "song_vector": "embed.worker",
-    "sound_picture": "embed.overview",
-    "split_encoder": "embed.composite",
+    "MAX_PARTS": "embed.encoders.composite",
+    "Outline": "embed.pipeline.pieces",
+    "OwnTags": "embed.encoders.encoder_tags",
+    "PreparedEncoder": "embed.encoders.encoder",
+    "PreparedEncoders": "embed.encoders.composite",
+    "Progress": "embed.pipeline.pipeline",
+    "SoundPicture": "embed.spectrogram_picture",
+    "Span": "embed.decoding.packets",
+    "WorkerCrashed": "embed.errors",
+    "WorkerPool": "embed.worker_pool",
+    "coverage_windows": "embed.encoders.windows",
+    "damaged_encoders": "embed.encoders.encoder",
+    "draw_sound": "embed.spectrogram_picture",
+    "drawing_s": "embed.spectrogram_picture",
+    "embed_library": "embed.pipeline.pipeline",
+    "embed_recording": "embed.pipeline.worker_tasks",
+    "encoder_name": "embed.encoders.composite",
+    "encoder_spec": "embed.encoders.registry",
+    "encoder_status": "embed.encoders.status",
+    "find_audio": "embed.files.find",
+    "is_compiled": "embed.encoders.encoder",
+    "load_encoder": "embed.encoders.encoder",
+    "mel_band": "embed.spectrogram_picture",
+    "prepare_encoder": "embed.encoders.encoder",
+    "prepare_encoders": "embed.encoders.composite",
+    "probe": "embed.decoding.probing",
+    "probe_file": "embed.pipeline.worker_tasks",
+    "read_spans": "embed.decoding.spans",
+    "song_vector": "embed.encoders.pooling",
+    "sound_picture": "embed.spectrogram_picture",
+    "split_encoder": "embed.encoders.composite",
 }
 
 

@@ -9,6 +9,7 @@ __all__ = [
     "EncoderUnavailable",
     "LimitExceeded",
     "UnreadableFile",
+    "UnusableEmbedding",
     "WorkerCrashed",
 ]
 
@@ -39,3 +40,7 @@ class EncoderUnavailable(EncoderError):  # noqa: N818  says what it is
 
 class WorkerCrashed(EmbedError):  # noqa: N818  says what happened
     """The process that worked on a recording died (a crash of a native decoder, or killed for memory)."""
+
+
+class UnusableEmbedding(AudioError):  # noqa: N818  says what it is
+    """One encoder gives numbers for a recording that can't be stored; another may do better."""

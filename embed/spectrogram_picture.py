@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from embed.audio import read_spans
+from embed.decoding.packets import Span
+from embed.decoding.probing import probe
+from embed.decoding.spans import read_spans
 from embed.errors import UnreadableFile
 from embed.limits import Limits, bounded_memory
-from embed.packets import Span
-from embed.recording import probe
-from embed.spectrogram import LogMelParams, log_mel, mel_filters
+from embed.networks.log_mel import LogMelParams, log_mel, mel_filters
 
 __all__ = ["SoundPicture", "draw_sound", "drawing_s", "mel_band", "sound_picture"]
 
@@ -69,7 +69,7 @@ def sound_picture(path: str) -> SoundPicture:
         If the file can't be read or decoded, or asks for more than any music does. It is read in a process of
         its own, so that a crash of a decoder is an error like any other.
     """
-    from embed.pool import WorkerPool  # imports joblib
+    from embed.worker_pool import WorkerPool  # imports joblib
 
     limits = Limits()
     try:

@@ -11,15 +11,15 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from encoder_models import make_tiny_model
 from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
-from tools import missing_tools, tool
 from waiting import LONG_S
 
 import embed
 from classify.demo import demo_tracks
 from classify.errors import ClassifyError
+from tests.support.encoder_models import make_tiny_model
+from tests.support.tools import missing_tools, tool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Seconds say nothing on a busy machine.

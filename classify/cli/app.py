@@ -14,10 +14,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from classify.cli_cache import cache_app
-from classify.cli_explain import explain
-from classify.cli_label import label_app
-from classify.cli_options import (
+from classify.cli.cache import cache_app
+from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say_failures
+from classify.cli.labels import label_app
+from classify.cli.options import (
     AsJson,
     EncoderOption,
     MaxDuration,
@@ -28,12 +28,9 @@ from classify.cli_options import (
     WorkersOption,
     known_coverage,
 )
-from classify.cli_serve import run_service, serve
-from classify.cli_similar import similar
-from classify.cli_suggest import suggest
-from classify.cli_taste import evaluate, score, train
-from classify.console import end, print_json, print_text, reports_errors, require_songs, say_failures
-from classify.words import demo_story
+from classify.cli.serve import run_service, serve
+from classify.cli.songs import explain, similar, suggest
+from classify.cli.tastes import evaluate, score, train
 
 __all__ = ["app", "main"]
 
@@ -123,7 +120,7 @@ def embed(
 
     Example: sevensongs embed ~/Music
     """
-    from classify.progress import progress_bar
+    from classify.cli.progress import progress_bar
     from embed import Limits, embed_library
 
     with progress_bar() as progress:
@@ -172,7 +169,7 @@ def encoders(as_json: AsJson = False) -> None:
 
     Example: sevensongs encoders
     """
-    from classify.output import render
+    from classify.output.formats import render
     from embed import encoder_status
 
     rows = [asdict(status) for status in encoder_status()]
@@ -202,8 +199,8 @@ def demo(
 
     Example: sevensongs demo --serve
     """
-    from classify.demo import run_demo
-    from classify.progress import progress_bar
+    from classify.cli.progress import progress_bar
+    from classify.demo import demo_story, run_demo
 
     with progress_bar() as progress:
         result = run_demo(progress=progress)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from classify.cli_options import WorkersOption
-from classify.console import EXIT_FAILED, end, print_json, print_text, reports_errors, say
+from classify.cli.console import EXIT_FAILED, end, print_json, print_text, reports_errors, say
+from classify.cli.options import WorkersOption
 
 if TYPE_CHECKING:
-    from classify.repair import Health
+    from classify.library.cache_repair import Health
 
 __all__ = ["cache_app"]
 
@@ -28,7 +28,7 @@ def cache_info(as_json: AsJson = False) -> None:
     Example: sevensongs cache info
     """
     from cache import cache_info as read_info
-    from classify.output import render
+    from classify.output.formats import render
 
     info = asdict(read_info())
     if as_json:
@@ -69,7 +69,7 @@ def cache_verify(
 
     Example: sevensongs cache verify --repair
     """
-    from classify.repair import look_over
+    from classify.library.cache_repair import look_over
 
     health = look_over()
     damaged = sum(len(store.damaged) for store in health.stores)
@@ -89,8 +89,8 @@ def cache_verify(
 
 
 def _repair(health: Health, workers: int | None, *, as_json: bool) -> None:
-    from classify.progress import progress_bar
-    from classify.repair import look_over, repair_cache
+    from classify.cli.progress import progress_bar
+    from classify.library.cache_repair import look_over, repair_cache
 
     for line in health.words:
         say(f"damaged: {line}")

@@ -78,7 +78,7 @@ def _drop_stdout() -> None:
 
 def say(words: str) -> None:
     """Write a line to stderr."""
-    from classify.output import printable
+    from classify.output.formats import printable
 
     readable = words.encode("utf-8", "replace").decode("utf-8")
     typer.echo(f"sevensongs: {printable(readable)}", err=True)
@@ -99,7 +99,7 @@ def say_failures(failures: Sequence[Failure], word: str) -> None:
 
 def print_json(document: Any) -> None:
     """Write one JSON document to stdout."""
-    from classify.output import to_json
+    from classify.output.formats import to_json
 
     print_text(to_json(document) + "\n")
 

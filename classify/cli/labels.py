@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from classify.cli_options import AsJson, TasteOption, WorkersOption, known_encoder
-from classify.console import end, print_json, print_text, reports_errors, require_songs, say
-from classify.words import auc_sentence
+from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say
+from classify.cli.options import AsJson, TasteOption, WorkersOption, known_encoder
+from classify.evaluation.sentences import auc_sentence
 
 if TYPE_CHECKING:
-    from classify.labelling import Labelled, Moved
+    from classify.labels.labelling import Labelled, Moved
 
 __all__ = ["label_app"]
 
@@ -84,8 +84,8 @@ def list_labels(taste: TasteOption = "default", as_json: AsJson = False) -> None
 
     Example: sevensongs label list
     """
-    from classify.labelling import labels_now
-    from classify.song_tables import labels_shown, terminal
+    from classify.cli.song_tables import labels_shown, terminal
+    from classify.labels.labelling import labels_now
 
     labels = labels_now(taste)
     if as_json:
@@ -97,9 +97,9 @@ def list_labels(taste: TasteOption = "default", as_json: AsJson = False) -> None
 def _label(
     paths: list[str], value: str | None, taste: str, encoder: str | None, workers: int | None, as_json: bool
 ) -> None:
-    from classify.labelling import label
-    from classify.memory import keep_freed_memory
-    from classify.progress import progress_bar
+    from classify.cli.malloc import keep_freed_memory
+    from classify.cli.progress import progress_bar
+    from classify.labels.labelling import label
 
     keep_freed_memory()
     with progress_bar() as progress:
@@ -142,6 +142,6 @@ def _story(done: Labelled, value: str | None) -> str:
 
 
 def _name(song: Moved) -> str:
-    from classify.output import printable
+    from classify.output.formats import printable
 
     return printable(" - ".join(part for part in (song.artist, song.title) if part) or song.path)

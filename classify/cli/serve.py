@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from classify.cli_options import WorkersOption
-from classify.console import reports_errors, say
+from classify.cli.console import reports_errors, say
+from classify.cli.options import WorkersOption
 
 if TYPE_CHECKING:
     from classify.web.settings import ServiceSettings
@@ -24,7 +24,7 @@ _TOKEN_BYTES, _LEAST_TOKEN_CHARS = 32, 16
 
 def _known_name(name: str) -> str:
     from classify.errors import TasteError
-    from classify.tastes import taste_path
+    from classify.taste.names import taste_path
 
     try:
         is_name = taste_path(name).stem == name
@@ -109,10 +109,10 @@ def serve(
 
 def run_service(settings: ServiceSettings, *, opens: bool) -> None:
     """Serve, and say where."""
-    from classify.memory import keep_freed_memory
+    from classify.cli.malloc import keep_freed_memory
 
     keep_freed_memory()
-    from classify.service import serve as serve_app
+    from classify.web.server import serve as serve_app
 
     def tell(address: str) -> None:
         say(f"open {address} (Ctrl-C ends it)")

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import CacheError
-from classify.output import render
-from classify.score_table import TableSong, Terminal, song_table
+from classify.output.formats import render
+from classify.output.terminal_table import TableSong, Terminal, song_table
 from embed import EmbedError
 
 if TYPE_CHECKING:
-    from classify.labels import Label
-    from classify.library import Scores
-    from classify.neighbours import SimilarSong
-    from classify.suggesting import SuggestedSong
+    from classify.labels.label_file import Label
+    from classify.labels.suggesting import SuggestedSong
+    from classify.library.scoring import Scores
+    from classify.library.similar_songs import SimilarSong
 
 __all__ = ["labels_shown", "scores_shown", "similar_shown", "suggestions_shown", "terminal"]
 
@@ -50,7 +50,9 @@ def scores_shown(scores: Scores, to: Terminal | None) -> str:
 
 
 def _words(scores: Scores) -> list[tuple[str, ...]]:
-    from classify.tag_words import words_for  # costs what a table that is not for people need not pay
+    from classify.explanation.tag_words import (
+        words_for,  # costs what a table that is not for people need not pay
+    )
 
     try:
         return words_for(

@@ -1,4 +1,4 @@
-"""The command `similar`: the cached songs nearest to one."""
+"""The commands about songs: `similar`, `explain`, `suggest`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from classify.cli_options import AsJson, EncoderOption, WorkersOption
-from classify.console import end, print_text, reports_errors, say
+from classify.cli.console import end, print_json, print_text, reports_errors, say
+from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption
 
-__all__ = ["similar"]
+__all__ = ["explain", "similar", "suggest"]
 
 
 @reports_errors
@@ -37,13 +37,13 @@ def similar(
 
     Example: sevensongs similar song.mp3
     """
-    from classify.memory import keep_freed_memory
+    from classify.cli.malloc import keep_freed_memory
 
     keep_freed_memory()
-    from classify.neighbours import similar as find_similar
-    from classify.output import FORMATS, render, write_text
-    from classify.progress import progress_bar
-    from classify.song_tables import similar_shown, terminal
+    from classify.cli.progress import progress_bar
+    from classify.cli.song_tables import similar_shown, terminal
+    from classify.library.similar_songs import similar as find_similar
+    from classify.output.formats import FORMATS, render, write_text
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
@@ -71,3 +71,85 @@ def similar(
         n = len(found.copies)
         say(f"{n} other file{'' if n == 1 else 's'} of this song left out, the first: {found.copies[0]}")
     end(found.failed)
+
+
+@reports_errors
+def explain(
+    path: Annotated[str, typer.Argument(metavar="FILE", help="The song.")],
+    taste: TasteOption = "default",
+    as_json: AsJson = False,
+    png: Annotated[
+        Path | None,
+        typer.Option("--png", metavar="FILE", help="Draw it: the sound, and the score over time beneath."),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Make a page of it, with a player; it needs no network."),
+    ] = None,
+    workers: WorkersOption = None,
+) -> None:
+    """Tell why a song has its score: its moments, its tags, and the liked song that it resembles.
+
+    Example: sevensongs explain song.mp3 --html why.html
+    """
+    from classify.cli.progress import progress_bar
+    from classify.explanation.explaining import explain as find_reasons
+    from classify.explanation.words import explanation_story
+
+    with progress_bar() as progress:
+        found = find_reasons(path, taste=taste, workers=workers, progress=progress)
+    if png or html:
+        from classify.explanation.page import write_page, write_png
+        from embed import sound_picture
+
+        sound = sound_picture(found.path)
+        if png:
+            write_png(found, sound, png)
+        if html:
+            note = write_page(found, sound, html)
+            if note:
+                say(note)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_text(explanation_story(found))
+
+
+@reports_errors
+def suggest(
+    top: Annotated[int, typer.Option("--top", min=1, help="At most so many songs.")] = 5,
+    taste: TasteOption = "default",
+    format_: Annotated[
+        Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
+        typer.Option("--format", help="How to print the songs; default: by the suffix of -o, else a table."),
+    ] = None,
+    as_json: AsJson = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write to this file instead of stdout."),
+    ] = None,
+) -> None:
+    """Name the songs from whose labels the taste would learn most, and say why.
+
+    Example: sevensongs suggest --top 5
+    """
+    from classify.cli.malloc import keep_freed_memory
+
+    keep_freed_memory()
+    from classify.cli.song_tables import suggestions_shown, terminal
+    from classify.labels.suggesting import suggest as suggest_songs
+    from classify.output.formats import FORMATS, fields_of, render, write_text
+
+    suffix = output.suffix.lstrip(".").lower() if output else ""
+    chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
+    found = suggest_songs(taste=taste, top=top)
+    if chosen == "table":
+        text = suggestions_shown(found.songs, None if output else terminal())
+    else:
+        text = render(fields_of(found.songs), chosen)
+    if output:
+        write_text(output, text)
+    else:
+        print_text(text)
+    if chosen == "table":
+        say("tell what you think of them: 'sevensongs label like PATH' or 'sevensongs label dislike PATH'")

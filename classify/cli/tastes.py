@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from classify.cli_options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
-from classify.console import end, print_json, print_text, reports_errors, require_songs, say
-from classify.words import auc_sentence, evaluation_story
+from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say
+from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
+from classify.evaluation.sentences import auc_sentence, evaluation_story
 
 if TYPE_CHECKING:
-    from classify.training import Trained
+    from classify.labels.training import Trained
 
 __all__ = ["evaluate", "score", "train"]
 
@@ -66,11 +66,11 @@ def train(
     """
     if no_unlabelled and unlabelled:
         raise typer.BadParameter("--unlabelled and --no-unlabelled exclude each other")
-    from classify.memory import keep_freed_memory
+    from classify.cli.malloc import keep_freed_memory
 
     keep_freed_memory()
-    from classify.progress import progress_bar
-    from classify.training import train as train_taste
+    from classify.cli.progress import progress_bar
+    from classify.labels.training import train as train_taste
 
     with progress_bar() as progress:
         trained = train_taste(
@@ -150,13 +150,13 @@ def score(
 
     Example: sevensongs score --top 50 --format m3u8 -o discover.m3u8
     """
-    from classify.memory import keep_freed_memory
+    from classify.cli.malloc import keep_freed_memory
 
     keep_freed_memory()
-    from classify.library import score as score_songs
-    from classify.output import FORMATS, fields_of, render, write_text
-    from classify.progress import progress_bar
-    from classify.song_tables import scores_shown, terminal
+    from classify.cli.progress import progress_bar
+    from classify.cli.song_tables import scores_shown, terminal
+    from classify.library.scoring import score as score_songs
+    from classify.output.formats import FORMATS, fields_of, render, write_text
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
@@ -207,11 +207,11 @@ def evaluate(
     Example: sevensongs evaluate --report taste.html
     """
     if report is None:
-        from classify.library import evaluate as evaluate_library
+        from classify.evaluation.evaluating import evaluate as evaluate_library
 
         found = evaluate_library(taste=taste)
     else:
-        from classify.report import write_report
+        from classify.evaluation.report.report import write_report
 
         found = write_report(report, taste=taste)
         say(f"the report is at {report.absolute()}")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.examples import DISLIKE, LIKE, Examples
-from classify.features import FloatArray, SongTransform, Vectors
-from classify.holdout import HeldOut, Ranker, cross_fit
-from classify.learners import Logistic
-from classify.resample import interval90, resampled_means
+from classify.learning.bootstrap import interval90, resampled_means
+from classify.learning.examples import DISLIKE, LIKE, Examples
+from classify.learning.heads import Logistic
+from classify.learning.held_out import HeldOut, Ranker, cross_fit
+from classify.taste.vectors import FloatArray, SongTransform, Vectors
 
 __all__ = ["Baseline", "compare_baselines", "rank_baselines"]
 

@@ -6,20 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from classify.baselines import Baseline, compare_baselines, rank_baselines
-from classify.curve import CurvePoint, Promise, learning_curve
-from classify.duplicates import fit_space
 from classify.errors import LabelError
-from classify.evidence import Evidence
-from classify.examples import DISLIKE, Examples, prepare_examples
-from classify.features import LabelledSongs, SongTransform
-from classify.fit import DEFAULT_HEAD, choose_head, head_ranker, make_head, note_on, one_thread, thin_out
-from classify.held_scores import HeldScores, score_held_out
-from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
-from classify.metrics import average_precision, precision_at
-from classify.permutation import permutation_test
-from classify.space import SongSpace
-from classify.words import verdict_sentence
+from classify.evaluation.baselines import Baseline, compare_baselines, rank_baselines
+from classify.evaluation.evidence import Evidence
+from classify.evaluation.held_scores import HeldScores, score_held_out
+from classify.evaluation.learning_curve import CurvePoint, Promise, learning_curve
+from classify.evaluation.permutation import permutation_test
+from classify.evaluation.verdict import verdict_sentence
+from classify.learning.duplicates import fit_space
+from classify.learning.examples import DISLIKE, Examples, LabelledSongs, prepare_examples
+from classify.learning.fit import (
+    DEFAULT_HEAD,
+    choose_head,
+    head_ranker,
+    make_head,
+    note_on,
+    one_thread,
+    thin_out,
+)
+from classify.learning.held_out import HeldOut, Ranker, bootstrap_auc, cross_fit
+from classify.learning.metrics import average_precision, precision_at
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import SongTransform
 
 __all__ = ["Evaluation", "evaluate_taste"]
 
@@ -42,10 +50,10 @@ class Evaluation:
         How often a like scores above another song, in [0, 1]; each pair judged by a head that has
         seen neither song, nor their groups.
     auc_ci90 : (float, float)
-        90% interval, see `classify.holdout.bootstrap_auc`.
+        90% interval, see `classify.learning.held_out.bootstrap_auc`.
     p_value : float or None
         How often labels without meaning do as well, in (0, 1], see
-        `classify.permutation.permutation_test`; None where that can't be tried.
+        `classify.evaluation.permutation.permutation_test`; None where that can't be tried.
     n_permutations : int
         How often that was tried; the p-value is 1 / (n_permutations + 1) at least.
     can_tell : bool
@@ -60,9 +68,9 @@ class Evaluation:
         Mean squared error of the taste's own scores on songs that took no part in its learning and
         calibration; always saying 0.5 gives 0.25.
     score_like, score_other : float
-        Those scores' mean for likes and for others, see `classify.held_scores.score_held_out`.
+        Those scores' mean for likes and for others, see `classify.evaluation.held_scores.score_held_out`.
     baselines : dict of str to float
-        AUC of simpler ways on the same splits, see `classify.baselines.compare_baselines`.
+        AUC of simpler ways on the same splits, see `classify.evaluation.baselines.compare_baselines`.
     comparisons : dict of str to Baseline
         The same with what the head gains over each, and the 90% interval of that.
     learning_curve : tuple of CurvePoint
@@ -128,7 +136,7 @@ def evaluate_taste(
     Parameters
     ----------
     likes, dislikes, unlabelled, head, blocks, seed
-        As for `classify.fit.fit_taste`. At most 400 of the unlabelled songs take part.
+        As for `classify.learning.fit.fit_taste`. At most 400 of the unlabelled songs take part.
     space : SongSpace, optional
         The taste's own; by default one is fitted on all songs given, and copies count once. A taste's songs
         are without copies already.

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.examples import DISLIKE, LIKE
-from classify.features import FloatArray
-from classify.held_scores import HeldScores
-from classify.holdout import HeldOut
+from classify.evaluation.held_scores import HeldScores
+from classify.learning.examples import DISLIKE, LIKE
+from classify.learning.held_out import HeldOut
+from classify.taste.vectors import FloatArray
 
 __all__ = ["Evidence", "Mistake", "ReliabilityBin", "mistakes", "precision_recall", "reliability", "roc"]
 
@@ -28,7 +28,7 @@ class Evidence:
     held_out : HeldOut
         Of the head.
     simpler : mapping of str to HeldOut
-        See `classify.baselines.rank_baselines`.
+        See `classify.evaluation.baselines.rank_baselines`.
     scores : HeldScores
     """
 

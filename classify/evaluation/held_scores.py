@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import LabelError
-from classify.examples import DISLIKE, LIKE, MIN_LIKES, UNLABELLED, Examples
-from classify.features import FloatArray, LabelledSongs
-from classify.fit import fit_taste, thin_out
-from classify.holdout import IntArray, splits
-from classify.metrics import brier_score
+from classify.learning.examples import DISLIKE, LIKE, MIN_LIKES, UNLABELLED, Examples, LabelledSongs
+from classify.learning.fit import fit_taste, thin_out
+from classify.learning.held_out import IntArray, splits
+from classify.learning.metrics import brier_score
+from classify.taste.vectors import FloatArray
 
 __all__ = ["HeldScores", "score_held_out"]
 
@@ -59,7 +59,7 @@ def score_held_out(examples: Examples, *, head: str, blocks: Sequence[int] = (),
     examples : Examples
         All that is learnt from; at most 200 of the unlabelled songs take part.
     head, blocks, seed
-        As for `classify.fit.fit_taste`.
+        As for `classify.learning.fit.fit_taste`.
 
     Returns
     -------

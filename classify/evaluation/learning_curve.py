@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.examples import Examples
-from classify.features import FloatArray
-from classify.holdout import HeldOut, Ranker, cross_fit
-from classify.resample import interval90, resampled_means
+from classify.learning.bootstrap import interval90, resampled_means
+from classify.learning.examples import Examples
+from classify.learning.held_out import HeldOut, Ranker, cross_fit
+from classify.taste.vectors import FloatArray
 
 __all__ = ["CurvePoint", "LearningCurve", "Promise", "extrapolate", "learning_curve"]
 
@@ -85,7 +85,7 @@ def learning_curve(examples: Examples, ranker: Ranker, *, seed: int = 0) -> Lear
     ----------
     examples : Examples
     ranker : callable
-        See `classify.holdout.Ranker`.
+        See `classify.learning.held_out.Ranker`.
     seed : int
         Of the folds and the draws.
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.examples import DISLIKE, LIKE, UNLABELLED, Examples
-from classify.features import FloatArray
-from classify.fit import head_ranker, thin_out
-from classify.holdout import Ranker, splits
-from classify.learners import Learner
-from classify.metrics import roc_auc
+from classify.learning.examples import DISLIKE, LIKE, UNLABELLED, Examples
+from classify.learning.fit import head_ranker, thin_out
+from classify.learning.heads import Learner
+from classify.learning.held_out import Ranker, splits
+from classify.learning.metrics import roc_auc
+from classify.taste.vectors import FloatArray
 
 __all__ = ["PermutationTest", "permutation_test"]
 

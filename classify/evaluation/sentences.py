@@ -2,57 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classify.evaluation.verdict import MANY_LIKES, in_words
+
 if TYPE_CHECKING:
-    from classify.baselines import Baseline
-    from classify.demo import DemoResult
-    from classify.evaluation import Evaluation
+    from classify.evaluation.baselines import Baseline
+    from classify.evaluation.evaluation import Evaluation
 
-__all__ = [
-    "auc_sentence",
-    "chance_sentence",
-    "demo_story",
-    "evaluation_story",
-    "promise_sentence",
-    "trust_sentences",
-    "verdict_sentence",
-]
+__all__ = ["auc_sentence", "chance_sentence", "evaluation_story", "promise_sentence", "trust_sentences"]
 
-_NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
-_MANY_LIKES = 15
 _VERY_FEW = 5
 _WIDE = 0.1  # of an interval of the AUC
-
-
-def demo_story(result: DemoResult) -> str:
-    """Tell what the demo did, and what to do next."""
-    from classify.demo import DEMO_TASTE, is_liked
-    from classify.output import render
-
-    rows = [
-        {
-            "score": song.score,
-            "verdict": song.verdict,
-            "track": Path(song.path).stem,
-            "in truth": "liked" if is_liked(song.path) else "not liked",
-        }
-        for song in result.songs
-    ]
-    likes = "".join(f"  {Path(path).stem}\n" for path in result.likes)
-    return (
-        "The music: 28 generated tracks of the package immich-memories-music, 15 acoustic, 13 electronic.\n"
-        f"The listener likes {len(result.likes)} acoustic ones:\n{likes}"
-        f"What Seven Songs makes of the {len(rows)} others, whose kind it was not told:\n\n"
-        f"{render(rows, 'table')}\n"
-        f"{result.n_right} of {len(rows)} on the right side; AUC {result.auc_unseen:.3f} "
-        f"({result.wall_s:.0f} s, {result.embedded} embedded now). It is kept as the taste {DEMO_TASTE!r}.\n"
-        "Now with your own music:\n"
-        "  sevensongs embed ~/Music\n"
-        "  sevensongs train --like SONG --like SONG ...   (about seven songs that you like)\n"
-        "  sevensongs score --top 50\n"
-    )
 
 
 def auc_sentence(auc: float | None, ci90: tuple[float, float] | None, note: str) -> str:
@@ -65,21 +26,6 @@ def auc_sentence(auc: float | None, ci90: tuple[float, float] | None, note: str)
         f"(90% interval {low:.0%} to {high:.0%})"
     )
     return f"{sentence}; {note}." if note else f"{sentence}."
-
-
-def verdict_sentence(can_tell: bool, n_like: int, n_groups: int) -> str:
-    """Say whether an evaluation tells a taste from chance, and what to do if it does not."""
-    if can_tell:
-        return "This is better than chance."
-    likes = f"{_NUMBERS[n_like] if n_like < len(_NUMBERS) else n_like} likes"
-    if n_like > _MANY_LIKES:
-        return (
-            f"{likes} do not tell this from chance. Perhaps they have little in common: sort them into two "
-            "tastes or more, and train one on each."
-        )
-    by = f" by {n_groups} artists" if n_groups < n_like else ""
-    more = "songs of other artists" if by else "some more songs"
-    return f"{likes}{by} are too few to tell this from chance. Like {more}, and train again."
 
 
 def evaluation_story(found: Evaluation) -> str:
@@ -120,7 +66,7 @@ def chance_sentence(found: Evaluation) -> str:
 def trust_sentences(found: Evaluation) -> tuple[str, str]:
     """Say in a few words, and then in a few more, how far to trust a taste."""
     low, high = found.auc_ci90
-    likes = f"{_NUMBERS[found.n_like] if found.n_like < len(_NUMBERS) else found.n_like} likes"
+    likes = f"{in_words(found.n_like)} likes"
     if found.n_like < _VERY_FEW:
         return "Too little to rely on.", (
             f"{likes} can agree by luck, whatever the figure says: its interval goes from {low:.0%} to "
@@ -131,8 +77,8 @@ def trust_sentences(found: Evaluation) -> tuple[str, str]:
             f"{likes} give an interval from {low:.0%} to {high:.0%}; a coin has 50%. Whatever this taste "
             "puts on top may be there by chance."
         )
-    if found.n_like <= _MANY_LIKES or high - low > _WIDE:
-        size = "are a small sample" if found.n_like <= _MANY_LIKES else "still leave a wide interval"
+    if found.n_like <= MANY_LIKES or high - low > _WIDE:
+        size = "are a small sample" if found.n_like <= MANY_LIKES else "still leave a wide interval"
         return "Trust its ranking, not its digits.", (
             f"{likes} {size}. Another draw of likes from the same taste would give another figure, most "
             f"often between {low:.0%} and {high:.0%}. Its first picks hold more of what you like than "

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray, Vectors
-from classify.taste import Taste
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray, Vectors
 
 __all__ = ["Reference", "Shares", "decide_with_slopes", "points_a_decision", "share_windows", "shares_of"]
 __all__ += ["signed_roots64"]

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import Recording, default_root
-from classify.contributions import (
+from cache import FileRecord, default_root
+from classify.errors import ClassifyError, TasteError
+from classify.explanation.contributions import (
     Reference,
     decide_with_slopes,
     points_a_decision,
@@ -17,11 +18,8 @@ from classify.contributions import (
     shares_of,
     signed_roots64,
 )
-from classify.errors import ClassifyError, TasteError
-from classify.examples import sample_unlabelled
-from classify.explanation import Explanation, Passage, TagAccount
-from classify.features import FloatArray, Vectors
-from classify.passages import (
+from classify.explanation.explanation import Explanation, Passage, TagAccount
+from classify.explanation.passages import (
     local_means,
     merge_sections,
     nearest_windows,
@@ -29,11 +27,13 @@ from classify.passages import (
     place_windows,
     sections,
 )
-from classify.resemblance import Ear
-from classify.songs import SongLibrary, Tell
-from classify.tag_shares import TagEar, tag_account
-from classify.taste import Taste
-from classify.tastes import DEFAULT_TASTE, taste_path
+from classify.explanation.resemblance import MomentFinder
+from classify.explanation.tag_account import TagScorer, tag_account
+from classify.learning.examples import sample_unlabelled
+from classify.library.song_library import SongLibrary, Tell
+from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray, Vectors
 from embed import encoder_spec, find_audio
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _one_song(
     taste: Taste,
     workers: int | None,
     progress: Tell | None,
-) -> Recording:
+) -> FileRecord:
     found = find_audio([path])
     if len(found.files) != 1:
         why = f": {found.failures[0].error}" if found.failures else "; name one audio file"
@@ -114,7 +114,7 @@ def _one_song(
 class _Explainer:
     """All that is looked up once: the song, the songs that it is compared with."""
 
-    def __init__(self, library: SongLibrary, taste: Taste, song: Recording, root: str | Path) -> None:
+    def __init__(self, library: SongLibrary, taste: Taste, song: FileRecord, root: str | Path) -> None:
         assert song.digest  # it has a vector
         self.library, self.taste, self.song, self.root = library, taste, song, root
         self.digest = song.digest
@@ -154,7 +154,7 @@ class _Explainer:
         frames = self._frames()
         edges = sections(place_windows(taste.space, frames))
         curve = self._curve(frames, edges)
-        ear = Ear(self.library, taste.space, self.entries, self.root)
+        ear = MomentFinder(self.library, taste.space, self.entries, self.root)
         start, score = taste.calibration(np.array([self.reference.decision, self.found.decision])).tolist()
         return Explanation(
             path=song.path,
@@ -240,7 +240,7 @@ class _Explainer:
     def _tags(self) -> TagAccount | None:
         songs = np.concatenate([self.liked, self.others])
         return tag_account(
-            TagEar.of(self.library, self.root),
+            TagScorer.of(self.library, self.root),
             songs,
             decide_with_slopes(self.taste, signed_roots64(songs))[0],
             song=self.vector,

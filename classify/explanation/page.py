@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from classify.errors import ClassifyError
-from classify.explain_picture import TimeAxis, draw_explanation
-from classify.explain_words import (
+from classify.explanation.explanation import Explanation
+from classify.explanation.picture import TimeAxis, draw_explanation
+from classify.explanation.words import (
     against,
     clock,
     points_text,
@@ -21,9 +22,8 @@ from classify.explain_words import (
     variety_sentence,
     verdict_lines,
 )
-from classify.explanation import Explanation
-from classify.output import write_bytes, write_text
-from classify.page import Html, data_url, element, page, section, table
+from classify.output.formats import write_bytes, write_text
+from classify.output.html import Html, data_url, element, page, section, table
 from embed import SoundPicture
 
 __all__ = ["explanation_page", "write_page", "write_png"]

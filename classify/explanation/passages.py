@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray, Vectors
-from classify.space import SongSpace
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import FloatArray, Vectors
 
 __all__ = ["local_means", "merge_sections", "nearest_windows", "pick_passages", "place_windows", "sections"]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.explain_words import clock, song_name
-from classify.explanation import Explanation, Passage
-from classify.style import LIGHT, SPECTRUM, Palette, Picture, canvas, label_axes, legible
+from classify.explanation.explanation import Explanation, Passage
+from classify.explanation.words import clock, song_name
+from classify.output.plot_style import LIGHT, SPECTRUM, Palette, Picture, canvas, label_axes, legible
 from embed import SoundPicture, mel_band
 
 if TYPE_CHECKING:

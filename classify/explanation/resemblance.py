@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from cache import WHOLE, Entry
-from classify.explanation import Resemblance
-from classify.features import FloatArray, Vectors
-from classify.passages import local_means, nearest_windows, place_windows
-from classify.songs import SongLibrary
-from classify.space import SongSpace
+from classify.explanation.explanation import Resemblance
+from classify.explanation.passages import local_means, nearest_windows, place_windows
+from classify.library.song_library import SongLibrary
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import FloatArray, Vectors
 from embed import EmbedError, is_compiled, load_encoder
 
-__all__ = ["Ear", "Heard", "Moment", "hear", "nearest_moment"]
+__all__ = ["Moment", "MomentFinder", "SongMoments", "hear", "nearest_moment"]
 
 _NEIGHBOURS = 3
 """Windows that make a moment, where they lie side by side; else one."""
@@ -27,7 +27,7 @@ _MOST_COMPARED = 12
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Heard:
+class SongMoments:
     """A song's moments.
 
     Attributes
@@ -53,7 +53,7 @@ class Moment:
     similarity: float
 
 
-def hear(space: SongSpace, entries: list[Entry], silence: FloatArray | None = None) -> Heard:
+def hear(space: SongSpace, entries: list[Entry], silence: FloatArray | None = None) -> SongMoments:
     """Place the moments of a song.
 
     Parameters
@@ -75,10 +75,10 @@ def hear(space: SongSpace, entries: list[Entry], silence: FloatArray | None = No
     sounding = np.ones(len(starts), dtype=bool)
     if silence is not None:
         sounding = directions @ _unit(place_windows(space, silence))[0] < _NEAR_SILENCE
-    return Heard(digest=first.digest, starts_s=starts[sounding], directions=directions[sounding])
+    return SongMoments(digest=first.digest, starts_s=starts[sounding], directions=directions[sounding])
 
 
-def nearest_moment(song: Heard, others: Iterable[Heard]) -> Moment | None:
+def nearest_moment(song: SongMoments, others: Iterable[SongMoments]) -> Moment | None:
     """Return the moment of a song that sounds most like one of others; None where nothing is to compare."""
     best: Moment | None = None
     for other in others:
@@ -96,7 +96,7 @@ def nearest_moment(song: Heard, others: Iterable[Heard]) -> Moment | None:
     return best
 
 
-class Ear:
+class MomentFinder:
     """Compares the moments of one song with those of others.
 
     Parameters
@@ -143,10 +143,10 @@ class Ear:
         )
 
     @cached_property
-    def _song(self) -> Heard:
+    def _song(self) -> SongMoments:
         return hear(self._space, self._entries, self._silence)
 
-    def _hear(self, digest: str) -> Heard:
+    def _hear(self, digest: str) -> SongMoments:
         entries = [store.get(digest) for store in self._library.vectors.stores]
         return hear(self._space, [entry for entry in entries if entry is not None], self._silence)
 

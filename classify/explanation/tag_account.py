@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.contributions import Reference
-from classify.explanation import TagAccount, TagShare
-from classify.features import FloatArray, Vectors
-from classify.songs import SongLibrary
-from embed.own_tags import OwnTags
+from classify.explanation.contributions import Reference
+from classify.explanation.explanation import TagAccount, TagShare
+from classify.library.song_library import SongLibrary
+from classify.taste.vectors import FloatArray, Vectors
+from embed import OwnTags
 
-__all__ = ["TagEar", "TagModel", "tag_account", "tag_amounts"]
+__all__ = ["TagModel", "TagScorer", "tag_account", "tag_amounts"]
 
 MIN_SONGS = 20
 """With fewer no weight would mean anything."""
@@ -83,7 +83,7 @@ class TagModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagEar:
+class TagScorer:
     """The tags of a library's encoders, heard in song vectors: in each song's mean sound.
 
     Attributes
@@ -95,7 +95,7 @@ class TagEar:
     parts: tuple[tuple[OwnTags, slice], ...]
 
     @classmethod
-    def of(cls, library: SongLibrary, root: str | Path) -> TagEar:
+    def of(cls, library: SongLibrary, root: str | Path) -> TagScorer:
         """Open the tags of a library's encoders."""
         parts, column = [], 0
         for store in library.vectors.stores:
@@ -117,7 +117,7 @@ class TagEar:
 
 
 def tag_account(
-    ear: TagEar,
+    ear: TagScorer,
     songs: Vectors,
     decisions: FloatArray,
     *,
@@ -130,7 +130,7 @@ def tag_account(
 
     Parameters
     ----------
-    ear : TagEar
+    ear : TagScorer
     songs : ndarray, shape (n, dim), float32
         Song vectors of the library, and `decisions` on them, shape (n,).
     song : ndarray, shape (dim,), float32

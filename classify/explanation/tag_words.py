@@ -2,7 +2,7 @@
 
 Tags are a function of embeddings, here of each song's mean one, the first half of its song vector: no sound
 is read and no network run. They tell how a song sounds to the encoder, and what of that the likes share. How
-much each of them weighs in a score is another question (see `classify.tag_shares`).
+much each of them weighs in a score is another question (see `classify.explanation.tag_account`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from cache import default_root
-from classify.features import FloatArray, Vectors
-from classify.songs import SongLibrary
-from classify.taste import Taste
-from embed.own_tags import OwnTags
+from classify.library.song_library import SongLibrary
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray, Vectors
+from embed import OwnTags
 
 __all__ = ["TagWords", "words_for"]
 

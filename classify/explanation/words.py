@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from classify.explanation import Explanation, Passage, Resemblance, TagShare
-from classify.output import printable
+from classify.explanation.explanation import Explanation, Passage, Resemblance, TagShare
+from classify.output.formats import printable
 
 __all__ = [
     "against",

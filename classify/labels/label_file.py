@@ -16,11 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import local_root
-from cache.durable import write_whole
-from cache.key import is_digest
+from cache import is_digest, local_root, write_whole
 from classify.errors import LabelError, write_problem
-from embed.lists import LIST_SUFFIXES
+from embed import LIST_SUFFIXES
 
 __all__ = ["LABELS", "Label", "labels_locked", "labels_path", "read_labels", "relabelled", "write_labels"]
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from cache import default_root
 from classify.errors import LabelError
-from classify.labels import LABELS, Label, labels_path, relabelled
-from classify.ranking import decide, rank
-from classify.relearning import labels_now, relabel, stored_labels
-from classify.song_files import SongFiles
-from classify.songs import Paths, SongLibrary, Tell
-from classify.taste import Taste
-from classify.tastes import DEFAULT_TASTE, taste_path
-from classify.training import songs_of
+from classify.labels.label_file import LABELS, Label, labels_path, relabelled
+from classify.labels.relearning import labels_now, relabel, stored_labels
+from classify.labels.training import songs_of
+from classify.library.library_files import LibraryFiles
+from classify.library.ranking import decide, rank
+from classify.library.song_library import Paths, SongLibrary, Tell
+from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.taste import Taste
 from embed import Failure, find_audio, prepare_encoders
 
 __all__ = ["Labelled", "Moved", "label", "labels_now"]
@@ -169,7 +169,7 @@ def _changes(
 
 
 def _moved(
-    files: SongFiles, which: NDArray[np.intp], old: NDArray[np.int64], new: NDArray[np.int64]
+    files: LibraryFiles, which: NDArray[np.intp], old: NDArray[np.int64], new: NDArray[np.int64]
 ) -> tuple[Moved, ...]:
     rows = files.recordings(which)
     return tuple(

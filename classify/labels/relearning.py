@@ -9,14 +9,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cache import Catalog, Recording, default_root
-from classify.examples import MIN_LIKES, sample_unlabelled
-from classify.labels import LABELS, Label, labels_locked, labels_path, read_labels, write_labels
-from classify.songs import SongLibrary
-from classify.taste import Taste
-from classify.taste_file import staged_taste
-from classify.tastes import DEFAULT_TASTE, taste_path
-from classify.training import learn, resolved_labels
+from cache import Catalog, FileRecord, default_root
+from classify.labels.label_file import LABELS, Label, labels_locked, labels_path, read_labels, write_labels
+from classify.labels.training import learn, resolved_labels
+from classify.learning.examples import MIN_LIKES, sample_unlabelled
+from classify.library.song_library import SongLibrary
+from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.taste import Taste
+from classify.taste.taste_file import staged_taste
 
 __all__ = ["Change", "Relabelled", "labels_now", "relabel", "stored_labels"]
 
@@ -102,7 +102,7 @@ def labels_now(taste: str = DEFAULT_TASTE, *, root: str | Path | None = None) ->
 
 
 def _placed(
-    labels: Sequence[Label], files_of: Callable[[Sequence[str]], Sequence[Recording]]
+    labels: Sequence[Label], files_of: Callable[[Sequence[str]], Sequence[FileRecord]]
 ) -> tuple[Label, ...]:
     """Give labels the paths that their songs have now."""
     digests = [one.digest for one in labels if one.digest]

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import Catalog, Recording, default_root
-from classify.duplicates import copy_limit
+from cache import Catalog, FileRecord, default_root
 from classify.errors import ClassifyError, TasteError
-from classify.features import FloatArray, Vectors
-from classify.informative import Pick, most_informative
-from classify.labelling import labels_now
-from classify.ranking import decide, rank
-from classify.song_files import SongFiles
-from classify.songs import SongLibrary
-from classify.taste import Taste
-from classify.tastes import DEFAULT_TASTE, taste_path
+from classify.labels.labelling import labels_now
+from classify.learning.active_learning import Pick, most_informative
+from classify.learning.duplicates import copy_limit
+from classify.library.library_files import LibraryFiles
+from classify.library.ranking import decide, rank
+from classify.library.song_library import SongLibrary
+from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray, Vectors
 
 __all__ = ["REASONS", "SuggestedSong", "Suggestions", "suggest", "suggest_from"]
 
@@ -48,7 +48,8 @@ class SuggestedSong:
     score : float
         As `classify.score` has it.
     unknown : float
-        How much the labelled songs leave open of it, from 0 to 1; see `classify.informative.Pick`.
+        How much the labelled songs leave open of it, from 0 to 1; see
+        `classify.learning.active_learning.Pick`.
     reason : str
         One of `REASONS`.
     why : str
@@ -187,7 +188,7 @@ def _labelled(library: SongLibrary, loaded: Taste, now: Mapping[str, str]) -> _L
     )
 
 
-def _name(song: Recording | None, digest: str) -> str:
+def _name(song: FileRecord | None, digest: str) -> str:
     if song is None:
         return digest
     return song.title or Path(song.path).stem
@@ -197,7 +198,7 @@ def _name(song: Recording | None, digest: str) -> str:
 class _Pool:
     """The songs that are looked at, best first: indices of `files` (n,), decisions (n,), places in space."""
 
-    files: SongFiles
+    files: LibraryFiles
     taste: Taste
     labelled: _Labelled
     which: NDArray[np.intp]
@@ -208,7 +209,7 @@ class _Pool:
     limit: float
 
     @classmethod
-    def of(cls, files: SongFiles, taste: Taste, labelled: _Labelled, decisions: FloatArray) -> _Pool:
+    def of(cls, files: LibraryFiles, taste: Taste, labelled: _Labelled, decisions: FloatArray) -> _Pool:
         """Look at the best songs and at some of all the others; one file of each recording that is there."""
         order = rank(decisions, files.paths)
         _, first = np.unique(files.at[order], return_index=True)
@@ -254,7 +255,7 @@ class _Pool:
         return tuple(self._song(*one) for one in found)
 
     def _song(
-        self, pick: Pick, song: Recording, score: float, verdict: str, cosines: FloatArray
+        self, pick: Pick, song: FileRecord, score: float, verdict: str, cosines: FloatArray
     ) -> SuggestedSong:
         place = int(self.ranks[pick.row])
         reason = _reason(score, verdict, place, pick.unknown)

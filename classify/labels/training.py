@@ -10,12 +10,20 @@ from typing import Any
 
 from cache import default_root
 from classify.errors import LabelError, SameSongError
-from classify.examples import MIN_LIKES, sample_unlabelled
-from classify.labels import LABELS, Label, labels_locked, labels_path, read_labels, relabelled, write_labels
-from classify.songs import Paths, SongLibrary, Tell
-from classify.taste import Taste
-from classify.taste_file import staged_taste
-from classify.tastes import DEFAULT_TASTE, taste_path
+from classify.labels.label_file import (
+    LABELS,
+    Label,
+    labels_locked,
+    labels_path,
+    read_labels,
+    relabelled,
+    write_labels,
+)
+from classify.learning.examples import MIN_LIKES, sample_unlabelled
+from classify.library.song_library import Paths, SongLibrary, Tell
+from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.taste import Taste
+from classify.taste.taste_file import staged_taste
 from embed import Failure, prepare_encoders
 
 __all__ = ["Trained", "learn", "resolved_labels", "songs_of", "train"]
@@ -212,7 +220,7 @@ def _nothing_else(encoder: str) -> str:
 
 
 def _fit(library: SongLibrary, **arguments: Any) -> Taste:
-    from classify.fit import fit_taste
+    from classify.learning.fit import fit_taste
 
     try:
         return fit_taste(**arguments)

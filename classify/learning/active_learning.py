@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray
-from classify.learners import Kernel
+from classify.learning.heads import Kernel
+from classify.taste.vectors import FloatArray
 
 __all__ = ["Pick", "most_informative"]
 

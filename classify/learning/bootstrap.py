@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray
+from classify.taste.vectors import FloatArray
 
 __all__ = ["N_BOOTSTRAP", "interval90", "resampled_means"]
 

@@ -10,19 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import LabelError, SameSongError
-from classify.examples import LIKE, MIN_LIKES, UNLABELLED, Examples
-from classify.features import FloatArray, Vectors
-from classify.sketch import sketch
-from classify.space import SongSpace
+from classify.learning.examples import LIKE, MIN_LIKES, UNLABELLED, Examples
+from classify.taste.sketch import MAX_APART, sketch
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import FloatArray, Vectors
 
-__all__ = ["MAX_APART", "copy_limit", "fit_space", "merge_duplicates"]
+__all__ = ["copy_limit", "fit_space", "merge_duplicates"]
 
-MAX_APART = 0.25
-"""Squared distance up to which two songs count as one, where 1 is a song's usual distance from the mean.
-
-Measured on ten songs with `musicnn` and `mtt-vgg`: 0.001 to 0.1 for another format, 0.1 to 0.2 for one that
-starts 0.7 s later, 0.15 to 0.3 for 5 s later. The nearest different songs of 386 are 0.28 to 0.5 apart.
-"""
 
 _ROWS_AT_ONCE, _PAIRS_AT_ONCE = 256, 1024
 _SKETCH_SLACK = 1.6  # sketches are off by some ten per cent, seldom by thirty

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import LabelError, VectorError
-from classify.features import FloatArray, LabelledSongs, Vectors, check_vectors
+from classify.taste.vectors import FloatArray, Vectors, check_vectors
 
-__all__ = ["MAX_UNLABELLED", "MIN_LIKES", "Examples", "example_weights", "prepare_examples"]
+__all__ = ["MAX_UNLABELLED", "MIN_LIKES", "Examples", "LabelledSongs", "example_weights", "prepare_examples"]
 __all__ += ["sample_unlabelled"]
 
 MIN_LIKES = 2
@@ -22,6 +22,46 @@ LIKE, DISLIKE, UNLABELLED = 1, -1, 0
 # An unlabelled song may be a like not yet found, a dislike is certain; but a few dislikes are a poor picture
 # of all that is not liked. See tests/benchmarks.
 _UNLABELLED_WEIGHT, _LIBRARY_WEIGHT = 0.5, 50
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelledSongs:
+    """Songs that share one label: the likes, the dislikes, or the unlabelled library.
+
+    Parameters
+    ----------
+    digests : tuple of str
+        Names of the recordings, any order; a repeated one counts once.
+    vectors : ndarray, shape (n, dim), float32
+        Song vectors, row by row with `digests`.
+    groups : tuple of str
+        What a song must not be separated from: its artist or album, or its own digest where tags
+        do not tell. Songs of one group never sit on both sides of a split.
+
+    Raises
+    ------
+    VectorError
+        If the vectors are not a matrix, or the three lengths differ. Whether the values are finite
+        is checked where they are used, so that a library of 100,000 is not read in full.
+    """
+
+    digests: tuple[str, ...]
+    vectors: Vectors
+    groups: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        vectors = np.asarray(self.vectors)
+        if vectors.ndim != 2:
+            raise VectorError(f"song vectors have shape {vectors.shape}; (songs, dimensions) is needed")
+        n_rows = (len(self.digests), len(vectors), len(self.groups))
+        if len(set(n_rows)) > 1:
+            raise VectorError(
+                f"{n_rows[0]} digests, {n_rows[1]} vectors and {n_rows[2]} groups were given; "
+                "each song needs one of each"
+            )
+
+    def __len__(self) -> int:
+        return len(self.digests)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,23 +9,24 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.calibrate import MIN_MIXTURE, Calibration, unsure_band
-from classify.duplicates import fit_space
 from classify.errors import LabelError
-from classify.examples import (
+from classify.learning.duplicates import fit_space
+from classify.learning.examples import (
     DISLIKE,
     LIKE,
     UNLABELLED,
     Examples,
+    LabelledSongs,
     example_weights,
     prepare_examples,
 )
-from classify.familiar import Familiarity
-from classify.features import FloatArray, LabelledSongs
-from classify.holdout import HeldOut, Ranker, bootstrap_auc, cross_fit
-from classify.learners import LEARNERS, Dense, Learner
-from classify.spies import SpyDecisions, send_spies
-from classify.taste import Taste
+from classify.learning.heads import LEARNERS, Dense, Learner
+from classify.learning.held_out import HeldOut, Ranker, bootstrap_auc, cross_fit
+from classify.learning.hidden_likes import SpyDecisions, send_spies
+from classify.taste.calibration import MIN_MIXTURE, Calibration, unsure_band
+from classify.taste.familiarity import Familiarity
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray
 
 __all__ = ["DEFAULT_HEAD", "choose_head", "fit_taste", "head_ranker", "make_head", "note_on", "one_thread"]
 __all__ += ["thin_out"]
@@ -63,13 +64,13 @@ def fit_taste(
         Each counts as much as two unlabelled songs or more.
     unlabelled : LabelledSongs, optional
         The rest of the library, as weak negatives; at most 2,000 of them are used, chosen by
-        `classify.examples.sample_unlabelled`. Songs that are also labelled are left out.
+        `classify.learning.examples.sample_unlabelled`. Songs that are also labelled are left out.
     encoder, fingerprint : str
         Whose vectors these are.
     blocks : sequence of int, optional
         Widths of the parts of a composite's song vectors.
     head : str
-        A name in `classify.learners.LEARNERS`, or ``auto``, see `choose_head`.
+        A name in `classify.learning.heads.LEARNERS`, or ``auto``, see `choose_head`.
     seed : int
         In [0, 2**63). The same songs and seed give the same taste bit for bit, in whatever order
         the songs come.
@@ -181,7 +182,7 @@ def make_head(name: str, seed: int) -> Learner:
     Parameters
     ----------
     name : str
-        A name in `classify.learners.LEARNERS`.
+        A name in `classify.learning.heads.LEARNERS`.
     seed : int
         Given to a head that starts at random.
 

@@ -1,7 +1,7 @@
 """What a head is and how it is learnt, with NumPy alone; the dense one borrows scikit-learn's perceptron.
 
-Each boils down to layers: matrices with one activation between them. `classify.heads` has the same heads as
-scikit-learn estimators, for those who want them in pipelines of their own.
+Each boils down to layers: matrices with one activation between them. `classify.learning.sklearn_heads` has
+the same heads as scikit-learn estimators, for those who want them in pipelines of their own.
 """
 
 import warnings
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray
-from classify.layers import ACTIVATIONS, Activation, Layer
-from classify.logistic import fit_logistic
+from classify.learning.logistic import fit_logistic
+from classify.taste.layers import ACTIVATIONS, Activation, Layer
+from classify.taste.vectors import FloatArray
 
-__all__ = ["LEARNERS", "Dense", "Kernel", "Learner", "Logistic", "Trained"]
+__all__ = ["LEARNERS", "Dense", "Kernel", "Learner", "Logistic", "TrainedHead"]
 
 BoolArray = NDArray[np.bool_]
 _MAX_SHARED = 1000
@@ -24,7 +24,7 @@ _COPIES = 1e-9  # added to a song's likeness to itself, 1, so that copies of a s
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Trained:
+class TrainedHead:
     """A trained head.
 
     Parameters
@@ -33,7 +33,7 @@ class Trained:
         `W` of shape (n_in, n_out) and `b` of shape (n_out,), float64; `rows @ W + b` one after the other with
         the activation between them. The last one has one output: the decision.
     activation : str
-        A name in `classify.layers.ACTIVATIONS`.
+        A name in `classify.taste.layers.ACTIVATIONS`.
     unit_rows : bool
         Whether rows are scaled to unit length first, as song space has them anyway.
     n_steps : int
@@ -58,7 +58,7 @@ class Learner(ABC):
     """The settings of a head that is still to be trained."""
 
     @abstractmethod
-    def fit(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray) -> Trained:
+    def fit(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray) -> TrainedHead:
         """Train a head.
 
         Parameters
@@ -73,7 +73,7 @@ class Learner(ABC):
 
         Returns
         -------
-        Trained
+        TrainedHead
         """
 
     def shared(self, rows: FloatArray) -> "tuple[Learner, FloatArray]":
@@ -98,10 +98,10 @@ class Logistic(Learner):
 
     C: float = 1.0
 
-    def fit(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray) -> Trained:
+    def fit(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray) -> TrainedHead:
         """Train a head of one layer; see `Learner.fit`."""
         coef, intercept = fit_logistic(rows, is_like, weight, C=self.C)
-        return Trained(layers=((coef[:, np.newaxis], np.array([intercept])),))
+        return TrainedHead(layers=((coef[:, np.newaxis], np.array([intercept])),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ class Kernel(Learner):
     gamma: float = 1.0
     max_landmarks: int = 400
 
-    def fit(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray) -> Trained:
+    def fit(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray) -> TrainedHead:
         """Train a head of two layers, likenesses and their weights; see `Learner.fit`."""
         points = _unit(rows)
         order = np.argsort(-weight, kind="stable")
@@ -141,7 +141,7 @@ class Kernel(Learner):
         to_landmarks = 2 * self.gamma * np.ascontiguousarray(landmarks.T)  # (dim, n_landmarks)
         likeness = to_landmarks, np.full(len(landmarks), -2 * self.gamma)
         weights = (roots @ coef)[:, np.newaxis], np.array([intercept])
-        return Trained(layers=(likeness, weights), activation="exp", unit_rows=True)
+        return TrainedHead(layers=(likeness, weights), activation="exp", unit_rows=True)
 
     def _features(self, points: FloatArray, landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return rows whose inner products are the kernel, and the matrix from likenesses to them."""
@@ -191,7 +191,7 @@ class Dense(Learner):
     max_iter: int = 100
     random_state: int = 0
 
-    def fit(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray) -> Trained:
+    def fit(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray) -> TrainedHead:
         """Train a head of two layers; see `Learner.fit`."""
         mean = np.average(rows, axis=0, weights=weight)  # (dim,)
         energy = float(np.average(np.square(rows - mean).sum(axis=1), weights=weight))
@@ -202,7 +202,7 @@ class Dense(Learner):
         bias = np.hstack([m.intercepts_[0] for m in members]) - mean @ first
         last = np.vstack([m.coefs_[1] for m in members]) / self.n_members
         last_bias = np.mean([m.intercepts_[1] for m in members], axis=0)
-        return Trained(layers=((first, bias), (last, last_bias)), n_steps=max(m.n_iter_ for m in members))
+        return TrainedHead(layers=((first, bias), (last, last_bias)), n_steps=max(m.n_iter_ for m in members))
 
     def _fit_member(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray, number: int) -> Any:
         from sklearn.exceptions import ConvergenceWarning

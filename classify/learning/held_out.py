@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.examples import LIKE, Examples
-from classify.features import FloatArray
-from classify.metrics import pair_wins
-from classify.resample import N_BOOTSTRAP, interval90, resampled_means
+from classify.learning.bootstrap import N_BOOTSTRAP, interval90, resampled_means
+from classify.learning.examples import LIKE, Examples
+from classify.learning.metrics import pair_wins
+from classify.taste.vectors import FloatArray
 
 __all__ = ["HeldOut", "Ranker", "bootstrap_auc", "cross_fit", "deal_folds", "splits"]
 
@@ -273,8 +273,8 @@ def bootstrap_auc(held_out: HeldOut, *, n_draws: int = N_BOOTSTRAP, seed: int = 
     Returns
     -------
     (low, high) : tuple of float
-        5th and 95th percentile, the AUC itself included; see `classify.resample.resampled_means`. The
-        imaginary like is one that the head can only guess.
+        5th and 95th percentile, the AUC itself included; see `classify.learning.bootstrap.resampled_means`.
+        The imaginary like is one that the head can only guess.
     """
     return interval90(
         resampled_means(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.examples import DISLIKE, LIKE, UNLABELLED, Examples, example_weights
-from classify.features import FloatArray
-from classify.holdout import deal_folds
-from classify.learners import Learner
+from classify.learning.examples import DISLIKE, LIKE, UNLABELLED, Examples, example_weights
+from classify.learning.heads import Learner
+from classify.learning.held_out import deal_folds
+from classify.taste.vectors import FloatArray
 
 __all__ = ["SpyDecisions", "send_spies"]
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray
+from classify.taste.vectors import FloatArray
 
 __all__ = ["average_precision", "brier_score", "pair_wins", "precision_at", "roc_auc"]
 

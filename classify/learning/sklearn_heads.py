@@ -1,7 +1,7 @@
 """The heads as scikit-learn estimators, for pipelines and searches of one's own.
 
-Their arithmetic is `classify.learners`, which is what `train` uses: importing scikit-learn takes longer than
-training. This is the one module that imports it at its top; import it inside functions.
+Their arithmetic is `classify.learning.heads`, which is what `train` uses: importing scikit-learn takes longer
+than training. This is the one module that imports it at its top; import it inside functions.
 """
 
 from abc import ABC, abstractmethod
@@ -17,9 +17,9 @@ from sklearn.utils.validation import (  # noqa: TID253
     validate_data,
 )
 
-from classify.features import FloatArray
-from classify.layers import Activation, Layer
-from classify.learners import Dense, Kernel, Learner, Logistic, Trained
+from classify.learning.heads import Dense, Kernel, Learner, Logistic, TrainedHead
+from classify.taste.layers import Activation, Layer
+from classify.taste.vectors import FloatArray
 
 __all__ = ["HEADS", "DenseHead", "Head", "KernelHead", "LogisticHead"]
 
@@ -28,12 +28,12 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """What the heads have in common: two classes, a decision value, layers.
 
     A decision above 0 speaks for `classes_[1]`. Decisions are comparable within one fitted head;
-    `classify.calibrate` turns them into probabilities.
+    `classify.taste.calibration` turns them into probabilities.
     """
 
     activation: Activation = "relu"
     classes_: NDArray[Any]
-    trained_: Trained
+    trained_: TrainedHead
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "Head":
         """Learn from labelled rows.
@@ -112,7 +112,7 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
 
 class LogisticHead(Head):
-    """Logistic regression with an L2 penalty; the parameter is that of `classify.learners.Logistic`."""
+    """Logistic regression with an L2 penalty; the parameter is that of `classify.learning.heads.Logistic`."""
 
     def __init__(self, C: float = 1.0) -> None:
         self.C = C
@@ -123,7 +123,7 @@ class LogisticHead(Head):
 
 
 class KernelHead(Head):
-    """Logistic regression on likeness; the parameters are those of `classify.learners.Kernel`."""
+    """Logistic regression on likeness; the parameters are those of `classify.learning.heads.Kernel`."""
 
     activation: Activation = "exp"
 
@@ -138,7 +138,7 @@ class KernelHead(Head):
 
 
 class DenseHead(Head):
-    """A small committee of perceptrons; the parameters are those of `classify.learners.Dense`."""
+    """A small committee of perceptrons; the parameters are those of `classify.learning.heads.Dense`."""
 
     def __init__(
         self,

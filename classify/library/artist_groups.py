@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import CatalogFiles, Recording
-from cache.rows import places
+from cache import CatalogFiles, FileRecord, places
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,7 +94,7 @@ def groups_of(digests: Sequence[str], files: CatalogFiles) -> dict[str, str]:
     return Groups(files).of(digests)
 
 
-def album_of(recording: Recording) -> str | None:
+def album_of(recording: FileRecord) -> str | None:
     """Name a song's album, as its tags and its folder tell; None where they don't."""
     names = _tag_names(recording.artist, recording.album, recording.path)
     return next((name for name in names if name.startswith("album:")), None)

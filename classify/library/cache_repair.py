@@ -24,7 +24,7 @@ from cache import (
     verify_catalog,
 )
 from classify.errors import ClassifyError, TasteError
-from classify.kept_rows import damaged_rows
+from classify.library.row_cache import damaged_rows
 from embed import ENCODERS, EmbedError, damaged_encoders, embed_library, prepare_encoder
 
 if TYPE_CHECKING:
@@ -116,13 +116,13 @@ def look_over(root: str | Path | None = None) -> Health:
     CacheError
         If its folder can't be read.
     """
-    from classify.taste_file import read_taste
+    from classify.taste.taste import Taste
 
     base = default_root() if root is None else root
     tastes = []
     for path in sorted((local_root(base) / "tastes").glob("[!.]*.npz")):  # not macOS's ._default.npz
         try:
-            read_taste(path)
+            Taste.load(path)
         except TasteError as error:
             tastes.append(str(error))
     return Health(

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import CatalogFiles, Recording
-from classify.reading import LibraryVectors
+from cache import CatalogFiles, FileRecord
+from classify.library.vector_blocks import LibraryVectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DEMO_PACKAGE", "SongFiles"]
+__all__ = ["DEMO_PACKAGE", "LibraryFiles"]
 
 DEMO_PACKAGE = "immich_memories_music"
 _DEMO_PART = f"{os.sep}{DEMO_PACKAGE}{os.sep}tracks{os.sep}"
 
 
-class SongFiles:
+class LibraryFiles:
     """Files of the catalog whose recording has a song vector.
 
     Parameters
@@ -67,7 +67,7 @@ class SongFiles:
         """Read one column of the catalog, shape (n,)."""
         return self._files.column(name, self._of_catalog)
 
-    def recordings(self, which: NDArray[np.integer[Any]] | None = None) -> list[Recording]:
+    def recordings(self, which: NDArray[np.integer[Any]] | None = None) -> list[FileRecord]:
         """Make objects of the files at some indices, or of all."""
         at = self._of_catalog if which is None else self._of_catalog[which]
         return self._files.recordings(at)

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from cache import Recording
-from cache.rows import places
-from classify.features import LabelledSongs
-from classify.groups import Groups
-from classify.reading import LibraryVectors
-from classify.song_files import SongFiles
-from classify.songs import Paths, SongLibrary
-from classify.vectors import SongVectors
+from cache import FileRecord, places
+from classify.learning.examples import LabelledSongs
+from classify.library.artist_groups import Groups
+from classify.library.library_files import LibraryFiles
+from classify.library.song_library import Paths, SongLibrary
+from classify.library.song_vectors import SongVectors
+from classify.library.vector_blocks import LibraryVectors
 
 __all__ = ["OpenLibrary"]
 
@@ -60,18 +59,18 @@ class OpenLibrary(SongLibrary):
         self._groups: Groups | None = None
         self._only_demo = only_demo
 
-    def files(self, paths: Paths | None = None) -> SongFiles:
+    def files(self, paths: Paths | None = None) -> LibraryFiles:
         """Return the audio files that have a vector, in columns; see `SongLibrary.files`."""
         if paths is not None:
             return super().files(paths)
-        found = SongFiles(self._files, self.vectors.open())
+        found = LibraryFiles(self._files, self.vectors.open())
         if self._only_demo:
             found.keep_demo()
         else:
             found.leave_out_demo()
         return found
 
-    def files_of(self, digests: Sequence[str]) -> list[Recording]:
+    def files_of(self, digests: Sequence[str]) -> list[FileRecord]:
         """Return all files of some recordings, in the order in which they came."""
         wanted = pa.array(dict.fromkeys(digests), pa.string())
         return self._files.recordings(np.flatnonzero(places(self._files.digests, wanted) >= 0))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray, Vectors
-from classify.reading import LibraryVectors
-from classify.score_cache import ScoreCache
-from classify.song_files import SongFiles
-from classify.taste import Taste
+from classify.library.library_files import LibraryFiles
+from classify.library.score_cache import ScoreCache
+from classify.library.vector_blocks import LibraryVectors
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray, Vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,7 +102,7 @@ def rank(decisions: FloatArray, paths: pa.BinaryArray) -> NDArray[np.intp]:
 
 
 def choose(
-    files: SongFiles,
+    files: LibraryFiles,
     order: NDArray[np.intp],
     scores: FloatArray,
     *,
@@ -115,7 +115,7 @@ def choose(
 
     Parameters
     ----------
-    files : SongFiles
+    files : LibraryFiles
     order : ndarray, shape (n,), intp
         From `rank`.
     scores : ndarray, shape (n,), float64

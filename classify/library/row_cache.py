@@ -18,10 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import SCORES_FOLDER, local_root
-from cache.checksums import digest_chars
-from cache.durable import remove_abandoned, write_whole
-from cache.rows import places
+from cache import SCORES_FOLDER, digest_chars, local_root, places, remove_abandoned, write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa

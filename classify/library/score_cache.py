@@ -1,7 +1,7 @@
 """Decisions that a taste has made before, kept so that scoring after ten new songs costs ten new songs.
 
-The key holds all of the taste and of the program that decides; see `classify.kept_rows` for the rest. So what
-is read here is, bit for bit, what would be computed anew.
+The key holds all of the taste and of the program that decides; see `classify.library.row_cache` for the rest.
+So what is read here is, bit for bit, what would be computed anew.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray
-from classify.kept_rows import read_rows, write_rows
-from classify.taste import Taste
+from classify.library.row_cache import read_rows, write_rows
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["ScoreCache", "program_hash"]
+
+_PACKAGE = Path(__file__).parents[1]
 
 
 class ScoreCache:
@@ -71,11 +73,20 @@ class ScoreCache:
         write_rows(self._root, self._name, digests, crcs, decisions)
 
 
-def program_hash() -> hashlib.blake2b:
-    """Begin a key with the program: its text, not a version that somebody would forget to raise."""
+def program_hash(package: Path = _PACKAGE) -> hashlib.blake2b:
+    """Begin a key with the program: its text, not a version that somebody would forget to raise.
+
+    Parameters
+    ----------
+    package : Path
+        The folder of `classify`. What decides is its `taste`, and what reads song vectors and keeps
+        decisions its `library`; `learning` says up to where two songs count as one.
+    """
     hashed = hashlib.blake2b(digest_size=16)
-    for path in sorted(Path(__file__).parent.glob("*.py")):  # 1 ms
-        hashed.update(path.read_bytes())
+    for folder in ("learning", "library", "taste"):
+        for path in sorted((package / folder).glob("*.py")):  # 1 ms
+            hashed.update(f"\0{folder}/{path.name}\0".encode())
+            hashed.update(path.read_bytes())
     hashed.update(f"numpy {np.__version__}".encode())
     return hashed
 

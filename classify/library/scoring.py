@@ -1,28 +1,23 @@
-"""From a taste to scores, and to how good they are: `classify.score` and `classify.evaluate`."""
+"""From a taste to scores: `classify.score`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache import default_root
-from classify.errors import TasteError
-from classify.features import FloatArray
-from classify.ranking import choose, decide, rank
-from classify.song_files import SongFiles
-from classify.songs import Paths, SongLibrary, Tell, same_encoder
-from classify.taste import Taste
-from classify.tastes import DEFAULT_TASTE, taste_path
+from classify.library.library_files import LibraryFiles
+from classify.library.ranking import choose, decide, rank
+from classify.library.song_library import Paths, SongLibrary, Tell, same_encoder
+from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray
 from embed import Failure, encoder_name, prepare_encoders
 
-if TYPE_CHECKING:
-    from classify.evaluation import Evaluation
-
-__all__ = ["ScoredSong", "Scores", "evaluate", "score", "score_files"]
+__all__ = ["ScoredSong", "Scores", "score", "score_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +102,7 @@ def score(
 
 
 def score_files(
-    files: SongFiles,
+    files: LibraryFiles,
     taste: Taste,
     root: str | Path,
     *,
@@ -120,7 +115,7 @@ def score_files(
 
     Parameters
     ----------
-    files : SongFiles
+    files : LibraryFiles
         With `precision`, labelled songs are taken out of it.
     taste : Taste
     root : path or URI
@@ -149,41 +144,6 @@ def score_files(
     return Scores(taste=taste, songs=songs, failed=(), n_scored=len(files))
 
 
-def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = None) -> Evaluation:
-    """Tell how good a taste is on songs that it has not seen; see `evaluate_taste`.
-
-    Raises
-    ------
-    TasteError
-        If there is no such taste, or its songs have gone from the cache.
-    LabelError
-        If there are too few songs to hold any out.
-    CacheError
-    """
-    from classify.evaluation import evaluate_taste  # what scoring does not need is imported where it is used
-
-    base = default_root() if root is None else root
-    loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
-    library = SongLibrary.of_taste(loaded, base)
-    labelled = [*loaded.likes, *loaded.dislikes]
-    held = library.vectors.held(labelled)
-    missing = [digest for digest in labelled if digest not in held]
-    if missing:
-        raise TasteError(
-            f"{len(missing)} of the taste's {loaded.n_like + loaded.n_dislike} labelled songs are not "
-            f"in the cache at {base}; embed them again, or name the right cache with --cache"
-        )
-    return evaluate_taste(
-        likes=library.songs(loaded.likes),
-        dislikes=library.songs(loaded.dislikes) if loaded.dislikes else None,
-        unlabelled=library.songs(loaded.unlabelled) if loaded.unlabelled else None,
-        head=loaded.head,
-        space=loaded.space,
-        blocks=library.blocks,
-        seed=loaded.seed,
-    )
-
-
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:
     """Refuse a taste of another encoder than the user named; a hub model may have moved, so look inside."""
     if encoder is None or same_encoder(encoder, taste):
@@ -196,7 +156,7 @@ def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> Non
 
 
 def _scored(
-    files: SongFiles, taste: Taste, which: NDArray[np.intp], values: FloatArray
+    files: LibraryFiles, taste: Taste, which: NDArray[np.intp], values: FloatArray
 ) -> tuple[ScoredSong, ...]:
     rows = files.recordings(which)
     return tuple(

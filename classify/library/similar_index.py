@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.duplicates import copy_limit
 from classify.errors import VectorError
-from classify.features import SongTransform, Vectors
-from classify.kept_rows import KeptRows, read_rows, write_rows
-from classify.reading import LibraryVectors
-from classify.rowwise import RowMatrix, row_dots
-from classify.score_cache import program_hash
-from classify.space import SongSpace
+from classify.learning.duplicates import copy_limit
+from classify.library.row_cache import KeptRows, read_rows, write_rows
+from classify.library.score_cache import program_hash
+from classify.library.vector_blocks import LibraryVectors
+from classify.taste.row_products import RowMatrix, row_dots
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import SongTransform, Vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +57,7 @@ class NeighbourIndex:
     codes : ndarray, shape (n, n_axes), int8
         The pictures.
     limit : float
-        Squared distance in the space up to which two songs are one; see `classify.duplicates`.
+        Squared distance in the space up to which two songs are one; see `classify.learning.duplicates`.
     n_fitted : int
         How many songs there were when the axes were found.
     """

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import Recording, default_root
-from classify.duplicates import copy_limit
+from cache import FileRecord, default_root
 from classify.errors import ClassifyError, LabelError
-from classify.examples import sample_unlabelled
-from classify.features import FloatArray, Vectors
-from classify.groups import album_of
-from classify.neighbour_index import INDEX_FROM, NeighbourIndex
-from classify.song_files import SongFiles
-from classify.songs import SongLibrary, Tell
-from classify.space import SongSpace
+from classify.learning.duplicates import copy_limit
+from classify.learning.examples import sample_unlabelled
+from classify.library.artist_groups import album_of
+from classify.library.library_files import LibraryFiles
+from classify.library.similar_index import INDEX_FROM, NeighbourIndex
+from classify.library.song_library import SongLibrary, Tell
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import FloatArray, Vectors
 from embed import Failure, prepare_encoders
 
 __all__ = ["SimilarSong", "Similars", "similar", "similar_to"]
@@ -73,7 +73,7 @@ def similar(
     """Find the cached songs that are nearest to one song.
 
     In a library of less than 20,000 songs, every one is compared. In a larger one, those that an index finds
-    likely (`classify.neighbour_index`); it is kept, and completed whenever songs have come.
+    likely (`classify.library.similar_index`); it is kept, and completed whenever songs have come.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ class _Surroundings:
     at: NDArray[np.int64]
 
     @classmethod
-    def of(cls, library: SongLibrary, files: SongFiles, asked: str, vector: Vectors) -> _Surroundings:
+    def of(cls, library: SongLibrary, files: LibraryFiles, asked: str, vector: Vectors) -> _Surroundings:
         at = np.unique(files.at)
         if len(at) < INDEX_FROM:
             space, sample = _fit(library, files, asked)
@@ -168,7 +168,7 @@ class _Surroundings:
         return cls(space=index.space, limit=index.limit, at=at[index.candidates(vector)])
 
 
-def _fit(library: SongLibrary, files: SongFiles, *exclude: str) -> tuple[SongSpace, Vectors]:
+def _fit(library: SongLibrary, files: LibraryFiles, *exclude: str) -> tuple[SongSpace, Vectors]:
     """Find the space of a library; returns with it the song vectors (n, dim) from which it was found."""
     usual = sample_unlabelled(files.digests, exclude=exclude)
     if not usual:
@@ -204,7 +204,9 @@ class _Near:
         )
 
 
-def _nearest(files: SongFiles, space: SongSpace, query: Vectors, at: NDArray[np.int64], *, k: int) -> _Near:
+def _nearest(
+    files: LibraryFiles, space: SongSpace, query: Vectors, at: NDArray[np.int64], *, k: int
+) -> _Near:
     """Keep the `k` songs nearest to the query (dim,) of those at some places (n,)."""
 
     def nearest_of(at: NDArray[np.int64], vectors: Vectors) -> _Near:
@@ -218,10 +220,10 @@ def _nearest(files: SongFiles, space: SongSpace, query: Vectors, at: NDArray[np.
     return best
 
 
-def _files_of(files: SongFiles, at: NDArray[np.int64]) -> Iterator[tuple[int, list[Recording]]]:
+def _files_of(files: LibraryFiles, at: NDArray[np.int64]) -> Iterator[tuple[int, list[FileRecord]]]:
     """Yield the index of each place, in their order, with the files that are still there."""
     which = np.flatnonzero(np.isin(files.at, at))
-    by_place: dict[int, list[Recording]] = defaultdict(list)
+    by_place: dict[int, list[FileRecord]] = defaultdict(list)
     for place, row in zip(files.at[which].tolist(), files.recordings(which), strict=True):
         if os.path.exists(row.path):
             by_place[place].append(row)
@@ -247,12 +249,12 @@ class _Folder:
     per_album: int | None
     asked: str
     of_query: list[str] = field(default_factory=list)
-    _chosen: list[tuple[Recording, float]] = field(default_factory=list)
+    _chosen: list[tuple[FileRecord, float]] = field(default_factory=list)
     _vectors: list[Vectors] = field(default_factory=list)
     _copies: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     _albums: Counter[str] = field(default_factory=Counter)
 
-    def take(self, standardised: Vectors, similarity: float, files: Sequence[Recording]) -> None:
+    def take(self, standardised: Vectors, similarity: float, files: Sequence[FileRecord]) -> None:
         """Take the song (dim,) that is in `files`, of which there is at least one."""
         if _apart(standardised, self.query) <= self.limit:
             self.of_query += [row.path for row in files if row.path != self.asked]

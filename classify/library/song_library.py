@@ -9,22 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import WHOLE, Catalog, EmbeddingStore, Recording, list_stores, open_stores
+from cache import WHOLE, Catalog, EmbeddingStore, FileRecord, list_stores, open_stores
 from classify.errors import TasteError
-from classify.features import LabelledSongs
-from classify.groups import groups_of
-from classify.reading import LibraryVectors
-from classify.song_files import DEMO_PACKAGE, SongFiles
-from classify.taste import Taste
-from classify.vectors import SongVectors
-from embed import (
-    Failure,
-    PreparedEncoders,
-    encoder_name,
-    find_audio,
-    is_compiled,
-    prepare_encoders,
-)
+from classify.learning.examples import LabelledSongs
+from classify.library.artist_groups import groups_of
+from classify.library.library_files import DEMO_PACKAGE, LibraryFiles
+from classify.library.song_vectors import SongVectors
+from classify.library.vector_blocks import LibraryVectors
+from classify.taste.taste import Taste
+from embed import Failure, PreparedEncoders, encoder_name, find_audio, is_compiled, prepare_encoders
 
 if TYPE_CHECKING:
     from embed import Progress
@@ -83,7 +76,7 @@ class SongLibrary:
         """How many numbers of a song vector each encoder makes."""
         return self.vectors.blocks
 
-    def files(self, paths: Paths | None = None) -> SongFiles:
+    def files(self, paths: Paths | None = None) -> LibraryFiles:
         """Open the audio files that have a vector, in columns.
 
         Parameters
@@ -98,12 +91,12 @@ class SongLibrary:
         """
         wanted = None if paths is None else find_audio(paths).files
         files = self._catalog.files(wanted)
-        found = SongFiles(files, self.vectors.open(None if paths is None else files.digests))
+        found = LibraryFiles(files, self.vectors.open(None if paths is None else files.digests))
         if paths is None:
             found.leave_out_demo()
         return found
 
-    def rows(self, paths: Paths) -> list[Recording]:
+    def rows(self, paths: Paths) -> list[FileRecord]:
         """Return the catalog's rows of the audio files among `paths` that have a vector."""
         return self.files(paths).recordings()
 
@@ -113,11 +106,11 @@ class SongLibrary:
         known = {row.digest: row.path for row in self._catalog.files_of(wanted)}
         return [known.get(digest, digest) for digest in wanted]
 
-    def files_of(self, digests: Sequence[str]) -> list[Recording]:
+    def files_of(self, digests: Sequence[str]) -> list[FileRecord]:
         """Return all files of some recordings, in the order in which they came."""
         return self._catalog.files_of(digests)
 
-    def file_of(self, digest: str) -> Recording | None:
+    def file_of(self, digest: str) -> FileRecord | None:
         """Return a file of a recording, one that is there if there is any; None where no file is known."""
         files = self.files_of([digest])
         return next((row for row in files if os.path.exists(row.path)), files[0] if files else None)
@@ -148,7 +141,7 @@ class SongLibrary:
         return {store.encoder: self._usual_coverage(store) for store in self.vectors.stores}
 
     def _usual_coverage(self, store: EmbeddingStore) -> str | int:
-        files = SongFiles(self._catalog.files(), LibraryVectors([store.reader()]))
+        files = LibraryFiles(self._catalog.files(), LibraryVectors([store.reader()]))
         files.leave_out_demo()
         n_windows = files.vectors.n_windows[files.at]
         if WHOLE in n_windows:
@@ -292,7 +285,7 @@ def _is_held(held: Mapping[str, int], digest: str | None, whole: bool) -> bool:
     return digest is not None and digest in held and not (whole and held[digest] != WHOLE)
 
 
-def _current_digest(row: Recording | None) -> str | None:
+def _current_digest(row: FileRecord | None) -> str | None:
     """Return the digest of a catalog row whose file has not changed since."""
     if row is None or row.digest is None:
         return None

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache import EmbeddingStore, open_stores
-from cache.key import is_fingerprint
+from cache import EmbeddingStore, is_fingerprint, open_stores
 from classify.errors import TasteError
-from classify.features import Vectors
-from classify.reading import LibraryVectors
-from classify.taste import Taste
+from classify.library.vector_blocks import LibraryVectors
+from classify.taste.taste import Taste
+from classify.taste.vectors import Vectors
 from embed import ENCODERS, MAX_PARTS, PreparedEncoders, split_encoder
 
 if TYPE_CHECKING:

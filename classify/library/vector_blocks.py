@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import VectorReader, map_in_order
-from cache.rows import places
-from classify.features import Vectors
+from cache import VectorReader, map_in_order, places
+from classify.taste.vectors import Vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa

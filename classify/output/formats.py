@@ -17,7 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cache.durable import write_whole
+from cache import write_whole
 from classify.errors import ClassifyError, write_problem
 
 __all__ = ["FORMATS", "Row", "fields_of", "printable", "render", "to_json", "write_bytes"]

@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from classify.style import css_variables
+from classify.output.plot_style import css_variables
 
 __all__ = ["Html", "data_url", "element", "embed_json", "escape", "figure", "page", "section", "table"]
 

@@ -162,7 +162,7 @@ class Picture:
             raise ValueError(f"the picture {self.name} has no alternative text")
 
     def svg(self) -> str:
-        """Return an element `svg` to put into a page of `classify.page`; equal figures give equal text."""
+        """Return an element `svg` for a page of `classify.output.html`; equal figures give equal text."""
         out = io.StringIO()
         with _ruled(self.palette):
             self.figure.savefig(out, format="svg", metadata=_NO_METADATA, facecolor="none")

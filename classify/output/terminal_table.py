@@ -1,9 +1,9 @@
 """Songs as a table for a terminal: as wide as that is, with bars, and colours where they are wanted.
 
-Only for people: what goes to a file or another program is made by `classify.output`. A row is one line where
-there is room, and two or more where there is not. Widths are counted in cells: signs of Chinese, Japanese and
-Korean and emoji take two, marks that combine with their letter none (Unicode Standard Annex 11, "East Asian
-Width").
+Only for people: what goes to a file or another program is made by `classify.output.formats`. A row is one
+line where there is room, and two or more where there is not. Widths are counted in cells: signs of Chinese,
+Japanese and Korean and emoji take two, marks that combine with their letter none (Unicode Standard Annex 11,
+"East Asian Width").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from classify.output import printable
+from classify.output.formats import printable
 
 __all__ = ["TableSong", "Terminal", "cells", "fitted", "song_table"]
 

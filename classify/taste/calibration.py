@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import ClassifyError
-from classify.features import FloatArray
+from classify.taste.vectors import FloatArray
 
 __all__ = ["MIN_MIXTURE", "THRESHOLD", "Calibration", "unsure_band"]
 
@@ -138,7 +138,7 @@ class Calibration:
         Parameters
         ----------
         likes : ndarray, shape (n_like,), float64
-            Decisions on likes that the head took for unlabelled; see `classify.spies`.
+            Decisions on likes that the head took for unlabelled; see `classify.learning.hidden_likes`.
         unlabelled : ndarray, shape (n_unlabelled,), float64
             At least one.
         dislikes : ndarray, shape (n_dislike,), float64

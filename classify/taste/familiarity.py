@@ -7,11 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.duplicates import MAX_APART
 from classify.errors import TasteError
-from classify.features import FloatArray, Vectors
-from classify.rowwise import RowMatrix, row_dots
-from classify.sketch import N_BUCKETS, sketch
+from classify.taste.row_products import RowMatrix, row_dots
+from classify.taste.sketch import MAX_APART, N_BUCKETS, sketch
+from classify.taste.vectors import FloatArray, Vectors
 
 __all__ = ["Familiarity"]
 
@@ -31,8 +30,8 @@ _FEW = 64
 class Familiarity:
     """How far a song is from the nearest one that the taste knows.
 
-    Distances are taken between sketches (see `classify.sketch`), which are not fitted on anything, so that
-    known and new songs are treated alike.
+    Distances are taken between sketches (see `classify.taste.sketch`), which are not fitted on anything, so
+    that known and new songs are treated alike.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from classify.errors import TasteError
-from classify.features import FloatArray
+from classify.taste.vectors import FloatArray
 
 __all__ = ["ACTIVATIONS", "MAX_WEIGHTS", "Activation", "Layer", "check_layers"]
 

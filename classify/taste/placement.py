@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import FloatArray, SongTransform, Vectors, check_vectors
-from classify.rowwise import ROWS, SIDE, RowMatrix, padded, padded_rows, round_rows, row_dots
+from classify.taste.row_products import ROWS, SIDE, RowMatrix, padded, padded_rows, round_rows, row_dots
+from classify.taste.vectors import FloatArray, SongTransform, Vectors, check_vectors
 
 __all__ = ["Placer", "signed_roots"]
 

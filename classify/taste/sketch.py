@@ -10,9 +10,16 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.features import Vectors
+from classify.taste.vectors import Vectors
 
-__all__ = ["N_BUCKETS", "sketch"]
+__all__ = ["MAX_APART", "N_BUCKETS", "sketch"]
+
+MAX_APART = 0.25
+"""Squared distance up to which two songs count as one, where 1 is a song's usual distance from the mean.
+
+Measured on ten songs with `musicnn` and `mtt-vgg`: 0.001 to 0.1 for another format, 0.1 to 0.2 for one that
+starts 0.7 s later, 0.15 to 0.3 for 5 s later. The nearest different songs of 386 are 0.28 to 0.5 apart.
+"""
 
 N_BUCKETS = 256
 _LARGEST = float(np.finfo(np.float32).max)

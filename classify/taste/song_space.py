@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import VectorError
-from classify.features import FloatArray, SongTransform, Vectors, as_rows, check_vectors
-from classify.placing import Placer, signed_roots
+from classify.taste.placement import Placer, signed_roots
+from classify.taste.vectors import FloatArray, SongTransform, Vectors, as_rows, check_vectors
 
 __all__ = ["SongSpace"]
 

@@ -11,14 +11,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.calibrate import THRESHOLD, Calibration
 from classify.errors import TasteError
-from classify.familiar import Familiarity
-from classify.features import FloatArray, as_rows
-from classify.layers import ACTIVATIONS, Activation, Layer, check_layers
-from classify.rowwise import RowMatrix
-from classify.sketch import sketch
-from classify.space import SongSpace
+from classify.taste.calibration import THRESHOLD, Calibration
+from classify.taste.familiarity import Familiarity
+from classify.taste.layers import ACTIVATIONS, Activation, Layer, check_layers
+from classify.taste.row_products import RowMatrix
+from classify.taste.sketch import sketch
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import FloatArray, as_rows
 
 __all__ = ["Taste", "Verdict"]
 
@@ -39,7 +39,7 @@ class Taste:
     encoder, fingerprint : str
         Whose vectors it was trained on; it can score no others.
     head : str
-        A name in `classify.learners.LEARNERS`.
+        A name in `classify.learning.heads.LEARNERS`.
     space : SongSpace
         The very object that training used.
     familiarity : Familiarity
@@ -47,7 +47,7 @@ class Taste:
     layers : tuple of (W, b)
         `W` of shape (n_in, n_out), `b` of shape (n_out,), float64, on songs placed in the space.
     activation : str
-        What lies between them, a name in `classify.layers.ACTIVATIONS`.
+        What lies between them, a name in `classify.taste.layers.ACTIVATIONS`.
     calibration : Calibration
         From decisions to probabilities.
     likes, dislikes, unlabelled : tuple of str
@@ -269,14 +269,14 @@ class Taste:
         Parameters
         ----------
         path : path-like
-            Conventionally `*.npz`; its folder is made if missing. See `classify.taste_file`.
+            Conventionally `*.npz`; its folder is made if missing. See `classify.taste.taste_file`.
 
         Raises
         ------
         TasteError
             If the file can't be written; an older file is then untouched.
         """
-        from classify.taste_file import write_taste
+        from classify.taste.taste_file import write_taste
 
         write_taste(self, path)
 
@@ -299,6 +299,6 @@ class Taste:
             If there is no such file, or it is damaged, truncated, pickled, too large, not a taste,
             or of a newer format.
         """
-        from classify.taste_file import read_taste
+        from classify.taste.taste_file import read_taste
 
-        return read_taste(path)
+        return read_taste(path, cls)

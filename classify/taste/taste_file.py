@@ -3,32 +3,37 @@
 Members: `meta` (JSON text as uint8); `mean` and `scale` (float32, one each per feature), `basis` and
 `offset` (float32), which make song space; `known` (float32), the sketches of familiar songs; and for each
 layer i `weights_<i>` and `bias_<i>` (float64). `numpy.load(path, allow_pickle=False)` reads it
-without this code. People share these files, so the reader trusts nothing (see `classify.array_archive`): it
-takes these members and no others, and every number is checked before it is used.
+without this code. People share these files, so the reader trusts nothing (see
+`classify.taste.untrusted_npz`): it takes these members and no others, and every number is checked before it
+is used.
 """
 
 import contextlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.durable import staged
-from classify.array_archive import DAMAGE, ArrayArchive, read_regular_file
-from classify.calibrate import Calibration
+from cache import staged
 from classify.errors import ClassifyError, TasteError, write_problem
-from classify.familiar import Familiarity
-from classify.features import SongTransform
-from classify.layers import MAX_WEIGHTS, Activation, Layer
-from classify.space import SongSpace
-from classify.taste import Taste
+from classify.taste.calibration import Calibration
+from classify.taste.familiarity import Familiarity
+from classify.taste.layers import MAX_WEIGHTS, Activation, Layer
+from classify.taste.song_space import SongSpace
+from classify.taste.untrusted_npz import DAMAGE, ArrayArchive, read_regular_file
+from classify.taste.vectors import SongTransform
+
+if TYPE_CHECKING:
+    from classify.taste.taste import Taste
 
 __all__ = ["FORMAT_VERSION", "MAX_FILE_BYTES", "read_taste", "staged_taste", "write_taste"]
+
+_Made = TypeVar("_Made")
 
 FORMAT_VERSION = 2
 # The weights at 8 bytes each, and as much again for the digests: 2,100 of them take 0.1 MB.
@@ -43,7 +48,7 @@ _KIND = "sevensongs taste"
 _ARRAYS = frozenset({"meta", "mean", "scale", "basis", "offset", "known"})
 
 
-def write_taste(taste: Taste, path: str | os.PathLike[str]) -> None:
+def write_taste(taste: "Taste", path: str | os.PathLike[str]) -> None:
     """Write a taste atomically: a reader sees the old file or the new one, never a half.
 
     Parameters
@@ -62,7 +67,7 @@ def write_taste(taste: Taste, path: str | os.PathLike[str]) -> None:
 
 
 @contextlib.contextmanager
-def staged_taste(taste: Taste, path: str | os.PathLike[str]) -> Iterator[None]:
+def staged_taste(taste: "Taste", path: str | os.PathLike[str]) -> Iterator[None]:
     """Write a taste under a temporary name, and give it its own after the block; see `cache.durable.staged`.
 
     The block writes the labels: on a full disk neither is replaced.
@@ -82,17 +87,19 @@ def staged_taste(taste: Taste, path: str | os.PathLike[str]) -> Iterator[None]:
         raise TasteError(f"can't write the taste to {target!r}: {write_problem(error)}") from error
 
 
-def read_taste(path: str | os.PathLike[str]) -> Taste:
+def read_taste(path: str | os.PathLike[str], make: Callable[..., _Made]) -> _Made:
     """Read a taste, trusting nothing in the file.
 
     Parameters
     ----------
     path : path-like
         What `write_taste` wrote.
+    make : callable
+        Is given the fields of a `Taste` by name, checked one by one.
 
     Returns
     -------
-    Taste
+    What `make` returns.
 
     Raises
     ------
@@ -103,7 +110,7 @@ def read_taste(path: str | os.PathLike[str]) -> Taste:
     shown = repr(os.fspath(path))
     try:
         content = read_regular_file(path, max_bytes=MAX_FILE_BYTES)
-        return _assemble(ArrayArchive(content, max_bytes=MAX_FILE_BYTES))
+        return _assemble(ArrayArchive(content, max_bytes=MAX_FILE_BYTES), make)
     except FileNotFoundError as error:
         raise TasteError(
             f"there is no taste at {shown}; make one with 'sevensongs train --like ...'"
@@ -120,7 +127,7 @@ def read_taste(path: str | os.PathLike[str]) -> Taste:
         ) from error
 
 
-def _members(taste: Taste) -> dict[str, NDArray[Any]]:
+def _members(taste: "Taste") -> dict[str, NDArray[Any]]:
     meta = {
         "kind": _KIND,
         "format": FORMAT_VERSION,
@@ -159,7 +166,7 @@ def _members(taste: Taste) -> dict[str, NDArray[Any]]:
     return members
 
 
-def _assemble(archive: ArrayArchive) -> Taste:
+def _assemble(archive: ArrayArchive, make: Callable[..., _Made]) -> _Made:
     meta = _read_meta(archive)
     n_layers = _integer(meta["n_layers"])
     if not 1 <= n_layers <= _MAX_LAYERS:
@@ -173,7 +180,7 @@ def _assemble(archive: ArrayArchive) -> Taste:
     ]
     calibration = meta["calibration"]
     interval = meta["auc_ci90"]
-    return Taste(
+    return make(
         encoder=_text(meta["encoder"]),
         fingerprint=_text(meta["fingerprint"]),
         head=_text(meta["head"]),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from classify.errors import VectorError
 
-__all__ = ["FloatArray", "LabelledSongs", "SongTransform", "Vectors", "as_rows"]
+__all__ = ["FloatArray", "SongTransform", "Vectors", "as_rows"]
 __all__ += ["check_vectors"]
 
 Vectors = NDArray[np.float32]
@@ -79,46 +79,6 @@ def as_rows(vectors: NDArray[Any], *, what: str = "song vectors") -> Vectors:
         )
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf, which is not finite
         return array.astype(np.float32, copy=False)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LabelledSongs:
-    """Songs that share one label: the likes, the dislikes, or the unlabelled library.
-
-    Parameters
-    ----------
-    digests : tuple of str
-        Names of the recordings, any order; a repeated one counts once.
-    vectors : ndarray, shape (n, dim), float32
-        Song vectors, row by row with `digests`.
-    groups : tuple of str
-        What a song must not be separated from: its artist or album, or its own digest where tags
-        do not tell. Songs of one group never sit on both sides of a split.
-
-    Raises
-    ------
-    VectorError
-        If the vectors are not a matrix, or the three lengths differ. Whether the values are finite
-        is checked where they are used, so that a library of 100,000 is not read in full.
-    """
-
-    digests: tuple[str, ...]
-    vectors: Vectors
-    groups: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        vectors = np.asarray(self.vectors)
-        if vectors.ndim != 2:
-            raise VectorError(f"song vectors have shape {vectors.shape}; (songs, dimensions) is needed")
-        n_rows = (len(self.digests), len(vectors), len(self.groups))
-        if len(set(n_rows)) > 1:
-            raise VectorError(
-                f"{n_rows[0]} digests, {n_rows[1]} vectors and {n_rows[2]} groups were given; "
-                "each song needs one of each"
-            )
-
-    def __len__(self) -> int:
-        return len(self.digests)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,3 +1,3 @@
-"""The service over HTTP: the routes, and what they stand on. Start at `classify.service.create_app`."""
+"""The service over HTTP: the routes, and what they stand on. Start at `classify.web.app.create_app`."""
 
 __all__: list[str] = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from classify.web.leaving import ABANDONED
+from classify.web.disconnects import ABANDONED
 
 if TYPE_CHECKING:
     from starlette.types import Scope

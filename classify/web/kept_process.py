@@ -16,9 +16,9 @@ from classify.web.problems import ending
 from embed import Limits
 
 if TYPE_CHECKING:
-    from embed.pool import WorkerPool
+    from embed import WorkerPool
 
-__all__ = ["Call", "KeptWorker"]
+__all__ = ["Call", "KeptProcess"]
 
 _T = TypeVar("_T")
 _POLL_S = 0.2
@@ -33,7 +33,7 @@ class Call(Protocol):
         ...
 
 
-class KeptWorker:
+class KeptProcess:
     """Work is done one piece after the other, in the order in which it came.
 
     Nothing is started before the first piece.
@@ -115,7 +115,7 @@ class KeptWorker:
             self._n_waiting -= 1
 
     def _own(self) -> None:
-        from embed.pool import WorkerPool  # imports joblib
+        from embed import WorkerPool  # imports joblib
 
         self._pool = WorkerPool(1, limits=self._limits, niceness=self._niceness)
         try:

@@ -221,7 +221,7 @@ class TagAccountFound(BaseModel):
 
 
 class ExplanationFound(BaseModel):
-    """Why a song has its score; `classify.explanation.Explanation` says what each part means."""
+    """Why a song has its score; `classify.explanation.explanation.Explanation` says what each part means."""
 
     artist: str | None
     title: str | None

@@ -16,7 +16,7 @@ from starlette.routing import Match
 
 from cache import CacheError
 from classify.errors import ClassifyError, LabelError, TasteError
-from classify.web.leaving import answer_nobody
+from classify.web.disconnects import answer_nobody
 from embed import AudioError, EmbedError, LimitExceeded
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from classify.tastes import DEFAULT_TASTE
+from classify.taste.names import DEFAULT_TASTE
 from embed import Limits
 
 __all__ = ["DEFAULT_PORT", "UPLOAD_LIMITS", "ServiceSettings", "is_loopback"]

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from embed.decoding.ogg_headers import HidingFile, find_repeated_headers
 from embed.errors import AudioError, UnreadableFile
 from embed.limits import too_much_memory
-from embed.ogg import HidingFile, find_repeated_headers
 
 if TYPE_CHECKING:
     import av

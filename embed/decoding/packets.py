@@ -15,8 +15,8 @@ from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from embed.container import decode_packet
-from embed.lengths import PacketLengths
+from embed.decoding.container import decode_packet
+from embed.decoding.packet_timing import PacketLengths
 
 if TYPE_CHECKING:
     import av

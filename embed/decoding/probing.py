@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cache import audio_hash
-from embed.clock import Clock
-from embed.container import KeptPackets, Packets, decode_packet, open_audio
+from embed.decoding.container import KeptPackets, Packets, decode_packet, open_audio
+from embed.decoding.packet_timing import Clock, PacketLengths
+from embed.decoding.packets import PacketLayout, is_counted
+from embed.decoding.tags import Tags, read_tags
 from embed.errors import AudioError, UnreadableFile
-from embed.lengths import PacketLengths
 from embed.limits import Limits
-from embed.packets import PacketLayout, is_counted
-from embed.tags import Tags, read_tags
 
 if TYPE_CHECKING:
     import av

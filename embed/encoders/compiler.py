@@ -1,7 +1,8 @@
 """Turn an encoder's TensorFlow network into a fixed-window LiteRT model, once.
 
 TensorFlow takes 6 s to import and half a gigabyte, LiteRT 0.1 s. So the compiler runs in a child process
-(``python -m embed.compiler``), and nothing else ever imports TensorFlow unless it must compute with it.
+(``python -m embed.encoders.compiler``), and nothing else ever imports TensorFlow unless it must compute with
+it.
 """
 
 from __future__ import annotations
@@ -21,20 +22,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache import local_root
-from cache.durable import lasting, sync_folder
-from embed.errors import EmbedError, EncoderError, EncoderUnavailable
-from embed.network import Network, Weights
-from embed.registry import EncoderSpec, encoder_spec
-from embed.runtime import (
+from cache import lasting, local_root, sync_folder
+from embed.encoders.manifest import (
     CONSTANTS_FILE,
     MODEL_FILE,
     Manifest,
     digest_files,
-    open_litert,
     read_manifest,
     write_manifest,
 )
+from embed.encoders.registry import EncoderSpec, encoder_spec
+from embed.encoders.runtime import open_litert
+from embed.errors import EmbedError, EncoderError, EncoderUnavailable
+from embed.networks.network import Network, Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,7 +64,7 @@ def compile_in_child(name: str, folder: Path) -> str:
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
     # "" is the working folder, in a script from stdin.
     environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    command = [sys.executable, "-P", "-W", "ignore", "-m", "embed.compiler", name, str(folder)]
+    command = [sys.executable, "-P", "-W", "ignore", "-m", "embed.encoders.compiler", name, str(folder)]
     try:
         child = subprocess.run(
             command, capture_output=True, env=environment, timeout=_CHILD_TIMEOUT_S, check=False

@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.encoder import PreparedEncoder, prepare_encoder
+from embed.encoders.encoder import PreparedEncoder, prepare_encoder
+from embed.encoders.registry import ENCODERS, encoder_spec
 from embed.errors import EncoderError
-from embed.registry import ENCODERS, encoder_spec
 
 __all__ = [
     "MAX_PARTS",

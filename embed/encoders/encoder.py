@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import local_root, require_writable
-from cache.durable import write_whole
-from cache.key import is_fingerprint
+from cache import is_fingerprint, local_root, require_writable, write_whole
+from embed.encoders.pooling import pool_parts
+from embed.encoders.registry import EncoderSpec, encoder_spec
 from embed.errors import EncoderError, EncoderUnavailable
-from embed.network import Weights
-from embed.registry import EncoderSpec, encoder_spec
+from embed.networks.network import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embed.runtime import Manifest, Run
+    from embed.encoders.manifest import Manifest
+    from embed.encoders.runtime import Run
 
 __all__ = [
     "Encoder",
@@ -33,7 +33,6 @@ __all__ = [
     "last_fingerprint",
     "load_encoder",
     "open_encoder",
-    "pool_parts",
     "prepare_encoder",
 ]
 
@@ -71,7 +70,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
     EncoderUnavailable
         If its weights can't be had; the message carries the remedy.
     """
-    from embed.runtime import read_manifest
+    from embed.encoders.manifest import read_manifest
 
     spec = encoder_spec(name)
     folder = encoders_folder(root)
@@ -83,7 +82,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
             raise
     manifest = read_manifest(folder / fingerprint) if fingerprint else None
     if manifest is None or _other_version(spec, manifest):
-        from embed.compiler import compile_in_child
+        from embed.encoders.compiler import compile_in_child
 
         require_writable(local_root(root))
         _log.info("Preparing the encoder %s (once, about half a minute)", spec.name)
@@ -105,7 +104,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
 
 def is_compiled(fingerprint: str, *, root: str | Path | None = None) -> bool:
     """Whether the encoder of this fingerprint, or all of a composite's, are compiled for a cache."""
-    from embed.runtime import read_manifest
+    from embed.encoders.manifest import read_manifest
 
     folder = encoders_folder(root)
     return all(read_manifest(folder / one) is not None for one in fingerprint.split("+"))
@@ -116,7 +115,7 @@ def damaged_encoders(*, root: str | Path | None = None) -> list[Path]:
 
     They are never used, and can be deleted: what is needed of them is compiled anew.
     """
-    from embed.runtime import read_manifest
+    from embed.encoders.manifest import read_manifest
 
     folders = [path for path in encoders_folder(root).glob("*/") if is_fingerprint(path.name)]
     return sorted(folder for folder in folders if read_manifest(folder) is None)
@@ -153,7 +152,8 @@ def load_encoder(
 
 def open_encoder(prepared: PreparedEncoder, *, runtime: str | None = None) -> Encoder:
     """Open a compiled encoder, as every worker does."""
-    from embed.runtime import open_runtime, read_manifest
+    from embed.encoders.manifest import read_manifest
+    from embed.encoders.runtime import open_runtime
 
     spec = encoder_spec(prepared.name)
     manifest = read_manifest(prepared.folder)
@@ -278,11 +278,6 @@ class Encoder:
         if self.spec.tag_scores is None or not self.tags:
             raise EncoderError(f"The encoder {self.spec.name} has no tags.")
         return self.spec.tag_scores(np.asarray(embeddings, dtype=np.float32), self._constants)
-
-
-def pool_parts(embeddings: NDArray[np.float32], parts: Sequence[int]) -> NDArray[np.float32]:
-    """Average the first ``parts[k]`` embeddings of window k: (n, n_parts, dim) to (n, dim)."""
-    return np.stack([one[:count].mean(axis=0) for one, count in zip(embeddings, parts, strict=True)])
 
 
 def encoders_folder(root: str | Path | None) -> Path:

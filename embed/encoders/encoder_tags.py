@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed.encoder import encoders_folder
-from embed.registry import ENCODERS
-from embed.runtime import read_constants, read_manifest
+from embed.encoders.encoder import encoders_folder
+from embed.encoders.manifest import read_manifest
+from embed.encoders.registry import ENCODERS
+from embed.encoders.runtime import read_constants
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from embed.registry import EncoderSpec
+    from embed.encoders.registry import EncoderSpec
 
 __all__ = ["OwnTags"]
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import encoder_fingerprint
-from embed import checkpoint, hub, musicnn, vgg, vggish, yamnet
+from embed.encoders.windows import SCAN_WINDOWS, Grid
 from embed.errors import EncoderError
-from embed.network import Network, Weights
-from embed.windows import SCAN_WINDOWS, Grid
+from embed.networks import hub, musicnn, musicnn_wheel, vgg, vggish, yamnet
+from embed.networks.network import Network, Weights
 
 __all__ = ["ENCODERS", "EncoderSpec", "encoder_spec"]
 
@@ -96,24 +96,24 @@ class EncoderSpec:
         )
 
 
-def _wheel_row(name: str, network: ModuleType, of: checkpoint.Checkpoint, dim: int) -> EncoderSpec:
+def _wheel_row(name: str, network: ModuleType, of: musicnn_wheel.Checkpoint, dim: int) -> EncoderSpec:
     """Make the row of one of the musicnn wheel's checkpoints; all of them hear the same windows."""
     return EncoderSpec(
         name=name,
         # librosa centres STFT frames, so the first one begins half a frame before the recording.
         grid=Grid(
-            rate_hz=checkpoint.FRONT_END.sample_rate_hz,
-            window_samples=checkpoint.WINDOW_SAMPLES,
-            step_samples=checkpoint.STEP_SAMPLES,
-            pad_samples=checkpoint.FRONT_END.n_fft // 2,
+            rate_hz=musicnn_wheel.FRONT_END.sample_rate_hz,
+            window_samples=musicnn_wheel.WINDOW_SAMPLES,
+            step_samples=musicnn_wheel.STEP_SAMPLES,
+            pad_samples=musicnn_wheel.FRONT_END.n_fft // 2,
         ),
         dim=dim,
         locate=of.locate,
         build=partial(network.build, checkpoint=of),
-        front_end=checkpoint.front_end,
-        front_end_params=asdict(checkpoint.FRONT_END),
+        front_end=musicnn_wheel.front_end,
+        front_end_params=asdict(musicnn_wheel.FRONT_END),
         tag_scores=network.tag_scores,
-        how_to_get=checkpoint.HOW_TO_GET,
+        how_to_get=musicnn_wheel.HOW_TO_GET,
     )
 
 

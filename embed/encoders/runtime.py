@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import subprocess
@@ -13,35 +11,31 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embed.encoders.manifest import CONSTANTS_FILE, MODEL_FILE, Manifest
 from embed.errors import EncoderError
-from embed.network import Network, Weights
+from embed.networks.network import Network, Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from embed.registry import EncoderSpec
+    from embed.encoders.registry import EncoderSpec
 
 __all__ = [
-    "Manifest",
     "Run",
     "RunBatch",
-    "digest_files",
     "open_litert",
     "open_runtime",
     "open_tensorflow",
     "open_tensorflow_batches",
     "read_constants",
-    "read_manifest",
     "require_gpu",
     "sees_gpu",
-    "write_manifest",
 ]
 
 Run = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
@@ -49,74 +43,8 @@ Run = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 RunBatch = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 """From windows or patches (n, ...) to their embeddings (n, n_parts, dim)."""
 
-_FORMAT = 4
-"""Raise it when the compiler, or a network's own file, makes another model of the same weights."""
 _CHATTER = re.compile(rb"INFO: |I\d{4} |WARNING: All log messages before absl::InitializeLog")
 """LiteRT's "Created ... delegate"; TensorFlow's "oneDNN custom operations are on" and what goes before it."""
-MODEL_FILE, CONSTANTS_FILE, MANIFEST_FILE = "model.tflite", "constants.npz", "manifest.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Manifest:
-    """What lies beside a compiled network: how to run it and how it was made."""
-
-    encoder: str
-    fingerprint: str
-    dim: int
-    input_shape: tuple[int, ...]
-    runtime: str
-    tags: tuple[str, ...]
-    weights_path: str
-    weights_sha256: str
-    max_difference: float
-    """Between the compiled network and the original on the probe signal, relative to the largest value."""
-    tensorflow: str
-    files_sha256: Mapping[str, str] = field(default_factory=dict)
-    """By name, the files beside it."""
-    warning: str | None = None
-    format: int = _FORMAT
-
-    @property
-    def weights(self) -> Weights:
-        """What it was compiled from."""
-        return Weights(path=Path(self.weights_path), sha256=self.weights_sha256)
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a manifest; the last file of a compiled encoder's folder."""
-    fields = asdict(manifest)
-    fields["own_sha256"] = _digest_fields(fields)
-    text = json.dumps(fields, indent=1, ensure_ascii=False)
-    (folder / MANIFEST_FILE).write_text(text, encoding="utf-8")
-
-
-def read_manifest(folder: Path) -> Manifest | None:
-    """Read a manifest; None where there is none, another version wrote it, or the files beside it differ."""
-    try:
-        fields: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        if fields.pop("own_sha256") != _digest_fields(fields):
-            return None
-        fields["input_shape"] = tuple(fields["input_shape"])
-        fields["tags"] = tuple(fields["tags"])
-        if fields["format"] != _FORMAT or fields["files_sha256"] != digest_files(folder):
-            return None  # it will be compiled anew
-        return Manifest(**fields)
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _digest_fields(fields: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
-
-
-def digest_files(folder: Path) -> dict[str, str]:
-    """Digest a compiled encoder's files: name to SHA-256."""
-    digests = {}
-    for name in (MODEL_FILE, CONSTANTS_FILE):
-        if (folder / name).is_file():  # without a model, it is left to TensorFlow
-            with (folder / name).open("rb") as stream:
-                digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return digests
 
 
 def open_runtime(

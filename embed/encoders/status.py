@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.encoder import encoders_folder, last_fingerprint
+from embed.encoders.encoder import encoders_folder, last_fingerprint
+from embed.encoders.manifest import read_manifest
+from embed.encoders.registry import ENCODERS, EncoderSpec
 from embed.errors import EncoderUnavailable
-from embed.registry import ENCODERS, EncoderSpec
-from embed.runtime import read_manifest
 
 __all__ = ["EncoderStatus", "encoder_status"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embed.decoding.packets import Span
 from embed.errors import EmbedError
-from embed.packets import Span
 
 __all__ = ["SCAN_WINDOWS", "Grid", "NativeCut", "choose_windows", "coverage_windows"]
 

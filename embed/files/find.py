@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from embed.lists import LIST_SUFFIXES, MAX_ENTRY, PLAYLIST_SUFFIXES, is_elsewhere, list_entries
+from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, PLAYLIST_SUFFIXES, is_elsewhere, list_entries
 
 __all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "find_audio"]
 
@@ -22,7 +22,7 @@ AUDIO_SUFFIXES = frozenset({
 # fmt: on
 """What a folder is searched for. A file that is named itself is tried whatever its suffix."""
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
-_QUOTED = re.compile(r"'[-=+@\t\r]")  # as `classify.output` writes what looks like a formula
+_QUOTED = re.compile(r"'[-=+@\t\r]")  # as `classify.output.formats` writes what looks like a formula
 _LOCAL = frozenset({"", "localhost"})  # hosts of a file URL that mean this computer (RFC 8089)
 _SHOWN = 80  # characters of an entry that is too long to be a path
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from cache import local_root
 from embed.errors import EncoderError, EncoderUnavailable
-from embed.network import Network, Weights
+from embed.networks.network import Network, Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embed.checkpoint import (
+from embed.networks.log_mel import mel_filters
+from embed.networks.musicnn_peaks import temporal_peaks, timbral_peaks
+from embed.networks.musicnn_wheel import (
     FRONT_END,
     MSD_TAGS,
     MTT_TAGS,
@@ -25,9 +27,7 @@ from embed.checkpoint import (
     read_variables,
     scale_shift,
 )
-from embed.network import Network, Weights
-from embed.peaks import temporal_peaks, timbral_peaks
-from embed.spectrogram import mel_filters
+from embed.networks.network import Network, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embed.errors import EncoderUnavailable
-from embed.network import Weights
-from embed.spectrogram import LogMelParams, log_mel
+from embed.networks.log_mel import LogMelParams, log_mel
+from embed.networks.network import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from embed.checkpoint import (
+from embed.networks.log_mel import mel_filters
+from embed.networks.musicnn_wheel import (
     FRONT_END,
     MSD_TAGS,
     MTT_TAGS,
@@ -20,8 +21,7 @@ from embed.checkpoint import (
     batch_norm,
     read_variables,
 )
-from embed.network import Network, Weights
-from embed.spectrogram import mel_filters
+from embed.networks.network import Network, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ examples of 96 frames (0.96 s) without overlap, 128 numbers each.
 
 from __future__ import annotations
 
-from embed import hub
-from embed.network import Network, Weights
+from embed.networks import hub
+from embed.networks.network import Network, Weights
 
 __all__ = ["HANDLE", "N_PARTS", "STEP_SAMPLES", "WINDOW_SAMPLES", "build"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed import hub
-from embed.network import Network, Weights
+from embed.networks import hub
+from embed.networks.network import Network, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,22 +10,22 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from cache import Entry
-from embed.encoder import PreparedEncoder
-from embed.errors import EncoderError
-from embed.hearing import MAX_KEPT_BYTES, Heard, beginnings, hear_file, remember
-from embed.ledger import File, Ledger
+from embed.decoding.probing import AudioInfo
+from embed.encoders.encoder import PreparedEncoder
+from embed.encoders.registry import EncoderSpec, encoder_spec
+from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits
-from embed.pieces import Assembly, Outline, Piece, cut_pieces
-from embed.recording import AudioInfo
-from embed.registry import EncoderSpec, encoder_spec
-from embed.worker import Inputs, UnusableEmbedding, embed_piece, embed_recording, probe_file, read_piece
+from embed.pipeline.ledger import File, Ledger
+from embed.pipeline.one_read import MAX_KEPT_BYTES, NewFile, beginnings, hear_file, remember
+from embed.pipeline.pieces import Assembly, Outline, Piece, cut_pieces
+from embed.pipeline.worker_tasks import Inputs, embed_piece, embed_recording, probe_file, read_piece
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from embed.batches import Batches
-    from embed.pool import Outcome, WorkerPool
+    from embed.pipeline.gpu_batches import Batches
+    from embed.worker_pool import Outcome, WorkerPool
 
 __all__ = ["Run"]
 
@@ -44,7 +44,8 @@ class Run:
     limits : Limits
         What a file may ask.
     batched : bool
-        Whether this process runs the network, in TensorFlow (`embed.batches`), and workers all before it.
+        Whether this process runs the network, in TensorFlow (`embed.pipeline.gpu_batches`), and workers all
+        before it.
     niceness : int
         By how much workers give way to other processes.
     cpu_s, worker_s : float
@@ -71,12 +72,14 @@ class Run:
 
     def work(self, files: Sequence[File], n_workers: int | None, tell: Callable[[int], None]) -> None:
         """Probe and embed files in worker processes; commit as they come in."""
-        from embed.pool import WorkerPool  # imports joblib, which a run with nothing to do does not need
+        from embed.worker_pool import (
+            WorkerPool,  # imports joblib, which a run with nothing to do does not need
+        )
 
         known = (remember, beginnings(self.ledger.held()))
         pool = WorkerPool(n_workers, setup=known, limits=self.limits, niceness=self.niceness)
         if self.batched:
-            from embed.batches import Batches
+            from embed.pipeline.gpu_batches import Batches
 
             self._batches = Batches(self.prepared)
         todo = deque(files)
@@ -148,7 +151,7 @@ class Run:
             raise outcome.error
         if outcome.error is not None:
             return self._fail(key, outcome.error)
-        if isinstance(value, Heard):
+        if isinstance(value, NewFile):
             return self._heard(key, value, n_workers)
         if isinstance(value, AudioInfo):
             return self._probed(key, value, n_workers)
@@ -174,7 +177,7 @@ class Run:
             self.ledger.fail(file, error, info)
         return len(files)
 
-    def _heard(self, file: File, heard: Heard, n_workers: int) -> int:
+    def _heard(self, file: File, heard: NewFile, n_workers: int) -> int:
         if heard.error is not None:
             self._left_bytes -= file.size_bytes
             self.ledger.fail(file, heard.error, heard.info)

@@ -1,7 +1,8 @@
 """The network in large batches, for a GPU: windows of several songs go through TensorFlow together.
 
-Workers decode and run the front end (`embed.worker.read_piece`); the parent process owns TensorFlow and hands
-back each piece's frames. Without a GPU the same path runs on TensorFlow's CPU device, as its tests do.
+Workers decode and run the front end (`embed.pipeline.worker_tasks.read_piece`); the parent process owns
+TensorFlow and hands back each piece's frames. Without a GPU the same path runs on TensorFlow's CPU device, as
+its tests do.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed.encoder import PreparedEncoder, pool_parts
-from embed.errors import EncoderError
-from embed.pieces import Piece
-from embed.registry import encoder_spec
-from embed.runtime import RunBatch, open_tensorflow_batches, read_manifest
-from embed.worker import Inputs, UnusableEmbedding, storable
+from embed.encoders.encoder import PreparedEncoder
+from embed.encoders.manifest import read_manifest
+from embed.encoders.pooling import pool_parts, storable
+from embed.encoders.registry import encoder_spec
+from embed.encoders.runtime import RunBatch, open_tensorflow_batches
+from embed.errors import EncoderError, UnusableEmbedding
+from embed.pipeline.pieces import Piece
+from embed.pipeline.worker_tasks import Inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

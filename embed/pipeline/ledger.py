@@ -7,11 +7,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cache import WHOLE, Catalog, EmbeddingStore, Entry, Recording
-from embed.errors import AudioError, UnreadableFile, WorkerCrashed
-from embed.find import Failure
-from embed.recording import AudioInfo
-from embed.worker import UnusableEmbedding
+from cache import WHOLE, Catalog, EmbeddingStore, Entry, FileRecord
+from embed.decoding.probing import AudioInfo
+from embed.errors import AudioError, UnreadableFile, UnusableEmbedding, WorkerCrashed
+from embed.files.find import Failure
 
 __all__ = ["File", "Ledger"]
 
@@ -65,7 +64,7 @@ class Ledger:
     audio_s: float = 0.0
     _held: dict[str, int] = field(default_factory=dict)
     _entries: list[Entry] = field(default_factory=list)
-    _recordings: list[Recording] = field(default_factory=list)
+    _recordings: list[FileRecord] = field(default_factory=list)
     _committed: float = field(default_factory=time.monotonic)
 
     def sift(self, files: Sequence[str], *, retry_failed: bool) -> Iterator[File]:
@@ -170,9 +169,9 @@ def _covers(held: int | None, n_windows: int) -> bool:
     return held is not None and (held == WHOLE or 0 < n_windows <= held)
 
 
-def _recording(file: File, *, info: AudioInfo | None = None, error: str | None = None) -> Recording:
+def _recording(file: File, *, info: AudioInfo | None = None, error: str | None = None) -> FileRecord:
     tags = info.tags if info else None
-    return Recording(
+    return FileRecord(
         path=file.path,
         size_bytes=file.size_bytes,
         mtime_ns=file.mtime_ns,

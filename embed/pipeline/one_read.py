@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed.container import KeptPackets
+from embed.decoding.container import KeptPackets
+from embed.decoding.probing import AudioInfo, probe
+from embed.encoders.registry import encoder_spec
 from embed.errors import AudioError
 from embed.limits import Limits, bounded_cpu, bounded_memory
-from embed.pieces import Outline
-from embed.recording import AudioInfo, probe
-from embed.registry import encoder_spec
-from embed.worker import embed_recording
+from embed.pipeline.pieces import Outline
+from embed.pipeline.worker_tasks import embed_recording
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cache import Entry
-    from embed.encoder import PreparedEncoder
+    from embed.encoders.encoder import PreparedEncoder
 
-__all__ = ["MAX_KEPT_BYTES", "Heard", "beginnings", "hear_file", "remember"]
+__all__ = ["MAX_KEPT_BYTES", "NewFile", "beginnings", "hear_file", "remember"]
 
 MAX_KEPT_BYTES = 32 * 2**20
 """Of a file's packets in memory; FLAC of four minutes has 30 MB."""
@@ -34,7 +34,7 @@ _DIGITS = 16  # of a digest: 64 bits, by which two recordings never meet by chan
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Heard:
+class NewFile:
     """What became of a file.
 
     Attributes
@@ -73,7 +73,7 @@ def remember(held: NDArray[np.uint64]) -> None:
     _memory.held = held
 
 
-def hear_file(prepared: PreparedEncoder, path: str, n_windows: int, limits: Limits, n_bytes: int) -> Heard:
+def hear_file(prepared: PreparedEncoder, path: str, n_windows: int, limits: Limits, n_bytes: int) -> NewFile:
     """Probe a file, and embed it unless the cache has its recording.
 
     Parameters
@@ -89,12 +89,12 @@ def hear_file(prepared: PreparedEncoder, path: str, n_windows: int, limits: Limi
 
     Returns
     -------
-    Heard
+    NewFile
 
     Raises
     ------
     AudioError
-        If the file can't be probed; see `embed.recording.probe`.
+        If the file can't be probed; see `embed.decoding.probing.probe`.
     EncoderError
         If the encoder can't be opened: no recording would do better.
     """
@@ -102,13 +102,13 @@ def hear_file(prepared: PreparedEncoder, path: str, n_windows: int, limits: Limi
     with bounded_cpu(limits.probing_s(n_bytes)), bounded_memory():
         info = probe(path, limits, kept=kept)
     if _is_held(info.digest) or kept.all is None:
-        return Heard(info=info)
+        return NewFile(info=info)
     outline = Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
     try:
         with bounded_cpu(limits.embedding_s(info.duration_s, len(outline.chosen))):
-            return Heard(info=info, entry=embed_recording(prepared, info, n_windows, kept=kept.all))
+            return NewFile(info=info, entry=embed_recording(prepared, info, n_windows, kept=kept.all))
     except AudioError as error:
-        return Heard(info=info, error=error)
+        return NewFile(info=info, error=error)
 
 
 def _is_held(digest: str) -> bool:

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import WHOLE, Entry
-from embed.recording import AudioInfo
-from embed.registry import EncoderSpec
-from embed.windows import NativeCut, choose_windows
+from embed.decoding.probing import AudioInfo
+from embed.encoders.pooling import song_vector
+from embed.encoders.registry import EncoderSpec
+from embed.encoders.windows import NativeCut, choose_windows
 
-__all__ = ["BLOCK", "Assembly", "Outline", "Piece", "cut_pieces", "song_vector"]
+__all__ = ["BLOCK", "Assembly", "Outline", "Piece", "cut_pieces"]
 
 BLOCK = 16
 """Windows embedded at a time, so that memory stays flat on a ten-hour recording."""
 _MIN_BLOCKS = 2  # of a piece: below, opening the file and coming to its place cost too much
-_COLUMNS = 64  # pooled at a time: a ten-hour recording's frames in float64 are 150 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,43 +121,3 @@ class Assembly:
         self._frames[first:stop] = frames
         self._missing[first:stop] = False
         return None if self._missing.any() else self._outline.entry(self._frames)
-
-
-def song_vector(
-    frames: NDArray[np.float16], weights: NDArray[np.float64] | None = None
-) -> NDArray[np.float32]:
-    """Pool frame embeddings into one vector.
-
-    Parameters
-    ----------
-    frames : ndarray, shape (n_frames, dim), float16
-        Embeddings in time order.
-    weights : ndarray, shape (n_frames,), optional
-        How much of a whole frame each one covers; a recording's last may cover less.
-
-    Returns
-    -------
-    ndarray, shape (2 * dim,), float32
-        Mean and standard deviation over frames; the deviation of what never changes is 0.
-
-    Raises
-    ------
-    ValueError
-        If there is no frame or one is not finite.
-    """
-    if frames.ndim != 2 or len(frames) == 0:
-        raise ValueError(f"frames have shape {frames.shape}; (n_frames, dim) with a frame is needed")
-    dim = frames.shape[1]
-    pooled = np.empty((2, dim), dtype=np.float32)
-    for low in range(0, dim, _COLUMNS):
-        values = frames[:, low : low + _COLUMNS].astype(np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("frames hold NaN or infinity")
-        mean = np.average(values, axis=0, weights=weights)
-        same = (values == values[0]).all(
-            axis=0
-        )  # as in silence; by rounding, the mean may miss them a little
-        mean[same] = values[0, same]
-        variance = np.average(np.square(values - mean), axis=0, weights=weights)
-        pooled[:, low : low + _COLUMNS] = mean, np.sqrt(variance)
-    return pooled.ravel()

@@ -2,11 +2,11 @@
 
 Data flow: paths -> stat -> (unchanged and embedded: done) -> probe in a worker (digest, length, tags) ->
 (digest embedded already, as after a rename: done) -> decode and encode in a worker -> commit a batch.
-A file that is probably new goes through both in one task, and is read once (`embed.hearing`).
+A file that is probably new goes through both in one task, and is read once (`embed.pipeline.one_read`).
 A recording that is much of what is left is cut into pieces for several workers. With a GPU, workers end with
-the front end, and this process runs the network (`embed.batches`); else it only stats, asks the cache and
-commits. Tasks ahead are bounded, so memory is too.
-Of several encoders (`embed.composite`) each has a run of its own, one after the other.
+the front end, and this process runs the network (`embed.pipeline.gpu_batches`); else it only stats, asks the
+cache and commits. Tasks ahead are bounded, so memory is too. Of several encoders (`embed.encoders.composite`)
+each has a run of its own, one after the other.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from functools import partial
 from pathlib import Path
 
 from cache import Catalog, EmbeddingStore, default_root, require_writable
-from embed.composite import PreparedEncoders, encoder_names, prepare_encoders
+from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_encoders
+from embed.encoders.registry import encoder_spec
+from embed.encoders.windows import coverage_windows
 from embed.errors import EmbedError
-from embed.find import Failure, FoundAudio, find_audio
-from embed.ledger import File, Ledger
+from embed.files.find import Failure, FoundAudio, find_audio
 from embed.limits import Limits
-from embed.registry import encoder_spec
-from embed.run import Run
-from embed.windows import coverage_windows
+from embed.pipeline.encoder_run import Run
+from embed.pipeline.ledger import File, Ledger
 
 __all__ = ["DEVICES", "EmbedReport", "Progress", "embed_library"]
 
@@ -235,13 +235,13 @@ def _check(workers: int | None, device: str) -> None:
     if workers is not None and workers < 1:
         raise EmbedError(f"workers is {workers}; at least 1 is needed")
     if device == "gpu":
-        from embed.runtime import require_gpu
+        from embed.encoders.runtime import require_gpu
 
         require_gpu()
 
 
 def _choose_device(runs: Sequence[Run]) -> None:
-    from embed.runtime import sees_gpu
+    from embed.encoders.runtime import sees_gpu
 
     batched = sees_gpu()
     for run in runs:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from embed.audio import read_spans
-from embed.encoder import Encoder, PreparedEncoder, open_encoder
-from embed.errors import AudioError, EncoderError
+from embed.decoding.probing import AudioInfo, probe, require_unchanged
+from embed.decoding.spans import read_spans
+from embed.encoders.encoder import Encoder, PreparedEncoder, open_encoder
+from embed.encoders.pooling import storable
+from embed.encoders.registry import encoder_spec
+from embed.encoders.runtime import read_constants
+from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits, bounded_memory
-from embed.pieces import BLOCK, Outline, Piece, song_vector
-from embed.recording import AudioInfo, probe, require_unchanged
-from embed.registry import encoder_spec
-from embed.runtime import read_constants
+from embed.pipeline.pieces import BLOCK, Outline, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,23 +27,9 @@ if TYPE_CHECKING:
 
     from cache import Entry
 
-__all__ = [
-    "Inputs",
-    "UnusableEmbedding",
-    "embed_piece",
-    "embed_recording",
-    "probe_file",
-    "read_piece",
-    "song_vector",
-    "storable",
-]
+__all__ = ["Inputs", "embed_piece", "embed_recording", "probe_file", "read_piece"]
 
 _T = TypeVar("_T")
-_MAX_FLOAT16 = float(np.finfo(np.float16).max)
-
-
-class UnusableEmbedding(AudioError):  # noqa: N818  says what it is
-    """One encoder gives numbers for a recording that can't be stored; another may do better."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -132,22 +119,6 @@ def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
     blocks = _blocks(prepared, piece, lambda windows, parts: (front_end(windows), list(parts)))
     values, parts = zip(*blocks, strict=True)
     return Inputs(values=np.concatenate(values), parts=[count for block in parts for count in block])
-
-
-def storable(frames: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Return embeddings as they are stored.
-
-    Raises
-    ------
-    UnusableEmbedding
-        If they are not finite or too large for float16.
-    """
-    largest = float(np.abs(frames).max())
-    if not largest <= _MAX_FLOAT16:
-        raise UnusableEmbedding(
-            f"its embedding reaches {largest:.3g}; the cache stores float16, up to {_MAX_FLOAT16:g}"
-        )
-    return frames.astype(np.float16)
 
 
 @functools.lru_cache(maxsize=1)

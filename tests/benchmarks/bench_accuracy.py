@@ -13,12 +13,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from accuracy_figures import Figures, Found
-from accuracy_music import DEFAULT_ENCODER, DEFAULT_ENCODERS, load_collections, say
-from accuracy_plan import Sounds, evaluate, plan
-from accuracy_rows import Results
-from accuracy_sounds import embed_sounds
-from accuracy_tasks import Collection
+from accuracy.figures import Figures, Found
+from accuracy.music import DEFAULT_ENCODER, DEFAULT_ENCODERS, load_collections, say
+from accuracy.plan import Sounds, evaluate, plan
+from accuracy.rows import Results
+from accuracy.sounds import embed_sounds
+from accuracy.tasks import Collection
 
 _QUICK_DRAWS = 2
 

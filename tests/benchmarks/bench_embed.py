@@ -12,9 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from speed_rows import COMMAND, ChildRun, about, cores, measured, replace_rows, run_child, say
-from speed_server import Server
-from speed_songs import FORMATS, Song, choose_songs, make_long_file, make_songs
+from speed.rows import COMMAND, ChildRun, about, cores, measured, replace_rows, run_child, say
+from speed.server import Server
+from speed.songs import FORMATS, Song, choose_songs, make_long_file, make_songs
 
 from embed import encoder_spec
 
@@ -112,8 +112,8 @@ def _speed(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> 
     found: dict[tuple[str, str], list[Any]] = {}
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     with ExitStack() as stack:
-        bound = stack.enter_context(Server("speed_bound.py", work / "compiled", **one_thread))
-        usual = {name: stack.enter_context(Server("speed_usual.py", name)) for name in encoders}
+        bound = stack.enter_context(Server("speed/bound.py", work / "compiled", **one_thread))
+        usual = {name: stack.enter_context(Server("speed/usual.py", name)) for name in encoders}
         for number in range(options.runs + 1):
             if number == 1:  # the first was to warm up, and to look at the memory
                 peaks = {key: found[key][0][0].peak_bytes for key in found if key[1] in COVERAGES}
@@ -218,7 +218,7 @@ def _long(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> I
 
 def _accuracy(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Compare scan and full on the seven-likes task of bench_accuracy, on the same draws."""
-    from speed_accuracy import accuracy_rows
+    from speed.accuracy import accuracy_rows
 
     yield from accuracy_rows(options.music, encoders, work, 2 if options.quick else options.draws)
 

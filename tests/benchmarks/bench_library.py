@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speed_library import N_KINDS
-from speed_rows import COMMAND, about, measured, replace_rows, run_child, say
+from speed.library import N_KINDS
+from speed.rows import COMMAND, about, measured, replace_rows, run_child, say
 
 __all__ = ["Library", "exponent", "main"]
 
@@ -43,7 +43,7 @@ class Library:
 
     def add(self, n_songs: int, per_commit: int = _PER_COMMIT) -> None:
         """Add songs, in a process of its own."""
-        script = Path(__file__).parent / "speed_library.py"
+        script = Path(__file__).parent / "speed/library.py"
         numbers = map(str, (self.n_songs, n_songs, per_commit))
         run_child([sys.executable, script, self.root, self.folder, *numbers])
         self.n_songs += n_songs

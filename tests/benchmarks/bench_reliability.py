@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from speed_rows import about, replace_rows, say
+from speed.rows import about, replace_rows, say
 
 __all__ = ["main"]
 
@@ -30,12 +30,12 @@ class _Kind:
 
 
 _KINDS = {
-    "kills": _Kind(module="reliability_kills", n=100),
-    "concurrent": _Kind(module="reliability_concurrent", n=5),
-    "faults": _Kind(module="reliability_faults", n=1),
-    "damage": _Kind(module="reliability_damage", n=200),
-    "fuzz": _Kind(module="reliability_fuzz", n=2000),
-    "data": _Kind(module="reliability_data", n=2000),
+    "kills": _Kind(module="reliability.kills", n=100),
+    "concurrent": _Kind(module="reliability.concurrency", n=5),
+    "faults": _Kind(module="reliability.faults", n=1),
+    "damage": _Kind(module="reliability.damage", n=200),
+    "fuzz": _Kind(module="reliability.fuzz", n=2000),
+    "data": _Kind(module="reliability.data", n=2000),
 }
 
 

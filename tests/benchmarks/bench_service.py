@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from bench_library import Library
-from service_process import Service
-from speed_rows import about, measured, replace_rows, run_child, say, tree_memory
-from speed_server import Server
+from service.process import Service
+from speed.rows import about, measured, replace_rows, run_child, say, tree_memory
+from speed.server import Server
 
 __all__ = ["main"]
 
@@ -133,7 +133,7 @@ def library(work: Path, n_songs: int, compiled: Path | None) -> Library:
 def _scores(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
     """Scores of songs in the library, asked for by 1, 50 and 200 clients that wait for each answer."""
     made = library(work, plan.songs, compiled)
-    with Service(made.root) as service, Server("service_load.py", "") as load:
+    with Service(made.root) as service, Server("service/load.py", "") as load:
         paths = _score_paths(service, plan.songs)
         for n_clients in _CLIENTS:
             question = {"port": service.port, "n_clients": n_clients, "paths": paths, "seconds": plan.seconds}
@@ -159,7 +159,7 @@ def _latencies(plan: Plan, load: Server, question: dict[str, Any]) -> dict[str, 
 def _uploads(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
     """Uploads of the demo's tracks by clients that wait, and what 50 others feel of it."""
     made = library(work, plan.songs, compiled)
-    with Service(made.root) as service, Server("service_load.py", "") as load:
+    with Service(made.root) as service, Server("service/load.py", "") as load:
         question = {"port": service.port, "n_clients": 50, "paths": _score_paths(service, plan.songs)}
         alone = [_upload_for(service, plan.seconds) for _ in range(plan.runs + 1)][1:]
         yield {"n_runs": plan.runs, "n_uploaders": _N_UPLOADERS, "beside": "nobody"} | measured(
@@ -205,7 +205,7 @@ def _upload_until(service: Service, ended: Callable[[], bool]) -> float:
 def _memory(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
     """What the service takes after a thousand requests of every kind, and after ten thousand."""
     made = library(work, plan.songs, compiled)
-    with Service(made.root) as service, Server("service_load.py", "") as load:
+    with Service(made.root) as service, Server("service/load.py", "") as load:
         scores = _score_paths(service, plan.songs)
         others = ["/v1/songs?limit=200", "/v1/songs?q=album&sort=title", "/v1/health", "/v1/tastes", "/"]
         paths = [one for i, score in enumerate(scores) for one in (score, others[i % len(others)])]
@@ -246,7 +246,7 @@ def _labels(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str,
 def _pages(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
     """Pages of a hundred songs of a large library, from its start, middle and end; and of a search."""
     made = library(work, plan.many_songs, compiled)
-    with Service(made.root) as service, Server("service_load.py", "") as load:
+    with Service(made.root) as service, Server("service/load.py", "") as load:
         started = time.perf_counter()
         Client(service.port).ask("GET", "/v1/songs")
         first_s = time.perf_counter() - started

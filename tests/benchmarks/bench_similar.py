@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from speed_rows import about, replace_rows, say
+from speed.rows import about, replace_rows, say
 
 from cache import Catalog, EmbeddingStore, default_root
-from classify.features import Vectors
-from classify.neighbour_index import NeighbourIndex
-from classify.space import SongSpace
+from classify.library.similar_index import NeighbourIndex
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import Vectors
 from embed import embed_library, find_audio, prepare_encoder
 
 __all__ = ["main", "passages", "recall"]

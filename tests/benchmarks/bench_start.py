@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_library import Library
-from speed_rows import COMMAND, about, child_environment, measured, replace_rows, run_child, say
+from speed.rows import COMMAND, about, child_environment, measured, replace_rows, run_child, say
 
 __all__ = ["import_times", "main"]
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from accuracy_music import DEFAULT_ENCODER, load_collections
-from accuracy_tasks import Collection
-from speed_rows import about, replace_rows, say
-from suggest_figures import rows_of
-from suggest_game import IN_BATCHES, OURS, RANDOM, WAYS, Course, opening, play
+from accuracy.music import DEFAULT_ENCODER, load_collections
+from accuracy.tasks import Collection
+from speed.rows import about, replace_rows, say
+from suggest.figures import rows_of
+from suggest.game import IN_BATCHES, OURS, RANDOM, WAYS, Course, opening, play
 
 _STARTS: dict[int, tuple[str, ...]] = {3: tuple(WAYS), 7: (RANDOM, OURS, IN_BATCHES)}
 """Likes at the start, and the ways that are tried from there."""

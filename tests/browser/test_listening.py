@@ -16,10 +16,11 @@ from typing import Any
 import av
 import httpx2
 import pytest
-from service_process import Service
-from strange_clients import draw_first_picture
+from service.process import Service
 from waiting import LONG_S
-from watched_page import WatchedPage, appears, until, watched_page
+
+from tests.support.strange_clients import draw_first_picture
+from tests.support.watched_page import WatchedPage, appears, until, watched_page
 
 Open = Callable[..., WatchedPage]
 N_NEW = 24

@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
-from service_process import Service
-from strange_clients import draw_first_picture
+from service.process import Service
 from waiting import LONG_S
-from watched_page import WatchedPage, appears, serious_issues, until, watched_page
 
 from cache import Catalog
+from tests.support.strange_clients import draw_first_picture
+from tests.support.watched_page import WatchedPage, appears, serious_issues, until, watched_page
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 NARROW = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cache import CacheError, Catalog, Recording, StoreFormatError
+from cache import CacheError, Catalog, FileRecord, StoreFormatError
 from cache.identity import FORMAT_VERSION
 
 
-def recording(name: str, *, size_bytes: int = 1000, error: str | None = None) -> Recording:
-    return Recording(
+def recording(name: str, *, size_bytes: int = 1000, error: str | None = None) -> FileRecord:
+    return FileRecord(
         path=f"/music/{name}",
         size_bytes=size_bytes,
         mtime_ns=1_700_000_000_123_456_789,
@@ -39,9 +39,9 @@ paths = st.binary(max_size=30).map(lambda b: "/" + os.fsdecode(b.replace(b"\0", 
 
 
 @st.composite
-def any_recordings(draw: st.DrawFn) -> Recording:
+def any_recordings(draw: st.DrawFn) -> FileRecord:
     failed = draw(st.booleans())
-    return Recording(
+    return FileRecord(
         path=draw(paths),
         size_bytes=draw(st.integers(0, 2**63 - 1)),
         mtime_ns=draw(st.integers(-(2**63), 2**63 - 1)),
@@ -57,10 +57,10 @@ def any_recordings(draw: st.DrawFn) -> Recording:
 
 @given(st.lists(st.lists(any_recordings(), max_size=4), max_size=4), st.integers(0, 4))
 @settings(max_examples=15, deadline=None)
-def test_the_latest_row_of_a_path_counts(commits: list[list[Recording]], compact_after: int) -> None:
+def test_the_latest_row_of_a_path_counts(commits: list[list[FileRecord]], compact_after: int) -> None:
     with tempfile.TemporaryDirectory() as root:
         catalog = Catalog(root)
-        expected: dict[str, Recording] = {}
+        expected: dict[str, FileRecord] = {}
         for at, commit in enumerate(commits):
             catalog.put(commit)
             expected |= {r.path: r for r in commit}

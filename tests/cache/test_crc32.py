@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from cache.checksums import digest_chars, joined_crc32
+from cache.crc32 import digest_chars, joined_crc32
 from cache.entry import vector_crc32
 
 

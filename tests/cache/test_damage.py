@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cache_processes import child
-from test_cache_store import assert_same, digest, entry, store_at
 
 from cache import CacheError, DamagedEntry, EmbeddingStore
 from cache.errors import lance_errors
+from tests.cache.test_processes import child
+from tests.cache.test_store import assert_same, digest, entry, store_at
 
 
 def test_a_root_that_cannot_be_written_is_a_cache_error(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_a_disk_that_runs_full_is_a_cache_error_and_loses_nothing(tmp_path: Path
     store.put([entry(1)])
     # A limit on the size of one file stands in for a full disk: the system refuses to go on.
     code = (
-        "import resource, sys; from pathlib import Path; import test_cache_store as t, cache;"
+        "import resource, sys; from pathlib import Path; import tests.cache.test_store as t, cache;"
         "store = t.store_at(Path(sys.argv[1]));"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
         "\ntry: store.put([t.entry(n, n_frames=400) for n in range(2, 40)])"

@@ -1,6 +1,6 @@
 """A full disk, music that vanishes, damage: a clear message, and nothing lost.
 
-The long form of this is tests/benchmarks/reliability_faults.py, whose code these tests run.
+The long form of this is tests/benchmarks/reliability/faults.py, whose code these tests run.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from test_bench_speed import BENCHMARKS
 from typer.testing import CliRunner
 
 import embed
 from cache import EmbeddingStore
-from classify.cli import app
+from classify.cli.app import app
+from tests.whole.test_bench_speed import BENCHMARKS
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,7 +30,7 @@ def _importable() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def faults() -> ModuleType:
-    return import_module("reliability_faults")
+    return import_module("reliability.faults")
 
 
 @pytest.fixture(scope="module")

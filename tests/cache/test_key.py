@@ -12,14 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache import (
-    DIGEST_BYTES,
-    audio_hash,
-    default_root,
-    encoder_fingerprint,
-    is_uri,
-    local_root,
-)
+from cache import DIGEST_BYTES, audio_hash, default_root, encoder_fingerprint, is_uri, local_root
 from cache.key import is_digest, is_fingerprint
 from cache.root import join
 

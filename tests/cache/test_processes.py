@@ -12,9 +12,9 @@ from pathlib import Path
 import lance
 import numpy as np
 import pytest
-from test_cache_store import digest, entry, store_at
 
 import cache
+from tests.cache.test_store import digest, entry, store_at
 
 REPOSITORY = Path(cache.__file__).parents[1]
 
@@ -30,8 +30,7 @@ def child(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def child_environment() -> dict[str, str]:
-    search = os.pathsep.join([str(REPOSITORY), str(Path(__file__).parent)])
-    return os.environ | {"PYTHONPATH": search}
+    return os.environ | {"PYTHONPATH": str(REPOSITORY)}
 
 
 def write_many(root: Path, first: int, n: int, compact: bool) -> None:
@@ -67,7 +66,7 @@ def test_four_writers_lose_nothing(tmp_path: Path, compact: bool) -> None:
 def test_of_two_that_create_the_store_at_once_neither_loses_its_rows(tmp_path: Path) -> None:
     # Lance's own mode="create" lets the second overwrite the first; found with six processes.
     code = (
-        "import sys; from pathlib import Path; import test_cache_store as t, lance, pyarrow, time\n"
+        "import sys; from pathlib import Path; import tests.cache.test_store as t, lance, pyarrow, time\n"
         "print('ready', flush=True)\n"
         "for line in sys.stdin:\n"
         "    root, number = line.split()\n"
@@ -108,7 +107,7 @@ def read_line(process: subprocess.Popen[str]) -> str:
 
 def test_a_killed_writer_leaves_a_readable_store(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; import test_cache_store as t\n"
+        "import sys; from pathlib import Path; import tests.cache.test_store as t\n"
         "store = t.store_at(Path(sys.argv[1]))\n"
         "for n in range(int(sys.argv[2]), 10**6):\n"
         "    store.put([t.entry(n)]); print(n, flush=True)\n"
@@ -134,7 +133,7 @@ def test_a_killed_writer_leaves_a_readable_store(tmp_path: Path) -> None:
 
 def test_nothing_is_printed_or_warned_about(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; import test_cache_store as t\n"
+        "import sys; from pathlib import Path; import tests.cache.test_store as t\n"
         "for _ in range(2):\n"
         "    store = t.store_at(Path(sys.argv[1])); store.put([t.entry(1)])\n"
         "store.compact(keep_s=0); store.matrix(); store.verify()\n"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import cache
-from cache import Catalog, EmbeddingStore, Entry, Recording
+from cache import Catalog, EmbeddingStore, Entry, FileRecord
 from cache.identity import FORMAT_VERSION
 
 README = Path(cache.__file__).with_name("README.md").read_text(encoding="utf-8")
@@ -41,7 +41,7 @@ def filled(root: Path) -> tuple[EmbeddingStore, Catalog]:
     for digest, error in ((None, "the file is empty"), (DIGEST, None)):
         catalog.put(
             [
-                Recording(
+                FileRecord(
                     path="/music/a.mp3",
                     size_bytes=1,
                     mtime_ns=2,
@@ -114,4 +114,4 @@ def first_cell(row: str) -> list[str]:
 
 def test_every_file_is_named() -> None:
     for path in Path(cache.__file__).parent.glob("[a-z]*.py"):
-        assert f"`{path.name}`" in README
+        assert f"| `{path.name}` |" in README

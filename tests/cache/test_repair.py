@@ -11,15 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cache_catalog import recording
-from test_cache_store import assert_same, digest, entry, store_at
 
 from cache import (
     CacheError,
     Catalog,
     DamagedStore,
     EmbeddingStore,
-    Recording,
+    FileRecord,
     Soundness,
     cache_info,
     repair_catalog,
@@ -27,8 +25,10 @@ from cache import (
     verify_cache,
     verify_catalog,
 )
+from cache.locks import replacing, writing
 from cache.repair import MENDED
-from cache.turns import replacing, writing
+from tests.cache.test_catalog import recording
+from tests.cache.test_store import assert_same, digest, entry, store_at
 
 N = 6
 # What is made anew by whoever writes next, and decides nothing.
@@ -160,8 +160,8 @@ def test_a_success_is_not_hidden_by_an_earlier_failure(tmp_path: Path) -> None:
     path = "/music/a.mp3"
     catalog = Catalog(tmp_path)
     sizes = {"size_bytes": 1, "mtime_ns": 2, "duration_s": None}
-    catalog.put([Recording(path=path, digest=None, error="is empty", **sizes)])  # type: ignore[arg-type]
-    catalog.put([Recording(path=path, digest=digest(1), **sizes)])  # type: ignore[arg-type]
+    catalog.put([FileRecord(path=path, digest=None, error="is empty", **sizes)])  # type: ignore[arg-type]
+    catalog.put([FileRecord(path=path, digest=digest(1), **sizes)])  # type: ignore[arg-type]
     seal = max(Path(catalog.uri, "_seals").iterdir())
     seal.write_bytes(b"x" + seal.read_bytes()[1:])
     repair_catalog(tmp_path)
@@ -180,7 +180,7 @@ def test_a_repair_that_was_interrupted_is_ended(filled: Path, tmp_path: Path) ->
 
 
 def test_a_time_beyond_64_bits_is_kept_as_the_last_one(tmp_path: Path) -> None:
-    far = Recording(path="/m/a", size_bytes=1, mtime_ns=2**70, digest=digest(1), duration_s=1.0)
+    far = FileRecord(path="/m/a", size_bytes=1, mtime_ns=2**70, digest=digest(1), duration_s=1.0)
     catalog = Catalog(tmp_path)
     catalog.put([far])
     assert catalog.load()["/m/a"].mtime_ns == 2**63 - 1

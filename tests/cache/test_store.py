@@ -14,14 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cache import (
-    WHOLE,
-    EmbeddingStore,
-    Entry,
-    StoreFormatError,
-    StoreInfo,
-    list_stores,
-)
+from cache import WHOLE, EmbeddingStore, Entry, StoreFormatError, StoreInfo, list_stores
 from cache.identity import FORMAT_VERSION
 
 DIM = 8

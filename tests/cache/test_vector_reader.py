@@ -9,10 +9,10 @@ from pathlib import Path
 import lance
 import numpy as np
 import pytest
-from test_cache_store import digest, entry, store_at
 
-import cache.reader
+import cache.vector_reader
 from cache import DamagedEntry, EmbeddingStore, VectorReader, map_in_order
+from tests.cache.test_store import digest, entry, store_at
 
 
 def filled(root: Path) -> EmbeddingStore:
@@ -40,9 +40,9 @@ def read_all(reader: VectorReader, at: np.ndarray | None = None) -> dict[str, np
 
 @pytest.fixture(params=[(1024, 2048, 64), (3, 7, 1)], ids=["one block", "blocks of 3"])
 def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.reader, "_MAX_BATCH_ROWS", request.param[0])
-    monkeypatch.setattr(cache.reader, "_PART_ROWS", request.param[1])
-    monkeypatch.setattr(cache.reader, "_MANY", request.param[2])
+    monkeypatch.setattr(cache.vector_reader, "_MAX_BATCH_ROWS", request.param[0])
+    monkeypatch.setattr(cache.vector_reader, "_PART_ROWS", request.param[1])
+    monkeypatch.setattr(cache.vector_reader, "_MANY", request.param[2])
 
 
 @pytest.mark.usefixtures("small_blocks")

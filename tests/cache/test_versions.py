@@ -10,18 +10,11 @@ import lance
 import numpy as np
 import pytest
 
-from cache import (
-    Catalog,
-    EmbeddingStore,
-    StoreFormatError,
-    repair_store,
-    verify_cache,
-    verify_catalog,
-)
+from cache import Catalog, EmbeddingStore, StoreFormatError, repair_store, verify_cache, verify_catalog
 from cache.identity import FORMAT_VERSION
 from cache.seal import SEALS_FOLDER
 
-FORMATS = Path(__file__).with_name("formats")
+FORMATS = Path(__file__).parents[1] / "formats"
 ARCHIVES = sorted(FORMATS.glob("cache-*.zip"))
 NAMES = [f"{number:032x}" for number in (1, 2, 3)]
 

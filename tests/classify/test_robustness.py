@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audio_files import KINDS, decode_whole
 from numpy.typing import NDArray
-from tools import tool
 
 import classify
 import embed
 from classify import LabelledSongs, Taste, fit_taste
-from classify.examples import MAX_UNLABELLED
-from classify.fit import DEFAULT_HEAD, choose_head
-from classify.heads import HEADS
-from classify.metrics import roc_auc
+from classify.learning.examples import MAX_UNLABELLED
+from classify.learning.fit import DEFAULT_HEAD, choose_head
+from classify.learning.metrics import roc_auc
+from classify.learning.sklearn_heads import HEADS
+from tests.support.audio_files import KINDS, decode_whole
+from tests.support.tools import tool
 
 Vectors = NDArray[np.float32]
 Samples = NDArray[np.float64]
@@ -168,8 +168,8 @@ class World:
     A song is its style's place among forty factors, of which the first vary most, its own deviation from it,
     and heavy-tailed noise of its own; some songs are odder than others; no number is below zero, as after a
     rectifier. Beside 131 songs of eight styles under `musicnn`: neighbours are 0.85 apart (real: 0.82; in
-    units of `classify.duplicates`), the first axis holds 0.16 of the energy (0.17) and the fifth 0.05 (0.05),
-    songs of one style have a cosine of 0.17 in song space (0.12).
+    units of `classify.learning.duplicates`), the first axis holds 0.16 of the energy (0.17) and the fifth
+    0.05 (0.05), songs of one style have a cosine of 0.17 in song space (0.12).
     """
 
     def __init__(self, seed: int) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import KINDS, music
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -16,7 +15,9 @@ from numpy.typing import NDArray
 
 import embed
 from cache import Catalog, EmbeddingStore, Entry
-from embed.worker import UnusableEmbedding, storable
+from embed.encoders.pooling import storable
+from embed.errors import UnusableEmbedding
+from tests.support.audio_files import KINDS, music
 
 RATE_HZ = 16000
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]

@@ -14,10 +14,9 @@ from typing import Any
 import pytest
 from waiting import Patience, wait_until
 
-import embed
 from embed.errors import UnreadableFile, WorkerCrashed
 from embed.limits import Limits
-from embed.pool import Outcome, WorkerPool, _interrupts_put_off
+from embed.worker_pool import Outcome, WorkerPool, _interrupts_put_off
 
 # The tasks are imported by the workers, so they live at the top level.
 
@@ -263,16 +262,16 @@ def test_closing_by_force_does_not_wait(capfd: pytest.CaptureFixture[str]) -> No
 
 def test_workers_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, os, time, test_embed_pool as t\n"
-        "from embed.pool import WorkerPool\n"
+        "import sys, os, time, tests.embed.test_worker_pool as t\n"
+        "from embed.worker_pool import WorkerPool\n"
         "pool = WorkerPool(2)\n"
         "for n in range(2): pool.submit(n, t.sleep, 0.5)\n"
         "pids = set()\n"
         "while pool.busy: pids |= {o.value for o in pool.outcomes(1)}\n"
         "print(*pids, flush=True); time.sleep(600)\n"
     )
-    here = Path(__file__).parent
-    search = os.pathsep.join(map(str, (Path(embed.__file__).parents[1], here, here / "benchmarks")))
+    here = Path(__file__).parents[1]
+    search = os.pathsep.join(map(str, (here.parent, here / "benchmarks")))
     parent = subprocess.Popen(
         [sys.executable, "-c", code],
         stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
 """Make the cache that is kept here of each format: `uv run python tests/formats/make_cache.py`.
 
 Run it when `cache.identity.FORMAT_VERSION` goes up; the files of older formats stay as they are, and
-tests/test_cache_versions.py reads them all and states their numbers.
+tests/cache/test_versions.py reads them all and states their numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cache import Catalog, EmbeddingStore, Entry, Recording
+from cache import Catalog, EmbeddingStore, Entry, FileRecord
 from cache.identity import FORMAT_VERSION
 
 __all__ = ["make_cache"]
@@ -52,8 +52,8 @@ def _entry(number: int, n_windows: int) -> Entry:
     )
 
 
-def _recording(path: str, number: int | None) -> Recording:
-    return Recording(
+def _recording(path: str, number: int | None) -> FileRecord:
+    return FileRecord(
         path=path,
         size_bytes=1000,
         mtime_ns=1_700_000_000_000_000_000,

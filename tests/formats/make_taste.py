@@ -1,7 +1,7 @@
 """Make the taste that is kept here of each format: `uv run python tests/formats/make_taste.py [FOLDER]`.
 
-Run it when `classify.taste_file.FORMAT_VERSION` goes up; the files of older formats stay as they are, and
-tests/test_hostile_tastes.py reads them all. Songs are of four numbers, so the file is small.
+Run it when `classify.taste.taste_file.FORMAT_VERSION` goes up; the files of older formats stay as they are,
+and tests/whole/test_hostile_tastes.py reads them all. Songs are of four numbers, so the file is small.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from classify import LabelledSongs, Taste, fit_taste
-from classify.features import Vectors
-from classify.taste_file import FORMAT_VERSION
+from classify.taste.taste_file import FORMAT_VERSION
+from classify.taste.vectors import Vectors
 
 __all__ = ["make_taste", "some_songs"]
 

@@ -6,14 +6,49 @@ import ast
 import re
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-PACKAGES = ("cache", "embed", "classify")  # imports go only to the left
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = ("cache", "embed", "classify")
 MODULES = sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
+FOLDERS = sorted({path.parent for path in MODULES})
+# Bottom to top. A module imports from its own room and from rooms further up in this list, which never
+# import it; rooms on one line know nothing of each other. Another package is imported by its own name.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("cache",),
+    ("embed.errors",),
+    ("embed.files",),
+    ("embed.limits",),
+    ("embed.networks",),
+    ("embed.decoding",),
+    ("embed.worker_pool",),
+    ("embed.encoders",),
+    ("embed.spectrogram_picture",),
+    ("embed.pipeline",),
+    ("embed",),
+    ("classify.errors",),
+    ("classify.output",),
+    ("classify.taste",),
+    ("classify.learning",),
+    ("classify.library",),
+    ("classify.labels", "classify.explanation", "classify.evaluation"),
+    ("classify.evaluation.report",),
+    ("classify.demo",),
+    ("classify.web.settings", "classify.web.disconnects", "classify.web.models"),
+    ("classify.web.problems", "classify.web.counters"),
+    ("classify.web.kept_process", "classify.web.openapi"),
+    ("classify.web.access", "classify.web.live", "classify.web.uploads", "classify.web.sound"),
+    ("classify.web.routes",),
+    ("classify.web.app",),
+    ("classify.web.server",),
+    ("classify.cli",),
+    ("classify",),
+)
 HEAVY = {
     "tensorflow",
     "tensorflow_hub",
@@ -29,29 +64,148 @@ HEAVY = {
     "prometheus_client",
 }
 _MAX_BODY_LINES = 40
+_MAX_MODULES = 15
+_MAX_CACHE_MODULES = 19
+_SHARED_NAMES = {"__init__", "__main__", "errors", "models"}
+_NAMED_AFTER_WHAT_THEY_SERVE = ("classify.cli", "classify.web.routes")
 
 
 def _name(path: Path) -> str:
     return path.relative_to(REPOSITORY).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
 
 
-def _imported(tree: ast.AST) -> set[str]:
-    names: set[str] = set()
+NAMES = {_name(path) for path in MODULES}
+
+
+def _imports(path: Path, *, run: bool = False) -> Iterator[tuple[str, str]]:
+    """Yield what a module imports, wherever in it: a module's name, and the name asked of it or "".
+
+    With `run` without what only type checkers import, which the house has for one class: a taste and its
+    file.
+    """
+    tree = ast.parse(path.read_text("utf-8"))
+    if run:
+        tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and _is_for_types(node))]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return names
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield (inner, "") if inner in NAMES else (node.module, alias.name)
+
+
+def _is_for_types(node: ast.If) -> bool:
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _room(module: str) -> tuple[int, str]:
+    """Return the layer and the room of a module of ours: those of its longest name in `LAYERS`."""
+    rooms = [(len(room), layer, room) for layer, rooms in enumerate(LAYERS) for room in rooms]
+    fitting = [one for one in rooms if module == one[2] or module.startswith(f"{one[2]}.")]
+    _, layer, room = max(fitting)
+    return layer, room
+
+
+def _is_facade(path: Path) -> bool:
+    return path.parent.parent == REPOSITORY and path.name == "__init__.py"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_every_module_has_a_room(path: Path) -> None:
+    if path.name != "__init__.py":
+        assert _room(_name(path))[1] not in ("embed", "classify"), "name its room in LAYERS"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_imports_go_only_to_the_left(path: Path) -> None:
-    here = PACKAGES.index(_name(path).partition(".")[0])
-    imported = {name.partition(".")[0] for name in _imported(ast.parse(path.read_text("utf-8")))}
-    assert not imported & set(PACKAGES[here + 1 :])
+    if _is_facade(path):
+        return
+    layer, room = _room(_name(path))
+    for module, _ in _imports(path):
+        if module.partition(".")[0] not in PACKAGES:
+            continue
+        other_layer, other_room = _room(module)
+        assert other_layer < layer or other_room == room, f"{_name(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_another_package_is_imported_by_its_own_name(path: Path) -> None:
+    own = _name(path).partition(".")[0]
+    for module, name in _imports(path):
+        package = module.partition(".")[0]
+        if package in PACKAGES and package != own:
+            assert module == package, f"{_name(path)} imports {module}: have {package}/__init__.py export it"
+            assert not name or name in import_module(package).__all__
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    wanted = {
+        _name(path): {module for module, _ in _imports(path, run=True) if module in NAMES} - set(PACKAGES)
+        for path in MODULES
+        if not _is_facade(path)
+    }
+    # Whatever no module that is left imports can be in no circle.
+    while True:
+        imported = set().union(*wanted.values())
+        done = {name for name, others in wanted.items() if name not in imported or not others}
+        if not done:
+            break
+        wanted = {name: others - done for name, others in wanted.items() if name not in done}
+    assert not wanted, f"these import each other: {wanted}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_what_is_never_imported(path: Path) -> None:
+    imported = {module.partition(".")[0] for module, _ in _imports(path)}
     assert "click" not in imported, "typer vendors its own"
     assert "musicnn" not in imported, "only its data files are wanted"
+
+
+def test_no_module_name_is_there_twice() -> None:
+    places = defaultdict(list)
+    for name in NAMES:
+        if path_of(name).name != "__init__.py" and not name.startswith(_NAMED_AFTER_WHAT_THEY_SERVE):
+            places[name.rpartition(".")[2]].append(name)
+    assert not {name: some for name, some in places.items() if len(some) > 1 and name not in _SHARED_NAMES}
+
+
+def path_of(name: str) -> Path:
+    path = REPOSITORY / name.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def test_no_public_class_name_is_there_twice() -> None:
+    places = defaultdict(list)
+    for path in MODULES:
+        if path.stem in _SHARED_NAMES or _name(path).startswith(_NAMED_AFTER_WHAT_THEY_SERVE):
+            continue
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(_name(path))
+    assert not {name: some for name, some in places.items() if len(some) > 1}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_module_bears_the_name_of_what_its_package_exports(package: str) -> None:
+    exported = set(import_module(package).__all__)
+    parts = {part for name in NAMES if name.startswith(f"{package}.") for part in name.split(".")[1:]}
+    assert not parts & exported, "the one would hide the other"
+
+
+def _modules_of(folder: Path) -> set[str]:
+    return {path.name for path in folder.glob("*.py")} - {"__init__.py", "__main__.py"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.relative_to(REPOSITORY).as_posix())
+def test_a_folder_is_small_and_its_readme_lists_what_is_in_it(folder: Path) -> None:
+    modules = _modules_of(folder)
+    assert len(modules) <= (_MAX_CACHE_MODULES if folder.name == "cache" else _MAX_MODULES)
+    readme = (folder / "README.md").read_text("utf-8")
+    listed = re.findall(r"^\| `(\w+\.py)`", readme, re.MULTILINE)
+    assert sorted(listed) == sorted(modules)
+    rooms = {path.name for path in folder.iterdir() if (path / "__init__.py").is_file()}
+    assert set(re.findall(r"^\| \[`(\w+)/`\]\(\1/README\.md\)", readme, re.MULTILINE)) == rooms
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
@@ -84,19 +238,28 @@ def test_no_function_is_long(path: Path) -> None:
             assert lines <= _MAX_BODY_LINES, f"{node.name} has {lines} lines"
 
 
+def _names_in(node: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for one in ast.walk(node):
+        if isinstance(one, ast.Import):
+            names |= {alias.name for alias in one.names}
+        elif isinstance(one, ast.ImportFrom) and one.module:
+            names.add(one.module)
+    return names
+
+
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_only_the_service_knows_the_service(path: Path) -> None:
-    name = _name(path)
-    if name == "classify.service" or name.startswith("classify.web"):
+    if _name(path).startswith("classify.web"):
         return
     at_import = [node for node in ast.parse(path.read_text("utf-8")).body if not isinstance(node, ast.If)]
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    imported = set().union(*(_imported(node) for node in at_import if not isinstance(node, functions)))
-    assert not {one for one in imported if one == "classify.service" or one.startswith("classify.web")}
+    imported = set().union(*(_names_in(node) for node in at_import if not isinstance(node, functions)))
+    assert not {one for one in imported if one.startswith("classify.web")}
 
 
 def test_the_service_starts_without_what_only_other_commands_need() -> None:
-    assert not _modules_after("import classify.service") & (
+    assert not _modules_after("import classify.web.server") & (
         HEAVY - {"fastapi", "starlette", "uvicorn", "prometheus_client"}
     )
 
@@ -108,7 +271,9 @@ def _modules_after(code: str) -> set[str]:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    code = "from classify.cli import app\ntry: app(['--help'])\nexcept SystemExit as e: assert e.code == 0"
+    code = (
+        "from classify.cli.app import app\ntry: app(['--help'])\nexcept SystemExit as e: assert e.code == 0"
+    )
     modules = _modules_after(code)
     assert not modules & (HEAVY | {"numpy", "lance", "pyarrow", "av", "joblib", "rich.progress"})
 
@@ -120,7 +285,7 @@ def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
 
 def _commands() -> dict[str, set[str]]:
     """Return the commands that there are, and of a group those in it."""
-    from classify.cli import app
+    from classify.cli.app import app
 
     commands: dict[str, set[str]] = {
         info.name or info.callback.__name__: set() for info in app.registered_commands if info.callback
@@ -144,8 +309,8 @@ def test_readme_draws_the_house_as_it_is() -> None:
     readme = (REPOSITORY / "README.md").read_text("utf-8")
     drawing = readme[readme.index("```text\ncache/") :]
     drawing = drawing[: drawing.index("```", 3)]
-    drawn = set(re.findall(r"\b([a-z_]+\.py)\b", drawing))
-    assert drawn == {path.name for path in MODULES if path.name != "__init__.py"}
+    drawn = set(re.findall(r"^((?:cache|embed|classify)[\w/]*)/ ", drawing, re.MULTILINE))
+    assert drawn == {folder.relative_to(REPOSITORY).as_posix() for folder in FOLDERS}
 
 
 def test_packages_are_typed_and_readme_is_finished() -> None:

@@ -19,7 +19,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ("cache", "embed", "classify")
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
 DECLARED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
@@ -70,7 +70,7 @@ def test_the_packages_import_what_is_declared_and_nothing_else() -> None:
 
 def test_the_tests_import_what_is_declared() -> None:
     paths = list((REPOSITORY / "tests").rglob("*.py"))
-    own = {path.stem for path in paths}
+    own = {"tests", *(path.stem for path in paths), *(path.parent.name for path in paths)}
     asked = distributions(imported(paths) - own)
     assert asked <= names(DECLARED) | names(GROUPS) | {"packaging", "pluggy"}, "pytest brings the last two"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "tests" / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "accuracy.jsonl"
 SPEED = ("embed.jsonl", "library.jsonl", "start.jsonl", "service.jsonl")
@@ -19,16 +19,16 @@ MIN_LABEL_DRAWS, MOST_LABELS = 20, 0.6
 
 def test_readme_has_the_accuracy_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    tables = import_module("accuracy_table")
+    tables = import_module("accuracy.table")
     rows = tables.read_rows(RESULTS)
     readme = (REPOSITORY / "README.md").read_text("utf-8")
-    assert tables.replace_tables(readme, rows) == readme, "run tests/benchmarks/accuracy_table.py ROWS README"
+    assert tables.replace_tables(readme, rows) == readme, "run python -m accuracy.table ROWS README"
     assert all(table(rows).count("\n") > 2 for table in tables.TABLES.values())
 
 
 def test_the_committed_results_are_of_a_full_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    rows = import_module("accuracy_table").read_rows(RESULTS)
+    rows = import_module("accuracy.table").read_rows(RESULTS)
     assert not any(row.get("quick") for row in rows)
     assert all(row["n_draws"] >= MIN_DRAWS for row in rows)
     assert {row["kind"] for row in rows} == {"draws", "labels", "ceiling", "precision", "ood", "robustness"}
@@ -37,10 +37,10 @@ def test_the_committed_results_are_of_a_full_run(monkeypatch: pytest.MonkeyPatch
 
 def test_readme_has_the_speed_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    tables = import_module("speed_table")
+    tables = import_module("speed.table")
     readme = (REPOSITORY / "README.md").read_text("utf-8")
     expected = tables.replace_tables(readme, RESULTS.parent)
-    assert expected == readme, "run tests/benchmarks/speed_table.py RESULTS README"
+    assert expected == readme, "run python -m speed.table RESULTS README"
     for name, (file, _, _) in tables.TABLES.items():
         place = readme.partition(f"<!-- table: {name} -->")[2].partition("<!-- end -->")[0]
         if not (RESULTS.parent / file).is_file():  # figures come from rows, never by hand
@@ -50,7 +50,7 @@ def test_readme_has_the_speed_that_was_measured(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("file", SPEED)
 def test_the_committed_speed_is_of_a_full_run(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    rows = import_module("speed_rows").read_rows(RESULTS.parent / file)
+    rows = import_module("speed.rows").read_rows(RESULTS.parent / file)
     if not rows:
         pytest.skip(f"{file} is not there yet")
     assert not any(row.get("quick") or row["dirty"] for row in rows)
@@ -61,11 +61,11 @@ def test_the_committed_speed_is_of_a_full_run(file: str, monkeypatch: pytest.Mon
 
 def test_readme_has_the_reliability_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    table = import_module("reliability_table")
-    rows = import_module("speed_rows").read_rows(RESULTS.parent / "reliability.jsonl")
+    table = import_module("reliability.table")
+    rows = import_module("speed.rows").read_rows(RESULTS.parent / "reliability.jsonl")
     readme = (REPOSITORY / "README.md").read_text("utf-8")
     expected = table.replace_table(readme, rows)
-    assert expected == readme, "run tests/benchmarks/reliability_table.py ROWS README"
+    assert expected == readme, "run python -m reliability.table ROWS README"
     assert not any(row["dirty"] for row in rows)
     assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
     times = {row["fault"]: row["n"] for row in rows}
@@ -77,10 +77,10 @@ def test_readme_has_the_reliability_that_was_measured(monkeypatch: pytest.Monkey
 
 def test_readme_has_the_labels_that_were_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    table = import_module("suggest_table")
-    rows = import_module("speed_rows").read_rows(RESULTS.parent / "suggest.jsonl")
+    table = import_module("suggest.table")
+    rows = import_module("speed.rows").read_rows(RESULTS.parent / "suggest.jsonl")
     readme = (REPOSITORY / "README.md").read_text("utf-8")
-    assert table.replace_table(readme, rows) == readme, "run tests/benchmarks/suggest_table.py ROWS README"
+    assert table.replace_table(readme, rows) == readme, "run python -m suggest.table ROWS README"
     assert not any(row.get("quick") for row in rows)
     assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
     assert all(row["n_draws"] >= MIN_LABEL_DRAWS for row in rows)

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import embed
-from embed.windows import NativeCut
+from embed.encoders.windows import NativeCut
 
 TEST_RATE_HZ = 16000
 

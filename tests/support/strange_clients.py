@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
-from service_process import Service
+from service.process import Service
 from waiting import LONG_S, wait_until
 
 __all__ = [

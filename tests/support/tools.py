@@ -11,7 +11,7 @@ import pytest
 
 __all__ = ["missing_tools", "tool"]
 
-# `reliability_bed.system` says the same.
+# `reliability.bed.system` says the same.
 _MISSING = re.compile(r"no \S+ on PATH \(Debian: apt-get install [^)\s]+\)")
 
 

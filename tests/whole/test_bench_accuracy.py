@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SIZES = {"a": 12, "b": 13, "c": 9, "d": 25}
 DIM = 16
 SEEDS = range(4)
@@ -26,7 +26,7 @@ def _importable() -> Iterator[None]:
 
 
 def bench(name: str) -> ModuleType:
-    return import_module(f"accuracy_{name}")
+    return import_module(f"accuracy.{name}")
 
 
 def collection(*, signal: float = 1.5, seed: int = 0) -> Any:

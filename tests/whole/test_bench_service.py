@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import speed_table
-from service_load import Load, percentile
+import speed.table
+from service.load import Load, percentile
 
-BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 MACHINE = {"benchmark", "commit", "dirty", "date", "machine", "processor", "cores", "python", "versions"}
 
 
@@ -44,10 +44,10 @@ def test_the_service_is_measured_in_every_way(tmp_path: Path, compiled: Path) ->
     assert all(row["n_requests"] > 20 for row in scores), "at the least, on any machine"
     memory = next(row for row in rows if row["kind"] == "memory")
     assert 20e6 < memory["bytes_after_few"] < 2e9
-    table = speed_table.service_table(rows)
+    table = speed.table.service_table(rows)
     assert "300 songs" in table
     assert table.count("\n") == 2 + len(rows) - 1
-    assert speed_table.memory_table(rows).count("\n") == 2 + 2
+    assert speed.table.memory_table(rows).count("\n") == 2 + 2
 
 
 def test_percentiles_are_of_what_was_seen() -> None:

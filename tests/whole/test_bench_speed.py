@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 MACHINE = {"benchmark", "commit", "dirty", "date", "machine", "processor", "cores", "python", "versions"}
 
 
@@ -53,7 +53,7 @@ def test_the_library_benchmark_runs_and_every_command_is_measured_at_every_size(
         assert sizes == [100, 200, 200]
     assert all(row["wall_s"] > 0 and row["peak_bytes"] > 10e6 for row in timed)
     assert {row["operation"] for row in rows if row["kind"] == "growth"} == operations
-    table = bench("speed_table").library_table(rows)
+    table = bench("speed.table").library_table(rows)
     assert table.count("\n") == 2 + 3 + 1
 
 
@@ -87,7 +87,7 @@ def test_the_embedding_benchmark_runs_on_real_files(tmp_path: Path, compiled: Pa
             row["songs_per_minute_running"] / row["usual"]["songs_per_minute"], rel=1e-3
         )
         assert 0 < row["share_of_bound"] < 1.2
-        assert set(row["bound"]["decode_cpu_s_by_format"]) <= set(bench("speed_songs").FORMATS)
+        assert set(row["bound"]["decode_cpu_s_by_format"]) <= set(bench("speed.songs").FORMATS)
     assert rows[2]["audio_s"] == pytest.approx(100 + 72, abs=125)  # whole repetitions of one song
     assert all(row["peak_bytes"] > 50e6 for row in rows)
 
@@ -113,15 +113,15 @@ def write_vorbis_like(path: Path, *, seconds: int, seed: int) -> None:
 @pytest.mark.slow
 def test_the_usual_way_computes_what_our_encoder_does(compiled: Path, tracks: list[str]) -> None:
     import embed
-    from embed.windows import NativeCut
+    from embed.encoders.windows import NativeCut
 
     code = (
-        "import json, sys, numpy as np, speed_usual\n"
-        "from embed import musicnn\n"
-        "from embed.checkpoint import read_variables\n"
+        "import json, sys, numpy as np, speed.usual\n"
+        "from embed.networks import musicnn\n"
+        "from embed.networks.musicnn_wheel import read_variables\n"
         "variables = read_variables(musicnn.MSD.locate())\n"
         "hears = np.concatenate(musicnn._live([musicnn._layer(variables, i) for i in range(8)]))\n"
-        "pools = speed_usual.USUAL['musicnn']()(sys.argv[1])\n"
+        "pools = speed.usual.USUAL['musicnn']()(sys.argv[1])\n"
         "print(json.dumps(pools[np.repeat(hears, 2)].tolist()))"
     )
     environment = os.environ | {
@@ -142,7 +142,7 @@ def test_the_usual_way_computes_what_our_encoder_does(compiled: Path, tracks: li
 
 
 def test_a_child_is_measured_with_all_that_it_starts() -> None:
-    rows = bench("speed_rows")
+    rows = bench("speed.rows")
     work = "sum(i * i for i in range(4_000_000))"
     child = f"x = bytes(range(256)) * 400000; {work}"
     code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
@@ -154,7 +154,7 @@ def test_a_child_is_measured_with_all_that_it_starts() -> None:
 
 
 def test_rows_of_a_kind_replace_those_before(tmp_path: Path) -> None:
-    rows = bench("speed_rows")
+    rows = bench("speed.rows")
     out = tmp_path / "rows.jsonl"
     rows.replace_rows(out, [{"kind": "a", "n": 1}, {"kind": "b", "n": 1}])
     rows.replace_rows(out, [{"kind": "a", "n": 2}])
@@ -162,7 +162,7 @@ def test_rows_of_a_kind_replace_those_before(tmp_path: Path) -> None:
 
 
 def test_quartiles_and_growth_are_what_they_say() -> None:
-    found = bench("speed_rows").measured("wall_s", [3.0, 1.0, 2.0, 5.0, 4.0])
+    found = bench("speed.rows").measured("wall_s", [3.0, 1.0, 2.0, 5.0, 4.0])
     assert found == {"wall_s": 3.0, "wall_s_quartiles": [2.0, 4.0]}
     exponent = bench("bench_library").exponent
     assert exponent({10: 1.0, 100: 10.0, 1000: 100.0}) == pytest.approx(1)
@@ -175,7 +175,7 @@ def test_synthetic_songs_are_the_same_again_and_differ_among_themselves(
     import cache
     import embed
 
-    library = bench("speed_library")
+    library = bench("speed.library")
     found = []
     for name in "ab":
         root = tmp_path / name

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_bench_accuracy import collection
 
-BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+from tests.whole.test_bench_accuracy import collection
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 N_LABELS = 4
 
 
@@ -24,7 +25,7 @@ def _importable() -> Iterator[None]:
 
 
 def bench(name: str) -> ModuleType:
-    return import_module(f"suggest_{name}")
+    return import_module(f"suggest.{name}")
 
 
 def test_the_opening_leaks_nothing_and_hides_half_of_the_rest() -> None:

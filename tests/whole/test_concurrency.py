@@ -10,21 +10,21 @@ from types import ModuleType
 
 import lance
 import pytest
-from test_cache_store import digest, entry, store_at
 
 from cache import Catalog
-from embed.compiler import _install
-from embed.ledger import Ledger
-from embed.runtime import read_manifest
+from embed.encoders.compiler import _install
+from embed.encoders.manifest import read_manifest
+from embed.pipeline.ledger import Ledger
+from tests.cache.test_store import digest, entry, store_at
 
-BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
 def concurrent() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(BENCHMARKS))
-        yield import_module("reliability_concurrent")
+        yield import_module("reliability.concurrency")
 
 
 @pytest.fixture

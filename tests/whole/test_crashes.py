@@ -14,7 +14,7 @@ import pytest
 
 from cache.durable import lasting, staged, write_whole
 
-BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SMALL_BATCH, BATCH = 8, 64
 
 
@@ -40,7 +40,7 @@ def require_nothing_lost(row: dict[str, Any]) -> None:
 
 
 def test_embed_that_is_killed_again_and_again_loses_no_song_and_at_most_a_batch(work: Path) -> None:
-    row = import_module("reliability_kills").kill_embed(3, work, pending=40)
+    row = import_module("reliability.kills").kill_embed(3, work, pending=40)
     require_nothing_lost(row)
     assert row["finished"]
     assert row["more_than_a_batch"] == row["processes_left"] == 0
@@ -48,14 +48,14 @@ def test_embed_that_is_killed_again_and_again_loses_no_song_and_at_most_a_batch(
 
 
 def test_train_that_is_killed_when_all_is_written_but_the_name_leaves_the_old_taste(work: Path) -> None:
-    row = import_module("reliability_tastes").kill_train(1, work, first=2)
+    row = import_module("reliability.tastes").kill_train(1, work, first=2)
     require_nothing_lost(row)
     assert row["moments"] == {"in the write": 1}
     assert row["files_left"] == 1  # which was not taken for a taste
 
 
 def test_compaction_can_be_killed(work: Path) -> None:
-    require_nothing_lost(import_module("reliability_writers").kill_compaction(2, work))
+    require_nothing_lost(import_module("reliability.writers").kill_compaction(2, work))
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_commit_is_on_the_disk_when_put_returns_data_before_the_version_that_n
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Lance never syncs: after a power cut a version could name data that had not reached the disk.
-    store_tests = import_module("test_cache_store")
+    store_tests = import_module("tests.cache.test_store")
     store = store_tests.store_at(tmp_path)
     store.put([store_tests.entry(1)])
     synced = syncs(monkeypatch, lambda: store.put([store_tests.entry(2)]))

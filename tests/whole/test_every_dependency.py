@@ -13,10 +13,10 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
-from audio_files import KINDS, Signal
 from numpy.typing import NDArray
 
 import embed
+from tests.support.audio_files import KINDS, Signal
 
 pytestmark = pytest.mark.slow
 

@@ -20,9 +20,9 @@ from waiting import run
 import embed
 from embed import AudioError, LimitExceeded, Limits, Span
 from embed.limits import bounded_memory
-from embed.pool import Outcome, WorkerPool
+from embed.worker_pool import Outcome, WorkerPool
 
-BENCHMARKS = Path(__file__).resolve().parent / "benchmarks"
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 N_QUICK = 150  # two of each kind; the long form makes 2,000
 HOUR_S = 3600.0
 
@@ -41,27 +41,27 @@ def bench(name: str) -> ModuleType:
 @pytest.fixture(scope="module")
 def sources(tracks: list[str]) -> dict[str, bytes]:
     """A few seconds of music in 23 containers."""
-    made: dict[str, bytes] = bench("fuzz_sources").make_sources(tracks)
+    made: dict[str, bytes] = bench("fuzz.sources").make_sources(tracks)
     return made
 
 
 def test_a_hostile_file_can_be_made_again_from_its_number(
     sources: dict[str, bytes], tracks: list[str]
 ) -> None:
-    assert bench("fuzz_sources").make_sources(tracks) == sources
-    corpus = bench("fuzz_corpus")
+    assert bench("fuzz.sources").make_sources(tracks) == sources
+    corpus = bench("fuzz.corpus")
     made = [corpus.hostile_file(number, sources) for number in (77, 4, 40)]
     assert [corpus.hostile_file(file.number, sources) for file in made] == made
     kinds = {corpus.kind_of(number) for number in range(N_QUICK)}
-    assert kinds == {*bench("fuzz_damage").DAMAGES, *bench("fuzz_bombs").BOMBS}
+    assert kinds == {*bench("fuzz.damage").DAMAGES, *bench("fuzz.bombs").BOMBS}
 
 
 @pytest.mark.slow
 def test_hostile_files_end_in_an_embedding_or_in_words(
     sources: dict[str, bytes], tmp_path: Path, compiled: Path
 ) -> None:
-    fuzz = bench("reliability_fuzz")
-    files = bench("fuzz_corpus").write_corpus(range(N_QUICK), sources, tmp_path / "corpus")
+    fuzz = bench("reliability.fuzz")
+    files = bench("fuzz.corpus").write_corpus(range(N_QUICK), sources, tmp_path / "corpus")
     paths = [tmp_path / "corpus" / file.name for file in files]
     run = fuzz.fuzz(paths, tmp_path / "cache", encoders=compiled, batch=N_QUICK)
     assert run.wrong == []
@@ -80,7 +80,7 @@ def test_hostile_files_end_in_an_embedding_or_in_words(
 def test_a_flac_that_does_not_say_how_long_packets_are_is_heard_whole(tmp_path: Path) -> None:
     # Packets of 65 s were taken for 1 s, and windows in their middle were silence, or "can't be decoded".
     path = tmp_path / "silence.flac"
-    path.write_bytes(bench("fuzz_bombs").flac_silence(5))
+    path.write_bytes(bench("fuzz.bombs").flac_silence(5))
     info = embed.probe(str(path))
     assert info.n_samples == 275 * 65535
     spans = [Span(start=65535 * k + 30_000, stop=65535 * k + 33_000) for k in (0, 100, 274)]
@@ -89,7 +89,7 @@ def test_a_flac_that_does_not_say_how_long_packets_are_is_heard_whole(tmp_path: 
 
 def test_a_copy_at_another_gain_is_another_recording(tmp_path: Path, sources: dict[str, bytes]) -> None:
     # Whichever came first gave its embedding to both: a copy at -128 dB turned the song into silence.
-    ogg = bench("fuzz_ogg")
+    ogg = bench("fuzz.ogg")
     infos = []
     for gain in (0, 1, -32768, 0):
         pages = ogg.split_pages(sources["opus"])
@@ -104,7 +104,7 @@ def test_a_copy_at_another_gain_is_another_recording(tmp_path: Path, sources: di
 
 def test_limits_tell_what_how_much_the_limit_and_the_remedy(tmp_path: Path, tracks: list[str]) -> None:
     path = tmp_path / "silence.flac"
-    path.write_bytes(bench("fuzz_bombs").flac_silence(30))
+    path.write_bytes(bench("fuzz.bombs").flac_silence(30))
     assert embed.probe(str(path), Limits(max_duration_s=31 * HOUR_S)).duration_s > 29 * HOUR_S
     with pytest.raises(LimitExceeded) as caught:
         embed.probe(str(path))
@@ -139,9 +139,9 @@ def test_a_ten_hour_mix_is_within_the_limits() -> None:
 
 def test_a_seek_to_nowhere_prints_nothing(tmp_path: Path, compiled: Path, sources: dict[str, bytes]) -> None:
     # FFmpeg asks for a place before the file's beginning; PyAV printed a traceback of ours then.
-    files = bench("fuzz_corpus").write_corpus((340, 354), sources, tmp_path / "corpus")
+    files = bench("fuzz.corpus").write_corpus((340, 354), sources, tmp_path / "corpus")
     paths = [tmp_path / "corpus" / file.name for file in files]
-    run = bench("reliability_fuzz").fuzz(paths, tmp_path / "cache", encoders=compiled, batch=2)
+    run = bench("reliability.fuzz").fuzz(paths, tmp_path / "cache", encoders=compiled, batch=2)
     assert run.noise == []
     assert len(run.failures) == 2
 
@@ -149,13 +149,13 @@ def test_a_seek_to_nowhere_prints_nothing(tmp_path: Path, compiled: Path, source
 @pytest.mark.skipif(sys.platform != "linux", reason="the system counts no such memory")
 def test_a_bomb_gets_no_gigabytes(tmp_path: Path, sources: dict[str, bytes]) -> None:
     # In a process of its own, so that what it takes can be told from what the tests take.
-    bomb = bench("fuzz_bombs").BOMBS["huge MP4 index"]
+    bomb = bench("fuzz.bombs").BOMBS["huge MP4 index"]
     path = tmp_path / "bomb"
     for seed in range(2):
         path.write_bytes(bomb(sources, np.random.default_rng(seed))[0])
         code = (
             "import sys\n"
-            "from embed import AudioError, Limits\nfrom embed.worker import probe_file\n"
+            "from embed import AudioError, Limits\nfrom embed.pipeline.worker_tasks import probe_file\n"
             "try: probe_file(sys.argv[1], Limits())\nexcept AudioError as error: print(error)\n"
             # Not getrusage, which counts what the tests had when they started this.
             "lines = open('/proc/self/status').read().splitlines()\n"
@@ -205,7 +205,7 @@ def test_the_command_takes_limits_and_remembers_what_went_past_them(
     tmp_path: Path, root: Path, tracks: list[str]
 ) -> None:
     long = tmp_path / "long.flac"
-    long.write_bytes(bench("fuzz_bombs").flac_silence(1.5))
+    long.write_bytes(bench("fuzz.bombs").flac_silence(1.5))
 
     def run(*options: str) -> tuple[int, dict[str, Any]]:
         command = [sys.executable, "-m", "classify.cli", "--cache", str(root), "embed", "--json", *options]

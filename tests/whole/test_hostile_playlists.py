@@ -19,9 +19,9 @@ from waiting import run
 
 from cache import Catalog
 from embed import find_audio
-from embed.lists import MAX_ENTRY, is_elsewhere, list_entries
+from embed.files.playlists import MAX_ENTRY, is_elsewhere, list_entries
 
-BENCHMARKS = Path(__file__).parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 _SIZE = 50_000
 _FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -36,7 +36,7 @@ def _importable() -> Iterator[None]:
 
 
 def hostile() -> ModuleType:
-    return import_module("hostile_lists")
+    return import_module("fuzz.hostile_lists")
 
 
 @pytest.fixture(scope="module")

@@ -23,11 +23,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from classify import Taste, TasteError
-from classify.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
-from classify.tastes import taste_path
+from classify.taste.names import taste_path
+from classify.taste.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
 
-FORMATS = Path(__file__).parent / "formats"
-BENCHMARKS = Path(__file__).parent / "benchmarks"
+FORMATS = Path(__file__).parents[1] / "formats"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 KEPT = sorted(FORMATS.glob("taste-*.npz"))
 DAMAGED = ("bytes flipped", "cut short", "pieces replaced", "random bytes", "false sizes in the zip")
 FORGED = ("other members", "other arrays", "other metadata", "zip bombs", "pickles")
@@ -44,7 +44,7 @@ def _importable() -> Iterator[None]:
 
 
 def hostile() -> ModuleType:
-    return import_module("hostile_tastes")
+    return import_module("fuzz.hostile_tastes")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 KERNELS = ("Haswell", "Zen", "SkylakeX", "Sandybridge", "Nehalem", "Prescott")
 PRODUCT = """
 import numpy as np, threadpoolctl
@@ -42,8 +42,14 @@ def require(kernel: str) -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_what_is_exact_is_exact_with_the_kernel(kernel: str) -> None:
     require(kernel)
-    files = ("rowwise", "space", "taste", "robustness")
-    paths = [*(TESTS / f"test_classify_{name}.py" for name in files), TESTS / "test_reproducible.py"]
+    files = (
+        "classify/taste/test_row_products.py",
+        "classify/taste/test_song_space.py",
+        "classify/taste/test_taste.py",
+        "classify/test_robustness.py",
+        "whole/test_reproducible.py",
+    )
+    paths = [TESTS / name for name in files]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "exact", "-p", "no:cacheprovider", *map(str, paths)],
         capture_output=True,

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from classify.output import printable, render, to_json
+from classify.output.formats import printable, render, to_json
 
-BENCHMARKS = Path(__file__).parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 _FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="names of files can't hold these there")
@@ -33,7 +33,7 @@ def _importable() -> Iterator[None]:
 
 
 def hostile() -> ModuleType:
-    return import_module("hostile_names")
+    return import_module("fuzz.hostile_names")
 
 
 @_FUZZ

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from classify import LabelledSongs, Taste, VectorError, fit_taste
-from classify.examples import prepare_examples
-from classify.features import Vectors
+from classify.learning.examples import prepare_examples
+from classify.taste.vectors import Vectors
 
 DIM = 24
 
@@ -84,9 +85,9 @@ def test_songs_given_twice_change_nothing() -> None:
 def test_another_process_learns_the_same_bits(head: str) -> None:
     # Another hash seed orders every set and dictionary of strings otherwise.
     found = {bits(fit(head=head))}
-    script = f"import test_reproducible as t; print(t.bits(t.fit(head={head!r})))"
+    script = f"import tests.whole.test_reproducible as t; print(t.bits(t.fit(head={head!r})))"
     for seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.path.dirname(__file__)}
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])}
         done = subprocess.run(
             [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
         )

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import embed
-from classify.fit import DEFAULT_HEAD
-from classify.training import train
+from classify.labels.training import train
+from classify.learning.fit import DEFAULT_HEAD
 
 DECODERS = {"av", "soxr", "ai_edge_litert", "tensorflow", "tensorflow_hub", "librosa", "joblib"}
 LEARNERS = {"sklearn", "scipy", "threadpoolctl", "matplotlib"}
@@ -35,7 +35,7 @@ def modules_after(*arguments: str, setup: str = "", root: Path | None = None) ->
     """Run the command in a fresh process; return the modules it has imported, whole names."""
     cache = ["--cache", str(root)] if root else []
     script = (
-        f"import sys\nfrom classify.cli import app\n{setup}\n"
+        f"import sys\nfrom classify.cli.app import app\n{setup}\n"
         f"try: app({[*cache, *arguments]!r})\n"
         "except SystemExit as end: assert not end.code, end.code\n"
         "print('\\nmodules', *sys.modules, file=sys.stderr)"
@@ -55,7 +55,16 @@ def test_scoring_cached_songs_imports_no_decoder_and_no_learner(cached: Path, tr
     for arguments in (["score", tracks[5]], ["score", "--top", "3"], ["score", "--json"], ["suggest"]):
         modules = modules_after(*arguments, root=cached)
         assert modules & (DECODERS | LEARNERS | BARS) == set()
-        assert modules & {"classify.fit", "classify.evaluation", "classify.demo", "embed.worker"} == set()
+        assert (
+            modules
+            & {
+                "classify.learning.fit",
+                "classify.evaluation.evaluation",
+                "classify.demo",
+                "embed.pipeline.worker_tasks",
+            }
+            == set()
+        )
         assert modules & {"urllib.request", "http.client"} == set()
 
 
@@ -69,7 +78,7 @@ def test_training_on_cached_songs_imports_no_decoder(cached: Path, tracks: list[
     likes = [word for track in tracks[:3] for word in ("--like", track)]
     modules = modules_after("train", *likes, "--taste", "again", root=cached)
     assert modules & (DECODERS - {"joblib"}) == set()  # scikit-learn brings joblib
-    assert modules & {"classify.evaluation", "classify.demo", "embed.pool"} == set()
+    assert modules & {"classify.evaluation.evaluation", "classify.demo", "embed.worker_pool"} == set()
 
 
 def test_a_terminal_gets_no_bar_where_nothing_is_embedded(cached: Path, tracks: list[str]) -> None:

@@ -8,8 +8,9 @@ import sys
 import time
 
 import pytest
-import tools
 import waiting
+
+from tests.support import tools
 
 WORK = "import time\nwhile time.process_time() < {}: pass\nprint('done')"
 

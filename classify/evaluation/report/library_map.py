@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.examples import DISLIKE, LIKE, UNLABELLED, sample_unlabelled
-from classify.features import FloatArray, Vectors
-from classify.songs import SongLibrary
-from classify.taste import Taste
+from classify.learning.examples import DISLIKE, LIKE, UNLABELLED, sample_unlabelled
+from classify.library.song_library import SongLibrary
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray, Vectors
 
 __all__ = ["LibraryMap", "LibrarySample", "draw_map", "sample_library"]
 

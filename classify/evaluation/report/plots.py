@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from classify.evaluation import Evaluation
-from classify.evidence import EDGES, Evidence, precision_recall, reliability, roc
-from classify.examples import DISLIKE, LIKE, UNLABELLED
-from classify.holdout import HeldOut
-from classify.library_map import LibraryMap
-from classify.metrics import average_precision
-from classify.style import LIGHT, Picture, canvas, label_axes
-from classify.tag_profile import TagDifference
+from classify.evaluation.evaluation import Evaluation
+from classify.evaluation.evidence import EDGES, Evidence, precision_recall, reliability, roc
+from classify.evaluation.report.library_map import LibraryMap
+from classify.evaluation.report.tag_profile import TagDifference
+from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
+from classify.learning.held_out import HeldOut
+from classify.learning.metrics import average_precision
+from classify.output.plot_style import LIGHT, Picture, canvas, label_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

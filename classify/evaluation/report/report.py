@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache import default_root
-from classify.evaluation import Evaluation
-from classify.evidence import mistakes
-from classify.library import evaluate
-from classify.library_map import LibraryMap, draw_map, sample_library
-from classify.output import write_text
-from classify.page import Html, element, page, section
-from classify.relabelling import Suspect, suspects_of
-from classify.report_sections import (
+from classify.evaluation.evaluating import evaluate
+from classify.evaluation.evaluation import Evaluation
+from classify.evaluation.evidence import mistakes
+from classify.evaluation.report.library_map import LibraryMap, draw_map, sample_library
+from classify.evaluation.report.sections import (
     curve_sections,
     is_enough,
     map_section,
@@ -22,11 +19,14 @@ from classify.report_sections import (
     suspect_section,
     tag_section,
 )
-from classify.songs import SongLibrary
-from classify.tag_profile import TagDifference, profile_tags
-from classify.taste import Taste
-from classify.tastes import DEFAULT_TASTE, taste_path
-from classify.words import auc_sentence, chance_sentence, evaluation_story, trust_sentences
+from classify.evaluation.report.suspects import Suspect, suspects_of
+from classify.evaluation.report.tag_profile import TagDifference, profile_tags
+from classify.evaluation.sentences import auc_sentence, chance_sentence, evaluation_story, trust_sentences
+from classify.library.song_library import SongLibrary
+from classify.output.formats import write_text
+from classify.output.html import Html, element, page, section
+from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.taste import Taste
 
 __all__ = ["Report", "render_report", "write_report"]
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from classify.evaluation import Evaluation
-from classify.evidence import Evidence
-from classify.examples import LIKE, UNLABELLED
-from classify.library_map import LibraryMap
-from classify.page import Html, element, figure, section, table
-from classify.relabelling import Suspect
-from classify.report_plots import plot_curve, plot_map, plot_precision, plot_reliability, plot_roc, plot_tags
-from classify.tag_profile import TagDifference
-from classify.words import promise_sentence
+from classify.evaluation.evaluation import Evaluation
+from classify.evaluation.evidence import Evidence
+from classify.evaluation.report.library_map import LibraryMap
+from classify.evaluation.report.plots import (
+    plot_curve,
+    plot_map,
+    plot_precision,
+    plot_reliability,
+    plot_roc,
+    plot_tags,
+)
+from classify.evaluation.report.suspects import Suspect
+from classify.evaluation.report.tag_profile import TagDifference
+from classify.evaluation.sentences import promise_sentence
+from classify.learning.examples import LIKE, UNLABELLED
+from classify.output.html import Html, element, figure, section, table
 
 __all__ = ["curve_sections", "is_enough", "map_section", "method_section", "suspect_section", "tag_section"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache import Catalog
-from classify.evidence import Mistake
-from classify.examples import DISLIKE, LIKE, UNLABELLED
-from classify.output import printable
-from classify.tastes import DEFAULT_TASTE
+from classify.evaluation.evidence import Mistake
+from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
+from classify.output.formats import printable
+from classify.taste.names import DEFAULT_TASTE
 
 __all__ = ["Suspect", "suspects_of"]
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.examples import LIKE, UNLABELLED
-from classify.features import FloatArray
-from classify.library_map import LibrarySample
-from classify.songs import SongLibrary
-from embed import EmbedError
-from embed.own_tags import OwnTags
+from classify.evaluation.report.library_map import LibrarySample
+from classify.learning.examples import LIKE, UNLABELLED
+from classify.library.song_library import SongLibrary
+from classify.taste.vectors import FloatArray
+from embed import EmbedError, OwnTags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

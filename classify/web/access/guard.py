@@ -10,13 +10,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from classify.web.admission import Admission
+from classify.web.access.admission import Admission
 from classify.web.problems import Problem, ending, problem_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from classify.web.metrics import Metrics
+    from classify.web.counters import Metrics
     from classify.web.settings import ServiceSettings
 
 __all__ = ["IDLE_S", "MAX_JSON_BYTES", "Guard"]

@@ -6,22 +6,21 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cache import Catalog, EmbeddingStore, is_uri, open_stores
-from cache.seal import newest_sealed
-from classify.opened import OpenLibrary
-from classify.songs import SongLibrary
-from classify.taste import Taste
-from classify.vectors import SongVectors
-from classify.web.shelf import Shelf
+from cache import Catalog, EmbeddingStore, is_uri, newest_sealed, open_stores
+from classify.library.open_library import OpenLibrary
+from classify.library.song_library import SongLibrary
+from classify.library.song_vectors import SongVectors
+from classify.taste.taste import Taste
+from classify.web.live.song_columns import SongColumns
 from embed import ENCODERS, EncoderError, prepare_encoder
 
-__all__ = ["Shelves"]
+__all__ = ["ColumnsByEncoder"]
 
 _DEFAULT_ENCODER = "musicnn"
 _REMOTE_S = 300.0  # a cache at a URI is read anew so often
 
 
-class Shelves:
+class ColumnsByEncoder:
     """The shelves of a cache, one for each encoder that is asked for. Not for several threads at once.
 
     Parameters
@@ -36,7 +35,7 @@ class Shelves:
         self._root = root
         self._only_demo = only_demo
         self._catalog_uri = Catalog(root).uri
-        self._kept: dict[str, tuple[object, Shelf]] = {}
+        self._kept: dict[str, tuple[object, SongColumns]] = {}
         self._chosen: tuple[object, SongVectors] | None = None
         self._n_refreshed = 0
 
@@ -52,7 +51,7 @@ class Shelves:
         """Take a cache at a URI for changed; of a local one this is seen."""
         self._n_refreshed += 1
 
-    def of(self, taste: Taste | None) -> Shelf:
+    def of(self, taste: Taste | None) -> SongColumns:
         """Return the songs that a taste can score; without a taste, those of the default encoder.
 
         Raises
@@ -69,16 +68,16 @@ class Shelves:
             return kept[1]
         former = None if kept is None else kept[1].library
         library = SongLibrary(self._root, vectors)
-        shelf = Shelf(OpenLibrary(library, former=former, only_demo=self._only_demo))
+        shelf = SongColumns(OpenLibrary(library, former=former, only_demo=self._only_demo))
         shelf.warm()
         self._kept[key] = (stamp, shelf)
         return shelf
 
-    def has(self, shelf: Shelf) -> bool:
+    def has(self, shelf: SongColumns) -> bool:
         """Whether a shelf is the newest of its encoder."""
         return any(shelf is kept for _, kept in self._kept.values())
 
-    def drop_unused(self, used: Sequence[Shelf]) -> None:
+    def drop_unused(self, used: Sequence[SongColumns]) -> None:
         """Forget the shelves that are no longer used, so that memory does not grow."""
         self._kept = {key: kept for key, kept in self._kept.items() if any(kept[1] is one for one in used)}
 

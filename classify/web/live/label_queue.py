@@ -1,35 +1,43 @@
-"""Lessons: new labels are put in, the taste learns from them, and all songs are ranked again."""
+"""New labels are put in, the taste learns from them, and all songs are ranked again.
+
+Labels of one taste are learnt one after the other; those that come meanwhile, together.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from classify.labels import Label, relabelled
-from classify.relearning import Change, relabel
-from classify.web.desk import Desk
+from classify.errors import LabelError
+from classify.labels.label_file import Label, relabelled
+from classify.labels.relearning import Change, relabel
+from classify.web.live.live_library import LiveLibrary
+from classify.web.live.ranked_songs import RankedSongs
+from classify.web.live.song_columns import SongColumns
 from classify.web.problems import Problem
-from classify.web.shelf import Shelf
-from classify.web.standing import Standing
 
-__all__ = ["Lessons", "Outcome"]
+__all__ = ["LabelTurns", "LearnOutcome", "Lessons"]
+
+_AT_ONCE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class LearnOutcome:
     """What labels, or learning again, came to.
 
     Attributes
     ----------
-    former, standing : Standing
+    former, standing : RankedSongs
         Before and after.
     note : str
         Why nothing could be learnt, if so.
     """
 
-    former: Standing
-    standing: Standing
+    former: RankedSongs
+    standing: RankedSongs
     note: str
     wall_s: float
 
@@ -39,14 +47,14 @@ class Lessons:
 
     Parameters
     ----------
-    desk : Desk
+    desk : LiveLibrary
         Shows what was learnt.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LiveLibrary) -> None:
         self._desk = desk
 
-    def relabel(self, name: str, labels: Mapping[str, str | None]) -> Outcome:
+    def relabel(self, name: str, labels: Mapping[str, str | None]) -> LearnOutcome:
         """Give songs labels, digest to label or None for none, and learn the taste again.
 
         Raises
@@ -64,7 +72,9 @@ class Lessons:
             paths = self._paths_of(former.shelf, labels)
             now = {digest: former.label_of(former.shelf.row_of(digest) or 0) for digest in labels}
             if now == dict(labels):  # nothing is new, as after a double click
-                return Outcome(former=former, standing=former, note="", wall_s=time.monotonic() - started)
+                return LearnOutcome(
+                    former=former, standing=former, note="", wall_s=time.monotonic() - started
+                )
 
             def change(before: tuple[Label, ...]) -> tuple[Label, ...]:
                 for value in ("like", "dislike", None):
@@ -74,7 +84,7 @@ class Lessons:
 
             return self._learn(former, change, None, started)
 
-    def train(self, name: str, head: str) -> Outcome:
+    def train(self, name: str, head: str) -> LearnOutcome:
         """Learn a taste again from its labels, and from all of the library that has none.
 
         Raises
@@ -92,12 +102,86 @@ class Lessons:
             raise Problem(409, outcome.note)
         return outcome
 
-    def _learn(self, former: Standing, change: Change, head: str | None, started: float) -> Outcome:
+    def _learn(self, former: RankedSongs, change: Change, head: str | None, started: float) -> LearnOutcome:
         path = self._desk.tastes.path(former.name)
         done = relabel(former.shelf.library, change, path=path, former=former.taste, head=head)
         standing = self._desk.learnt(former)
         wall_s = time.monotonic() - started
-        return Outcome(former=former, standing=standing, note=done.note, wall_s=wall_s)
+        return LearnOutcome(former=former, standing=standing, note=done.note, wall_s=wall_s)
 
-    def _paths_of(self, shelf: Shelf, digests: Mapping[str, object]) -> dict[str, str]:
+    def _paths_of(self, shelf: SongColumns, digests: Mapping[str, object]) -> dict[str, str]:
         return {digest: shelf.path_of(self._desk.row_of(shelf, digest)) for digest in digests}
+
+
+@dataclass(kw_only=True)
+class _Turn:
+    """A label that waits to be learnt."""
+
+    digest: str
+    label: str | None
+    outcome: asyncio.Future[LearnOutcome]
+
+
+@dataclass(kw_only=True)
+class _Queue:
+    turns: list[_Turn] = field(default_factory=list)
+    task: asyncio.Task[None] | None = None
+
+
+class LabelTurns:
+    """Labels of one taste are learnt one after the other; those that come meanwhile, all at once.
+
+    So three quick labels cost two trainings, and each answer comes after one that includes its label.
+    """
+
+    def __init__(self, lessons: Lessons) -> None:
+        self._lessons = lessons
+        self._queues: dict[str, _Queue] = {}
+        # Its own, as a lesson may wait half a minute for a command that holds the labels.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "lessons")
+
+    async def label(self, name: str, digest: str, label: str | None) -> LearnOutcome:
+        """Give a song of the library a label, or take it away with None; see `Lessons.relabel`."""
+        queue = self._queues.setdefault(name, _Queue())
+        future: asyncio.Future[LearnOutcome] = asyncio.get_running_loop().create_future()
+        queue.turns.append(_Turn(digest=digest, label=label, outcome=future))
+        if queue.task is None:
+            queue.task = asyncio.create_task(self._learn(name, queue))
+        return await future
+
+    def close(self) -> None:
+        """Begin nothing more, and wait for the lesson that is under way."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def _learn(self, name: str, queue: _Queue) -> None:
+        try:
+            while queue.turns:
+                turns, queue.turns = queue.turns, []
+                await self._learn_together(name, turns)
+        finally:
+            queue.task = None
+            self._queues.pop(name, None)
+
+    async def _learn_together(self, name: str, turns: list[_Turn]) -> None:
+        labels = {turn.digest: turn.label for turn in turns}  # of one song the last word counts
+        try:
+            loop = asyncio.get_running_loop()
+            outcome = await loop.run_in_executor(self._threads, self._lessons.relabel, name, labels)
+        except (Problem, LabelError) as error:
+            if len(turns) == 1:
+                _fail(turns, error)
+                return
+            for turn in turns:  # one of them is refused: let it be the only one
+                await self._learn_together(name, [turn])
+        except Exception as error:
+            _fail(turns, error)
+        else:
+            for turn in turns:
+                if not turn.outcome.done():  # as when the client has gone
+                    turn.outcome.set_result(outcome)
+
+
+def _fail(turns: list[_Turn], error: Exception) -> None:
+    for turn in turns:
+        if not turn.outcome.done():
+            turn.outcome.set_exception(error)

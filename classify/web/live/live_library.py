@@ -15,19 +15,19 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import CacheError, Recording
+from cache import CacheError, FileRecord
 from classify.errors import ClassifyError, LabelError, TasteError
-from classify.features import FloatArray
-from classify.ranking import decide
-from classify.taste import Taste
+from classify.library.ranking import decide
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray
+from classify.web.live.columns_by_encoder import ColumnsByEncoder
+from classify.web.live.ranked_songs import RankedSongs, Scored, carried, codes_of
+from classify.web.live.song_columns import SongColumns
+from classify.web.live.taste_files import TasteFiles
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
-from classify.web.shelf import Shelf
-from classify.web.shelves import Shelves
-from classify.web.standing import Scored, Standing, carried, codes_of
-from classify.web.taste_files import TasteFiles
 
-__all__ = ["Desk"]
+__all__ = ["LiveLibrary"]
 
 _log = logging.getLogger("sevensongs")
 _LOOK_EVERY_S = 1.0
@@ -37,14 +37,14 @@ _KEPT_STANDINGS = 8
 
 @dataclass(kw_only=True)
 class _Kept:
-    standing: Standing
+    standing: RankedSongs
     stamp: tuple[object, object]  # of the cache, and of the taste's files
     look_again: float
     claimed_until: float = 0.0  # somebody is about to look
     error: Exception | None = None  # why the taste can't be read as it is now
 
 
-class Desk:
+class LiveLibrary:
     """What the routes ask: songs, and how they stand with a taste. Threads may share it.
 
     Parameters
@@ -55,9 +55,9 @@ class Desk:
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
         self.tastes = TasteFiles(settings.root)
-        self._shelves = Shelves(settings.root, only_demo=settings.only_demo)
+        self._shelves = ColumnsByEncoder(settings.root, only_demo=settings.only_demo)
         self._kept: dict[str, _Kept] = {}
-        self._spare: Shelf | None = None
+        self._spare: SongColumns | None = None
         self._loading = threading.RLock()
         # A lock lives as long as somebody holds it or waits: names of tastes are whatever clients send.
         self._learning: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
@@ -91,7 +91,7 @@ class Desk:
         """Whether a song is in the library."""
         return any(shelf.row_of(digest) is not None for shelf in self._open_shelves())
 
-    def song_file(self, digest: str) -> Recording:
+    def song_file(self, digest: str) -> FileRecord:
         """Return a file of a song, one that is there if there is any; a 404 problem for an unknown digest."""
         for shelf in self._open_shelves():
             row = shelf.row_of(digest)
@@ -99,7 +99,7 @@ class Desk:
                 return shelf.file_of(row)
         raise _no_song(digest)
 
-    def shelf(self) -> Shelf:
+    def shelf(self) -> SongColumns:
         """Return the songs as the default taste sees them; where that is damaged, as no taste does."""
         try:
             return self.standing().shelf
@@ -108,19 +108,19 @@ class Desk:
                 self._spare = self._shelves.of(None)
                 return self._spare
 
-    def _open_shelves(self) -> list[Shelf]:
+    def _open_shelves(self) -> list[SongColumns]:
         """List the songs of the default taste, and those of other encoders that are looked at."""
         shelves = [self.shelf(), *(kept.standing.shelf for kept in list(self._kept.values()))]
         return list({shelf.serial: shelf for shelf in shelves}.values())
 
-    def row_of(self, shelf: Shelf, digest: str) -> int:
+    def row_of(self, shelf: SongColumns, digest: str) -> int:
         """Tell where a song stands; a 404 problem for one that the shelf does not hold."""
         row = shelf.row_of(digest)
         if row is None:
             raise _no_song(digest)
         return row
 
-    def standing(self, name: str | None = None) -> Standing:
+    def standing(self, name: str | None = None) -> RankedSongs:
         """Return how the songs stand with a taste, not more than about a second old.
 
         While another thread reads what is new, or learns, the others get what was there before.
@@ -145,7 +145,7 @@ class Desk:
         finally:
             self._loading.release()
 
-    def standing_now(self, name: str | None = None) -> Standing | None:
+    def standing_now(self, name: str | None = None) -> RankedSongs | None:
         """Return what is kept, without waiting; None where it is time to look again, to one who asks.
 
         Whoever gets None calls `standing`, and the others do not wait for that.
@@ -172,14 +172,14 @@ class Desk:
             self.standing()
         except (CacheError, ClassifyError) as error:  # whoever asks is told too
             _log.warning("%s", error)
-        import classify.fit  # noqa: F401
+        import classify.learning.fit  # noqa: F401
 
     def close(self) -> None:
         """Let go of everything."""
         with self._loading:
             self._kept.clear()
 
-    def _looked_up(self, name: str) -> Standing:
+    def _looked_up(self, name: str) -> RankedSongs:
         kept = self._kept.get(name)
         started = time.monotonic()
         if kept is not None and started < kept.look_again:  # another thread has just looked
@@ -197,7 +197,7 @@ class Desk:
         self._keep(standing, stamp, started)
         return standing
 
-    def _keep(self, standing: Standing, stamp: tuple[object, object], started: float) -> None:
+    def _keep(self, standing: RankedSongs, stamp: tuple[object, object], started: float) -> None:
         now = time.monotonic()
         look_again = now + max(_LOOK_EVERY_S, _IDLE_SHARE * (now - started))
         with self._loading:
@@ -212,7 +212,7 @@ class Desk:
             used = [kept.standing.shelf for kept in self._kept.values()]
             self._shelves.drop_unused([*used, *([self._spare] if self._spare else [])])
 
-    def _made(self, name: str, former: Standing | None) -> Standing:
+    def _made(self, name: str, former: RankedSongs | None) -> RankedSongs:
         taste, labels = self.tastes.read(name)
         shelf = self._shelves.of(taste)
         before = None
@@ -229,14 +229,14 @@ class Desk:
     def _standing(
         self,
         name: str,
-        shelf: Shelf,
+        shelf: SongColumns,
         said: tuple[Taste | None, Mapping[str, str]],
         scored: Scored | None,
         before: NDArray[np.int64] | None,
-    ) -> Standing:
+    ) -> RankedSongs:
         taste, labels = said
         values = list(labels.values())
-        return Standing(
+        return RankedSongs(
             name=name,
             revision=next(self._revisions),
             shelf=shelf,
@@ -248,14 +248,14 @@ class Desk:
             before=before,
         )
 
-    def _decisions(self, taste: Taste, shelf: Shelf, *, keep: bool = True) -> FloatArray:
+    def _decisions(self, taste: Taste, shelf: SongColumns, *, keep: bool = True) -> FloatArray:
         by_place = np.argsort(shelf.at)
         decisions = np.empty(len(shelf))
         vectors = shelf.library.vectors.open()
         decisions[by_place] = decide(taste, vectors, shelf.at[by_place], self.settings.root, keep=keep)
         return decisions
 
-    def newest(self, name: str) -> Standing:
+    def newest(self, name: str) -> RankedSongs:
         """Return the standing with the labels of this moment: nothing is learnt on top of old ones."""
         with self._loading:
             kept = self._kept.get(name)
@@ -271,7 +271,7 @@ class Desk:
         with lock:
             yield
 
-    def learnt(self, former: Standing) -> Standing:
+    def learnt(self, former: RankedSongs) -> RankedSongs:
         """Show a taste and its labels as their files are now; `learning` must be held since `newest`."""
         name, shelf = former.name, former.shelf
         with self._loading:
@@ -289,7 +289,7 @@ class Desk:
         return standing
 
 
-def _sound(kept: _Kept) -> Standing:
+def _sound(kept: _Kept) -> RankedSongs:
     if kept.error is not None:
         raise kept.error
     return kept.standing

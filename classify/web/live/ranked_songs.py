@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.key import is_digest
-from classify.features import FloatArray
-from classify.labels import LABELS
-from classify.taste import Taste
-from classify.web.shelf import Shelf
+from cache import is_digest
+from classify.labels.label_file import LABELS
+from classify.taste.taste import Taste
+from classify.taste.vectors import FloatArray
+from classify.web.live.song_columns import SongColumns
 
-__all__ = ["Listing", "Scored", "Standing", "carried", "codes_of"]
+__all__ = ["Listing", "RankedSongs", "Scored", "carried", "codes_of"]
 
 _LIKE, _NONE, _DISLIKE = 1, 0, -1
 _LABEL_CODES = {"like": _LIKE, "dislike": _DISLIKE, "none": _NONE}
@@ -75,7 +75,7 @@ class Scored:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Standing:
+class RankedSongs:
     """All songs as one taste sees them, at one moment; never changed, so threads share it.
 
     Attributes
@@ -96,7 +96,7 @@ class Standing:
 
     name: str
     revision: int
-    shelf: Shelf
+    shelf: SongColumns
     taste: Taste | None
     labels: NDArray[np.int8]
     n_like: int
@@ -219,7 +219,7 @@ class Standing:
         """Return what the listener has said of a song."""
         return _NAMES[int(self.labels[row])]
 
-    def ranks_on(self, shelf: Shelf) -> NDArray[np.int64] | None:
+    def ranks_on(self, shelf: SongColumns) -> NDArray[np.int64] | None:
         """Return the ranks of this standing for the rows of another shelf; 0 for songs that were not here."""
         if self.scored is None:
             return None
@@ -227,7 +227,7 @@ class Standing:
             return self.scored.ranks
         return carried(self.scored.ranks, self.shelf, shelf)
 
-    def moves_since(self, former: Standing) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def moves_since(self, former: RankedSongs) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Tell which songs came into the first twenty that nobody has labelled, and which left them.
 
         Returns
@@ -258,7 +258,7 @@ class Standing:
         ]
 
 
-def carried(values: NDArray[np.int64], old: Shelf, new: Shelf) -> NDArray[np.int64]:
+def carried(values: NDArray[np.int64], old: SongColumns, new: SongColumns) -> NDArray[np.int64]:
     """Bring what is known of the songs of one shelf to another; 0 for songs that are new there."""
     found = np.zeros(len(new), np.int64)
     rows = new.rows_in(old)
@@ -266,7 +266,7 @@ def carried(values: NDArray[np.int64], old: Shelf, new: Shelf) -> NDArray[np.int
     return found
 
 
-def codes_of(labels: Mapping[str, str], shelf: Shelf) -> NDArray[np.int8]:
+def codes_of(labels: Mapping[str, str], shelf: SongColumns) -> NDArray[np.int8]:
     """Mark the labelled songs of a shelf; `labels` is digest, or a file's path, to label."""
     codes = np.zeros(len(shelf), np.int8)
     for label in LABELS:

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cache import CacheError
 from classify.errors import ClassifyError
-from classify.songs import SongLibrary
+from classify.library.song_library import SongLibrary
 from classify.web.problems import Problem, problem_of, problem_response
 from embed import EmbedError, prepare_encoders
 
 if TYPE_CHECKING:
-    from classify.web.desk import Desk
+    from classify.web.live.live_library import LiveLibrary
     from classify.web.settings import ServiceSettings
     from embed import EmbedReport, Progress
 
@@ -53,7 +53,7 @@ class Scan:
     Parameters
     ----------
     settings : ServiceSettings
-    desk : Desk
+    desk : LiveLibrary
         Names the encoder; is told to look again when a scan ends.
 
     Attributes
@@ -64,7 +64,7 @@ class Scan:
         What the last events said.
     """
 
-    def __init__(self, settings: ServiceSettings, desk: Desk) -> None:
+    def __init__(self, settings: ServiceSettings, desk: LiveLibrary) -> None:
         self._settings = settings
         self._desk = desk
         self._lock = threading.Lock()

@@ -12,29 +12,30 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cache import Recording
+from cache import FileRecord
 from classify.errors import ClassifyError
-from classify.explaining import explain
-from classify.library import evaluate, score_files
-from classify.neighbours import similar_to
-from classify.output import fields_of, render
-from classify.suggesting import suggest_from
-from classify.web.desk import Desk
-from classify.web.standing import Standing
-from classify.words import trust_sentences
+from classify.evaluation.evaluating import evaluate
+from classify.evaluation.sentences import trust_sentences
+from classify.explanation.explaining import explain
+from classify.labels.suggesting import suggest_from
+from classify.library.scoring import score_files
+from classify.library.similar_songs import similar_to
+from classify.output.formats import fields_of, render
+from classify.web.live.live_library import LiveLibrary
+from classify.web.live.ranked_songs import RankedSongs
 from embed import EmbedError
 
-__all__ = ["Insight"]
+__all__ = ["SlowAnswers"]
 
 _Result = TypeVar("_Result")
 _KEPT = 128
 _N_NEIGHBOURS = 8
 
 
-class Insight:
+class SlowAnswers:
     """Answers that are worth keeping. Blocking; threads may share it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: LiveLibrary) -> None:
         self._desk = desk
         self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         self._lock = threading.Lock()
@@ -81,7 +82,7 @@ class Insight:
             ],
         }
 
-    def _explained(self, standing: Standing, row: int) -> dict[str, Any]:
+    def _explained(self, standing: RankedSongs, row: int) -> dict[str, Any]:
         if standing.taste is None:
             raise ClassifyError("nothing is learnt yet: label at least two songs that you like")
         file = standing.shelf.file_of(row)
@@ -94,7 +95,7 @@ class Insight:
                 other["id"] = standing.shelf.digest_at(other["path"])
         return plain
 
-    def _neighbours(self, standing: Standing, digest: str) -> list[tuple[str, float]]:
+    def _neighbours(self, standing: RankedSongs, digest: str) -> list[tuple[str, float]]:
         try:
             found = similar_to(digest, library=standing.shelf.library, top=_N_NEIGHBOURS)
         except ClassifyError:
@@ -119,7 +120,7 @@ class Insight:
             ],
         }
 
-    def _suggested(self, standing: Standing, top: int) -> tuple[int, list[tuple[str, float, str, str]]]:
+    def _suggested(self, standing: RankedSongs, top: int) -> tuple[int, list[tuple[str, float, str, str]]]:
         if standing.taste is None:
             return self._to_begin(standing, top)
         found = suggest_from(
@@ -134,7 +135,7 @@ class Insight:
             (digest, song.unknown, song.reason, song.why) for digest, song in named if digest is not None
         ]
 
-    def _to_begin(self, standing: Standing, top: int) -> tuple[int, list[tuple[str, float, str, str]]]:
+    def _to_begin(self, standing: RankedSongs, top: int) -> tuple[int, list[tuple[str, float, str, str]]]:
         free = np.flatnonzero(standing.labels == 0)
         chosen = free[np.arange(min(top, len(free))) * len(free) // max(1, min(top, len(free)))]
         why = "any song whose label you know helps to begin"
@@ -162,7 +163,7 @@ class Insight:
         return render(fields_of(found.songs), "m3u8")
 
 
-def _require_same(file: Recording) -> None:
+def _require_same(file: FileRecord) -> None:
     """Refuse a file that has gone, or may hold another song by now."""
     try:
         status = os.stat(file.path)

@@ -11,21 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import Recording
-from cache.rows import places
-from classify.opened import OpenLibrary
+from cache import FileRecord, places
+from classify.library.open_library import OpenLibrary
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Shelf", "folded", "name_of"]
+__all__ = ["SongColumns", "folded", "name_of"]
 
 _NO_ROWS: NDArray[np.intp] = np.zeros(0, np.intp)
 _serials = itertools.count()
 _TEXTS = ("artist", "title", "album")
 
 
-class Shelf:
+class SongColumns:
     """All songs that one encoder has embedded, at one moment; never changed, so threads share it.
 
     Parameters
@@ -102,7 +101,7 @@ class Shelf:
     def _by_place(self) -> NDArray[np.intp]:
         return np.argsort(self.at)
 
-    def rows_in(self, other: Shelf) -> NDArray[np.int64]:
+    def rows_in(self, other: SongColumns) -> NDArray[np.int64]:
         """Tell where each song stands on another shelf, shape (n,), int64; -1 where it does not."""
         return places(self._digests, other._digests)
 
@@ -120,12 +119,12 @@ class Shelf:
         """Return the path of a song."""
         return os.fsdecode(self.paths[row].as_py())
 
-    def file_of(self, row: int) -> Recording:
+    def file_of(self, row: int) -> FileRecord:
         """Return a file of a song, one that is there if there is any."""
         files = self.files_of(row)
         return next((one for one in files if os.path.exists(one.path)), files[0])
 
-    def files_of(self, row: int) -> list[Recording]:
+    def files_of(self, row: int) -> list[FileRecord]:
         """Return all files of a song, by path."""
         return self._copies.of(row)
 
@@ -255,9 +254,9 @@ class _Copies:
         at = pc.index(self._paths, pa.scalar(os.fsencode(path), pa.binary())).as_py()
         return None if at < 0 else int(self._row_of_file[at])
 
-    def of(self, row: int) -> list[Recording]:
+    def of(self, row: int) -> list[FileRecord]:
         return [
-            Recording(
+            FileRecord(
                 path=os.fsdecode(self._paths[at].as_py()),
                 **{name: column[at].as_py() for name, column in self._columns.items()},
             )

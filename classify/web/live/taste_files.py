@@ -9,13 +9,13 @@ from typing import Any
 
 from cache import local_root
 from classify.errors import ClassifyError, TasteError
-from classify.examples import MIN_LIKES
-from classify.labels import labels_path
-from classify.relearning import stored_labels
-from classify.taste import Taste
-from classify.tastes import taste_path
+from classify.evaluation.sentences import auc_sentence
+from classify.labels.label_file import labels_path
+from classify.labels.relearning import stored_labels
+from classify.learning.examples import MIN_LIKES
+from classify.taste.names import taste_path
+from classify.taste.taste import Taste
 from classify.web.problems import Problem
-from classify.words import auc_sentence
 
 __all__ = ["Stamp", "TasteFiles"]
 

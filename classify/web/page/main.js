@@ -1,22 +1,22 @@
 // Starts the page: the parts in their order, the first data, and what follows from an address or a lost
 // service.
 
-import { askJson } from "./api.js";
-import { sayError } from "./announce.js";
-import { startDetails } from "./details.js";
-import { byId, debounce, settings } from "./dom.js";
-import { startDrop } from "./drop.js";
-import { startFilters } from "./filters.js";
-import { startKeys } from "./keys.js";
-import { rankAgain, showList, startList } from "./list.js";
-import { startPanels } from "./panels.js";
-import { startPlayer, toggle } from "./player.js";
-import { reattach, startScan } from "./scan.js";
-import { openById, showSong, startSong } from "./song.js";
-import { emit, on, select, state } from "./state.js";
-import { loadTastes, startTastes } from "./tastes.js";
-import { ask as askToken, startToken, tokenFromAddress } from "./token.js";
-import { refresh, startTray } from "./tray.js";
+import { askJson } from "./base/api.js";
+import { sayError } from "./base/announce.js";
+import { startDetails } from "./song/details.js";
+import { byId, debounce, settings } from "./base/dom.js";
+import { startDrop } from "./songs/drop.js";
+import { startFilters } from "./songs/filters.js";
+import { startKeys } from "./player/keys.js";
+import { rankAgain, showList, startList } from "./songs/list.js";
+import { startPanels } from "./panels/panels.js";
+import { startPlayer, toggle } from "./player/player.js";
+import { reattach, startScan } from "./panels/scan.js";
+import { openById, showSong, startSong } from "./song/song.js";
+import { emit, on, select, state } from "./base/state.js";
+import { loadTastes, startTastes } from "./panels/tastes.js";
+import { ask as askToken, startToken, tokenFromAddress } from "./base/token.js";
+import { refresh, startTray } from "./songs/tray.js";
 
 const AGAIN_MS = 3000;
 const AWAY_MS = 10000;

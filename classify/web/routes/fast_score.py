@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from classify.web.desk import Desk
+    from classify.web.live.live_library import LiveLibrary
 
 __all__ = ["QuickScores"]
 
@@ -27,10 +27,10 @@ class QuickScores:
     Parameters
     ----------
     app : ASGI application
-    desk : Desk
+    desk : LiveLibrary
     """
 
-    def __init__(self, app: ASGIApp, desk: Desk) -> None:
+    def __init__(self, app: ASGIApp, desk: LiveLibrary) -> None:
         self._app = app
         self._desk = desk
 

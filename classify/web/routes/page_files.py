@@ -24,7 +24,7 @@ __all__ = [
 
 router = APIRouter(include_in_schema=False)
 
-_FOLDER = Path(__file__).with_name("page")
+_FOLDER = Path(__file__).parents[1] / "page"
 _INDEX = "index.html"
 _MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -48,17 +48,19 @@ class PageFile:
 
 
 def read_page(folder: Path = _FOLDER) -> dict[str, PageFile]:
-    """Read the page's files, by name.
+    """Read the page's files, by their paths in the folder.
 
-    Only what lies in the folder itself, as no path is ever made of what a client asks for.
+    They are read once, as no path is ever made of what a client asks for.
     """
     found = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.rglob("*")):
         media_type = _MEDIA_TYPES.get(path.suffix)
         if media_type is not None and path.is_file():
             content = path.read_bytes()
             etag = f'"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
-            found[path.name] = PageFile(content=content, media_type=media_type, etag=etag)
+            found[path.relative_to(folder).as_posix()] = PageFile(
+                content=content, media_type=media_type, etag=etag
+            )
     return found
 
 
@@ -68,7 +70,7 @@ async def open_page(request: Request) -> Response:
     return _sent(request, _INDEX)
 
 
-@router.api_route("/page/{name}", methods=["GET", "HEAD"])
+@router.api_route("/page/{name:path}", methods=["GET", "HEAD"])
 async def open_page_file(request: Request, name: str) -> Response:
     """Send a file of the page."""
     return _sent(request, name)

@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Query
 from pydantic import AfterValidator
 from starlette.requests import Request
 
-from classify.web.desk import Desk
+from classify.web.live.live_library import LiveLibrary
 
 __all__ = ["DeskOfApp", "SongId", "TasteName", "TasteQuery", "desk_of"]
 
@@ -33,9 +33,9 @@ TasteQuery = Annotated[
 ]
 
 
-def desk_of(request: Request) -> Desk:
+def desk_of(request: Request) -> LiveLibrary:
     """Return the application's desk."""
-    return cast(Desk, request.app.state.desk)
+    return cast(LiveLibrary, request.app.state.desk)
 
 
-DeskOfApp = Annotated[Desk, Depends(desk_of)]
+DeskOfApp = Annotated[LiveLibrary, Depends(desk_of)]

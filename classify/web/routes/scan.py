@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from classify.output import to_json
+from classify.output.formats import to_json
+from classify.web.live.scan import Scan
 from classify.web.problems import problems
-from classify.web.scan import Scan
 
 __all__ = ["ScanCancelling", "ScanIn", "ScanStatus", "router"]
 

@@ -12,11 +12,11 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from classify.web.lessons import Outcome
+from classify.web.live.label_queue import LearnOutcome
+from classify.web.live.ranked_songs import Listing
 from classify.web.models import Change, Detail, LabelAsked, LabelName, ScoreOfSong, SongPage, Verdict
-from classify.web.params import DeskOfApp, SongId, TasteQuery
 from classify.web.problems import Problem, problems
-from classify.web.standing import Listing
+from classify.web.routes.params import DeskOfApp, SongId, TasteQuery
 
 __all__ = [
     "json_response",
@@ -96,7 +96,7 @@ async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None)
     response_model=None,
 )
 def read_score(desk: DeskOfApp, song_id: SongId, taste: TasteQuery = None) -> Response:
-    """Tell a cached song's score; `classify.web.quick` gives the same answer without coming here."""
+    """Tell a cached song's score; `classify.web.routes.fast_score` gives the same answer sooner."""
     standing = desk.standing(taste)
     answer = standing.score_json(song_id)
     if answer is None:
@@ -130,11 +130,11 @@ async def unlabel_song(request: Request, song_id: SongId, taste: TasteQuery = No
 async def _label(request: Request, digest: str, label: LabelName | None, taste: str | None) -> Response:
     state = request.app.state
     name = taste or state.settings.taste
-    outcome: Outcome = await state.label_turns.label(name, digest, label)
+    outcome: LearnOutcome = await state.label_turns.label(name, digest, label)
     return json_response(await asyncio.to_thread(_told, state.desk, outcome, digest))
 
 
-def _told(desk: Any, outcome: Outcome, digest: str) -> dict[str, Any]:
+def _told(desk: Any, outcome: LearnOutcome, digest: str) -> dict[str, Any]:
     standing = outcome.standing
     row = standing.shelf.row_of(digest)
     entered, left = standing.moves_since(outcome.former)

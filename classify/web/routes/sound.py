@@ -9,11 +9,11 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from classify.web.leaving import unless_gone
-from classify.web.params import DeskOfApp, SongId
-from classify.web.pictures import Picture, Pictures, write_png
+from classify.web.disconnects import unless_gone
 from classify.web.problems import Problem, problems
-from classify.web.song_file import open_song
+from classify.web.routes.params import DeskOfApp, SongId
+from classify.web.sound.song_file import open_song
+from classify.web.sound.spectrograms import Spectrogram, Spectrograms, write_png
 
 __all__ = ["router"]
 
@@ -62,7 +62,7 @@ async def song_spectrogram(
 
     The headers `X-Duration-S` and `X-Highest-Hz` tell what it covers.
     """
-    pictures = cast("Pictures", request.app.state.pictures)
+    pictures = cast("Spectrograms", request.app.state.pictures)
     song = await asyncio.to_thread(desk.song_file, song_id)
     picture = pictures.find(song_id)
     if picture is None:
@@ -75,7 +75,7 @@ async def song_spectrogram(
     return await asyncio.to_thread(_drawn, picture, width, height)
 
 
-def _drawn(picture: Picture, width: int, height: int) -> Response:
+def _drawn(picture: Spectrogram, width: int, height: int) -> Response:
     headers = {
         "Cache-Control": "private, max-age=86400",  # a song's name is a digest of its sound
         "X-Duration-S": f"{picture.duration_s:.3f}",

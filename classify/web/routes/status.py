@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from cache import CacheError
-from classify.output import to_json
-from classify.web.admission import AUTHORISED, COOKIE, cookie_value
-from classify.web.ears import Ears
-from classify.web.metrics import METRICS_TYPE, Metrics
-from classify.web.params import DeskOfApp
+from classify.output.formats import to_json
+from classify.web.access.admission import AUTHORISED, COOKIE, cookie_value
+from classify.web.counters import METRICS_TYPE, Metrics
+from classify.web.live.scan import Scan
 from classify.web.problems import problems
-from classify.web.scan import Scan
+from classify.web.routes.params import DeskOfApp
 from classify.web.settings import ServiceSettings
+from classify.web.uploads.upload_queue import UploadQueue
 
 __all__ = ["Health", "router"]
 
@@ -73,7 +73,7 @@ async def health(request: Request, desk: DeskOfApp) -> Response:
 async def metrics(request: Request, desk: DeskOfApp) -> Response:
     """Tell what the service counts, as Prometheus reads it."""
     counted = cast("Metrics", request.app.state.metrics)
-    ears, scan = cast("Ears", request.app.state.ears), cast("Scan", request.app.state.scan)
+    ears, scan = cast("UploadQueue", request.app.state.ears), cast("Scan", request.app.state.scan)
 
     def text() -> bytes:
         try:

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Body, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from classify.web.lessons import Outcome
+from classify.web.live.label_queue import LearnOutcome
 from classify.web.models import EvaluationFound, SuggestionList, TasteInfo, TasteList, TrainAsked
-from classify.web.params import DeskOfApp, TasteName, TasteQuery
 from classify.web.problems import problems
-from classify.web.songs_api import json_response
+from classify.web.routes.params import DeskOfApp, TasteName, TasteQuery
+from classify.web.routes.songs import json_response
 
 __all__ = [
     "evaluate_taste",
@@ -74,7 +74,7 @@ async def train_taste(
     head = (asked or TrainAsked()).head
 
     def train() -> dict[str, Any]:
-        outcome: Outcome = state.lessons.train(name, head)
+        outcome: LearnOutcome = state.lessons.train(name, head)
         return _info(state.desk, outcome.standing.name)
 
     return json_response(await state.study_lane.run(train))

@@ -17,15 +17,15 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from classify.output import to_json
-from classify.web.ears import Ears
-from classify.web.hearing import UploadEmbedding, UploadScore
-from classify.web.leaving import unless_gone
+from classify.output.formats import to_json
+from classify.web.disconnects import unless_gone
+from classify.web.kept_process import Call
 from classify.web.models import Interval
-from classify.web.params import DeskOfApp, TasteQuery
 from classify.web.problems import problems
-from classify.web.receiving import UPLOAD_BODY, receive_file
-from classify.web.worker import Call
+from classify.web.routes.params import DeskOfApp, TasteQuery
+from classify.web.uploads.form_upload import UPLOAD_BODY, receive_file
+from classify.web.uploads.upload_queue import UploadQueue
+from classify.web.uploads.upload_scoring import UploadEmbedding, UploadScore
 
 __all__ = ["UploadEmbeddingOut", "UploadScoreOut", "router"]
 
@@ -113,8 +113,8 @@ async def embed_upload(
     )
 
 
-def _ears_of(request: Request) -> Ears:
-    return cast("Ears", request.app.state.ears)
+def _ears_of(request: Request) -> UploadQueue:
+    return cast("UploadQueue", request.app.state.ears)
 
 
 async def _heard(

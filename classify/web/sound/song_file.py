@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from starlette.responses import FileResponse
 
-from classify.web.pictures import changed_since
 from classify.web.problems import Problem, problem_response
+from classify.web.sound.spectrograms import changed_since
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from cache import Recording
+    from cache import FileRecord
 
 __all__ = ["SongFile", "media_type", "open_song"]
 
@@ -37,7 +37,7 @@ _HEAD_BYTES = 12
 _SYNC, _LAYER = 0xE0, 0x06  # of an MPEG frame's second byte; layer 0 is AAC's
 
 
-def open_song(digest: str, song: Recording) -> SongFile:
+def open_song(digest: str, song: FileRecord) -> SongFile:
     """Open the file that the catalog describes, and no other; what is judged is what was opened.
 
     Raises
@@ -75,7 +75,7 @@ class SongFile(FileResponse):
     Parameters
     ----------
     digest : str
-    song : Recording
+    song : FileRecord
     file : file
         Is closed at the end.
 
@@ -85,7 +85,7 @@ class SongFile(FileResponse):
         410 if the file is not what the catalog says.
     """
 
-    def __init__(self, digest: str, song: Recording, file: BinaryIO) -> None:
+    def __init__(self, digest: str, song: FileRecord, file: BinaryIO) -> None:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode) or not song.is_still(status):
             raise changed_since(song)

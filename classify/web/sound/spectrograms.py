@@ -14,18 +14,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.style import SPECTRUM
+from classify.output.plot_style import SPECTRUM
+from classify.web.kept_process import Call, KeptProcess
 from classify.web.problems import Problem
-from classify.web.worker import Call, KeptWorker
-from embed import Limits
-from embed.overview import draw_sound, drawing_s
+from embed import Limits, draw_sound, drawing_s
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cache import Recording
+    from cache import FileRecord
 
-__all__ = ["Picture", "Pictures", "changed_since", "write_png"]
+__all__ = ["Spectrogram", "Spectrograms", "changed_since", "write_png"]
 
 _KEPT = 64  # of 128 kB
 _MOST_WAITING = 16
@@ -34,7 +33,7 @@ _FLOOR_DB = -80.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Picture:
+class Spectrogram:
     """A song's sound.
 
     Attributes
@@ -50,7 +49,7 @@ class Picture:
     highest_hz: float
 
 
-class Pictures:
+class Spectrograms:
     """Draws one song at a time, in a process that is kept.
 
     Parameters
@@ -61,18 +60,18 @@ class Pictures:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
-        self._worker = KeptWorker("pictures", limits=self._limits)
-        self._kept: OrderedDict[str, Picture] = OrderedDict()
+        self._worker = KeptProcess("pictures", limits=self._limits)
+        self._kept: OrderedDict[str, Spectrogram] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, digest: str) -> Picture | None:
+    def find(self, digest: str) -> Spectrogram | None:
         """Return a song's picture if it is kept."""
         with self._lock:
             if digest in self._kept:
                 self._kept.move_to_end(digest)
             return self._kept.get(digest)
 
-    def draw(self, digest: str, song: Recording) -> Future[Picture]:
+    def draw(self, digest: str, song: FileRecord) -> Future[Spectrogram]:
         """Queue a song to be drawn up.
 
         Raises
@@ -96,7 +95,7 @@ class Pictures:
         """End the process."""
         self._worker.close()
 
-    def _draw(self, call: Call, digest: str, song: Recording) -> Picture:
+    def _draw(self, call: Call, digest: str, song: FileRecord) -> Spectrogram:
         kept = self.find(digest)
         if kept is not None:  # while this one waited
             return kept
@@ -105,7 +104,7 @@ class Pictures:
         sound = call(draw_sound, song.path, self._limits, cpu_s=cpu_s)
         _require_still(song)
         levels = np.round((sound.levels_db / -_FLOOR_DB + 1) * 255).astype(np.uint8)
-        picture = Picture(levels=levels, duration_s=sound.duration_s, highest_hz=sound.highest_hz)
+        picture = Spectrogram(levels=levels, duration_s=sound.duration_s, highest_hz=sound.highest_hz)
         with self._lock:
             self._kept[digest] = picture
             while len(self._kept) > _KEPT:
@@ -113,7 +112,7 @@ class Pictures:
         return picture
 
 
-def changed_since(song: Recording) -> Problem:
+def changed_since(song: FileRecord) -> Problem:
     """Return what a song ends with of which the file has gone or changed: what is there may be anything."""
     return Problem(
         410,
@@ -122,7 +121,7 @@ def changed_since(song: Recording) -> Problem:
     )
 
 
-def _require_still(song: Recording) -> None:
+def _require_still(song: FileRecord) -> None:
     try:
         still = song.is_still(os.stat(song.path))
     except (OSError, ValueError):

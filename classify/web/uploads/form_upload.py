@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
     from starlette.requests import Request
 
-    from classify.web.places import Place
+    from classify.web.uploads.upload_slots import UploadSlot
 
 __all__ = ["UPLOAD_BODY", "receive_file"]
 
@@ -46,14 +46,14 @@ UPLOAD_BODY = {
 """What the OpenAPI document says of an upload's body, which FastAPI does not see."""
 
 
-async def receive_file(request: Request, place: Place) -> None:
+async def receive_file(request: Request, place: UploadSlot) -> None:
     """Write the field ``file`` of a form to a new file; the client's name for it is not used.
 
     Parameters
     ----------
     request : Request
         Of which the body has not been read.
-    place : Place
+    place : UploadSlot
         Its file must not exist; is told of the bytes as they come.
 
     Raises

@@ -12,20 +12,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from classify.web.hearing import Hearing
-from classify.web.places import Place, Places
-from classify.web.worker import Call, KeptWorker
+from classify.web.kept_process import Call, KeptProcess
+from classify.web.uploads.upload_scoring import UploadScoring
+from classify.web.uploads.upload_slots import UploadSlot, UploadSlots
 
 if TYPE_CHECKING:
     from classify.web.settings import ServiceSettings
 
-__all__ = ["Ears"]
+__all__ = ["UploadQueue"]
 
 _T = TypeVar("_T")
 _NICENESS = 10  # the page and the ranking go first
 
 
-class Ears:
+class UploadQueue:
     """Takes a few uploads at once and has them heard one after the other.
 
     Parameters
@@ -34,16 +34,16 @@ class Ears:
 
     Attributes
     ----------
-    hearing : Hearing
+    hearing : UploadScoring
         What can be made of an upload; to be called in `hear`.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
-        self.hearing = Hearing(settings)
-        self._places = Places(settings.n_uploads)
+        self.hearing = UploadScoring(settings)
+        self._places = UploadSlots(settings.n_uploads)
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._worker = KeptWorker("ears", limits=settings.limits, niceness=_NICENESS)
+        self._worker = KeptProcess("ears", limits=settings.limits, niceness=_NICENESS)
 
     @property
     def n_held(self) -> int:
@@ -56,18 +56,18 @@ class Ears:
         return self._worker.n_waiting
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
+    def place(self) -> Iterator[UploadSlot]:
         """Take one of the places; gives it back, and removes the file, in every case.
 
         Yields
         ------
-        Place
+        UploadSlot
             Its path is of a file that is not there yet, in a folder that only this user can open.
 
         Raises
         ------
         Problem
-            503 if there is none; see `Places.take`.
+            503 if there is none; see `UploadSlots.take`.
         """
         path = Path(self._private_folder()) / secrets.token_hex(16)
         with self._places.take(path) as place:
@@ -78,7 +78,7 @@ class Ears:
                     path.unlink(missing_ok=True)
 
     def hear(self, work: Callable[[Call], _T]) -> Future[_T]:
-        """Queue work on an upload; see `KeptWorker.submit`."""
+        """Queue work on an upload; see `KeptProcess.submit`."""
         return self._worker.submit(work)
 
     def stop(self) -> None:

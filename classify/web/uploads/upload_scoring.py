@@ -11,26 +11,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache import WHOLE, EmbeddingStore, open_stores
-from classify.songs import SongLibrary
+from classify.library.song_library import SongLibrary
 from classify.web.problems import Problem
-from embed import ENCODERS, EncoderError, coverage_windows, encoder_name, is_compiled, prepare_encoders
-from embed.composite import split_encoder
-from embed.errors import WorkerCrashed
-from embed.pieces import Outline
-from embed.registry import encoder_spec
-from embed.status import encoder_status
-from embed.worker import embed_recording, probe_file
+from embed import (
+    ENCODERS,
+    EncoderError,
+    Outline,
+    WorkerCrashed,
+    coverage_windows,
+    embed_recording,
+    encoder_name,
+    encoder_spec,
+    encoder_status,
+    is_compiled,
+    prepare_encoders,
+    probe_file,
+    split_encoder,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cache import Entry
-    from classify.taste import Taste
+    from classify.taste.taste import Taste
+    from classify.web.kept_process import Call
     from classify.web.settings import ServiceSettings
-    from classify.web.worker import Call
     from embed import AudioInfo, PreparedEncoder, PreparedEncoders
 
-__all__ = ["Hearing", "UploadEmbedding", "UploadScore"]
+__all__ = ["UploadEmbedding", "UploadScore", "UploadScoring"]
 
 _FRESH_S = 1.0  # for so long the library's usual coverage is taken as known
 
@@ -65,7 +73,7 @@ class UploadEmbedding:
     starts_s: NDArray[np.float32] | None
 
 
-class Hearing:
+class UploadScoring:
     """Knows what to ask of the kept process; its methods run in the thread that owns that.
 
     Parameters

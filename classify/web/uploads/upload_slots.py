@@ -10,14 +10,14 @@ from pathlib import Path
 
 from classify.web.problems import Problem
 
-__all__ = ["Place", "Places"]
+__all__ = ["UploadSlot", "UploadSlots"]
 
 _RETRY_S = 5
 _GRACE_S = 5.0
 _HARDLY = 100_000  # bytes a second; a poor wireless network has ten times that
 
 
-class Place:
+class UploadSlot:
     """What one upload holds while it comes in, waits and is heard.
 
     Parameters
@@ -75,20 +75,20 @@ class Place:
             self._patience.reschedule(0.0)
 
 
-class Places:
+class UploadSlots:
     """So many places; to be used in the event loop's thread alone.
 
     Parameters
     ----------
     n_places : int
     grace_s : float
-        See `Place`.
+        See `UploadSlot`.
     """
 
     def __init__(self, n_places: int, *, grace_s: float = _GRACE_S) -> None:
         self._n_places = n_places
         self._grace_s = grace_s
-        self._held: set[Place] = set()
+        self._held: set[UploadSlot] = set()
 
     @property
     def n_held(self) -> int:
@@ -96,7 +96,7 @@ class Places:
         return len(self._held)
 
     @contextmanager
-    def take(self, path: Path) -> Iterator[Place]:
+    def take(self, path: Path) -> Iterator[UploadSlot]:
         """Take a place, and give it back in every case.
 
         Raises
@@ -106,7 +106,7 @@ class Places:
         """
         if len(self._held) >= self._n_places:
             self._make_room()
-        place = Place(path, self._grace_s)
+        place = UploadSlot(path, self._grace_s)
         self._held.add(place)
         try:
             yield place

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from accuracy_ways import Scored
 from numpy.typing import NDArray
 
-from classify.metrics import average_precision, precision_at, roc_auc
+from accuracy.ways import Scored
+from classify.learning.metrics import average_precision, precision_at, roc_auc
 
 __all__ = [
     "ASKED_PRECISIONS",

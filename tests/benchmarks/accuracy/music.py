@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from accuracy_tasks import Collection
 
+from accuracy.tasks import Collection
 from cache import Catalog, EmbeddingStore, default_root, list_stores
 from embed import EmbedError, EncoderUnavailable, embed_library
 

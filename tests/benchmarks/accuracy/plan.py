@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from accuracy_figures import Figures, judge
-from accuracy_tasks import (
+
+from accuracy.figures import Figures, judge
+from accuracy.tasks import (
     DISLIKE_KINDS,
     ROBUSTNESS,
     Collection,
@@ -18,7 +19,7 @@ from accuracy_tasks import (
     labelled_draw,
     library_draw,
 )
-from accuracy_ways import DENSE, LIKES_ONLY, LOGISTIC, OURS, WAYS, fit_draw
+from accuracy.ways import DENSE, LIKES_ONLY, LOGISTIC, OURS, WAYS, fit_draw
 
 __all__ = ["LIKES", "SEVEN", "Case", "Sounds", "draw_of", "evaluate", "plan"]
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from accuracy_figures import Found, paired_difference, precision_rows, summarise
-from accuracy_music import DEFAULT_ENCODER
-from accuracy_plan import Case
-from accuracy_tasks import N_DISLIKE
-from accuracy_ways import LIKES_ONLY, OURS
+
+from accuracy.figures import Found, paired_difference, precision_rows, summarise
+from accuracy.music import DEFAULT_ENCODER
+from accuracy.plan import Case
+from accuracy.tasks import N_DISLIKE
+from accuracy.ways import LIKES_ONLY, OURS
 
 __all__ = ["Results"]
 

@@ -9,9 +9,9 @@ import wave
 from pathlib import Path
 
 import numpy as np
-from accuracy_music import say, stored_vectors
 from numpy.typing import NDArray
 
+from accuracy.music import say, stored_vectors
 from cache import Catalog, default_root
 from embed import embed_library
 

@@ -1,4 +1,4 @@
-"""README's tables, from the rows. `python accuracy_table.py ROWS README` puts them where they belong."""
+"""README's tables, from the rows. `python accuracy/table.py ROWS README` puts them where they belong."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from accuracy_music import DEFAULT_ENCODER
-from accuracy_plan import LIKES, SEVEN
-from accuracy_tasks import DISLIKE_KINDS
-from accuracy_ways import OURS, WAYS
 from readme_tables import lay_out, put_tables
+
+from accuracy.music import DEFAULT_ENCODER
+from accuracy.plan import LIKES, SEVEN
+from accuracy.tasks import DISLIKE_KINDS
+from accuracy.ways import OURS, WAYS
 
 __all__ = ["TABLES", "encoder_table", "likes_table", "read_rows", "replace_tables", "way_table"]
 

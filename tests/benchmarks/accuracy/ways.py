@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from accuracy_tasks import Draw, unit_rows
 from numpy.typing import NDArray
 
+from accuracy.tasks import Draw, unit_rows
 from classify import LabelledSongs, SongTransform, Taste, fit_taste
-from classify.layers import ACTIVATIONS
+from classify.taste.layers import ACTIVATIONS
 
 __all__ = ["DENSE", "LIKES_ONLY", "LOGISTIC", "OURS", "WAYS", "Scored", "fit_draw"]
 

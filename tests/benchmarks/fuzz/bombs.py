@@ -8,7 +8,8 @@ import zlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from fuzz_ogg import Page, join_pages, split_pages
+
+from fuzz.ogg import Page, join_pages, split_pages
 
 __all__ = ["BOMBS", "flac_silence", "opus_silence"]
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fuzz_bombs import BOMBS
-from fuzz_damage import DAMAGES
-from fuzz_sources import FORMATS
+
+from fuzz.bombs import BOMBS
+from fuzz.damage import DAMAGES
+from fuzz.sources import FORMATS
 
 __all__ = ["HostileFile", "hostile_file", "kind_of", "write_corpus"]
 

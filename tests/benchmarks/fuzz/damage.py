@@ -6,7 +6,8 @@ import struct
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from fuzz_ogg import Page, join_pages, split_pages
+
+from fuzz.ogg import Page, join_pages, split_pages
 
 __all__ = ["DAMAGES", "Damage"]
 

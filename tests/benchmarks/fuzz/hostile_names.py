@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from classify.output import FORMATS, render
+from classify.output.formats import FORMATS, render
 from embed import find_audio
 
 __all__ = ["judge_rows", "make_rows", "make_songs", "round_trip"]

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reliability_songs import Library
-from speed_rows import child_environment
+from speed.rows import child_environment
 from waiting import ended, run
+
+from reliability.songs import Library
 
 __all__ = ["Bed", "Cannot", "Outcome", "mounted", "system"]
 

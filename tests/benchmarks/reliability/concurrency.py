@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability_songs import ENCODER, Library
-from reliability_writers import embedded_library
-from speed_rows import child_environment, run_child
+from speed.rows import child_environment, run_child
 
-from classify.taste import Taste
+from classify.taste.taste import Taste
+from reliability.songs import ENCODER, Library
+from reliability.writers import embedded_library
 
 __all__ = ["compile_together", "embed_together", "rows", "train_together"]
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability_songs import Library
-from speed_rows import child_environment
+from speed.rows import child_environment
 from waiting import run
 
 from cache import CacheError
+from reliability.songs import Library
 
 __all__ = ["KINDS", "Outcome", "Patient", "damage", "rows"]
 
@@ -29,6 +29,8 @@ _N_SONGS = 14
 _N_LIKES = 5
 _GROUPS = ("embeddings", "catalog.lance", "encoders", "scores")
 _HARMLESS = ("latest_version_hint.json", ".fingerprint")  # both are made anew, and nothing hangs on them
+
+_SEARCH = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[3])])  # for its child
 
 
 @dataclass(kw_only=True)
@@ -74,7 +76,7 @@ class Patient:
         assert self._library.check().lost == 0
 
     def files(self) -> list[str]:
-        """List the files of the cache, tastes left out: `reliability_data` damages those."""
+        """List the files of the cache, tastes left out: `reliability.data` damages those."""
         root = self._library.root
         found = [path.relative_to(root) for path in sorted(root.rglob("*")) if _holds(path)]
         return [str(path) for path in found if path.parts[0] in _GROUPS]
@@ -131,8 +133,16 @@ class Patient:
 
     def _trial(self, root: Path, *what: str) -> dict[str, Any]:
         library = self._library
-        argv = [sys.executable, __file__, str(root), library.paths[0], str(library.folder), *what]
-        done = run(argv, env=child_environment())
+        argv = [
+            sys.executable,
+            "-m",
+            "reliability.damage",
+            str(root),
+            library.paths[0],
+            str(library.folder),
+            *what,
+        ]
+        done = run(argv, env=child_environment(PYTHONPATH=_SEARCH))
         if done.returncode != 0:
             return {"died": {"code": done.returncode, "said": done.stderr, "traceback": done.stderr}}
         answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -197,7 +207,7 @@ def _ask(arguments: list[str]) -> dict[str, Any]:
 
     from typer.testing import CliRunner
 
-    from classify.cli import app
+    from classify.cli.app import app
 
     done = CliRunner().invoke(app, arguments)
     error = done.exception
@@ -211,9 +221,9 @@ def _ask(arguments: list[str]) -> dict[str, Any]:
 
 
 def _answers(song: str, folder: str, what: list[str]) -> dict[str, Any]:
-    import classify.ranking
+    import classify.library.ranking
 
-    classify.ranking._KEEP_FROM = 1  # so that scores are kept of so small a library as well
+    classify.library.ranking._KEEP_FROM = 1  # so that scores are kept of so small a library as well
     answers = {}
     if "verify" in what:
         answers["verify"] = _ask(["cache", "verify", "--json"])

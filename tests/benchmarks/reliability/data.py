@@ -10,16 +10,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from hostile_lists import Playground, judge_list
-from hostile_names import judge_rows, make_rows, make_songs, round_trip
-from hostile_tastes import DAMAGED, FORGED, judge, make_hostile
+from fuzz.hostile_lists import Playground, judge_list
+from fuzz.hostile_names import judge_rows, make_rows, make_songs, round_trip
+from fuzz.hostile_tastes import DAMAGED, FORGED, judge, make_hostile
 
 from classify import Taste
 
 __all__ = ["rows"]
 
 SEED = 5
-_FORMATS = Path(__file__).resolve().parent.parent / "formats"
+_FORMATS = Path(__file__).resolve().parents[2] / "formats"
 _TASTE = max(_FORMATS.glob("taste-*.npz"))
 Trial = Callable[[Random], bool]
 """One try: whether all went as it must."""

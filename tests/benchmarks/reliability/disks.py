@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from reliability_bed import Bed, Cannot, mounted
+from reliability.bed import Bed, Cannot, mounted
 
 __all__ = ["full_disk_repair", "full_disk_taste", "silent_drive"]
 

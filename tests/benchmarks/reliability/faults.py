@@ -20,12 +20,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from reliability_bed import Bed, Cannot, mounted, system
-from reliability_disks import full_disk_repair, full_disk_taste, silent_drive
-from speed_rows import COMMAND, child_environment
+from speed.rows import COMMAND, child_environment
 from waiting import LONG_S, run
 
 from embed import probe
+from reliability.bed import Bed, Cannot, mounted, system
+from reliability.disks import full_disk_repair, full_disk_taste, silent_drive
 
 __all__ = ["FAULTS", "judge", "rows"]
 
@@ -205,7 +205,7 @@ def clock_skew(bed: Bed, rng: random.Random) -> None:
             "import sys, time; shift = int(sys.argv.pop(1)) * 31557600\n"
             "now, now_ns = time.time, time.time_ns\n"
             "time.time = lambda: now() + shift; time.time_ns = lambda: now_ns() + shift * 10**9\n"
-            "from classify.cli import main; main()"
+            "from classify.cli.app import main; main()"
         )
         arguments = bed.library.command("embed", *some)[len(COMMAND) :]
         done = run([sys.executable, "-c", code, str(years), *arguments], env=child_environment())

@@ -1,6 +1,6 @@
 """Hostile audio through the real command: what became of it, in what time and memory.
 
-Every file of the corpus (`fuzz_corpus`) ends in an embedding or in a failure that says why. The run is made
+Every file of the corpus (`fuzz.corpus`) ends in an embedding or in a failure that says why. The run is made
 twice, the second time in other batches, with another number of workers and in reverse order: every stored
 number must be the same. Sound files among the hostile ones must come out as they do alone.
 """
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz_corpus import HostileFile, write_corpus
-from fuzz_sources import FORMATS, make_sources
-from speed_rows import COMMAND, say, tree_memory
+from fuzz.corpus import HostileFile, write_corpus
+from fuzz.sources import FORMATS, make_sources
+from speed.rows import COMMAND, say, tree_memory
 
 import embed
 from cache import Catalog, EmbeddingStore

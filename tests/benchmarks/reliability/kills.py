@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability_songs import EXCERPT_S, Library, Soundness
-from reliability_tastes import kill_label, kill_score, kill_train
-from reliability_victims import Moment, Victim, files_in
-from reliability_writers import kill_compaction, kill_prune
+
+from reliability.songs import EXCERPT_S, Library, Soundness
+from reliability.tastes import kill_label, kill_score, kill_train
+from reliability.victims import Moment, Victim, files_in
+from reliability.writers import kill_compaction, kill_prune
 
 __all__ = ["kill_embed", "rows"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from speed_library import add_songs, song_path
-from speed_rows import COMMAND
+from speed.library import add_songs, song_path
+from speed.rows import COMMAND
 
 from cache import Catalog, EmbeddingStore, verify_cache
 from classify.demo import demo_tracks

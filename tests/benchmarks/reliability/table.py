@@ -1,4 +1,4 @@
-"""README's table of reliability, from the rows: `python reliability_table.py ROWS README`."""
+"""README's table of reliability, from the rows: `python reliability/table.py ROWS README`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from readme_tables import lay_out, put_tables
-from speed_rows import read_rows
+from speed.rows import read_rows
 
 __all__ = ["NAME", "reliability_table", "replace_table"]
 

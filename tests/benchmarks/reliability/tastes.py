@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability_songs import Library
-from reliability_writers import Series, embedded_library, must_work
-from speed_rows import run_child
+from speed.rows import run_child
 
-from classify.labels import labels_path, read_labels
-from classify.taste import Taste
+from classify.labels.label_file import labels_path, read_labels
+from classify.taste.taste import Taste
+from reliability.songs import Library
+from reliability.writers import Series, embedded_library, must_work
 
 __all__ = ["kill_label", "kill_score", "kill_train"]
 

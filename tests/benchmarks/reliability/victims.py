@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from speed_rows import COMMAND, child_environment
+from speed.rows import COMMAND, child_environment
 from waiting import Patience, ended, wait_until
 
 __all__ = ["COMMITS", "Moment", "Victim", "files_in", "killed_at"]
@@ -31,7 +31,7 @@ _KILL_AT = (
     "    if name == event and part in repr(given):\n"
     "        os.kill(os.getpid(), signal.SIGKILL)\n"
     "sys.addaudithook(hook)\n"
-    "from classify.cli import main; main()\n"
+    "from classify.cli.app import main; main()\n"
 )
 
 

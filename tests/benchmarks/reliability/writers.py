@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reliability_songs import Library
-from reliability_victims import Moment, Victim, killed_at
-from speed_rows import run_child
+from speed.rows import run_child
 from waiting import LONG_S
+
+from reliability.songs import Library
+from reliability.victims import Moment, Victim, killed_at
 
 __all__ = ["Series", "embedded_library", "kill_compaction", "kill_prune", "must_work"]
 

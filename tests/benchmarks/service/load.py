@@ -1,7 +1,7 @@
 """Clients of the service in a process of their own: each asks, waits for the answer, asks again.
 
 Raw HTTP/1.1 on kept connections, on uvloop where it is installed, so that the clients are not what is slow.
-`python service_load.py` reads one JSON document a line from stdin (`port`, `n_clients`, `paths`, and
+`python service/load.py` reads one JSON document a line from stdin (`port`, `n_clients`, `paths`, and
 `seconds` or `n_requests`) and answers with one: latencies in milliseconds, how many had what status.
 """
 

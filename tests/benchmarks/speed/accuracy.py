@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy_figures import Found, paired_difference, summarise
-from accuracy_music import load_collections
-from accuracy_plan import Case, evaluate
-from accuracy_tasks import Collection
-from accuracy_ways import OURS
+from accuracy.figures import Found, paired_difference, summarise
+from accuracy.music import load_collections
+from accuracy.plan import Case, evaluate
+from accuracy.tasks import Collection
+from accuracy.ways import OURS
 
 from cache import EmbeddingStore, Entry, list_stores
 from embed import EncoderSpec, embed_library, encoder_spec
-from embed.pieces import song_vector
-from embed.windows import choose_windows
+from embed.encoders.pooling import song_vector
+from embed.encoders.windows import choose_windows
 
 __all__ = ["accuracy_rows"]
 

@@ -1,6 +1,6 @@
 """What no embedding can beat on this machine: the processor time of decoding and of the network, each alone.
 
-A process of its own with one thread: `python speed_bound.py CACHE`. For each JSON line that it reads it
+A process of its own with one thread: `python speed/bound.py CACHE`. For each JSON line that it reads it
 measures one of the two, and answers with a line of figures.
 """
 
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embed import encoder_spec, load_encoder, probe, read_spans
-from embed.encoder import Encoder
-from embed.windows import NativeCut, choose_windows
+from embed.encoders.encoder import Encoder
+from embed.encoders.windows import NativeCut, choose_windows
 
 __all__ = ["decode", "network", "serve"]
 

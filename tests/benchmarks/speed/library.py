@@ -1,7 +1,7 @@
 """A synthetic library: the cache that `embed` would leave, through the same writes, without any music.
 
 A process of its own, so that its memory does not count as that of the commands measured afterwards:
-`python speed_library.py CACHE FOLDER FIRST N_SONGS SONGS_A_COMMIT`. It adds songs FIRST, FIRST + 1, ... to
+`python speed/library.py CACHE FOLDER FIRST N_SONGS SONGS_A_COMMIT`. It adds songs FIRST, FIRST + 1, ... to
 the cache, and empty files of their names to FOLDER.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import Catalog, EmbeddingStore, Entry, Recording
+from cache import Catalog, EmbeddingStore, Entry, FileRecord
 from embed import PreparedEncoder, coverage_windows, prepare_encoder
 
 __all__ = ["ENCODER", "N_KINDS", "add_songs", "song_path"]
@@ -88,13 +88,13 @@ def _styles(dim: int) -> NDArray[np.float32]:
     return (strength * rng.gamma(2.0, 0.5, size=(_N_STYLES, 2 * dim))).astype(np.float32)
 
 
-def _recording(folder: Path, number: int) -> Recording:
+def _recording(folder: Path, number: int) -> FileRecord:
     path = song_path(folder, number)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():  # touching it again would make it another file for the catalog
         path.touch()
     status = path.stat()
-    return Recording(
+    return FileRecord(
         path=str(path),
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,

@@ -204,7 +204,7 @@ def processor() -> str:
 
 
 def _git(*arguments: str) -> str:
-    folder = Path(__file__).parent
+    folder = Path(__file__).parents[1]
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=folder)
     return done.stdout.strip()
 

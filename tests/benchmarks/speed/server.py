@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from speed_rows import child_environment
+from speed.rows import child_environment
 
 __all__ = ["Server"]
 
@@ -30,7 +30,7 @@ class Server:
     def __init__(self, script: str, argument: str | Path, **environment: str) -> None:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed in __exit__
         self._child = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / script), str(argument)],
+            [sys.executable, str(Path(__file__).parents[1] / script), str(argument)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

@@ -1,4 +1,4 @@
-"""README's tables of speed, from the rows. `python speed_table.py RESULTS README` puts them in place."""
+"""README's tables of speed, from the rows. `python speed/table.py RESULTS README` puts them in place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from readme_tables import lay_out, put_tables
-from speed_rows import read_rows
+
+from speed.rows import read_rows
 
 __all__ = [
     "TABLES",

@@ -1,6 +1,6 @@
 """The usual way to embed songs, file by file, as tutorials do it: librosa, then the network in TensorFlow.
 
-A process of its own: `python speed_usual.py ENCODER`. It loads everything, says so, and then embeds the files
+A process of its own: `python speed/usual.py ENCODER`. It loads everything, says so, and then embeds the files
 of each JSON list that it reads, a line of figures for each. Loading is not counted, so the usual way looks
 better than it is.
 """
@@ -48,7 +48,7 @@ def _musicnn() -> Embed:
     import tensorflow as tf
 
     from embed import encoder_spec
-    from embed.checkpoint import read_variables
+    from embed.networks.musicnn_wheel import read_variables
 
     variables = read_variables(encoder_spec("musicnn").locate())
     signature = [tf.TensorSpec((1, _N_FRAMES, 96), tf.float32)]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from suggest_game import RANDOM, Course
+
+from suggest.game import RANDOM, Course
 
 __all__ = ["AS_GOOD_AS", "labels_needed", "rows_of"]
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from accuracy_tasks import Collection, Draw
-from accuracy_ways import fit_draw
+from accuracy.tasks import Collection, Draw
+from accuracy.ways import fit_draw
 from numpy.typing import NDArray
 
 from classify import Taste
-from classify.informative import most_informative
-from classify.metrics import roc_auc
+from classify.learning.active_learning import most_informative
+from classify.learning.metrics import roc_auc
 
 __all__ = ["BATCH", "IN_BATCHES", "OURS", "RANDOM", "WAYS", "Course", "opening", "play"]
 

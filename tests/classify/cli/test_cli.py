@@ -345,7 +345,7 @@ def test_version_and_help_of_every_command() -> None:
 
 def test_scoring_from_the_cache_imports_neither_tensorflow_nor_scikit_learn(run: Command) -> None:
     code = (
-        "import sys\nfrom classify.cli import app\n"
+        "import sys\nfrom classify.cli.app import app\n"
         "try: app(['score', '--taste', 'demo', '--json'])\n"
         "except SystemExit as e: assert e.code == 0, e.code\n"
         "heavy = ('tensorflow', 'sklearn', 'scipy', 'librosa', 'ai_edge_litert')\n"
@@ -363,7 +363,7 @@ def test_scoring_from_the_cache_imports_neither_tensorflow_nor_scikit_learn(run:
 
 def test_training_on_cached_songs_does_not_import_tensorflow(run: Command, likes: list[str]) -> None:
     code = (
-        "import sys\nfrom classify.cli import app\n"
+        "import sys\nfrom classify.cli.app import app\n"
         "try: app(['train', *sys.argv[1:], '--json'])\n"
         "except SystemExit as e: assert e.code == 0, e.code\n"
         "assert 'tensorflow' not in sys.modules and 'ai_edge_litert' not in sys.modules"
@@ -378,10 +378,10 @@ def test_training_on_cached_songs_does_not_import_tensorflow(run: Command, likes
 
 def test_interrupting_says_so_and_ends_with_130(run: Command) -> None:
     code = (
-        "import classify.library\n"
+        "import classify.library.scoring\n"
         "def stop(*a, **k): raise KeyboardInterrupt\n"
-        "classify.library.score = stop\n"
-        "from classify.cli import app\napp(['score'])"
+        "classify.library.scoring.score = stop\n"
+        "from classify.cli.app import app\napp(['score'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 130

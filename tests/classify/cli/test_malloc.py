@@ -9,7 +9,7 @@ import pytest
 
 SCRIPT = """
 import resource, sys
-from classify.memory import keep_freed_memory
+from classify.cli.malloc import keep_freed_memory
 if sys.argv[1] == "keep" and not keep_freed_memory():
     sys.exit(77)
 def work():

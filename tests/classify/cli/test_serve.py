@@ -18,7 +18,7 @@ import httpx2
 import pytest
 from waiting import LONG_S, ended, run
 
-from classify.service import address_of
+from classify.web.server import address_of
 from classify.web.settings import ServiceSettings
 
 ADDRESS = re.compile(r"open (http://\S+) \(Ctrl-C ends it\)")

@@ -5,24 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classify import (
-    Evaluation,
-    LabelError,
-    LabelledSongs,
-    SongTransform,
-    VectorError,
-    evaluate_taste,
-    held_scores,
-)
-from classify.curve import extrapolate
-from classify.examples import Examples, prepare_examples
-from classify.features import FloatArray
-from classify.fit import head_ranker, make_head, one_thread
-from classify.heads import HEADS
-from classify.holdout import HeldOut, IntArray, bootstrap_auc, cross_fit
-from classify.permutation import permutation_test
-from classify.space import SongSpace
-from classify.words import evaluation_story, verdict_sentence
+from classify import Evaluation, LabelError, LabelledSongs, SongTransform, VectorError, evaluate_taste
+from classify.evaluation import held_scores
+from classify.evaluation.learning_curve import extrapolate
+from classify.evaluation.permutation import permutation_test
+from classify.evaluation.sentences import evaluation_story
+from classify.evaluation.verdict import verdict_sentence
+from classify.learning.examples import Examples, prepare_examples
+from classify.learning.fit import head_ranker, make_head, one_thread
+from classify.learning.held_out import HeldOut, IntArray, bootstrap_auc, cross_fit
+from classify.learning.sklearn_heads import HEADS
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import FloatArray
 
 DIM = 60
 

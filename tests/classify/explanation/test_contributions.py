@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from classify.contributions import (
+from classify.explanation.contributions import (
     Reference,
     decide_with_slopes,
     points_a_decision,
@@ -14,9 +14,9 @@ from classify.contributions import (
     shares_of,
     signed_roots64,
 )
-from classify.features import LabelledSongs
-from classify.fit import fit_taste
-from classify.taste import Taste
+from classify.learning.examples import LabelledSongs
+from classify.learning.fit import fit_taste
+from classify.taste.taste import Taste
 
 DIM = 12  # of a song vector of one encoder
 

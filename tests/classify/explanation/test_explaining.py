@@ -20,14 +20,14 @@ import classify
 import embed
 from cache import WHOLE
 from classify import ClassifyError, TasteError
-from classify.cli import app
+from classify.cli.app import app
 from classify.demo import is_liked
-from classify.explain_page import explanation_page, write_page, write_png
-from classify.explain_picture import draw_explanation
-from classify.explain_words import clock, explanation_story
-from classify.explanation import Explanation
-from classify.songs import SongLibrary
-from classify.style import DARK
+from classify.explanation.explanation import Explanation
+from classify.explanation.page import explanation_page, write_page, write_png
+from classify.explanation.picture import draw_explanation
+from classify.explanation.words import clock, explanation_story
+from classify.library.song_library import SongLibrary
+from classify.output.plot_style import DARK
 
 HOSTILE = '</script><img src=x onerror=alert(1)> "$x^2$'
 
@@ -282,7 +282,7 @@ def test_the_page_is_safe_whole_and_usable_by_keyboard(tour: Tour, tmp_path: Pat
 def test_a_large_song_is_played_from_its_file(
     tour: Tour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classify.explain_page.MAX_AUDIO_BYTES", 1000)
+    monkeypatch.setattr("classify.explanation.page.MAX_AUDIO_BYTES", 1000)
     found = tour.explain(tour.unseen[0])
     note = write_page(found, tour.sound(found.path), tmp_path / "why.html")
     assert note

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cache import Entry
-from classify.features import FloatArray
-from classify.passages import local_means, merge_sections, pick_passages, place_windows, sections
-from classify.resemblance import Heard, hear, nearest_moment
-from classify.space import SongSpace
-from classify.tag_shares import TagModel, tag_amounts
+from classify.explanation.passages import local_means, merge_sections, pick_passages, place_windows, sections
+from classify.explanation.resemblance import SongMoments, hear, nearest_moment
+from classify.explanation.tag_account import TagModel, tag_amounts
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import FloatArray
 
 DIM = 16
 
@@ -127,7 +127,7 @@ def test_silence_is_not_what_songs_have_in_common() -> None:
 
 
 def test_nothing_resembles_nothing() -> None:
-    empty = Heard(digest="a", starts_s=np.zeros(0), directions=np.zeros((0, 3)))
+    empty = SongMoments(digest="a", starts_s=np.zeros(0), directions=np.zeros((0, 3)))
     assert nearest_moment(empty, [empty]) is None
     assert nearest_moment(empty, []) is None
 

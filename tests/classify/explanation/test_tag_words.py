@@ -16,12 +16,12 @@ import pytest
 from typer.testing import CliRunner
 
 import embed
-from cache import Catalog, EmbeddingStore, Entry, Recording
+from cache import Catalog, EmbeddingStore, Entry, FileRecord
 from classify import LabelledSongs, Taste, fit_taste
-from classify.cli import app
-from classify.tag_words import TagWords, words_for
-from classify.tastes import taste_path
-from embed.own_tags import OwnTags
+from classify.cli.app import app
+from classify.explanation.tag_words import TagWords, words_for
+from classify.taste.names import taste_path
+from embed.encoders.encoder_tags import OwnTags
 
 N_SONGS, N_LIKES = 30, 4
 
@@ -58,7 +58,7 @@ def library(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
             )
         )
         rows.append(
-            Recording(
+            FileRecord(
                 path=path,
                 size_bytes=status.st_size,
                 mtime_ns=status.st_mtime_ns,

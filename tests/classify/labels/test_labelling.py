@@ -15,8 +15,8 @@ from waiting import ended
 
 import classify
 import embed
-from classify.labelling import labels_now
-from classify.labels import Label, labels_path, read_labels, relabelled, write_labels
+from classify.labels.label_file import Label, labels_path, read_labels, relabelled, write_labels
+from classify.labels.labelling import labels_now
 
 HEX = "0123456789abcdef"
 PATHS = st.text(st.characters(blacklist_characters="\0"), min_size=1, max_size=30).map(
@@ -118,7 +118,7 @@ def test_the_taste_learns_with_each_label(music: list[Path], root: Path) -> None
 def test_what_comes_into_the_first_places_is_told(
     music: list[Path], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classify.labelling._TOP", 2)
+    monkeypatch.setattr("classify.labels.labelling._TOP", 2)
     classify.label(music[4:6], "like", root=root)  # two electronic ones
     changed = classify.label(music[:3], "like", root=root)
     order = [song.path for song in classify.score(root=root).songs]

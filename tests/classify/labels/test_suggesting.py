@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 import classify
-from cache import Catalog, EmbeddingStore, Entry, Recording
+from cache import Catalog, EmbeddingStore, Entry, FileRecord
 from classify import LabelledSongs, Taste, fit_taste, suggest
-from classify.cli import app
-from classify.labels import Label, labels_path, write_labels
-from classify.suggesting import REASONS
-from classify.tastes import taste_path
+from classify.cli.app import app
+from classify.labels.label_file import Label, labels_path, write_labels
+from classify.labels.suggesting import REASONS
+from classify.taste.names import taste_path
 
 ENCODER, FINGERPRINT, DIM = "musicnn", "0123456789abcdef", 12
 KINDS, PER_KIND = 5, 16
@@ -50,11 +50,11 @@ class Library:
         store.put([entry(name, vector) for name, vector in zip(names, vectors, strict=True)])
         Catalog(self.root).put([self.recording(name) for name in names])
 
-    def recording(self, name: str) -> Recording:
+    def recording(self, name: str) -> FileRecord:
         path = self.folder / f"{name}.mp3"
         path.touch()
         status = path.stat()
-        return Recording(
+        return FileRecord(
             path=str(path),
             size_bytes=status.st_size,
             mtime_ns=status.st_mtime_ns,
@@ -203,8 +203,8 @@ def test_two_files_of_one_recording_are_one_song(library: Library) -> None:
 
 def test_a_large_library_is_not_looked_at_whole(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """The best songs and some of all the others stand for it; likely ones are never missed."""
-    monkeypatch.setattr("classify.suggesting._BEST", 10)
-    monkeypatch.setattr("classify.suggesting._SPREAD", 6)
+    monkeypatch.setattr("classify.labels.suggesting._BEST", 10)
+    monkeypatch.setattr("classify.labels.suggesting._SPREAD", 6)
     few = suggest(root=library.root, top=500)
     assert len(few.songs) == 16
     best = [

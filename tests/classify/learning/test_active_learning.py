@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from classify.informative import most_informative
+from classify.learning.active_learning import most_informative
 
 
 def points(n: int, *, seed: int = 0, dim: int = 6) -> NDArray[np.float64]:

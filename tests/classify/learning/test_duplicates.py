@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from classify import LabelError, SameSongError, fit_taste
-from classify.duplicates import MAX_APART, merge_duplicates
-from classify.examples import Examples, prepare_examples
-from classify.features import LabelledSongs, Vectors
-from classify.space import SongSpace
+from classify.learning.duplicates import merge_duplicates
+from classify.learning.examples import Examples, LabelledSongs, prepare_examples
+from classify.taste.sketch import MAX_APART
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import Vectors
 
 DIM = 120
 

@@ -17,10 +17,10 @@ from classify import (
     fit_taste,
     sample_unlabelled,
 )
-from classify.examples import example_weights, prepare_examples
-from classify.fit import make_head
-from classify.heads import HEADS
-from classify.metrics import roc_auc
+from classify.learning.examples import example_weights, prepare_examples
+from classify.learning.fit import make_head
+from classify.learning.metrics import roc_auc
+from classify.learning.sklearn_heads import HEADS
 
 DIM = 200
 
@@ -246,7 +246,7 @@ def test_unlabelled_songs_of_a_liked_artist_are_no_negatives() -> None:
 
 
 def test_no_held_out_head_has_seen_the_group_of_a_song_it_scores() -> None:
-    from classify.holdout import cross_fit
+    from classify.learning.held_out import cross_fit
 
     names = [f"g{i % 4}" for i in range(8)]
     likes = songs(8, liked=True, tag="a")
@@ -361,12 +361,12 @@ def test_an_unknown_head_names_the_known_ones() -> None:
 
 def test_importing_fit_and_evaluate_loads_no_scikit_learn() -> None:
     script = (
-        "import sys, classify, classify.fit, classify.evaluation\n"
+        "import sys, classify, classify.learning.fit, classify.evaluation.evaluation\n"
         "[getattr(classify, name) for name in classify.__all__]\n"
         "heavy = {'sklearn', 'scipy', 'tensorflow', 'lance'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=root
     )
@@ -389,7 +389,7 @@ def test_training_and_evaluating_load_neither_scikit_learn_nor_scipy(head: str) 
         "heavy = {'sklearn', 'scipy', 'joblib', 'tensorflow', 'lance', 'pyarrow'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[3]
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=root
     )

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from classify import Calibration, ClassifyError, LabelledSongs, fit_taste
-from classify.calibrate import MIN_MIXTURE
-from classify.examples import prepare_examples
-from classify.fit import make_head
-from classify.spies import send_spies
+from classify.learning.examples import prepare_examples
+from classify.learning.fit import make_head
+from classify.learning.hidden_likes import send_spies
+from classify.taste.calibration import MIN_MIXTURE
 
 
 def songs(vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]], first: int) -> LabelledSongs:

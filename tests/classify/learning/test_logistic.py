@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from classify.logistic import fit_logistic
+from classify.learning.logistic import fit_logistic
 
 CASES = [  # rows, columns, C, size of a column, how far likes lie off
     (40, 5, 1, 1, 0),

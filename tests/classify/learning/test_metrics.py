@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classify.metrics import average_precision, brier_score, precision_at, roc_auc
+from classify.learning.metrics import average_precision, brier_score, precision_at, roc_auc
 
 LABELS_AND_SCORES = st.lists(
     st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0])),

@@ -5,10 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: TID253
 
-from classify.features import FloatArray
-from classify.heads import HEADS, DenseHead, Head, KernelHead, LogisticHead
-from classify.layers import ACTIVATIONS
-from classify.learners import LEARNERS
+from classify.learning.heads import LEARNERS
+from classify.learning.sklearn_heads import HEADS, DenseHead, Head, KernelHead, LogisticHead
+from classify.taste.layers import ACTIVATIONS
+from classify.taste.vectors import FloatArray
 
 
 @parametrize_with_checks([KernelHead(), LogisticHead(), DenseHead()])  # type: ignore[untyped-decorator]

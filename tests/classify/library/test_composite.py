@@ -8,22 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import KINDS
-from encoder_models import TINY_DIM
 from typer.testing import CliRunner
 
 import cache
 import classify
 import embed
 from cache import WHOLE, EmbeddingStore, Entry
-from classify.calibrate import Calibration
-from classify.cli import app
-from classify.familiar import Familiarity
-from classify.features import SongTransform
-from classify.songs import SongLibrary
-from classify.space import SongSpace
-from classify.taste import Taste
-from classify.vectors import SongVectors
+from classify.cli.app import app
+from classify.library.song_library import SongLibrary
+from classify.library.song_vectors import SongVectors
+from classify.taste.calibration import Calibration
+from classify.taste.familiarity import Familiarity
+from classify.taste.song_space import SongSpace
+from classify.taste.taste import Taste
+from classify.taste.vectors import SongTransform
+from tests.support.audio_files import KINDS
+from tests.support.encoder_models import TINY_DIM
 
 MUSICNN_DIM = 424
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import embed
-from classify.labels import Label
-from classify.opened import OpenLibrary
-from classify.relearning import labels_now, relabel
-from classify.songs import SongLibrary
-from classify.tastes import taste_path
+from classify.labels.label_file import Label
+from classify.labels.relearning import labels_now, relabel
+from classify.library.open_library import OpenLibrary
+from classify.library.song_library import SongLibrary
+from classify.taste.names import taste_path
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 import classify
-import classify.ranking
-from cache import Catalog, EmbeddingStore, Entry, Recording, prune_cache
-from classify.calibrate import Calibration
-from classify.familiar import Familiarity
-from classify.features import SongTransform
-from classify.groups import groups_of
-from classify.ranking import rank
-from classify.space import SongSpace
-from classify.taste import Taste
-from classify.vectors import SongVectors
+import classify.library.ranking
+from cache import Catalog, EmbeddingStore, Entry, FileRecord, prune_cache
+from classify.library.artist_groups import groups_of
+from classify.library.ranking import rank
+from classify.library.song_vectors import SongVectors
+from classify.taste.calibration import Calibration
+from classify.taste.familiarity import Familiarity
+from classify.taste.song_space import SongSpace
+from classify.taste.taste import Taste
+from classify.taste.vectors import SongTransform
 
 N_SONGS = 40
 
@@ -45,9 +45,9 @@ def entry(n: int, *, shift: float = 0.0) -> Entry:
     )
 
 
-def recording(path: Path, n: int) -> Recording:
+def recording(path: Path, n: int) -> FileRecord:
     path.touch()
-    return Recording(
+    return FileRecord(
         path=str(path), size_bytes=0, mtime_ns=path.stat().st_mtime_ns, digest=name_of(n), duration_s=100.0
     )
 
@@ -75,7 +75,7 @@ def taste_of(encoder: str = "e", fingerprint: str = "0" * 16, dim: int = 4) -> T
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """40 songs, one of them twice; large enough that decisions are kept."""
-    monkeypatch.setattr(classify.ranking, "_KEEP_FROM", 1)
+    monkeypatch.setattr(classify.library.ranking, "_KEEP_FROM", 1)
     root = tmp_path / "cache"
     store_at(root).put([entry(n) for n in range(N_SONGS)])
     rows = [recording(tmp_path / f"{n:02d}.mp3", n) for n in range(N_SONGS)]
@@ -187,9 +187,9 @@ def test_decisions_of_few_tastes_are_kept(library: Path) -> None:
 
 def test_encoders_side_by_side_are_read_in_step(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # The other encoder has met the songs in another order, not all of them, and some that are unknown here.
-    import cache.reader
+    import cache.vector_reader
 
-    monkeypatch.setattr(cache.reader, "_PART_ROWS", 6)
+    monkeypatch.setattr(cache.vector_reader, "_PART_ROWS", 6)
     beside = store_at(library, "f", "1" * 16)
     for n in [*range(50, 30, -1), *range(0, 30, 2)]:
         beside.put([entry(n, shift=5.0)])

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import classify.neighbour_index
+import classify.library.similar_index
 from cache import SCORES_FOLDER, EmbeddingStore, Entry
-from classify.features import Vectors
-from classify.kept_rows import damaged_rows
-from classify.neighbour_index import NeighbourIndex
-from classify.reading import LibraryVectors
-from classify.space import SongSpace
+from classify.library.row_cache import damaged_rows
+from classify.library.similar_index import NeighbourIndex
+from classify.library.vector_blocks import LibraryVectors
+from classify.taste.song_space import SongSpace
+from classify.taste.vectors import Vectors
 
 DIM = 96  # of a frame; a song vector has twice as many
 N_SONGS, N_KINDS = 1500, 30
@@ -23,7 +23,7 @@ FINGERPRINT = "0" * 16
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """1,500 songs of thirty kinds, which is many for an index that looks at a hundred."""
-    monkeypatch.setattr(classify.neighbour_index, "_CANDIDATES", 100)
+    monkeypatch.setattr(classify.library.similar_index, "_CANDIDATES", 100)
     store(tmp_path).put([entry(n, vector) for n, vector in enumerate(songs(N_SONGS))])
     return tmp_path
 

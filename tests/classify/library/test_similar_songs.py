@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import KINDS, decode_whole
 from typer.testing import CliRunner
 
 import classify
 import embed
-from cache import Catalog, Recording
-from classify.cli import app
-from classify.neighbours import similar
+from cache import Catalog, FileRecord
+from classify.cli.app import app
+from classify.library.similar_songs import similar
+from tests.support.audio_files import KINDS, decode_whole
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_at_most_two_of_an_album_unless_asked(library: tuple[Path, list[str]], t
     rows = [row for row in catalog.load().values() if "acoustic" in row.path]
     fields = ("path", "size_bytes", "mtime_ns", "digest", "duration_s")
     catalog.put(
-        [Recording(**{name: getattr(row, name) for name in fields}, artist="A", album="One") for row in rows]
+        [FileRecord(**{name: getattr(row, name) for name in fields}, artist="A", album="One") for row in rows]
     )
     for per_album, most in ((2, 2), (1, 1), (None, 9)):
         found = similar(music[0], top=17, per_album=per_album, root=own)

@@ -13,14 +13,14 @@ import pytest
 
 import classify
 import embed
-from cache import Catalog, EmbeddingStore, Recording
-from classify.calibrate import Calibration
-from classify.familiar import Familiarity
-from classify.features import SongTransform
-from classify.groups import groups_of
-from classify.songs import SongLibrary
-from classify.space import SongSpace
-from classify.taste import Taste
+from cache import Catalog, EmbeddingStore, FileRecord
+from classify.library.artist_groups import groups_of
+from classify.library.song_library import SongLibrary
+from classify.taste.calibration import Calibration
+from classify.taste.familiarity import Familiarity
+from classify.taste.song_space import SongSpace
+from classify.taste.taste import Taste
+from classify.taste.vectors import SongTransform
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def test_a_song_on_both_sides_is_named_by_its_path(music: list[str], root: Path)
 
 
 def test_songs_of_an_artist_or_an_album_stay_together(tmp_path: Path) -> None:
-    def row(name: str, artist: str | None, album: str | None, folder: str = "a") -> Recording:
-        return Recording(
+    def row(name: str, artist: str | None, album: str | None, folder: str = "a") -> FileRecord:
+        return FileRecord(
             path=f"/{folder}/{name}",
             size_bytes=1,
             mtime_ns=1,
@@ -155,7 +155,7 @@ def test_damage_is_found_and_pruned(music: list[str], root: Path) -> None:
 
 def test_one_thread_means_one_in_every_library_that_training_uses() -> None:
     code = (
-        "from classify.fit import make_head, one_thread\n"
+        "from classify.learning.fit import make_head, one_thread\n"
         "import threadpoolctl\n"
         "with one_thread('dense'):\n"
         "    make_head('dense', 0)\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from classify.errors import ClassifyError
-from classify.output import FORMATS, printable, render, write_text
+from classify.output.formats import FORMATS, printable, render, write_text
 
 ROWS: list[dict[str, Any]] = [
     {"path": "/m/a.mp3", "score": 0.9, "artist": "=cmd()", "title": 'Say "no", twice', "duration_s": 61.4},

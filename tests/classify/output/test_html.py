@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from classify.page import Html, data_url, element, embed_json, escape, figure, page, section, table
+from classify.output.html import Html, data_url, element, embed_json, escape, figure, page, section, table
 
 HOSTILE = "</script><script>alert(1)</script><!--\u2028<img src=x onerror=alert(1)>\"'&"
 

@@ -14,7 +14,17 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from classify.style import DARK, LIGHT, WIDTH_IN, Palette, Picture, canvas, css_variables, label_axes, legible
+from classify.output.plot_style import (
+    DARK,
+    LIGHT,
+    WIDTH_IN,
+    Palette,
+    Picture,
+    canvas,
+    css_variables,
+    label_axes,
+    legible,
+)
 
 HOSTILE = 'A$AP_x^$ <b>"&\' fill: #0071b1; id="x" </svg>'
 
@@ -146,7 +156,9 @@ def test_the_rules_of_one_picture_are_nobody_elses() -> None:
     before = dict(mpl.rcParams)
     draw(DARK).png()
     assert dict(mpl.rcParams) == before
-    script = "import classify.style, classify.page, sys; assert 'matplotlib' not in sys.modules"
+    script = (
+        "import classify.output.plot_style, classify.output.html, sys; assert 'matplotlib' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", script], check=True)
 
 

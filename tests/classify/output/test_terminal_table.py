@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classify.score_table import TableSong, Terminal, cells, fitted, song_table
+from classify.output.terminal_table import TableSong, Terminal, cells, fitted, song_table
 
 SONGS = [
     TableSong(name="Will Savino - Ocean", score=0.973, verdict="like", why=("jazz", "folk", "chillout")),
@@ -154,7 +154,7 @@ def test_the_width_is_that_of_the_terminal_itself() -> None:
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 61, 0, 0))
-    code = "import sys; from classify.score_table import Terminal; print(Terminal.of(sys.stdout))"
+    code = "import sys; from classify.output.terminal_table import Terminal; print(Terminal.of(sys.stdout))"
     environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
     subprocess.run(
         [sys.executable, "-c", code],

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from classify import Calibration, ClassifyError
-from classify.calibrate import unsure_band
-from classify.features import FloatArray
+from classify.taste.calibration import unsure_band
+from classify.taste.vectors import FloatArray
 
 
 def fit(likes: list[float], others: list[float]) -> Calibration:

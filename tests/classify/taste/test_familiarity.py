@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from classify import TasteError
-from classify.familiar import MAX_KNOWN, Familiarity
-from classify.features import Vectors
-from classify.sketch import N_BUCKETS, _hashes, sketch
+from classify.taste.familiarity import MAX_KNOWN, Familiarity
+from classify.taste.sketch import N_BUCKETS, _hashes, sketch
+from classify.taste.vectors import Vectors
 
 DIM = 3012
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from classify import TasteError
-from classify.tastes import taste_path
+from classify.taste.names import taste_path
 
 
 def test_a_name_is_a_file_in_the_cache(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from classify.rowwise import ROWS, SIDE, RowMatrix, padded, round_rows, row_dots
+from classify.taste.row_products import ROWS, SIDE, RowMatrix, padded, round_rows, row_dots
 
 SHAPES = [(1, 1), (3, 5), (64, 64), (64, 400), (65, 1), (400, 1), (256, 512), (3012, 64), (5000, 3)]
 

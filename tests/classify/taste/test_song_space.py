@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from classify import SongSpace, VectorError
-from classify.features import FloatArray, Vectors
+from classify.taste.vectors import FloatArray, Vectors
 
 PAIR = (3012, 2048)  # musicnn+yamnet
 

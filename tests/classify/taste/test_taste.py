@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from classify import Calibration, SongSpace, Taste, TasteError, VectorError
-from classify.familiar import Familiarity
-from classify.features import Vectors
-from classify.layers import ACTIVATIONS, MAX_WEIGHTS
-from classify.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
+from classify.taste.familiarity import Familiarity
+from classify.taste.layers import ACTIVATIONS, MAX_WEIGHTS
+from classify.taste.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
+from classify.taste.vectors import Vectors
 
 DIM, N_AXES = 11, 11
 
@@ -511,7 +511,7 @@ def test_scoring_imports_neither_scikit_learn_nor_tensorflow_nor_lance(tmp_path:
     taste().save(tmp_path / "t.npz")
     script = (
         "import sys, numpy as np\n"
-        "import classify.taste\n"
+        "import classify.taste.taste\n"
         "from classify import Taste, LabelledSongs\n"
         f"trained = Taste.load({str(tmp_path / 't.npz')!r})\n"
         f"trained.verdicts(trained.score(np.zeros((3, {DIM}), np.float32)))\n"
@@ -523,6 +523,6 @@ def test_scoring_imports_neither_scikit_learn_nor_tensorflow_nor_lance(tmp_path:
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).parent.parent,
+        cwd=Path(__file__).parents[3],
     )
     assert done.returncode == 0, done.stderr

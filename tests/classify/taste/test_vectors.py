@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from classify import LabelledSongs, SongTransform, VectorError
-from classify.features import Vectors, check_vectors
+from classify.taste.vectors import Vectors, check_vectors
 
 
 def library(n: int = 50, dim: int = 7, seed: int = 0) -> Vectors:

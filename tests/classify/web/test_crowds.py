@@ -16,11 +16,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from service_load import Load
-from service_process import Service
-from speed_rows import tree_memory
-from strange_clients import labelled_service, upload_head, workers_of
+from service.load import Load
+from service.process import Service
+from speed.rows import tree_memory
 from waiting import LONG_S, wait_until
+
+from tests.support.strange_clients import labelled_service, upload_head, workers_of
 
 N_MEMORY = 2_000
 MAX_GROWTH_BYTES = 8e6

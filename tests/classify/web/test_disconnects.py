@@ -12,17 +12,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 from waiting import LONG_S
 
-from classify.web.ears import Ears
-from classify.web.leaving import unless_gone
+from classify.web.disconnects import unless_gone
+from classify.web.live.slow_lane import SlowLane
 from classify.web.settings import ServiceSettings
-from classify.web.turns import SlowLane
+from classify.web.uploads.upload_queue import UploadQueue
 
 N_THREADS = 2
 
 
 @pytest.fixture
-def ears(tmp_path: Path) -> Iterator[Ears]:
-    ears = Ears(ServiceSettings(root=tmp_path))
+def ears(tmp_path: Path) -> Iterator[UploadQueue]:
+    ears = UploadQueue(ServiceSettings(root=tmp_path))
     yield ears
     ears.close()
 
@@ -40,7 +40,7 @@ def request_until(gone: asyncio.Event) -> Request:
     return Request({"type": "http", "headers": []}, receive)
 
 
-def test_an_upload_whose_client_leaves_while_it_waits_is_not_heard(ears: Ears) -> None:
+def test_an_upload_whose_client_leaves_while_it_waits_is_not_heard(ears: UploadQueue) -> None:
     gate = threading.Event()
     before = ears.hear(lambda _call: gate.wait(LONG_S))
     heard: list[int] = []

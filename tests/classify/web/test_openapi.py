@@ -14,9 +14,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from service_process import Service
-from strange_clients import draw_first_picture
+from service.process import Service
 from waiting import LONG_S
+
+from tests.support.strange_clients import draw_first_picture
 
 METHODS = ("get", "put", "post", "delete", "patch")
 N_EXAMPLES = 3

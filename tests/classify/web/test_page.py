@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from classify.style import DARK, LIGHT
+from classify.output.plot_style import DARK, LIGHT
 
-PAGE = Path(__file__).resolve().parent.parent / "classify" / "web" / "page"
-MODULES = sorted(PAGE.glob("*.js"))
-SHEETS = sorted(PAGE.glob("*.css"))
+PAGE = Path(__file__).resolve().parents[3] / "classify" / "web" / "page"
+MODULES = sorted(PAGE.rglob("*.js"))
+SHEETS = sorted(PAGE.rglob("*.css"))
 INDEX = (PAGE / "index.html").read_text("utf-8")
 # What makes markup or code of text; the Content-Security-Policy would stop some of it, not all.
 _DANGEROUS = re.compile(
@@ -43,7 +43,7 @@ def _ids() -> list[str]:
 
 
 def _name(path: Path) -> str:
-    return path.name
+    return path.relative_to(PAGE).as_posix()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
@@ -79,16 +79,18 @@ def test_every_file_that_is_named_is_there_and_every_file_is_named() -> None:
     named |= {str(a["src"]) for t, a in _tags() if t == "script"}
     assert all(one.startswith("/page/") for one in named)
     imported = {
-        name for path in MODULES for name in re.findall(r'from "\./([\w.-]+)"', path.read_text("utf-8"))
+        _name((path.parent / other).resolve())
+        for path in MODULES
+        for other in re.findall(r'from "(\.[\w./-]+)"', path.read_text("utf-8"))
     }
     known = {one.removeprefix("/page/") for one in named} | imported | {"index.html"}
-    assert known == {path.name for path in PAGE.iterdir() if path.is_file()}
+    assert known == {_name(path) for path in PAGE.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_what_a_module_imports_is_exported(path: Path) -> None:
-    for names, other in re.findall(r'import \{([^}]*)\} from "\./([\w.-]+)"', path.read_text("utf-8")):
-        text = (PAGE / other).read_text("utf-8")
+    for names, other in re.findall(r'import \{([^}]*)\} from "(\.[\w./-]+)"', path.read_text("utf-8")):
+        text = (path.parent / other).read_text("utf-8")
         declared = r"^export (?:async )?(?:function\*?|class|const|let) (\w+)"
         exported = set(re.findall(declared, text, re.MULTILINE))
         wanted = {name.split(" as ")[0].strip() for name in names.split(",") if name.strip()}

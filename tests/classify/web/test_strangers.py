@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from service_process import Service
-from strange_clients import is_problem, labelled_service, raw
+from service.process import Service
 from waiting import LONG_S
 
-from classify.service import create_app
+from classify.web.app import create_app
 from classify.web.settings import ServiceSettings
+from tests.support.strange_clients import is_problem, labelled_service, raw
 
 TOKEN = "a token of forty characters, for a test.."
 

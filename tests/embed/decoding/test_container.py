@@ -9,9 +9,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from audio_files import KINDS, Kind, decode_whole, music
 
 from embed import AudioError, AudioInfo, Span, probe, read_spans
+from tests.support.audio_files import KINDS, Kind, decode_whole, music
 
 RATE_HZ = 44100
 SECONDS = 12

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from embed.mono import join_frames
+from embed.decoding.spans import join_frames
 
 LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
 

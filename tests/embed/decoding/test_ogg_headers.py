@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import KINDS, decode_whole, music
 from hypothesis import given
 from hypothesis import strategies as st
 from mutagen.ogg import OggPage
 
 import embed
-from embed.ogg import HidingFile, find_repeated_headers
+from embed.decoding.ogg_headers import HidingFile, find_repeated_headers
+from tests.support.audio_files import KINDS, decode_whole, music
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import decode_whole, music
 from mutagen.ogg import OggPage
 
 from embed import Span, probe, read_spans
-from embed.container import Packets, decode_packet, open_audio
-from embed.lengths import PacketLengths
+from embed.decoding.container import Packets, decode_packet, open_audio
+from embed.decoding.packet_timing import PacketLengths
+from tests.support.audio_files import decode_whole, music
 
 soundfile = pytest.importorskip("soundfile")  # FFmpeg's own Vorbis encoder writes long blocks alone
 RATE_HZ = 44100

@@ -22,10 +22,10 @@ import mutagen.wave
 import mutagen.wavpack
 import numpy as np
 import pytest
-from audio_files import KINDS, Kind, decode_whole, music
 
 from embed import AudioError, Span, prepare_encoder, probe, read_spans
-from embed.worker import embed_recording
+from embed.pipeline.worker_tasks import embed_recording
+from tests.support.audio_files import KINDS, Kind, decode_whole, music
 
 COVER = b"\x89PNG\r\n\x1a\n" + np.random.default_rng(5).bytes(300_000)  # with sync words of every codec in it
 

@@ -1,4 +1,4 @@
-"""Formats, and spans of a recording against its full decode. What is broken is in test_embed_container.py."""
+"""Formats, and spans of a recording against its full decode. What is broken is in test_container.py."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
-from audio_files import KINDS, Kind, Signal, decode_whole, music
 from numpy.typing import NDArray
 
 from embed import ENCODERS, AudioError, Span, probe, read_spans
-from embed.windows import NativeCut, choose_windows
+from embed.encoders.windows import NativeCut, choose_windows
+from tests.support.audio_files import KINDS, Kind, Signal, decode_whole, music
 
 # By how many samples a decoder may start late or early: bare AAC says nothing of its encoder's delay, and
 # FFmpeg's WMA decoder keeps its first block to itself.
@@ -234,7 +234,7 @@ def test_a_file_that_went_away_after_probing_is_an_audio_error(tmp_path: Path) -
 _MEMORY_OF_SCAN = """
 import resource, sys
 from embed import ENCODERS, probe, read_spans
-from embed.windows import NativeCut, choose_windows
+from embed.encoders.windows import NativeCut, choose_windows
 def scan(path):
     info = probe(path)
     cut = NativeCut(grid=ENCODERS["musicnn"].grid, native_hz=info.rate_hz, n_native=info.n_samples)
@@ -274,7 +274,7 @@ def test_memory_stays_flat_on_ten_hours(tmp_path: Path, name: str) -> None:
         for _ in range(1200):
             file.write(content)
     command = [sys.executable, "-c", _MEMORY_OF_SCAN, str(short), str(long)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
     duration_s, quietest, growth_mib = map(float, done.stdout.split())
     assert duration_s == pytest.approx(36000, rel=0.01)
     assert quietest > 0.05

@@ -6,12 +6,12 @@ import av
 import mutagen.id3
 import numpy as np
 import pytest
-from audio_files import KINDS, music
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embed.recording import probe
-from embed.tags import Tags, read_tags
+from embed.decoding.probing import probe
+from embed.decoding.tags import Tags, read_tags
+from tests.support.audio_files import KINDS, music
 
 
 def test_the_first_source_wins_and_others_fill_in() -> None:

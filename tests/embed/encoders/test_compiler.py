@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoder_models import full_windows, run_tensorflow, tone, white_noise
 
 import embed
-from embed import musicnn
-from embed.compiler import _remove_abandoned
-from embed.encoder import open_encoder
-from embed.runtime import read_manifest
+from embed.encoders.compiler import _remove_abandoned
+from embed.encoders.encoder import open_encoder
+from embed.encoders.manifest import read_manifest
+from embed.networks import musicnn
+from tests.support.encoder_models import full_windows, run_tensorflow, tone, white_noise
 
 PIP_LINE = "pip install --no-deps musicnn==0.1.0"
 REINSTALL = "pip install --force-reinstall --no-deps musicnn==0.1.0"
@@ -245,7 +245,7 @@ def test_a_compiled_encoder_starts_without_tensorflow_and_quietly(compiled: Path
 
 
 def test_errors_of_native_code_still_reach_stderr(capfd: pytest.CaptureFixture[str]) -> None:
-    from embed.runtime import _without_chatter
+    from embed.encoders.runtime import _without_chatter
 
     with _without_chatter():
         os.write(2, b"INFO: chatter\nERROR: trouble\nI0000 00:00:1 port.cc:153] oneDNN\n")
@@ -258,7 +258,7 @@ def test_a_script_from_stdin_finds_the_package_in_its_folder(tmp_path: Path) -> 
     shutil.copytree(Path(embed.__file__).parent, tmp_path / "embed")
     (tmp_path / "cache").symlink_to(Path(embed.__file__).parents[1] / "cache")
     code = (
-        "import embed, sys; from embed.compiler import compile_in_child; from pathlib import Path\n"
+        "import embed, sys; from embed.encoders.compiler import compile_in_child; from pathlib import Path\n"
         "try: compile_in_child('hub:/nowhere', Path('x'))\n"
         "except embed.EncoderUnavailable as error: print(embed.__file__, error)\n"
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audio_files import KINDS
 
 import cache
 import embed
-from embed.composite import encoder_names
+from embed.encoders.composite import encoder_names
+from tests.support.audio_files import KINDS
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoder_models import TEST_RATE_HZ, compiled_root, cosine, tone, white_noise, yamnet_root
 
 import embed
-from embed.network import Weights
-from embed.runtime import Manifest, read_manifest
+from embed.encoders.manifest import Manifest, read_manifest
+from embed.networks.network import Weights
+from tests.support.encoder_models import TEST_RATE_HZ, compiled_root, cosine, tone, white_noise, yamnet_root
 
 DIM = 424  # of the default encoder
 WHEEL_ENCODERS = ("mtt-musicnn", "msd-vgg", "mtt-vgg")  # beside the default

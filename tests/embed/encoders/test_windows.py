@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from embed import ENCODERS, EmbedError, Grid, Span
-from embed.windows import SCAN_WINDOWS, NativeCut, choose_windows, coverage_windows
+from embed.encoders.windows import SCAN_WINDOWS, NativeCut, choose_windows, coverage_windows
 
 RATES_HZ = [8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000]
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from encoder_models import cosine, full_windows, heard_parts, run_tensorflow, yamnet_root
 from numpy.typing import NDArray
 
 import cache
 import embed
+from tests.support.encoder_models import cosine, full_windows, heard_parts, run_tensorflow, yamnet_root
 
 N_TRACKS = 28
 
@@ -63,7 +63,7 @@ def constants(root: Path, fingerprint: str) -> dict[str, NDArray[np.float32]]:
 
 def penultimate_normalisation() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     code = (
-        "import json, sys; from embed import musicnn\n"
+        "import json, sys; from embed.networks import musicnn\n"
         "from tensorflow.python.training import py_checkpoint_reader\n"
         "reader = py_checkpoint_reader.NewCheckpointReader(f'{musicnn.MSD.locate().path}/')\n"
         "names = ['gamma', 'beta', 'moving_mean', 'moving_variance']\n"

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from encoder_models import heard_parts, run_tensorflow, white_noise
 from numpy.typing import NDArray
 from waiting import LONG_S
 
 import embed
+from tests.support.encoder_models import heard_parts, run_tensorflow, white_noise
 
 # Every model hears a waveform (n,) and gives 128 numbers for each 0.96 s, by VGGish's framing: 96 STFT
 # frames of 400 samples every 160. Its weights are a fixed random projection of the log spectrogram.
@@ -93,7 +93,7 @@ COMPILE_MODELS = """
 import json, sys
 from pathlib import Path
 from embed import EmbedError, encoder_spec
-from embed.compiler import compile_encoder
+from embed.encoders.compiler import compile_encoder
 
 models, into = map(Path, sys.argv[1:])
 answers = {}

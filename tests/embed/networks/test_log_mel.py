@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from embed import ENCODERS, Grid
-from embed.checkpoint import FRONT_END
-from embed.spectrogram import LogMelParams, log_mel, mel_filters
+from embed.networks.log_mel import LogMelParams, log_mel, mel_filters
+from embed.networks.musicnn_wheel import FRONT_END
 
 PARAMS = LogMelParams(sample_rate_hz=16000, n_fft=512, hop_samples=256, n_mels=96, gain=10000.0)
 

@@ -1,4 +1,4 @@
-"""musicnn's fast formulation (see embed/peaks.py) against the network written down plainly."""
+"""musicnn's fast formulation (`musicnn_peaks`) against the network written down plainly."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoder_models import full_windows, run_tensorflow, tone, white_noise
 
 import embed
-from embed.checkpoint import FRONT_END, front_end
-from embed.spectrogram import mel_filters
+from embed.networks.log_mel import mel_filters
+from embed.networks.musicnn_wheel import FRONT_END, front_end
+from tests.support.encoder_models import full_windows, run_tensorflow, tone, white_noise
 
 # Every layer as the paper has it: convolve, rectify, normalise, and only then the maximum over mel.
 PLAIN = """
 import sys
 import numpy as np
 import tensorflow as tf
-from embed import musicnn
-from embed.checkpoint import batch_norm, read_variables
+from embed.networks import musicnn
+from embed.networks.musicnn_wheel import batch_norm, read_variables
 
 def layer(x, v, i, padding):
     name = f"conv2d_{i}" if i else "conv2d"
@@ -71,7 +71,7 @@ import json
 print(json.dumps(answers))
 """
 COMPARE_CONVOLUTIONS = """
-from embed.peaks import temporal_peaks, timbral_peaks
+from embed.networks.musicnn_peaks import temporal_peaks, timbral_peaks
 random = np.random.default_rng(3)
 differences = []
 for n_mels, n_taps, n_bands in ((96, 7, 38), (96, 7, 67), (95, 3, 20), (40, 1, 40), (41, 5, 1), (8, 9, 7)):

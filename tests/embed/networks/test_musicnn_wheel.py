@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoder_models import compiled_root, full_windows, run_tensorflow, tone, white_noise
 
 import embed
-from embed import musicnn, vgg
-from embed.checkpoint import FRONT_END, MSD_TAGS, MTT_TAGS, Checkpoint, front_end
-from embed.spectrogram import mel_filters
+from embed.networks import musicnn, vgg
+from embed.networks.log_mel import mel_filters
+from embed.networks.musicnn_wheel import FRONT_END, MSD_TAGS, MTT_TAGS, Checkpoint, front_end
+from tests.support.encoder_models import compiled_root, full_windows, run_tensorflow, tone, white_noise
 
 CHECKPOINTS: dict[str, Checkpoint] = {
     "musicnn": musicnn.MSD,

@@ -19,18 +19,18 @@ import embed
 # TensorFlow is imported in children only. They take the word of no driver: the CPU device stands in.
 ON_CPU_DEVICE = """
 import json, sys
-import embed, embed.runtime, embed.batches
-embed.runtime.require_gpu = lambda: None
+import embed, embed.encoders.runtime, embed.pipeline.gpu_batches
+embed.encoders.runtime.require_gpu = lambda: None
 sizes = []
-opened = embed.batches.open_tensorflow_batches
+opened = embed.pipeline.gpu_batches.open_tensorflow_batches
 def watched(*arguments):
     run = opened(*arguments)
     def note(inputs):
         sizes.append(len(inputs))
         return run(inputs)
     return note
-embed.batches.open_tensorflow_batches = watched
-embed.batches.BATCH_WINDOWS = 32
+embed.pipeline.gpu_batches.open_tensorflow_batches = watched
+embed.pipeline.gpu_batches.BATCH_WINDOWS = 32
 report = embed.embed_library(sys.argv[3:], root=sys.argv[1], encoder=sys.argv[2], device="gpu", workers=2)
 print(json.dumps({
     "embedded": report.embedded, "cached": report.cached, "failed": {f.path: f.error for f in report.failed},
@@ -128,7 +128,7 @@ def loud_dc(tmp_path: Path) -> Path:
 
 
 def test_without_a_gpu_auto_is_silent_and_gpu_says_so(tracks: list[str], root: Path) -> None:
-    from embed.runtime import sees_gpu
+    from embed.encoders.runtime import sees_gpu
 
     if sees_gpu():
         pytest.skip("this machine has a GPU")

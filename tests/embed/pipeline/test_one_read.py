@@ -11,16 +11,16 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from audio_files import KINDS, music
 
 import embed
 from cache import EmbeddingStore
-from embed import hearing
-from embed.container import KeptPackets
+from embed.decoding.container import KeptPackets
 from embed.errors import AudioError
-from embed.hearing import beginnings, hear_file, remember
 from embed.limits import Limits
-from embed.worker import embed_recording
+from embed.pipeline import one_read
+from embed.pipeline.one_read import beginnings, hear_file, remember
+from embed.pipeline.worker_tasks import embed_recording
+from tests.support.audio_files import KINDS, music
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def _nothing_remembered() -> Iterator[None]:
     remember(beginnings([]))
 
 
-def hear(path: Path | str, compiled: Path, n_windows: int = 2) -> hearing.Heard:
+def hear(path: Path | str, compiled: Path, n_windows: int = 2) -> one_read.NewFile:
     prepared = embed.prepare_encoder("musicnn", root=compiled)
     return hear_file(prepared, str(path), n_windows, Limits(), Path(path).stat().st_size)
 
@@ -65,7 +65,7 @@ def test_a_recording_that_the_cache_has_is_only_probed(tracks: list[str], compil
 def test_a_file_too_large_to_keep_is_only_probed(
     tracks: list[str], compiled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hearing, "MAX_KEPT_BYTES", 1000)
+    monkeypatch.setattr(one_read, "MAX_KEPT_BYTES", 1000)
     heard = hear(tracks[0], compiled)
     assert (heard.entry, heard.error) == (None, None)
     assert heard.info.digest == embed.probe(tracks[0]).digest
@@ -94,7 +94,7 @@ def test_a_file_that_changes_meanwhile_is_told_with_what_was_learnt_of_it(
             file.write(b"more")
         return info
 
-    monkeypatch.setattr(hearing, "probe", probe_and_change)
+    monkeypatch.setattr(one_read, "probe", probe_and_change)
     heard = hear(path, compiled)
     assert heard.entry is None
     assert "changed while it was read" in str(heard.error)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 import embed
 from cache import Entry
+from embed.decoding.packets import PacketLayout
+from embed.decoding.tags import Tags
 from embed.errors import UnreadableFile
-from embed.packets import PacketLayout
-from embed.pieces import BLOCK, Assembly, Outline, Piece, cut_pieces
-from embed.tags import Tags
-from embed.worker import embed_piece, embed_recording, read_piece
+from embed.pipeline.pieces import BLOCK, Assembly, Outline, Piece, cut_pieces
+from embed.pipeline.worker_tasks import embed_piece, embed_recording, read_piece
 
 
 def info_of(seconds: float, rate_hz: int = 44100) -> embed.AudioInfo:

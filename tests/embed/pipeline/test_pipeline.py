@@ -22,7 +22,8 @@ from waiting import ended, wait_until
 
 import cache
 import embed
-from embed import musicnn, registry
+from embed.encoders import registry
+from embed.networks import musicnn
 
 DIM = musicnn.MSD.dim
 REPOSITORY = Path(embed.__file__).parents[1]
@@ -372,7 +373,7 @@ def _double_the_mel_filters(root: Path) -> None:
     """Put beside the compiled encoder another that gives infinite numbers, as front end version 2."""
     from dataclasses import replace
 
-    from embed.runtime import digest_files, read_manifest, write_manifest
+    from embed.encoders.manifest import digest_files, read_manifest, write_manifest
 
     (folder,) = (path for path in (root / "encoders").iterdir() if path.is_dir())
     manifest = read_manifest(folder)

@@ -20,7 +20,7 @@ export function songs(number) {
 }
 
 // Controls, halves of surrogate pairs (from names that are no UTF-8) and marks that turn the direction of what
-// follows: with these a name could show as another one. `classify.page` replaces the same ones.
+// follows: with these a name could show as another one. `classify.output.html` replaces the same ones.
 const DECEIVING = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069\ufffe\uffff]/gu;
 const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;
 

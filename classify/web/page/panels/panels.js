@@ -1,7 +1,7 @@
 // On a narrow screen the two sides are sheets over the list: opened, closed with Escape, and while one is
 // open the keyboard stays in it. On a wide screen they are simply there. Dialogs close here, too.
 
-import { byId } from "./dom.js";
+import { byId } from "../base/dom.js";
 
 const narrow = matchMedia("(max-width: 64rem)");
 const side = byId("side");

@@ -1,11 +1,11 @@
 // Listens to the folders again: starts a scan, follows its progress, also one that was started before this
 // page was loaded, cancels it, and says what could not be read.
 
-import { ask, askJson, events } from "./api.js";
-import { say, sayError } from "./announce.js";
-import { byId, h } from "./dom.js";
-import { emit, on, state } from "./state.js";
-import { clock, count, songs } from "./words.js";
+import { ask, askJson, events } from "../base/api.js";
+import { say, sayError } from "../base/announce.js";
+import { byId, h } from "../base/dom.js";
+import { emit, on, state } from "../base/state.js";
+import { clock, count, songs } from "../base/words.js";
 
 const start = byId("scan-start");
 const running = byId("scan-running");

@@ -1,10 +1,10 @@
 // The taste in use: which, how good it is, how many likes are missing to begin; choosing another, naming a
 // new one.
 
-import { askJson, address } from "./api.js";
-import { sayError } from "./announce.js";
-import { byId, h, settings } from "./dom.js";
-import { currentTaste, emit, on, state } from "./state.js";
+import { askJson, address } from "../base/api.js";
+import { sayError } from "../base/announce.js";
+import { byId, h, settings } from "../base/dom.js";
+import { currentTaste, emit, on, state } from "../base/state.js";
 
 const chosen = byId("taste");
 const dialog = byId("new-taste");

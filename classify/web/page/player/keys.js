@@ -1,12 +1,12 @@
 // The keyboard: moving in the list, playing, labelling, searching. Single keys can be switched off (WCAG
 // 2.1.4); what belongs to a focused control (Enter on a button, arrows in a slider) stays with it.
 
-import { setLabel, undo } from "./labelling.js";
-import { byId, h, settings } from "./dom.js";
-import { focusSearch } from "./filters.js";
-import { activeRow, focusList, pages, rowsInView, setActive } from "./list.js";
+import { setLabel, undo } from "../songs/labelling.js";
+import { byId, h, settings } from "../base/dom.js";
+import { focusSearch } from "../songs/filters.js";
+import { activeRow, focusList, pages, rowsInView, setActive } from "../songs/list.js";
 import { step, toggle } from "./player.js";
-import { select, state } from "./state.js";
+import { select, state } from "../base/state.js";
 
 const help = byId("help");
 const allowed = byId("keys-on");

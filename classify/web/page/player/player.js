@@ -1,15 +1,15 @@
 // Plays songs: one audio element with controls of our own, the next and the previous of the list, the keys of
 // the keyboard's and the phone's own player.
 
-import { address, ask } from "./api.js";
-import { say, sayError } from "./announce.js";
-import { details } from "./details.js";
-import { bdi, byId, debounce, pressLabels, setIcon, settings } from "./dom.js";
-import { labelOf, toggleLabel } from "./labelling.js";
-import { pages } from "./list.js";
-import { emit, on, state } from "./state.js";
+import { address, ask } from "../base/api.js";
+import { say, sayError } from "../base/announce.js";
+import { details } from "../song/details.js";
+import { bdi, byId, debounce, pressLabels, setIcon, settings } from "../base/dom.js";
+import { labelOf, toggleLabel } from "../songs/labelling.js";
+import { pages } from "../songs/list.js";
+import { emit, on, state } from "../base/state.js";
 import { setLength, showScores, showSound, showTime, startTimeline } from "./timeline.js";
-import { inline, nameOf, titleOf } from "./words.js";
+import { inline, nameOf, titleOf } from "../base/words.js";
 
 const audio = byId("audio");
 const play = byId("play");
@@ -69,7 +69,7 @@ function listen() {
   audio.addEventListener("error", silent);
 }
 
-/** Take a song in without playing it. @param {import("./state.js").Song} song @param {number} [index] */
+/** Take a song in without playing it. @param {import("../base/state.js").Song} song @param {number} [index] */
 export function load(song, index = pages.indexOf(song.id)) {
   if (index >= 0) place = index;
   if (state.playing?.id === song.id) return;

@@ -1,8 +1,8 @@
 // The song from left to right on one axis of time: its sound, its score, the passages that carried it, and
 // where it plays. It is a slider: click, drag, or arrow keys.
 
-import { byId, h, s } from "./dom.js";
-import { clock, points } from "./words.js";
+import { byId, h, s } from "../base/dom.js";
+import { clock, points } from "../base/words.js";
 
 const slider = byId("seek");
 const picture = byId("spectrogram");

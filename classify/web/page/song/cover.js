@@ -1,7 +1,7 @@
 // A picture for songs that bring none: seven bars whose heights come from the song's digest, always the same
 // for one recording.
 
-import { s } from "./dom.js";
+import { s } from "../base/dom.js";
 
 const BARS = 7;
 const TALL = 24;

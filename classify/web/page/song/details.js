@@ -2,8 +2,8 @@
 // whole for the first time takes the service a second or two. What nobody waits for any more is given up, so
 // that the keyboard may run through a hundred songs and the one it stops at is heard first.
 
-import { askJson } from "./api.js";
-import { on, state } from "./state.js";
+import { askJson } from "../base/api.js";
+import { on, state } from "../base/state.js";
 
 const MOST = 30;
 

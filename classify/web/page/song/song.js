@@ -2,13 +2,13 @@
 // reasons.
 
 import { details } from "./details.js";
-import { bdi, byId, debounce, h, icon, labelButtons, pressLabels } from "./dom.js";
-import { labelOf, toggleLabel } from "./labelling.js";
-import { seekIn, toggle } from "./player.js";
-import { on, state } from "./state.js";
-import { clock, movedWords, placesMoved, score, sentence, titleOf, verdictWord } from "./words.js";
+import { bdi, byId, debounce, h, icon, labelButtons, pressLabels } from "../base/dom.js";
+import { labelOf, toggleLabel } from "../songs/labelling.js";
+import { seekIn, toggle } from "../player/player.js";
+import { on, state } from "../base/state.js";
+import { clock, movedWords, placesMoved, score, sentence, titleOf, verdictWord } from "../base/words.js";
 import { neighbourPart, whyParts } from "./why.js";
-import { closeSong, openSong } from "./panels.js";
+import { closeSong, openSong } from "../panels/panels.js";
 
 const panel = byId("song");
 const body = byId("song-body");

@@ -1,8 +1,8 @@
 // Why a song has its score, in words and small charts: passages to hear, tags that pull up and down, the
 // liked and disliked moments that it resembles. The words follow `sevensongs explain`.
 
-import { bdi, h } from "./dom.js";
-import { clock, points, score, titleOf, verdictSentence } from "./words.js";
+import { bdi, h } from "../base/dom.js";
+import { clock, points, score, titleOf, verdictSentence } from "../base/words.js";
 
 const TELLING_R2 = 0.25; // below that tags tell too little of a taste to be named
 const LEAST = 0.005;

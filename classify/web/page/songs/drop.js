@@ -1,11 +1,11 @@
 // Scores files that are not in the library: dropped anywhere on the page, or chosen with the button.
 
-import { upload } from "./api.js";
-import { say } from "./announce.js";
-import { bdi, byId, h, icon } from "./dom.js";
+import { upload } from "../base/api.js";
+import { say } from "../base/announce.js";
+import { bdi, byId, h, icon } from "../base/dom.js";
 import { scoreBar, verdictMark } from "./row.js";
-import { state } from "./state.js";
-import { clean, clock, inline, score, sentence, verdictWord } from "./words.js";
+import { state } from "../base/state.js";
+import { clean, clock, inline, score, sentence, verdictWord } from "../base/words.js";
 
 const veil = byId("drop");
 const input = byId("file-input");

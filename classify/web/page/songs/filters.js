@@ -1,10 +1,10 @@
 // Search, order and filters over the list, and what the list says when it has nothing to show.
 
-import { byId, debounce, h, setIcon } from "./dom.js";
+import { byId, debounce, h, setIcon } from "../base/dom.js";
 import { pages, showList } from "./list.js";
-import { currentTaste, emit, on, state } from "./state.js";
-import { count, songs } from "./words.js";
-import { sayError } from "./announce.js";
+import { currentTaste, emit, on, state } from "../base/state.js";
+import { count, songs } from "../base/words.js";
+import { sayError } from "../base/announce.js";
 
 const search = byId("search");
 const sort = byId("sort");

@@ -1,10 +1,10 @@
 // Gives labels: shown at once, sent one after another, taken back where the service refuses, undone on
 // request.
 
-import { putLabel } from "./api.js";
-import { say, sayError } from "./announce.js";
-import { currentTaste, emit, on, state } from "./state.js";
-import { inline, labelledSentence, titleOf } from "./words.js";
+import { putLabel } from "../base/api.js";
+import { say, sayError } from "../base/announce.js";
+import { currentTaste, emit, on, state } from "../base/state.js";
+import { inline, labelledSentence, titleOf } from "../base/words.js";
 
 let queue = Promise.resolve();
 let waiting = 0;
@@ -17,7 +17,7 @@ const confirmed = new Map();
 const latest = new Map();
 let number = 0;
 
-/** The label of a song as it is now. @param {import("./state.js").Song} song */
+/** The label of a song as it is now. @param {import("../base/state.js").Song} song */
 export function labelOf(song) {
   return pending.has(song.id) ? pending.get(song.id) : song.label;
 }
@@ -29,7 +29,7 @@ export function toggleLabel(song, label) {
 
 /**
  * Label a song.
- * @param {import("./state.js").Song} song
+ * @param {import("../base/state.js").Song} song
  * @param {"like" | "dislike" | null} label
  */
 export function setLabel(song, label) {

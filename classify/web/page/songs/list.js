@@ -1,12 +1,12 @@
 // The ranked list. Of 100,000 songs only those in view are in the document: rows of one height, laid out by
 // index over a spacer of the whole height (in steps where that is taller than browsers can lay out).
 
-import { askSongs } from "./api.js";
-import { byId, debounce } from "./dom.js";
+import { askSongs } from "../base/api.js";
+import { byId, debounce } from "../base/dom.js";
 import { SongPages } from "./pages.js";
 import { fillRow, makeRow, markRow } from "./row.js";
 import { Moves } from "./moves.js";
-import { emit, on, select, state } from "./state.js";
+import { emit, on, select, state } from "../base/state.js";
 
 const AHEAD = 40; // rows whose songs are asked for before they come into view
 const BEYOND = 6; // rows outside the view, so that a slow scroll never shows a gap

@@ -1,7 +1,7 @@
 // Shows what a new ranking moved: rows glide from where they were (Paul Lewis's FLIP: first, last, invert,
 // play), those that came into view slide in, and the song that was labelled is lit for a moment.
 
-import { mayMove } from "./dom.js";
+import { mayMove } from "../base/dom.js";
 
 const GLIDE = { duration: 520, easing: "cubic-bezier(.2,.8,.2,1)" };
 const WAITS_MS = 10000;

@@ -1,10 +1,10 @@
 // One row of the list: made once, filled again with whatever song comes into view there.
 
-import { cover } from "./cover.js";
-import { bdi, h, icon, labelButtons, pressLabels, setIcon } from "./dom.js";
+import { cover } from "../song/cover.js";
+import { bdi, h, icon, labelButtons, pressLabels, setIcon } from "../base/dom.js";
 import { labelOf, toggleLabel } from "./labelling.js";
-import { state } from "./state.js";
-import { clock, count, movedWords, placesMoved, rowWords, score, titleOf, verdictWord } from "./words.js";
+import { state } from "../base/state.js";
+import { clock, count, movedWords, placesMoved, rowWords, score, titleOf, verdictWord } from "../base/words.js";
 
 /**
  * @param {{open: (index: number) => void, play: (index: number) => void}} act
@@ -25,7 +25,7 @@ export function makeRow(act) {
 /**
  * @param {any} row
  * @param {number} index
- * @param {import("./state.js").Song | undefined} song undefined while it is not loaded
+ * @param {import("../base/state.js").Song | undefined} song undefined while it is not loaded
  * @param {{play: (index: number) => void}} act
  */
 export function fillRow(row, index, song, act) {

@@ -1,11 +1,11 @@
 // What to label next: the songs that the taste would learn most from, each with its reason. Before there is a
 // taste, songs to begin with.
 
-import { askJson } from "./api.js";
-import { bdi, byId, h, icon, labelButtons, pressLabels, setIcon, settings } from "./dom.js";
+import { askJson } from "../base/api.js";
+import { bdi, byId, h, icon, labelButtons, pressLabels, setIcon, settings } from "../base/dom.js";
 import { labelOf, toggleLabel } from "./labelling.js";
-import { emit, on, select, state } from "./state.js";
-import { clean, sentence, titleOf, verdictWord } from "./words.js";
+import { emit, on, select, state } from "../base/state.js";
+import { clean, sentence, titleOf, verdictWord } from "../base/words.js";
 
 const tray = byId("tray");
 const list = byId("tray-list");

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_classify_evaluation import songs
 
 from classify import LabelledSongs, Taste, fit_taste
-from classify.library_map import LibrarySample, draw_map
+from classify.evaluation.report.library_map import LibrarySample, draw_map
+from tests.classify.evaluation.test_evaluation import songs
 
 LIKES, DISLIKES, OTHERS = songs(7, 2, "a"), songs(3, 0, "d"), songs(60, 0, "b")
 

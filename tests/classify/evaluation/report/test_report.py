@@ -11,20 +11,27 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_classify_evaluation import songs
-from test_classify_page import Reader
 
 from classify import Evaluation, evaluate_taste
-from classify.evidence import Evidence, mistakes, precision_recall, reliability, roc
-from classify.held_scores import HeldScores
-from classify.holdout import HeldOut
-from classify.library_map import LibraryMap
-from classify.relabelling import Suspect
-from classify.report import Report, render_report
-from classify.report_plots import plot_curve, plot_map, plot_precision, plot_reliability, plot_roc, plot_tags
-from classify.style import LIGHT, Picture
-from classify.tag_profile import TagDifference, tag_differences
-from classify.words import evaluation_story
+from classify.evaluation.evidence import Evidence, mistakes, precision_recall, reliability, roc
+from classify.evaluation.held_scores import HeldScores
+from classify.evaluation.report.library_map import LibraryMap
+from classify.evaluation.report.plots import (
+    plot_curve,
+    plot_map,
+    plot_precision,
+    plot_reliability,
+    plot_roc,
+    plot_tags,
+)
+from classify.evaluation.report.report import Report, render_report
+from classify.evaluation.report.suspects import Suspect
+from classify.evaluation.report.tag_profile import TagDifference, tag_differences
+from classify.evaluation.sentences import evaluation_story
+from classify.learning.held_out import HeldOut
+from classify.output.plot_style import LIGHT, Picture
+from tests.classify.evaluation.test_evaluation import songs
+from tests.classify.output.test_html import Reader
 
 HOSTILE = "</title><script>alert(1)</script>\"'\u202e$x^2$"
 
@@ -211,7 +218,7 @@ def test_the_map_marks_labels_and_colours_by_score() -> None:
 
 
 def test_a_curve_with_a_promise_leads_to_it(found: Evaluation) -> None:
-    from classify.curve import Promise
+    from classify.evaluation.learning_curve import Promise
 
     promised = replace(found, promise=Promise(n_more=7, auc=0.97, ci90=(0.9, 0.99)))
     picture = plot_curve(promised)
@@ -289,15 +296,15 @@ def test_equal_reports_are_equal_pages(found: Evaluation) -> None:
 
 
 def test_commands_survive_a_shell(tmp_path: Path) -> None:
-    from cache import Catalog, Recording
-    from classify.evidence import Mistake
-    from classify.relabelling import suspects_of
+    from cache import Catalog, FileRecord
+    from classify.evaluation.evidence import Mistake
+    from classify.evaluation.report.suspects import suspects_of
 
     names = ["it's; rm -rf $HOME `x` \u00e9.mp3", "new\nline.mp3"]
     digests = [f"{i:032x}" for i in range(2)]
     paths = [str(tmp_path / name) for name in names]
     rows = [
-        Recording(path=path, size_bytes=1, mtime_ns=1, digest=digest, duration_s=1.0)
+        FileRecord(path=path, size_bytes=1, mtime_ns=1, digest=digest, duration_s=1.0)
         for path, digest in zip(paths, digests, strict=True)
     ]
     Catalog(tmp_path).put(rows)

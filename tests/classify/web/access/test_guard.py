@@ -13,9 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from classify.web.admission import AUTHORISED, cookie_value
-from classify.web.guard import MAX_JSON_BYTES, Guard
-from classify.web.metrics import Metrics
+from classify.web.access.admission import AUTHORISED, cookie_value
+from classify.web.access.guard import MAX_JSON_BYTES, Guard
+from classify.web.counters import Metrics
 from classify.web.settings import ServiceSettings
 from embed import Limits
 

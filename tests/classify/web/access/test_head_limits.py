@@ -13,8 +13,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from waiting import LONG_S
 
-from classify.web import protocol
-from classify.web.protocol import MAX_HEAD_BYTES, BoundedProtocol
+from classify.web.access import head_limits
+from classify.web.access.head_limits import MAX_HEAD_BYTES, BoundedProtocol
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
@@ -32,7 +32,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    monkeypatch.setattr(protocol, "HEAD_S", 1.0)  # enough to send some bytes, on any machine
+    monkeypatch.setattr(head_limits, "HEAD_S", 1.0)  # enough to send some bytes, on any machine
     seen.clear()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(app, http=BoundedProtocol, log_config=None, lifespan="off")
@@ -66,7 +66,7 @@ def test_a_head_that_never_ends_costs_half_a_minute(port: int, begun: bytes) -> 
 
 
 def test_a_head_without_end_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_S", 60.0)
+    monkeypatch.setattr(head_limits, "HEAD_S", 60.0)
     with connected(port) as connection:
         connection.sendall(HEAD + b"A: ")
         n_sent = 0
@@ -78,7 +78,7 @@ def test_a_head_without_end_is_cut_off(port: int, monkeypatch: pytest.MonkeyPatc
 
 
 def test_headers_after_a_body_are_not_collected(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_S", 60.0)
+    monkeypatch.setattr(head_limits, "HEAD_S", 60.0)
     with connected(port) as connection:
         connection.sendall(CHUNKED % b"/read" + b"0\r\n" + b"A: b\r\n" * 1000 + b"\r\n")
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK")
@@ -94,7 +94,7 @@ def test_a_body_that_nobody_wanted_is_not_dropped_for_ever(port: int) -> None:
 def test_requests_one_after_the_other_and_slow_bodies_are_served(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_S", 1.5)
+    monkeypatch.setattr(head_limits, "HEAD_S", 1.5)
     with connected(port) as connection:
         connection.sendall(HEAD + b"\r\n" + HEAD + b"\r\n")
         answers = b""

@@ -15,15 +15,15 @@ from waiting import LONG_S
 import classify
 import embed
 from classify.errors import LabelError
-from classify.relearning import labels_now
-from classify.tastes import taste_path
-from classify.web.desk import Desk
-from classify.web.insight import Insight
-from classify.web.lessons import Lessons
+from classify.labels.relearning import labels_now
+from classify.taste.names import taste_path
+from classify.web.live.label_queue import LabelTurns, Lessons
+from classify.web.live.live_library import LiveLibrary
+from classify.web.live.ranked_songs import Listing, RankedSongs
+from classify.web.live.slow_answers import SlowAnswers
+from classify.web.live.slow_lane import SlowLane
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
-from classify.web.standing import Listing, Standing
-from classify.web.turns import LabelTurns, SlowLane
 
 
 @pytest.fixture
@@ -38,21 +38,21 @@ def acoustic(heard: Path) -> list[str]:
 
 
 @pytest.fixture
-def desk(root: Path) -> Desk:
-    return Desk(ServiceSettings(root=root))
+def desk(root: Path) -> LiveLibrary:
+    return LiveLibrary(ServiceSettings(root=root))
 
 
-def digest_of(standing: Standing, path: str) -> str:
+def digest_of(standing: RankedSongs, path: str) -> str:
     digest = standing.shelf.digest_at(path)
     assert digest is not None
     return digest
 
 
-def ranked(standing: Standing) -> list[str]:
+def ranked(standing: RankedSongs) -> list[str]:
     return [song["path"] for song in standing.songs(standing.rows(Listing()))]
 
 
-def test_songs_stand_as_the_command_scores_them(root: Path, acoustic: list[str], desk: Desk) -> None:
+def test_songs_stand_as_the_command_scores_them(root: Path, acoustic: list[str], desk: LiveLibrary) -> None:
     classify.train(acoustic[:4], root=root)
     standing = desk.standing()
     songs = standing.songs(standing.rows(Listing()))
@@ -64,7 +64,7 @@ def test_songs_stand_as_the_command_scores_them(root: Path, acoustic: list[str],
     assert {song["path"] for song in songs if song["label"] == "like"} == set(acoustic[:4])
 
 
-def test_without_a_taste_songs_stand_by_path_and_have_no_score(desk: Desk, heard: Path) -> None:
+def test_without_a_taste_songs_stand_by_path_and_have_no_score(desk: LiveLibrary, heard: Path) -> None:
     standing = desk.standing()
     songs = standing.songs(standing.rows(Listing()))
     assert [song["path"] for song in songs] == sorted(str(path) for path in (heard / "music").iterdir())
@@ -74,7 +74,7 @@ def test_without_a_taste_songs_stand_by_path_and_have_no_score(desk: Desk, heard
 
 
 def test_what_another_process_embeds_and_labels_is_seen(
-    root: Path, acoustic: list[str], desk: Desk, tmp_path: Path
+    root: Path, acoustic: list[str], desk: LiveLibrary, tmp_path: Path
 ) -> None:
     before = desk.standing()
     classify.train(acoustic[:3], root=root)
@@ -100,7 +100,7 @@ def test_of_copies_the_one_that_is_there_is_played(compiled: Path, tracks: list[
     shutil.copytree(compiled / "encoders", tmp_path / "cache" / "encoders")
     paths = [Path(shutil.copy(tracks[0], tmp_path / name)) for name in ("one.opus", "two.opus")]
     embed.embed_library(paths, root=tmp_path / "cache", coverage=2)
-    desk = Desk(ServiceSettings(root=tmp_path / "cache"))
+    desk = LiveLibrary(ServiceSettings(root=tmp_path / "cache"))
     assert desk.n_songs == 1
     digest = digest_of(desk.standing(), str(paths[1]))
     assert desk.song_file(digest).path == str(paths[0])
@@ -111,7 +111,7 @@ def test_of_copies_the_one_that_is_there_is_played(compiled: Path, tracks: list[
 
 
 def test_a_label_does_what_the_command_does(
-    root: Path, acoustic: list[str], desk: Desk, heard: Path, tmp_path: Path
+    root: Path, acoustic: list[str], desk: LiveLibrary, heard: Path, tmp_path: Path
 ) -> None:
     classify.train(acoustic[:3], root=root)
     other = Path(shutil.copytree(root, tmp_path / "other"))
@@ -134,7 +134,9 @@ def test_a_label_does_what_the_command_does(
     assert desk.standing() is standing
 
 
-def test_the_first_labels_make_a_taste_and_the_last_ones_leave_it(desk: Desk, acoustic: list[str]) -> None:
+def test_the_first_labels_make_a_taste_and_the_last_ones_leave_it(
+    desk: LiveLibrary, acoustic: list[str]
+) -> None:
     one, two = (digest_of(desk.standing(), path) for path in acoustic[:2])
     first = Lessons(desk).relabel("mine", {one: "like"})
     assert (first.standing.taste, first.standing.n_like) == (None, 1)
@@ -151,7 +153,9 @@ def test_the_first_labels_make_a_taste_and_the_last_ones_leave_it(desk: Desk, ac
     assert again.standing is cleared.standing  # nothing is new, so nothing is learnt
 
 
-def test_a_refused_label_changes_nothing(desk: Desk, root: Path, acoustic: list[str], tmp_path: Path) -> None:
+def test_a_refused_label_changes_nothing(
+    desk: LiveLibrary, root: Path, acoustic: list[str], tmp_path: Path
+) -> None:
     classify.train(acoustic[:3], root=root)
     before = desk.standing()
     with pytest.raises(Problem, match="is in the library"):
@@ -159,7 +163,7 @@ def test_a_refused_label_changes_nothing(desk: Desk, root: Path, acoustic: list[
     assert desk.standing() is before
 
 
-def test_moved_songs_come_first_when_asked_for(desk: Desk, root: Path, acoustic: list[str]) -> None:
+def test_moved_songs_come_first_when_asked_for(desk: LiveLibrary, root: Path, acoustic: list[str]) -> None:
     classify.train(acoustic[:3], root=root)
     worst = ranked(desk.standing())[-1]
     Lessons(desk).relabel("default", {digest_of(desk.standing(), worst): "like"})
@@ -173,7 +177,9 @@ def test_moved_songs_come_first_when_asked_for(desk: Desk, root: Path, acoustic:
     assert fallen[0]["rank_before"] - fallen[0]["rank"] == min(risen)
 
 
-def test_labels_that_come_together_are_learnt_together(desk: Desk, root: Path, acoustic: list[str]) -> None:
+def test_labels_that_come_together_are_learnt_together(
+    desk: LiveLibrary, root: Path, acoustic: list[str]
+) -> None:
     before = desk.standing()
     digests = [digest_of(before, path) for path in acoustic[:6]]
 
@@ -192,7 +198,9 @@ def test_labels_that_come_together_are_learnt_together(desk: Desk, root: Path, a
     assert set(taste.likes) == set(digests)
 
 
-def test_of_labels_that_come_together_only_the_wrong_one_is_refused(desk: Desk, acoustic: list[str]) -> None:
+def test_of_labels_that_come_together_only_the_wrong_one_is_refused(
+    desk: LiveLibrary, acoustic: list[str]
+) -> None:
     good = [digest_of(desk.standing(), path) for path in acoustic[:3]]
 
     async def label_all() -> list[object]:
@@ -216,7 +224,7 @@ def test_words_are_found_whatever_their_case_and_accents(root: Path, tmp_path: P
     shutil.copytree(root / "encoders", tmp_path / "own" / "encoders")
     music = [folder, *sorted((heard / "music").iterdir())[1:3]]
     embed.embed_library(music, root=tmp_path / "own")
-    shelf = Desk(ServiceSettings(root=tmp_path / "own")).standing().shelf
+    shelf = LiveLibrary(ServiceSettings(root=tmp_path / "own")).standing().shelf
 
     def found(words: str) -> list[str]:
         return [song["name"] for song in shelf.described(np.flatnonzero(shelf.matches(words)))]
@@ -228,7 +236,7 @@ def test_words_are_found_whatever_their_case_and_accents(root: Path, tmp_path: P
     assert len(found("")) == len(shelf) == 3
 
 
-def test_songs_sort_by_what_people_know_them_by(desk: Desk) -> None:
+def test_songs_sort_by_what_people_know_them_by(desk: LiveLibrary) -> None:
     shelf = desk.standing().shelf
     rows = [shelf.sorted_by("duration", descending=descending) for descending in (False, True)]
     assert np.all(np.diff(shelf.durations_s[rows[0]]) >= 0)
@@ -261,10 +269,10 @@ def test_too_many_that_take_seconds_are_sent_away() -> None:
 
 
 def test_a_song_is_explained_by_the_taste_that_scores_it(
-    desk: Desk, root: Path, acoustic: list[str], heard: Path
+    desk: LiveLibrary, root: Path, acoustic: list[str], heard: Path
 ) -> None:
     classify.train(acoustic[:4], root=root)
-    insight = Insight(desk)
+    insight = SlowAnswers(desk)
     digest = digest_of(desk.standing(), acoustic[6])
     first = insight.detail("default", digest)
     electronic = sorted(map(str, (heard / "music").glob("*electronic*")))
@@ -280,7 +288,7 @@ def test_a_song_is_explained_by_the_taste_that_scores_it(
 
 
 def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(
-    desk: Desk, root: Path, acoustic: list[str]
+    desk: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
     (root / "tastes").mkdir(exist_ok=True)
     file = root / "tastes" / "mine.labels.csv"
@@ -295,7 +303,7 @@ def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(
 
 
 def test_a_damaged_file_is_told_to_all_until_it_is_mended(
-    desk: Desk, root: Path, acoustic: list[str]
+    desk: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
     classify.train(acoustic[:4], root=root)
     sound = desk.standing()
@@ -312,7 +320,7 @@ def test_a_damaged_file_is_told_to_all_until_it_is_mended(
     assert desk.standing().songs(np.arange(28)) == sound.songs(np.arange(28))
 
 
-def test_lessons_that_wait_hold_nothing_else_up(desk: Desk, root: Path, acoustic: list[str]) -> None:
+def test_lessons_that_wait_hold_nothing_else_up(desk: LiveLibrary, root: Path, acoustic: list[str]) -> None:
     digest = digest_of(desk.standing(), acoustic[0])
 
     async def ask() -> None:

@@ -16,9 +16,9 @@ from waiting import wait_until
 
 import embed
 from cache import Catalog, EmbeddingStore
-from classify.service import create_app
-from classify.web import scan as scan_module
-from classify.web.scan import Scan
+from classify.web.app import create_app
+from classify.web.live import scan as scan_module
+from classify.web.live.scan import Scan
 from classify.web.settings import ServiceSettings
 
 ADDRESS = "http://127.0.0.1:8765"

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 import classify
 import embed
-from classify.service import create_app
+from classify.web.app import create_app
 from classify.web.models import Change, Detail, ScoreOfSong, SongPage
 from classify.web.settings import ServiceSettings
 

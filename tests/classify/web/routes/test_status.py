@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from classify.service import create_app
-from classify.web.metrics import Metrics
+from classify.web.app import create_app
+from classify.web.counters import Metrics
 from classify.web.settings import ServiceSettings
 
 ADDRESS = "http://127.0.0.1:8765"

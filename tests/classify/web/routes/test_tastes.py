@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 import classify
-from classify.cli import app as command
-from classify.service import create_app
+from classify.cli.app import app as command
+from classify.web.app import create_app
 from classify.web.models import EvaluationFound, SuggestionList, TasteInfo, TasteList
 from classify.web.settings import ServiceSettings
 

@@ -11,18 +11,18 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from audio_files import KINDS, music
 from matplotlib import image
 from starlette.testclient import TestClient
 from waiting import LONG_S
 
 import embed
 from cache import Catalog
-from classify.service import create_app
-from classify.web import sound_api
-from classify.web.pictures import Pictures, write_png
+from classify.web.app import create_app
+from classify.web.routes import sound
 from classify.web.settings import ServiceSettings
-from classify.web.song_file import media_type
+from classify.web.sound.song_file import media_type
+from classify.web.sound.spectrograms import Spectrograms, write_png
+from tests.support.audio_files import KINDS, music
 
 RATE = 16000
 SWAPS = ("gone", "longer", "newer", "another", "folder", "fifo")
@@ -61,7 +61,7 @@ def cached(songs: dict[str, Path], compiled: Path, tmp_path_factory: pytest.Temp
 def client(cached: Path) -> Iterator[TestClient]:
     # A busy machine may take more than a minute for the first picture.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sound_api, "_WAIT_S", LONG_S)
+        patch.setattr(sound, "_WAIT_S", LONG_S)
         with TestClient(create_app(ServiceSettings(root=cached)), base_url=ADDRESS) as client:
             yield client
 
@@ -224,7 +224,7 @@ def test_the_picture_shows_what_sounds_when(
     assert light.shape == (64, 400)
     assert light[:, 100].argmax() > 45, "a low tone, below"
     assert light[:, 300].argmax() < 20, "a high one, above"
-    pictures = cast("Pictures", cast("Any", client.app).state.pictures)
+    pictures = cast("Spectrograms", cast("Any", client.app).state.pictures)
     kept = pictures.find(digest)
     larger = client.get(f"/v1/songs/{digest}/spectrogram.png?width=800")
     assert image.imread(io.BytesIO(larger.content)).shape[:2] == (128, 800)

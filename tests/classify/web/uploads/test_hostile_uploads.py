@@ -16,9 +16,17 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from service_process import Service
-from strange_clients import is_problem, labelled_service, multipart, raw, upload_head, workers_of
+from service.process import Service
 from waiting import LONG_S, wait_until
+
+from tests.support.strange_clients import (
+    is_problem,
+    labelled_service,
+    multipart,
+    raw,
+    upload_head,
+    workers_of,
+)
 
 MAX_UPLOAD = 2_000_000
 N_UPLOADS = 3

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from waiting import LONG_S
 
-from classify.web.places import Place, Places
 from classify.web.problems import Problem
+from classify.web.uploads.upload_slots import UploadSlot, UploadSlots
 
 GRACE_S = 0.05
 ENOUGH = 10**9
 
 
-async def _held(places: Places, name: str, started: asyncio.Event, n_bytes: int) -> str:
+async def _held(places: UploadSlots, name: str, started: asyncio.Event, n_bytes: int) -> str:
     """Hold a place with an upload that never ends."""
     with places.take(Path(name)) as place:
         place.n_bytes = n_bytes
@@ -24,7 +24,7 @@ async def _held(places: Places, name: str, started: asyncio.Event, n_bytes: int)
     return name
 
 
-async def _crowd(places: Places, *n_bytes: int) -> list[asyncio.Task[str]]:
+async def _crowd(places: UploadSlots, *n_bytes: int) -> list[asyncio.Task[str]]:
     tasks = []
     for number, size in enumerate(n_bytes):
         started = asyncio.Event()
@@ -41,7 +41,7 @@ async def _end(tasks: list[asyncio.Task[str]]) -> None:
 
 def test_of_the_slow_the_one_with_the_least_makes_room_for_the_next() -> None:
     async def crowd() -> None:
-        places = Places(3, grace_s=GRACE_S)
+        places = UploadSlots(3, grace_s=GRACE_S)
         tasks = await _crowd(places, ENOUGH, 200, 1000)
         await asyncio.sleep(2 * GRACE_S)
         with places.take(Path("next")):
@@ -62,7 +62,7 @@ def test_of_the_slow_the_one_with_the_least_makes_room_for_the_next() -> None:
 
 
 def test_nobody_makes_room_who_comes_fast_or_has_just_begun() -> None:
-    async def crowd(places: Places, n_bytes: int) -> None:
+    async def crowd(places: UploadSlots, n_bytes: int) -> None:
         tasks = await _crowd(places, n_bytes, n_bytes)
         await asyncio.sleep(2 * GRACE_S)
         with pytest.raises(Problem) as refused, places.take(Path("next")):
@@ -73,13 +73,13 @@ def test_nobody_makes_room_who_comes_fast_or_has_just_begun() -> None:
         assert not any(task.done() for task in tasks)
         await _end(tasks)
 
-    asyncio.run(crowd(Places(2, grace_s=GRACE_S), ENOUGH))
-    asyncio.run(crowd(Places(2, grace_s=60.0), 0))
+    asyncio.run(crowd(UploadSlots(2, grace_s=GRACE_S), ENOUGH))
+    asyncio.run(crowd(UploadSlots(2, grace_s=60.0), 0))
 
 
 def test_what_is_there_and_waits_to_be_heard_keeps_its_place() -> None:
     async def crowd() -> None:
-        places = Places(1, grace_s=GRACE_S)
+        places = UploadSlots(1, grace_s=GRACE_S)
         with places.take(Path("first")) as place:
             await place.fill(asyncio.sleep(0))
             await asyncio.sleep(2 * GRACE_S)
@@ -94,9 +94,9 @@ def test_what_goes_wrong_while_an_upload_comes_is_told_as_it_is() -> None:
     async def refused() -> None:
         raise Problem(415, "no form")
 
-    async def fill(place: Place) -> None:
+    async def fill(place: UploadSlot) -> None:
         with pytest.raises(Problem) as told:
             await place.fill(refused())
         assert told.value.status == 415
 
-    asyncio.run(fill(Place(Path("song"), GRACE_S)))
+    asyncio.run(fill(UploadSlot(Path("song"), GRACE_S)))

@@ -17,7 +17,6 @@ from typing import Any, cast
 import av
 import numpy as np
 import pytest
-from audio_files import KINDS
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 from waiting import LONG_S
@@ -25,11 +24,12 @@ from waiting import LONG_S
 import classify
 import embed
 from cache import EmbeddingStore
-from classify.service import create_app
-from classify.web.ears import Ears
+from classify.web.app import create_app
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
+from classify.web.uploads.upload_queue import UploadQueue
 from embed import Limits
+from tests.support.audio_files import KINDS
 
 ADDRESS = "http://127.0.0.1:8765"
 PART = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\nabc\r\n'
@@ -320,7 +320,7 @@ def test_a_body_that_is_no_form_with_one_file_is_refused(
 
 
 def test_more_uploads_than_places_are_sent_away(client: TestClient, app: FastAPI, tunes: list[Path]) -> None:
-    ears = cast("Ears", app.state.ears)
+    ears = cast("UploadQueue", app.state.ears)
     n_places = ServiceSettings(root="x").n_uploads
     with ExitStack() as stack:
         for _ in range(n_places):
@@ -333,7 +333,7 @@ def test_more_uploads_than_places_are_sent_away(client: TestClient, app: FastAPI
 
 
 def test_a_crash_of_the_decoder_costs_one_upload(client: TestClient, app: FastAPI, tunes: list[Path]) -> None:
-    ears = cast("Ears", app.state.ears)
+    ears = cast("UploadQueue", app.state.ears)
     crashed = ears.hear(lambda call: call(os._exit, 3, cpu_s=60.0))
     after = post(client, tunes[0])
     assert isinstance(crashed.exception(), embed.EmbedError)
@@ -342,7 +342,7 @@ def test_a_crash_of_the_decoder_costs_one_upload(client: TestClient, app: FastAP
 
 
 def test_the_worker_is_kept_and_gives_way_to_others(app: FastAPI, client: TestClient) -> None:
-    ears = cast("Ears", app.state.ears)
+    ears = cast("UploadQueue", app.state.ears)
     first, second = (ears.hear(lambda call: call(os.getpid, cpu_s=60.0)).result() for _ in range(2))
     assert first == second != os.getpid()
     niceness = ears.hear(lambda call: call(os.getpriority, os.PRIO_PROCESS, 0, cpu_s=60.0)).result()
@@ -355,14 +355,14 @@ def test_the_folder_of_uploads_is_private_and_goes_with_the_service(taught: Path
         problem(client.post("/v1/score", files={"file": b"x"}), 422)
         folder = Path(cast("Any", app.state.ears)._private_folder())
         assert folder.stat().st_mode & 0o777 == 0o700
-        worker = cast("Ears", app.state.ears).hear(lambda call: call(os.getpid, cpu_s=60.0)).result()
+        worker = cast("UploadQueue", app.state.ears).hear(lambda call: call(os.getpid, cpu_s=60.0)).result()
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
 
 
 def test_what_waits_when_the_service_ends_is_told_so(taught: Path) -> None:
-    ears = Ears(ServiceSettings(root=taught))
+    ears = UploadQueue(ServiceSettings(root=taught))
     under_way = ears.hear(lambda call: call(time.sleep, LONG_S, cpu_s=60.0))
     waiting = ears.hear(lambda call: call(os.getpid, cpu_s=60.0))
     time.sleep(0.3)
@@ -387,13 +387,13 @@ def test_the_api_document_tells_how_to_upload(client: TestClient) -> None:
 def test_a_full_disk_is_told(client: TestClient, tunes: list[Path], tmp_path: Path) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full here")
-    from classify.web import receiving
+    from classify.web.uploads import form_upload
 
     def full(path: Path) -> Any:
         return open("/dev/full", "wb", buffering=0)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(receiving, "_create", full)
+        patch.setattr(form_upload, "_create", full)
         assert "free some space" in problem(post(client, tunes[0]), 507)
     assert json.loads(post(client, tunes[0]).text)["score"] >= 0
     assert tempfile.gettempdir() not in json.dumps(client.get("/v1/openapi.json").json())
@@ -402,7 +402,7 @@ def test_a_full_disk_is_told(client: TestClient, tunes: list[Path], tmp_path: Pa
 def test_uploads_go_on_when_the_temporary_folder_was_cleaned_away(
     client: TestClient, tunes: list[Path]
 ) -> None:
-    ears = cast("Ears", cast("FastAPI", client.app).state.ears)
+    ears = cast("UploadQueue", cast("FastAPI", client.app).state.ears)
     assert post(client, tunes[0]).status_code == 200
     assert ears._folder is not None
     shutil.rmtree(ears._folder.name)

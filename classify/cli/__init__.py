@@ -1,0 +1,3 @@
+"""The command `sevensongs`: parse, call, print, exit code."""
+
+__all__: list[str] = []

@@ -1,0 +1,5 @@
+"""`python -m classify.cli`."""
+
+from classify.cli.app import main
+
+main()

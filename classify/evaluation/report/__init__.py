@@ -1,0 +1,3 @@
+"""The page of `evaluate --report`."""
+
+__all__: list[str] = []

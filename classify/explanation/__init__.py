@@ -1,0 +1,3 @@
+"""Why a song has its score: `explain`."""
+
+__all__: list[str] = []

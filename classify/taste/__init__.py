@@ -1,0 +1,3 @@
+"""A trained taste, and all that takes part in a decision. It needs NumPy alone."""
+
+__all__: list[str] = []

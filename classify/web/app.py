@@ -1,0 +1,93 @@
+"""The service over HTTP and the page: `create_app` puts the parts together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from classify.web.access.guard import Guard
+from classify.web.counters import Metrics
+from classify.web.live.label_queue import LabelTurns, Lessons
+from classify.web.live.live_library import LiveLibrary
+from classify.web.live.scan import Scan
+from classify.web.live.slow_answers import SlowAnswers
+from classify.web.live.slow_lane import SlowLane
+from classify.web.openapi import use_openapi
+from classify.web.problems import use_problems
+from classify.web.routes import page_files, scan, songs, sound, status, tastes, uploads
+from classify.web.routes.fast_score import QuickScores
+from classify.web.settings import ServiceSettings
+from classify.web.sound.spectrograms import Spectrograms
+from classify.web.uploads.upload_queue import UploadQueue
+
+__all__ = ["GRACE_S", "create_app"]
+
+_ROUTERS = (songs, tastes, uploads, sound, scan, status)
+GRACE_S = 5
+
+
+def create_app(settings: ServiceSettings) -> FastAPI:
+    """Make the ASGI application: the guard around the routes, and what they share in its state.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+
+    Returns
+    -------
+    FastAPI
+        `app.state` has `settings`, `metrics`, `page`, `desk` (songs and tastes), `lessons` (what changes
+        a taste), `insight` (what takes seconds), `slow_lane`, `study_lane` and `label_turns` (who waits for
+        whom), `ears` (the worker that hears uploads), `pictures` and `scan`; they are closed when the
+        application shuts down.
+    """
+    app = FastAPI(
+        title="Seven Songs",
+        version=version("sevensongs"),
+        summary="Learns what one listener likes from about seven songs, and scores the rest.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # these two load scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        lifespan=_lifespan,
+    )
+    state = app.state
+    state.settings = settings
+    state.metrics = Metrics()
+    state.page = page_files.read_page()
+    state.desk = LiveLibrary(settings)
+    state.insight = SlowAnswers(state.desk)
+    state.slow_lane, state.study_lane = SlowLane(), SlowLane()
+    state.lessons = Lessons(state.desk)
+    state.label_turns = LabelTurns(state.lessons)
+    state.ears = UploadQueue(settings)
+    state.pictures = Spectrograms()
+    state.scan = Scan(settings, state.desk)
+    for module in _ROUTERS:
+        app.include_router(module.router, prefix="/v1")
+    app.include_router(page_files.router)
+    app.add_middleware(QuickScores, desk=state.desk)
+    use_problems(app)
+    use_openapi(app)
+    app.add_middleware(Guard, settings=settings, metrics=state.metrics)  # the last one added is outermost
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state = app.state
+    warming = threading.Thread(target=state.desk.warm, name="warming", daemon=True)
+    warming.start()
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(warming.join, GRACE_S)
+        lanes = (state.slow_lane, state.study_lane, state.label_turns)
+        for part in (state.scan, state.ears, state.pictures, *lanes, state.desk):
+            await asyncio.to_thread(part.close)

@@ -1,0 +1,3 @@
+"""The library and the tastes as they are now, in memory."""
+
+__all__: list[str] = []

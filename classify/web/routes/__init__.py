@@ -1,0 +1,3 @@
+"""The routes of the service, named after what they serve."""
+
+__all__: list[str] = []

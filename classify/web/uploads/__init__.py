@@ -1,0 +1,3 @@
+"""Songs that clients send: taken in, scored, removed."""
+
+__all__: list[str] = []

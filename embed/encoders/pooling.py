@@ -1,0 +1,76 @@
+"""What is stored of frames: their parts pooled, float16, and the song vector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embed.errors import UnusableEmbedding
+
+__all__ = ["pool_parts", "song_vector", "storable"]
+
+_MAX_FLOAT16 = float(np.finfo(np.float16).max)
+_COLUMNS = 64  # pooled at a time: a ten-hour recording's frames in float64 are 150 MB
+
+
+def pool_parts(embeddings: NDArray[np.float32], parts: Sequence[int]) -> NDArray[np.float32]:
+    """Average the first ``parts[k]`` embeddings of window k: (n, n_parts, dim) to (n, dim)."""
+    return np.stack([one[:count].mean(axis=0) for one, count in zip(embeddings, parts, strict=True)])
+
+
+def storable(frames: NDArray[np.float32]) -> NDArray[np.float16]:
+    """Return embeddings as they are stored.
+
+    Raises
+    ------
+    UnusableEmbedding
+        If they are not finite or too large for float16.
+    """
+    largest = float(np.abs(frames).max())
+    if not largest <= _MAX_FLOAT16:
+        raise UnusableEmbedding(
+            f"its embedding reaches {largest:.3g}; the cache stores float16, up to {_MAX_FLOAT16:g}"
+        )
+    return frames.astype(np.float16)
+
+
+def song_vector(
+    frames: NDArray[np.float16], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float32]:
+    """Pool frame embeddings into one vector.
+
+    Parameters
+    ----------
+    frames : ndarray, shape (n_frames, dim), float16
+        Embeddings in time order.
+    weights : ndarray, shape (n_frames,), optional
+        How much of a whole frame each one covers; a recording's last may cover less.
+
+    Returns
+    -------
+    ndarray, shape (2 * dim,), float32
+        Mean and standard deviation over frames; the deviation of what never changes is 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no frame or one is not finite.
+    """
+    if frames.ndim != 2 or len(frames) == 0:
+        raise ValueError(f"frames have shape {frames.shape}; (n_frames, dim) with a frame is needed")
+    dim = frames.shape[1]
+    pooled = np.empty((2, dim), dtype=np.float32)
+    for low in range(0, dim, _COLUMNS):
+        values = frames[:, low : low + _COLUMNS].astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("frames hold NaN or infinity")
+        mean = np.average(values, axis=0, weights=weights)
+        same = (values == values[0]).all(
+            axis=0
+        )  # as in silence; by rounding, the mean may miss them a little
+        mean[same] = values[0, same]
+        variance = np.average(np.square(values - mean), axis=0, weights=weights)
+        pooled[:, low : low + _COLUMNS] = mean, np.sqrt(variance)
+    return pooled.ravel()
