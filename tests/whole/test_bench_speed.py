@@ -16,7 +16,17 @@ import numpy as np
 import pytest
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-MACHINE = {"benchmark", "commit", "dirty", "date", "machine", "processor", "cores", "python", "versions"}
+MACHINE = {
+    "benchmark",
+    "commit",
+    "dirty",
+    "date",
+    "machine",
+    "processor",
+    "cores",
+    "python",
+    "versions",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,7 +57,13 @@ def test_the_library_benchmark_runs_and_every_command_is_measured_at_every_size(
     rows = run("bench_library.py", tmp_path / "library.jsonl", "--cache", compiled)
     timed = [row for row in rows if row["kind"] == "library"]
     operations = {row["operation"] for row in timed}
-    assert operations >= {"cache info", "embed, all unchanged", "train", "score, first time", "score, again"}
+    assert operations >= {
+        "cache info",
+        "embed, all unchanged",
+        "train",
+        "score, first time",
+        "score, again",
+    }
     for operation in operations:
         sizes = [row["n_songs"] for row in timed if row["operation"] == operation]
         assert sizes == [100, 200, 200]
@@ -72,7 +88,17 @@ def test_the_embedding_benchmark_runs_on_real_files(tmp_path: Path, compiled: Pa
     music = tmp_path / "music"
     for number in range(5):
         write_vorbis_like(music / "taste" / f"{number}.ogg", seconds=121, seed=number)
-    arguments = (music, "--cache", compiled, "--encoder", "musicnn", "--kind", "speed", "--kind", "long")
+    arguments = (
+        music,
+        "--cache",
+        compiled,
+        "--encoder",
+        "musicnn",
+        "--kind",
+        "speed",
+        "--kind",
+        "long",
+    )
     rows = run("bench_embed.py", tmp_path / "embed.jsonl", *arguments, "--hours", "0.02")
     assert [(row["kind"], row["coverage"]) for row in rows] == [
         ("speed", "scan"),
@@ -92,6 +118,22 @@ def test_the_embedding_benchmark_runs_on_real_files(tmp_path: Path, compiled: Pa
     assert all(row["peak_bytes"] > 50e6 for row in rows)
 
 
+def test_what_was_tested_on_a_machine_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "test_few.py").write_text(
+        "import pytest\n"
+        "def test_right(): pass\n"
+        "def test_wrong(): assert False\n"
+        "def test_left_out(): pytest.skip('why')\n"
+        "@pytest.fixture\n"
+        "def broken(): raise OSError\n"
+        "def test_broken(broken): pass\n"
+    )
+    report = tmp_path / "tests.xml"
+    argv = [sys.executable, "-m", "pytest", f"--junitxml={report}", "-p", "no:cacheprovider"]
+    subprocess.run(argv, cwd=tmp_path, capture_output=True, check=False)
+    assert bench("bench_machines").counts(report) == {"passed": 1, "failed": 2, "skipped": 1}
+
+
 def write_vorbis_like(path: Path, *, seconds: int, seed: int) -> None:
     """Write an Ogg file of chords; Opus inside, as Vorbis can't be written everywhere."""
     import av
@@ -104,7 +146,9 @@ def write_vorbis_like(path: Path, *, seconds: int, seed: int) -> None:
         for second in range(seconds):
             tones = [np.sin(2 * np.pi * hz * time) for hz in rng.uniform(80, 2000, size=4)]
             signal = (0.1 * np.sum(tones, axis=0)).astype(np.float32)
-            frame = av.AudioFrame.from_ndarray(np.stack([signal, signal]), format="fltp", layout="stereo")
+            frame = av.AudioFrame.from_ndarray(
+                np.stack([signal, signal]), format="fltp", layout="stereo"
+            )
             frame.sample_rate, frame.pts = 48000, second * 48000
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
@@ -135,7 +179,9 @@ def test_the_usual_way_computes_what_our_encoder_does(compiled: Path, tracks: li
     cut = NativeCut(grid=encoder.spec.grid, native_hz=info.rate_hz, n_native=info.n_samples)
     chosen = range(encoder.spec.grid.count(cut.n_samples))
     spans = cut.spans(chosen)
-    windows = [cut.resample(*one) for one in zip(chosen, spans, embed.read_spans(info, spans), strict=True)]
+    windows = [
+        cut.resample(*one) for one in zip(chosen, spans, embed.read_spans(info, spans), strict=True)
+    ]
     ours = encoder.embed_windows(np.stack(windows)).mean(axis=0)
     # Another resampler, and librosa's frames are centred: half a frame earlier.
     assert np.corrcoef(usual, ours)[0, 1] > 0.999

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
 import av
 
-__all__ = ["FORMATS", "Song", "choose_songs", "make_long_file", "make_songs"]
+__all__ = ["FORMATS", "Song", "choose_songs", "formats", "make_long_file", "make_songs"]
 
 MIN_S, MAX_S = 120.0, 300.0
 
@@ -40,6 +41,15 @@ FORMATS = {
 }
 
 
+def formats() -> list[str]:
+    """Return the names of the formats that the usual way can read here.
+
+    Librosa below 1.0 reads AAC with a program `ffmpeg`, and Librosa 1.0 does not read it at all.
+    """
+    reads_aac = shutil.which("ffmpeg") is not None and version("librosa").startswith("0.")
+    return [name for name in FORMATS if name != "aac" or reads_aac]
+
+
 def choose_songs(music: Path, n_songs: int, *, longest_s: float = MAX_S) -> list[Song]:
     """Choose songs of 2 to 5 minutes, taste by taste in turn, in the order of their names.
 
@@ -49,9 +59,16 @@ def choose_songs(music: Path, n_songs: int, *, longest_s: float = MAX_S) -> list
         If there are too few.
     """
     tastes = [_songs_of(folder, longest_s) for folder in sorted(music.iterdir()) if folder.is_dir()]
-    turns = [taste[i] for i in range(max(map(len, tastes), default=0)) for taste in tastes if i < len(taste)]
+    turns = [
+        taste[i]
+        for i in range(max(map(len, tastes), default=0))
+        for taste in tastes
+        if i < len(taste)
+    ]
     if len(turns) < n_songs:
-        raise SystemExit(f"{music} has {len(turns)} Vorbis songs of 2 to 5 minutes; {n_songs} are needed")
+        raise SystemExit(
+            f"{music} has {len(turns)} Vorbis songs of 2 to 5 minutes; {n_songs} are needed"
+        )
     return turns[:n_songs]
 
 
@@ -69,14 +86,14 @@ def _duration_s(path: Path) -> float:
 
 
 def make_songs(chosen: Sequence[Song], folder: Path, *, limit_s: float | None = None) -> list[Song]:
-    """Lay songs out in a folder, a fifth in each format; what is there already stays.
+    """Lay songs out in a folder, equally many in each format; what is there already stays.
 
     With `limit_s`, of each song only so much from its start (Vorbis songs then become Opus).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    songs = []
+    songs, names = [], formats()
     for number, song in enumerate(chosen):
-        name = list(FORMATS)[number % len(FORMATS)]
+        name = names[number % len(names)]
         if name == "vorbis" and limit_s:
             name = "opus"
         form = FORMATS[name]
@@ -106,7 +123,10 @@ def _transcode(source: Path, target: Path, form: _Format, limit_s: float | None)
 
 
 def make_long_file(song: Song, path: Path, hours: float, tell: Callable[[str], None]) -> Song:
-    """Make a long Opus file: the packets of one song again and again, which decode to music throughout."""
+    """Make a long Opus file.
+
+    It has the packets of one song again and again, which decode to music throughout.
+    """
     duration_s = hours * 3600
     if not path.is_file():
         tell(f"making a file of {hours:g} hours")

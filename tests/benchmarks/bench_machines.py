@@ -1,0 +1,110 @@
+"""Do README's two commands work on this Python and this kernel? See README.md in this folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from speed.rows import COMMAND, about, child_environment, replace_rows, run_child, say
+
+__all__ = ["counts", "main"]
+
+_PACKAGES = (
+    "numpy",
+    "scikit-learn",
+    "tensorflow",
+    "litert",
+    "av",
+    "librosa",
+    "lance",
+    "typer",
+    "fastapi",
+)
+_REPOSITORY = Path(__file__).parents[2]
+_KERNEL = """
+import json, numpy, threadpoolctl
+infos = threadpoolctl.threadpool_info()
+print(json.dumps([info.get("architecture") for info in infos if info["user_api"] == "blas"]))
+"""
+
+
+def main() -> None:
+    """Run the demo and the tests, and write a row."""
+    options = _options()
+    kernel = {"OPENBLAS_CORETYPE": options.kernel} if options.kernel else {}
+    environment = child_environment(**kernel)
+    (found,) = json.loads(run_child([sys.executable, "-c", _KERNEL], env=environment).stdout)[:1]
+    python = "{}.{}".format(*sys.version_info)
+    kind = (
+        f"Python {python}, kernel {options.kernel or 'of the processor'}, {options.busy} busy loops"
+    )
+    row = about("machines", _PACKAGES) | {"kind": kind, "kernel": found, "busy_loops": options.busy}
+    with tempfile.TemporaryDirectory() as work, _busy(options.busy):
+        demo = [*COMMAND, "--cache", f"{work}/cache", "demo", "--json"]
+        row["demo_auc"] = json.loads(run_child(demo, env=environment).stdout)["auc_unseen"]
+        say(json.dumps(row))
+        row |= _tested(Path(work) / "tests.xml", options.tests, environment)
+    replace_rows(options.out, [row])
+    say(json.dumps(row))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kernel", help="OPENBLAS_CORETYPE; default: the processor's own")
+    parser.add_argument("--busy", type=int, default=0, help="so many busy loops beside it")
+    parser.add_argument("--out", type=Path, default=Path("machines.jsonl"))
+    parser.add_argument("tests", nargs="*", help="paths for pytest; default: all")
+    return parser.parse_args()
+
+
+def _tested(report: Path, tests: list[str], environment: dict[str, str]) -> dict[str, Any]:
+    """Run the tests as `.ci/run` does; what they say goes to the terminal."""
+    started = time.monotonic()
+    spread = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *spread, *tests],
+        cwd=_REPOSITORY,
+        env=environment,
+        check=False,
+        stdout=sys.stderr,
+    )
+    return counts(report) | {"tests": tests or "all", "wall_s": round(time.monotonic() - started)}
+
+
+def counts(report: Path) -> dict[str, int]:
+    """Return how many tests of a JUnit report passed, failed and were skipped."""
+    suites = ET.parse(report).getroot().iter("testsuite")
+    found = [{key: int(suite.get(key, 0)) for key in _KEYS} for suite in suites]
+    n_tests, n_errors, n_failures, n_skipped = (sum(one[key] for one in found) for key in _KEYS)
+    n_failed = n_errors + n_failures
+    return {"passed": n_tests - n_failed - n_skipped, "failed": n_failed, "skipped": n_skipped}
+
+
+_KEYS = ("tests", "errors", "failures", "skipped")
+
+
+@contextmanager
+def _busy(n_loops: int) -> Iterator[None]:
+    """Keep processors busy with loops at our own priority; they end with the block."""
+    script = f"import os\nwhile os.getppid() == {os.getpid()}: pass"
+    loops = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(n_loops)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+if __name__ == "__main__":
+    main()
