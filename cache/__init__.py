@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cache.catalog import Catalog, CatalogFiles
     from cache.crc32 import digest_chars
-    from cache.durable import lasting, remove_abandoned, require_writable, staged, sync_folder, write_whole
+    from cache.durable import (
+        lasting,
+        remove_abandoned,
+        require_writable,
+        staged,
+        sync_folder,
+        write_whole,
+    )
     from cache.entry import WHOLE, Entry
     from cache.errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
     from cache.file_record import FileRecord

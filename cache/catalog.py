@@ -139,8 +139,8 @@ class Catalog:
         Returns
         -------
         CatalogFiles
-            The latest row of each path; of `paths`, in that order, each once, else in the order in which
-            they came.
+            The latest row of each path; of `paths`, in that order, each once, else in the order in
+            which they came.
 
         Raises
         ------

@@ -1,8 +1,10 @@
-"""Checksums of many rows at once: what the CRC-32 of rows one after the other is, if each has its own.
+"""Checksums of many rows at once.
 
-One call a row costs more in Python than the arithmetic, and keeps the other threads waiting. But a CRC is
-linear over GF(2): from those of the rows follows that of all their bytes (as in zlib's `crc32_combine`), by a
-few table lookups a row for thousands of rows at once.
+Each row has its CRC-32; this finds the one of the rows one after the other.
+
+One call a row costs more in Python than the arithmetic, and keeps the other threads waiting. But a
+CRC is linear over GF(2): from those of the rows follows that of all their bytes (as in zlib's
+`crc32_combine`), by a few table lookups a row for thousands of rows at once.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ _DIGEST_CHARS = 32
 
 
 def digest_chars(digests: pa.StringArray) -> NDArray[np.uint8] | None:
-    """View digests as characters, shape (n, 32), without a copy; None if a damaged one has another length."""
+    """View digests as characters, shape (n, 32), without a copy.
+
+    Return None if a damaged one has another length.
+    """
     if not len(digests):
         return np.zeros((0, _DIGEST_CHARS), np.uint8)
     _, places, chars = digests.buffers()
@@ -60,7 +65,8 @@ def joined_crc32(
     left[:1] ^= _through(_zeros(n_bytes), _START)
     while len(left) > 1:
         if len(left) % 2:
-            left = np.concatenate([np.zeros(1, np.uint32), left])  # a register that is empty stays so
+            # a register that is empty stays so
+            left = np.concatenate([np.zeros(1, np.uint32), left])
         left = _through(_zeros(n_bytes), left[0::2]) ^ left[1::2]
         n_bytes *= 2
     return int(~left[0])
@@ -116,6 +122,7 @@ def _zeros(n_bytes: int) -> NDArray[np.uint32]:
 
 def _through(zeros: NDArray[np.uint32], registers: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Take registers, of any shape, through zeros."""
-    octets = np.ascontiguousarray(registers).view(np.uint8).reshape(*registers.shape, 4)  # little-endian
+    # little-endian
+    octets = np.ascontiguousarray(registers).view(np.uint8).reshape(*registers.shape, 4)
     low, second, third, high = (zeros[i].take(octets[..., i]) for i in range(4))
     return np.asarray(low ^ second ^ third ^ high)

@@ -35,8 +35,8 @@ _NAME_CHARS = 100  # of a file in the name of its temporary one, which the syste
 def lasting(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Bring the files that come into a folder, or below it, while the block runs to the disk.
 
-    For writers that leave it to the system when that happens, as Lance does. What other processes write
-    there meanwhile is brought to the disk as well, and what they remove is passed over.
+    For writers that leave it to the system when that happens, as Lance does. What other processes
+    write there meanwhile is brought to the disk as well, and what they remove is passed over.
 
     Raises
     ------
@@ -54,7 +54,9 @@ def lasting(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file so that it is there as a whole or not at all, after a kill and after a power cut.
+    """Write a file whole or not at all.
+
+    That holds after a kill and after a power cut.
 
     See `staged`, which does no more than leave time between the two steps.
 
@@ -71,23 +73,24 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def staged(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[None]:
     """Write a file under a temporary name before the block, and give it its own after.
 
-    What can fail, such as a full disk, fails before the block; where the block raises, nothing has changed.
-    So two files can be replaced together: the block writes the other one. The file is brought to the disk
-    before it gets its name. Temporary files of the same name that killed processes left are removed when
-    they are a day old.
+    What can fail, such as a full disk, fails before the block; where the block raises, nothing has
+    changed. So two files can be replaced together: the block writes the other one. The file is
+    brought to the disk before it gets its name. Temporary files of the same name that killed
+    processes left are removed when they are a day old.
 
     Parameters
     ----------
     path : Path
-        Its folder is made if missing. A link stays, and what it leads to is replaced; so do permissions.
+        Its folder is made if missing. A link stays, and what it leads to is replaced; so do
+        permissions.
     write : callable
         Is given the open file.
 
     Raises
     ------
     OSError
-        If it can't be written, or is there and is no regular file: as root, /dev/null would be replaced.
-        An older file of that name is then untouched.
+        If it can't be written, or is there and is no regular file: as root, /dev/null would be
+        replaced. An older file of that name is then untouched.
     """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,7 +122,8 @@ def sync_file(path: str | os.PathLike[str]) -> None:
     OSError
         If it has gone, or the disk does not take it.
     """
-    handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))  # Windows syncs only what may be written
+    # Windows syncs only what may be written
+    handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
     try:
         os.fsync(handle)
     finally:

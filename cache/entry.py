@@ -103,7 +103,9 @@ def _check_array(name: str, array: NDArray[Any], dtype: type, *, n_axes: int) ->
         )
 
 
-def check_shapes(entries: Sequence[Entry], *, encoder: str, dim: int, dim_vector: int | None) -> None:
+def check_shapes(
+    entries: Sequence[Entry], *, encoder: str, dim: int, dim_vector: int | None
+) -> None:
     """Refuse entries that do not belong into one store.
 
     Parameters

@@ -17,7 +17,10 @@ _PREFIX = "sevensongs."
 
 
 def new_marks(identity: Mapping[str, str]) -> dict[str, str]:
-    """Return the metadata of a new dataset: what it is (kind, encoder), its format, and who writes it."""
+    """Return the metadata of a new dataset.
+
+    They say what it is (kind, encoder), its format, and who writes it.
+    """
     marks = {"format": str(FORMAT_VERSION), "written_by": version("sevensongs"), **identity}
     return {_PREFIX + name: value for name, value in marks.items()}
 
@@ -29,7 +32,9 @@ def read_identity(found: Any) -> dict[str, str]:
 
 def plain_marks(marks: Mapping[bytes, bytes] | None) -> dict[str, str]:
     """Return our marks, without their prefix, of a schema's metadata."""
-    plain = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (marks or {}).items()}
+    plain = {
+        k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (marks or {}).items()
+    }
     return {k.removeprefix(_PREFIX): v for k, v in plain.items() if k.startswith(_PREFIX)}
 
 
@@ -44,10 +49,13 @@ def check_identity(uri: str, marks: Mapping[str, str], wanted: Mapping[str, str]
     number = marks.get("format", "")
     if not number.isdecimal():
         raise StoreFormatError(
-            f"{uri} is a Lance dataset that Seven Songs did not write; choose another folder with --cache"
+            f"{uri} is a Lance dataset that Seven Songs did not write; choose another folder with "
+            "--cache"
         )
     if int(number) > FORMAT_VERSION:
-        writer = f"sevensongs {marks['written_by']}" if "written_by" in marks else "a newer sevensongs"
+        writer = (
+            f"sevensongs {marks['written_by']}" if "written_by" in marks else "a newer sevensongs"
+        )
         raise StoreFormatError(
             f"the cache at {uri} has format {number}, which {writer} wrote, and sevensongs "
             f"{version('sevensongs')} reads up to {FORMAT_VERSION}; update sevensongs, {ELSEWHERE}"

@@ -55,8 +55,8 @@ class Dataset:
     identity : mapping of str to str
         What the metadata must say, beside the format version: kind, encoder, ...
     check_data : bool
-        Whether to compare the data with their seal whenever it is opened; for one whose rows have no
-        checksums of their own.
+        Whether to compare the data with their seal whenever it is opened; for one whose rows have
+        no checksums of their own.
     """
 
     def __init__(self, uri: str, identity: Mapping[str, str], *, check_data: bool = False) -> None:
@@ -84,14 +84,17 @@ class Dataset:
         """
         with lance_errors("open", self.uri):
             for _ in range(_ATTEMPTS):
-                sealed = newest_sealed(self.uri)  # before opening: what is sealed later does not count
+                # before opening: what is sealed later does not count
+                sealed = newest_sealed(self.uri)
                 try:
                     return self._checked(self._newest(), sealed)
                 except DamagedStore:
                     # Else another process has compacted and pruned meanwhile.
                     if newest_sealed(self.uri) == sealed:
                         raise
-        raise CacheError(f"cannot open the cache at {self.uri}: other processes kept changing it; run again")
+        raise CacheError(
+            f"cannot open the cache at {self.uri}: other processes kept changing it; run again"
+        )
 
     def _checked(self, found: Any | None, sealed: int) -> Any | None:
         if found is None:
@@ -146,8 +149,8 @@ class Dataset:
         if found is None and self._seen:
             # Else a new cache would be begun at the place where a drive was mounted.
             raise CacheError(
-                f"the cache at {self.uri} has gone since this run began (unmounted, moved or deleted?); "
-                "bring it back and run again: what was committed is in it"
+                f"the cache at {self.uri} has gone since this run began (unmounted, moved or "
+                "deleted?); bring it back and run again: what was committed is in it"
             )
         if found is None:  # not `or`: an empty dataset is false
             found = self._create(table.schema)
@@ -173,7 +176,9 @@ class Dataset:
                 with self._lasting():
                     lance.LanceDataset.commit(
                         self.uri,
-                        lance.LanceOperation.Overwrite(schema.with_metadata(new_marks(self._identity)), []),
+                        lance.LanceOperation.Overwrite(
+                            schema.with_metadata(new_marks(self._identity)), []
+                        ),
                         read_version=0,
                         max_retries=0,
                     )
@@ -183,7 +188,9 @@ class Dataset:
                     raise
         found = self.open()
         if found is None:
-            raise CacheError(f"cannot create the cache at {self.uri}: another process removed it; run again")
+            raise CacheError(
+                f"cannot create the cache at {self.uri}: another process removed it; run again"
+            )
         with lance_errors("write", self.uri):
             write_seal(found)
         return found
@@ -268,7 +275,10 @@ class Dataset:
             self._prune(KEEP_S)
 
     def _lasting(self) -> AbstractContextManager[None]:
-        """Have what Lance writes meanwhile outlast a power cut; it never syncs (seen with 14.0.2)."""
+        """Have what Lance writes meanwhile outlast a power cut.
+
+        Lance never syncs (seen with 14.0.2).
+        """
         return nullcontext() if is_uri(self.uri) else lasting(self.uri)
 
     def _prune(self, keep_s: float) -> None:

@@ -1,7 +1,7 @@
 """Writers of a dataset and its repair take turns.
 
-Any number of processes may write at once. A repair copies what is sound and puts it in the place of the rest:
-what somebody wrote meanwhile would be lost, so each waits for the other.
+Any number of processes may write at once. A repair copies what is sound and puts it in the place of
+the rest: what somebody wrote meanwhile would be lost, so each waits for the other.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ _log = logging.getLogger("sevensongs")
 def writing(uri: str) -> AbstractContextManager[None]:
     """Be one of those who write to a dataset while the block runs; a repair is waited for.
 
-    The lock is a file beside the dataset, ``.<name>.lock``, and the system gives it back when a process ends.
-    Where there is none (Windows, object stores, network folders without locks) nothing happens.
+    The lock is a file beside the dataset, ``.<name>.lock``, and the system gives it back when a
+    process ends. Where there is none (Windows, object stores, network folders without locks)
+    nothing happens.
     """
     return _locked(uri, alone=False)
 
@@ -41,7 +42,9 @@ def _locked(uri: str, *, alone: bool) -> Iterator[None]:
         # No lock of what is not there: where a drive was mounted, nothing is begun anew.
         if not is_uri(uri) and path.suffix == ".lance" and path.is_dir():
             with suppress(OSError):  # on a full or read-only disk, writing itself says more
-                handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+                handle = os.open(
+                    path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666
+                )
                 stack.callback(os.close, handle)
                 _lock(handle, uri, alone=alone)
         yield

@@ -1,7 +1,7 @@
 """Make a damaged dataset anew from what is sound in its data files, while other writers wait.
 
-It does not trust the manifest: data files hold their schema and our marks, embeddings' rows their checksums.
-What is lost is named, so that it can be embedded again.
+It does not trust the manifest: data files hold their schema and our marks, embeddings' rows their
+checksums. What is lost is named, so that it can be embedded again.
 """
 
 from __future__ import annotations
@@ -125,7 +125,11 @@ def _repaired_store(root: str | Path, uri: str) -> RepairedStore:
                 made.append(entry_table(entries))
     kept = _swap(uri, keep=unnamed or store is None)
     return RepairedStore(
-        store=store, n_saved=len(saved), lost=tuple(sorted(lost - saved)), unnamed=unnamed, kept=kept
+        store=store,
+        n_saved=len(saved),
+        lost=tuple(sorted(lost - saved)),
+        unnamed=unnamed,
+        kept=kept,
     )
 
 
@@ -161,7 +165,9 @@ def _repaired_catalog(uri: str) -> RepairedCatalog:
     if rows:
         latest = {recording.path: recording for recording in rows}
         with _all_or_nothing(uri):
-            Dataset(uri + MENDED, {"kind": "catalog"}).append(recording_table(list(latest.values())))
+            Dataset(uri + MENDED, {"kind": "catalog"}).append(
+                recording_table(list(latest.values()))
+            )
     kept = _swap(uri, keep=unnamed)
     return RepairedCatalog(n_saved=len(rows), doubtful=tuple(doubtful), unnamed=unnamed, kept=kept)
 
@@ -202,7 +208,8 @@ def _refuse_newer(uri: str, files: list[Path]) -> None:
         else:
             return
         raise StoreFormatError(
-            f"the cache at {uri} is damaged, and a newer sevensongs wrote it; update sevensongs to repair it"
+            f"the cache at {uri} is damaged, and a newer sevensongs wrote it; update sevensongs to "
+            "repair it"
         ) from None
 
 
@@ -228,7 +235,9 @@ def _swap(uri: str, *, keep: bool) -> str | None:
 
 def _misses_a_file(uri: str) -> bool:
     seal = newest_seal(uri)
-    return seal is None or any(not Path(uri, n).exists() for n in seal.files if n.startswith("data/"))
+    return seal is None or any(
+        not Path(uri, n).exists() for n in seal.files if n.startswith("data/")
+    )
 
 
 def _tables(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -247,7 +256,10 @@ def _store_of(root: str | Path, uri: str, files: list[Path]) -> EmbeddingStore |
         with suppress(CacheError, KeyError, ValueError):
             marks = _marks(path)
             store = EmbeddingStore(
-                root, encoder=marks["encoder"], fingerprint=marks["fingerprint"], dim=int(marks["dim"])
+                root,
+                encoder=marks["encoder"],
+                fingerprint=marks["fingerprint"],
+                dim=int(marks["dim"]),
             )
             if Path(store.uri) == Path(uri) and _has_sound_row(path, store.dim):
                 return store
@@ -271,7 +283,9 @@ def _salvage(path: Path, dim: int, entries: list[Entry], lost: set[tuple[str, in
     except (CacheError, UnicodeDecodeError):
         try:
             for batch in _tables(path, ["digest", "n_windows"]):
-                lost.update(zip(batch["digest"].to_pylist(), batch["n_windows"].to_pylist(), strict=True))
+                lost.update(
+                    zip(batch["digest"].to_pylist(), batch["n_windows"].to_pylist(), strict=True)
+                )
         except (CacheError, UnicodeDecodeError):
             return False
     return True
@@ -299,18 +313,27 @@ def _is_whole(recordings: list[FileRecord]) -> bool:
 
 
 def _in_order(uri: str, files: list[Path]) -> list[Path]:
-    """Order the files of a log as they were appended: by the manifest, or if that is lost by their times."""
+    """Order the files of a log as they were appended.
+
+    The manifest tells, or if that is lost their times.
+    """
     listed: list[str] = []
     with suppress(CacheError):
         found = Dataset(uri, {"kind": "catalog"}).open()
         if found is not None:
-            listed = [file.path for fragment in found.get_fragments() for file in fragment.metadata.files]
+            listed = [
+                file.path for fragment in found.get_fragments() for file in fragment.metadata.files
+            ]
     if listed:
-        return sorted(files, key=lambda path: listed.index(path.name) if path.name in listed else -1)
+        return sorted(
+            files, key=lambda path: listed.index(path.name) if path.name in listed else -1
+        )
     return sorted(files, key=_recorded_ns)
 
 
 def _recorded_ns(path: Path) -> int:
     with suppress(CacheError, ValueError, TypeError):
-        return int(min(min(batch["recorded_ns"].to_pylist()) for batch in _tables(path, ["recorded_ns"])))
+        return int(
+            min(min(batch["recorded_ns"].to_pylist()) for batch in _tables(path, ["recorded_ns"]))
+        )
     return 0

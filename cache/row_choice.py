@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["Keys", "best_last", "damaged_in", "in_one_piece", "last_of_each", "places", "superseded"]
+__all__ = [
+    "Keys",
+    "best_last",
+    "damaged_in",
+    "in_one_piece",
+    "last_of_each",
+    "places",
+    "superseded",
+]
 
 _VERIFY_ROWS = 64  # of 50 kB to some MB each, where the whole recording is covered
 
@@ -56,11 +64,15 @@ class Keys:
             digests = digests.take(some)
             best = _best_rows(digests, n_windows[some])
             rows = some[best]
-            return cls(digests=digests.take(best), n_windows=n_windows[rows], crcs=crcs[rows], rows=rows)
+            return cls(
+                digests=digests.take(best), n_windows=n_windows[rows], crcs=crcs[rows], rows=rows
+            )
         rows = _best_rows(digests, n_windows)
         if len(rows) == len(digests):
             return cls(digests=digests, n_windows=n_windows, crcs=crcs, rows=rows)
-        return cls(digests=digests.take(rows), n_windows=n_windows[rows], crcs=crcs[rows], rows=rows)
+        return cls(
+            digests=digests.take(rows), n_windows=n_windows[rows], crcs=crcs[rows], rows=rows
+        )
 
 
 def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
@@ -86,14 +98,17 @@ def places(wanted: pa.Array, among: pa.Array) -> NDArray[np.int64]:
     """
     import pyarrow.compute as pc
 
-    if not among.null_count and wanted.equals(among):  # as they mostly are, having come in the same order
+    # as they mostly are, having come in the same order
+    if not among.null_count and wanted.equals(among):
         return np.arange(len(wanted))
     found = pc.index_in(wanted, value_set=among, skip_nulls=True)
     at: NDArray[np.int64] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return at
 
 
-def last_of_each(values: pa.Array, order: NDArray[np.integer[Any]] | None = None) -> NDArray[np.int64]:
+def last_of_each(
+    values: pa.Array, order: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.int64]:
     """Tell where each distinct value stands last.
 
     Parameters

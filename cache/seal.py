@@ -1,7 +1,7 @@
 """Seals: checksums of a dataset's files and keys, kept beside it, one for each version.
 
-Lance keeps none of its own. A seal makes sure that a flipped byte, a cut file or a file that has gone is
-never taken for a library with fewer songs, or with other ones.
+Lance keeps none of its own. A seal makes sure that a flipped byte, a cut file or a file that has
+gone is never taken for a library with fewer songs, or with other ones.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ class Seal:
     files : mapping
         Relative path of each file to its size in bytes and CRC-32.
     keys : mapping
-        Name of each fragment to its rows that count and the CRC-32 of their keys; empty for a catalog.
+        Name of each fragment to its rows that count and the CRC-32 of their keys; empty for a
+        catalog.
     """
 
     version: int
@@ -100,7 +101,9 @@ def check_seal(found: Any, sealed: int, *, whole: bool) -> None:
     if is_uri(found.uri):
         return
     if found.version < sealed:
-        raise damaged_store(found.uri, f"version {sealed} was committed, and the newest is {found.version}")
+        raise damaged_store(
+            found.uri, f"version {sealed} was committed, and the newest is {found.version}"
+        )
     seal = _nearest(found.uri, found.version)
     if seal is None:
         return
@@ -110,7 +113,9 @@ def check_seal(found: Any, sealed: int, *, whole: bool) -> None:
         names += fragment.data if whole else []
     changed = changed_files(found.uri, seal, names)
     if changed:
-        raise damaged_store(found.uri, ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else ""))
+        raise damaged_store(
+            found.uri, ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+        )
 
 
 def check_keys(found: Any, table: pa.Table) -> None:
@@ -135,7 +140,9 @@ def check_keys(found: Any, table: pa.Table) -> None:
         rows = table.slice(start, fragment.n_rows)
         start += fragment.n_rows
         if seal.keys.get(fragment.name, (0, 0)) not in ((0, 0), _keys_crc(rows)):
-            raise damaged_store(found.uri, f"{fragment.data[0]} does not hold the songs that it did")
+            raise damaged_store(
+                found.uri, f"{fragment.data[0]} does not hold the songs that it did"
+            )
     if start != table.num_rows:
         raise damaged_store(found.uri, f"there are {table.num_rows} rows and should be {start}")
 
@@ -173,7 +180,10 @@ def write_seal(found: Any) -> None:
 
 
 def changed_files(uri: str, seal: Seal, names: Sequence[str] | None = None) -> list[str]:
-    """Tell which files are not what was sealed, in words; those that were not sealed are passed over."""
+    """Tell which files are not what was sealed, in words.
+
+    Those that were not sealed are passed over.
+    """
     changed = []
     for name in seal.files if names is None else names:
         if name not in seal.files:
@@ -189,7 +199,9 @@ def changed_files(uri: str, seal: Seal, names: Sequence[str] | None = None) -> l
 
 
 def damaged_files(uri: str) -> list[str]:
-    """Compare every file of a dataset with every seal of it that there is; tell in words what differs.
+    """Compare every file of a dataset with every seal of it that there is.
+
+    Return in words what differs.
 
     Raises
     ------
@@ -215,7 +227,10 @@ def damaged_files(uri: str) -> list[str]:
 
 
 def sound_files(uri: str) -> dict[str, bool]:
-    """Tell of each file in a dataset's folder `data` whether it is what a seal says; others are left out."""
+    """Tell of each file in a dataset's folder `data` whether it is what a seal says.
+
+    Other files are left out.
+    """
     told: dict[str, bool] = {}
     for version in _versions(uri):
         with suppress(DamagedStore, OSError):

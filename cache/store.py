@@ -109,7 +109,9 @@ class EmbeddingStore:
         self._dataset.append(entry_table(entries))
 
     def reader(self, digests: Sequence[str] | pa.Array | None = None) -> VectorReader:
-        """Open the song vectors of the newest version: what is held, in columns, and the vectors in blocks.
+        """Open the song vectors of the newest version.
+
+        What is held comes in columns, and the vectors in blocks.
 
         Parameters
         ----------
@@ -159,7 +161,9 @@ class EmbeddingStore:
             return dict(zip(names, reader.n_windows.tolist(), strict=True))
         at = reader.places(digests)
         return {
-            digest: int(reader.n_windows[i]) for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0
+            digest: int(reader.n_windows[i])
+            for digest, i in zip(digests, at.tolist(), strict=True)
+            if i >= 0
         }
 
     def count(self) -> int:

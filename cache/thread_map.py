@@ -25,8 +25,8 @@ def map_in_order(
     Parameters
     ----------
     work : callable
-        Called in several threads at once; worth it where it releases the GIL, as reading, checksums and
-        matrix products do.
+        Called in several threads at once; worth it where it releases the GIL, as reading, checksums
+        and matrix products do.
     tasks : iterable
         Only a few more are begun than are asked for, so memory is bounded.
     n_threads : int, optional

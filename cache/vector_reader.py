@@ -6,7 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from zlib_ng.zlib_ng import crc32  # the same polynomial as zlib's, by the processor's carry-less product
+
+# the same polynomial as zlib's, by the processor's carry-less product
+from zlib_ng.zlib_ng import crc32
 
 from cache.crc32 import digest_chars, joined_crc32
 from cache.entry import vectors_of
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["VectorReader", "damaged_entries"]
 
 
-# Measured from 256 to 2048 rows of 3.4 kB: fewer cost more calls, and beyond about 6 MB the memory of one
-# batch no longer serves the next, but is mapped, filled with zeros and unmapped again.
+# Measured from 256 to 2048 rows of 3.4 kB: fewer cost more calls, and beyond about 6 MB the memory
+# of one batch no longer serves the next, but is mapped, filled with zeros and unmapped again.
 _BATCH_BYTES = 4 << 20
 _MAX_BATCH_ROWS = 1024
 _PART_ROWS = 2048  # one task of a thread, and about one fragment
@@ -112,7 +114,9 @@ class VectorReader:
         wanted = np.arange(len(self)) if at is None else at
         return [wanted[start : start + _PART_ROWS] for start in range(0, len(wanted), _PART_ROWS)]
 
-    def read(self, part: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def read(
+        self, part: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Read song vectors a few at a time.
 
         Parameters
@@ -159,7 +163,8 @@ class VectorReader:
         """
         once, where = np.unique(at, return_inverse=True)
         vectors = np.empty((len(at), self.dim_vector), np.float32)
-        # Each vector is written once, to where it stands first, so that the library is in memory once.
+        # Each vector is written once, to where it stands first, so that the library is in memory
+        # once.
         first = np.full(len(once), -1)
         first[where[::-1]] = np.arange(len(at))[::-1]
 
@@ -177,7 +182,9 @@ class VectorReader:
         vectors[again] = vectors[first[where[again]]]
         return vectors
 
-    def _batches(self, part: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    def _batches(
+        self, part: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         if not len(part):
             return
         rows = self._rows[part]

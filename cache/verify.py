@@ -148,8 +148,8 @@ def _look(root: str | Path, uri: str) -> Soundness:
 
 def _misplaced(uri: str, store: EmbeddingStore) -> str:
     return (
-        f"{uri} holds the embeddings of {store.encoder} under a name where nothing finds them: rename it to "
-        f"{Path(store.uri).name}, or delete it"
+        f"{uri} holds the embeddings of {store.encoder} under a name where nothing finds them: "
+        f"rename it to {Path(store.uri).name}, or delete it"
     )
 
 
@@ -172,4 +172,6 @@ def _files(uri: str) -> tuple[str, ...]:
 def _interrupted(uri: str) -> None:
     """Refuse a dataset of which a repair was interrupted between its last two steps."""
     if not is_uri(uri) and Path(uri + MENDED).exists() and not Path(uri).exists():
-        raise CacheError(f"the repair of {uri} was interrupted; `sevensongs cache verify --repair` ends it")
+        raise CacheError(
+            f"the repair of {uri} was interrupted; `sevensongs cache verify --repair` ends it"
+        )

@@ -1,7 +1,7 @@
 """A tour on the music of the wheel `immich-memories-music`: embed 28 tracks, like 7, score 21.
 
-The tracks are generated music (the wheel says so), 15 of them acoustic, 13 electronic; their file names
-tell which. The listener of the demo likes every second acoustic one.
+The tracks are generated music (the wheel says so), 15 of them acoustic, 13 electronic; their file
+names tell which. The listener of the demo likes every second acoustic one.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def demo_tracks() -> list[str]:
         raise ClassifyError(f"the demo's music is not installed; {remedy}")
     tracks = sorted(str(path) for path in (Path(spec.origin).parent / "tracks").rglob("*.opus"))
     if len(tracks) != _N_TRACKS:
-        raise ClassifyError(f"the demo's music has {len(tracks)} tracks, {_N_TRACKS} are expected; {remedy}")
+        raise ClassifyError(
+            f"the demo's music has {len(tracks)} tracks, {_N_TRACKS} are expected; {remedy}"
+        )
     return tracks
 
 
@@ -123,12 +125,14 @@ def demo_story(result: DemoResult) -> str:
     ]
     likes = "".join(f"  {Path(path).stem}\n" for path in result.likes)
     return (
-        "The music: 28 generated tracks of the package immich-memories-music, 15 acoustic, 13 electronic.\n"
+        "The music: 28 generated tracks of the package immich-memories-music, "
+        "15 acoustic, 13 electronic.\n"
         f"The listener likes {len(result.likes)} acoustic ones:\n{likes}"
         f"What Seven Songs makes of the {len(rows)} others, whose kind it was not told:\n\n"
         f"{render(rows, 'table')}\n"
         f"{result.n_right} of {len(rows)} on the right side; AUC {result.auc_unseen:.3f} "
-        f"({result.wall_s:.0f} s, {result.embedded} embedded now). It is kept as the taste {DEMO_TASTE!r}.\n"
+        f"({result.wall_s:.0f} s, {result.embedded} embedded now). "
+        f"It is kept as the taste {DEMO_TASTE!r}.\n"
         "Now with your own music:\n"
         "  sevensongs embed ~/Music\n"
         "  sevensongs train --like SONG --like SONG ...   (about seven songs that you like)\n"

@@ -5,7 +5,14 @@ Every message says what is wrong, the measured value with its unit, the limit an
 
 import errno
 
-__all__ = ["ClassifyError", "LabelError", "SameSongError", "TasteError", "VectorError", "write_problem"]
+__all__ = [
+    "ClassifyError",
+    "LabelError",
+    "SameSongError",
+    "TasteError",
+    "VectorError",
+    "write_problem",
+]
 
 
 class ClassifyError(Exception):
@@ -29,8 +36,8 @@ class SameSongError(LabelError):
 
     def __init__(self, liked: str, disliked: str) -> None:
         super().__init__(
-            f"{liked} is liked and {disliked} disliked, and they sound the same: copies of one song; "
-            "take one of the labels away"
+            f"{liked} is liked and {disliked} disliked, and they sound the same: copies of one "
+            "song; take one of the labels away"
         )
         self.digests = (liked, disliked)
 

@@ -1,6 +1,7 @@
 """Sound to embeddings: decoding, front ends, encoders and the pipeline that fills the cache.
 
-Names are imported when first used (PEP 562): what only looks into the cache does not pay for decoding.
+Names are imported when first used (PEP 562): what only looks into the cache does not pay for
+decoding.
 """
 
 from importlib import import_module
@@ -44,7 +45,13 @@ if TYPE_CHECKING:
     from embed.pipeline.pieces import Outline
     from embed.pipeline.pipeline import EmbedReport, Progress, embed_library
     from embed.pipeline.worker_tasks import embed_recording, probe_file
-    from embed.spectrogram_picture import SoundPicture, draw_sound, drawing_s, mel_band, sound_picture
+    from embed.spectrogram_picture import (
+        SoundPicture,
+        draw_sound,
+        drawing_s,
+        mel_band,
+        sound_picture,
+    )
     from embed.worker_pool import WorkerPool
 
 __all__ = [

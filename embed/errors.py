@@ -27,7 +27,10 @@ class UnreadableFile(AudioError):  # noqa: N818  says what it is
 
 
 class LimitExceeded(AudioError):  # noqa: N818  says what it is
-    """A file asks for more than the limits allow; the message says of what, and what would take it."""
+    """A file asks for more than the limits allow.
+
+    The message says of what, and what would take it.
+    """
 
 
 class EncoderError(EmbedError):
@@ -39,7 +42,10 @@ class EncoderUnavailable(EncoderError):  # noqa: N818  says what it is
 
 
 class WorkerCrashed(EmbedError):  # noqa: N818  says what happened
-    """The process that worked on a recording died (a crash of a native decoder, or killed for memory)."""
+    """The process that worked on a recording died.
+
+    A native decoder crashed, or it was killed for memory.
+    """
 
 
 class UnusableEmbedding(AudioError):  # noqa: N818  says what it is

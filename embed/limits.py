@@ -1,7 +1,8 @@
 """What a file may ask of us: bytes, length, processor time, memory.
 
-Ten-hour mixes are music, and stay far below all of it. A file of a few kilobytes can decode to years of
-silence, or claim an index of many gigabytes: each limit costs only the file that goes past it.
+Ten-hour mixes are music, and stay far below all of it. A file of a few kilobytes can decode to
+years of silence, or claim an index of many gigabytes: each limit costs only the file that goes past
+it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from embed.errors import EmbedError, LimitExceeded, UnreadableFile
 
 __all__ = ["Limits", "bounded_cpu", "bounded_memory", "no_answer", "too_much_memory"]
 
-_BYTES_A_SECOND = 250_000  # read through, and decoded where that is needed: a tenth of what a slow core does
+# read through, and decoded where that is needed: a tenth of what a slow core does
+_BYTES_A_SECOND = 250_000
 _SHARE_OF_LENGTH = 0.1  # decoding; a slow core is ten times faster
 _WINDOW_S = 4.0  # for 3 s of sound in the network; 0.05 s on a usual core
 _MEMORY_BYTES = 320 * 2**20  # reading and decoding take some 60 MB for a ten-hour file
@@ -39,10 +41,11 @@ class Limits:
         Seconds of processor time for one task, beyond what its size, its length and the windows
         to embed explain at a tenth of a slow core's speed. Not enforced on Windows.
     max_stall_s : float
-        Seconds in which a task waits for its file and gets nothing of it; three minutes. A drive that
-        wakes up needs ten seconds, a server that starts again a minute or two.
+        Seconds in which a task waits for its file and gets nothing of it; three minutes. A drive
+        that wakes up needs ten seconds, a server that starts again a minute or two.
     remedy : str
-        How a refusal says what would take the file; ``{option}`` stands for an option of the command.
+        How a refusal says what would take the file; ``{option}`` stands for an option of the
+        command.
     """
 
     max_duration_s: float = 24 * _HOUR_S
@@ -93,8 +96,8 @@ class Limits:
 def too_much_memory() -> LimitExceeded:
     """Return what is raised where there is no memory left for a file."""
     return LimitExceeded(
-        f"needs more than {_MEMORY_BYTES / _MB:.0f} MB of memory to be read, which no music does; if it "
-        "plays elsewhere, convert it"
+        f"needs more than {_MEMORY_BYTES / _MB:.0f} MB of memory to be read, which no music does; "
+        "if it plays elsewhere, convert it"
     )
 
 
@@ -115,9 +118,12 @@ def bounded_memory() -> Iterator[None]:
         return
     import resource
 
-    held = int(status.read_text().split()[5]) * resource.getpagesize()  # what RLIMIT_DATA counts: proc(5)
+    # what RLIMIT_DATA counts: proc(5)
+    held = int(status.read_text().split()[5]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limits = [limit for limit in (held + _MEMORY_BYTES, soft, hard) if limit != resource.RLIM_INFINITY]
+    limits = [
+        limit for limit in (held + _MEMORY_BYTES, soft, hard) if limit != resource.RLIM_INFINITY
+    ]
     resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
     try:
         yield
@@ -129,7 +135,9 @@ def bounded_memory() -> Iterator[None]:
 
 @contextmanager
 def bounded_cpu(seconds: float | None) -> Iterator[None]:
-    """Have the system end this process when it takes more processor time; for a worker, during a task.
+    """Have the system end this process when it takes more processor time.
+
+    This is for a worker, during a task.
 
     The decoder may hang in native code, where no Python runs any more. Windows has no such timer.
     """
@@ -147,8 +155,8 @@ def bounded_cpu(seconds: float | None) -> Iterator[None]:
 def no_answer(seconds: float) -> UnreadableFile:
     """Return what a file ends with that could not be read on for so long; another time it may."""
     return UnreadableFile(
-        f"can't be read: nothing came for {seconds:.3g} s (a drive or network folder that does not answer?); "
-        "see that it does, or allow more ('sevensongs embed --max-stall'), and run again"
+        f"can't be read: nothing came for {seconds:.3g} s (a drive or network folder that does not "
+        "answer?); see that it does, or allow more ('sevensongs embed --max-stall'), and run again"
     )
 
 

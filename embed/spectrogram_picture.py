@@ -66,8 +66,8 @@ def sound_picture(path: str) -> SoundPicture:
     Raises
     ------
     EmbedError
-        If the file can't be read or decoded, or asks for more than any music does. It is read in a process of
-        its own, so that a crash of a decoder is an error like any other.
+        If the file can't be read or decoded, or asks for more than any music does. It is read in a
+        process of its own, so that a crash of a decoder is an error like any other.
     """
     from embed.worker_pool import WorkerPool  # imports joblib
 
@@ -96,7 +96,10 @@ def drawing_s(n_bytes: int, limits: Limits) -> float:
 
 
 def draw_sound(path: str, limits: Limits) -> SoundPicture:
-    """Draw up a file's spectrogram in this process, which a decoder may take down; see `sound_picture`."""
+    """Draw up a file's spectrogram in this process, which a decoder may take down.
+
+    See `sound_picture`.
+    """
     with bounded_memory():
         info = probe(path, limits)
     n_fft = 1 << round(math.log2(_N_FFT_S * info.rate_hz))
@@ -133,7 +136,10 @@ def _columns(n_samples: int, n_columns: int, shortest: int, longest: int) -> lis
 
 
 def mel_band(hz: float, highest_hz: float) -> float:
-    """Return where a frequency is among the bands of a picture, 0 to 128; the first one's middle is 0.5."""
+    """Return where a frequency is among the bands of a picture, 0 to 128.
+
+    The first one's middle is 0.5.
+    """
     step = _mel(highest_hz) / (N_MELS + 1)
     return _mel(hz) / step - 0.5
 

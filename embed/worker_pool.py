@@ -1,7 +1,7 @@
 """Worker processes of which one may crash: then one task is lost, not the run.
 
-joblib's loky is used, and not the standard library's pool, because it does not import the caller's main
-module again: `embed_library` works in scripts without a guard and in notebooks.
+joblib's loky is used, and not the standard library's pool, because it does not import the caller's
+main module again: `embed_library` works in scripts without a guard and in notebooks.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ __all__ = ["Outcome", "WorkerPool"]
 _POLL_S = 0.5
 _LITTLE_S = 0.001  # of processor time: a task that gets some of its file takes more
 _STALLED = 86  # the exit code of a worker that gave its task up
-# Tasks given out for each worker: enough that none waits. No more than loky's queue holds (2 n + 1), because
-# its manager thread prints a KeyError when the workers are killed while tasks wait outside that queue.
+# Tasks given out for each worker: enough that none waits. No more than loky's queue holds (2 n +
+# 1), because its manager thread prints a KeyError when the workers are killed while tasks wait
+# outside that queue.
 _AHEAD = 2
 # Each worker has one core; a numeric library's own threads would only fight over it.
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -66,8 +67,8 @@ class Outcome:
 class WorkerPool:
     """Run tasks in processes, a bounded number ahead.
 
-    When a worker dies, every task under way is lost with it and nobody knows which was to blame. They
-    are run again one at a time; the one that kills its worker alone ends with WorkerCrashed.
+    When a worker dies, every task under way is lost with it and nobody knows which was to blame.
+    They are run again one at a time; the one that kills its worker alone ends with WorkerCrashed.
     """
 
     def __init__(
@@ -108,21 +109,23 @@ class WorkerPool:
     ) -> None:
         """Give out a task; `key` comes back with its outcome.
 
-        One that takes more than `cpu_s` seconds of processor time ends with LimitExceeded: its worker is
-        killed, as by a crash.
+        One that takes more than `cpu_s` seconds of processor time ends with LimitExceeded: its
+        worker is killed, as by a crash.
         """
         self._start(_Task(key=key, function=function, arguments=arguments, cpu_s=cpu_s))
 
     def submit_steps(self, key: Any, all_steps: _Call, first_step: _Call, *, cpu_s: float) -> None:
-        """Give out a task that takes several steps; when a worker has died, only the first is tried again.
+        """Give out a task that takes several steps.
 
-        So it shows which step is to blame. The task keeps to limits of its own; `cpu_s` is for the first
-        step alone.
+        When a worker has died, only the first step is tried again, so that it shows which step is
+        to blame. The task keeps to limits of its own; `cpu_s` is for the first step alone.
         """
         function, *arguments = first_step
         alone = _Task(key=key, function=function, arguments=tuple(arguments), cpu_s=cpu_s)
         function, *arguments = all_steps
-        self._start(_Task(key=key, function=function, arguments=tuple(arguments), cpu_s=None, alone=alone))
+        self._start(
+            _Task(key=key, function=function, arguments=tuple(arguments), cpu_s=None, alone=alone)
+        )
 
     def outcomes(self, timeout_s: float) -> Iterator[Outcome]:
         """Wait for tasks to end, `timeout_s` at most; yield what became of them."""
@@ -196,19 +199,24 @@ class WorkerPool:
         """Say why a task's worker died; one that used up its processor time has lived that long."""
         if task.cpu_s is not None and wall_s >= 0.95 * task.cpu_s:  # clocks differ a little
             return self._limits.too_much_time(task.cpu_s)
-        return WorkerCrashed("the process that read it died: a crash of the decoder, or too little memory")
+        return WorkerCrashed(
+            "the process that read it died: a crash of the decoder, or too little memory"
+        )
 
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Have workers that are started meanwhile leave Ctrl-C to the parent, which commits what is done.
+    """Have workers that are started meanwhile leave Ctrl-C to the parent.
 
-    They inherit the mask, so that they are quiet even while they still import.
+    The parent commits what is done.
+
+    The workers inherit the mask, so that they are quiet even while they still import.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    # Python's own tracker of resources, at its start, takes SIGINT out of the mask: have it started before.
+    # Python's own tracker of resources, at its start, takes SIGINT out of the mask: have it started
+    # before.
     resource_tracker.ensure_running()
     with _interrupts_put_off():
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -222,8 +230,9 @@ def _interrupts_blocked() -> Iterator[None]:
 def _interrupts_put_off() -> Iterator[None]:
     """Act on signals that end the run only afterwards.
 
-    This thread's mask does not keep them away: another thread takes them, and Python raises here all the
-    same. A worker that is half started then prints a traceback, or the interrupt is lost inside the pool.
+    This thread's mask does not keep them away: another thread takes them, and Python raises here
+    all the same. A worker that is half started then prints a traceback, or the interrupt is lost
+    inside the pool.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # where Python never raises them
@@ -239,7 +248,8 @@ def _interrupts_put_off() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        for came_first, frame in came[:1]:  # also where the block failed, or the signal would be lost
+        # also where the block failed, or the signal would be lost
+        for came_first, frame in came[:1]:
             then = handlers[signal.Signals(came_first)]
             if callable(then):
                 then(came_first, frame)
@@ -271,15 +281,17 @@ def _depend_on(
 
 
 def _watch(parent: int, stall_s: float) -> None:
-    """End this worker when its parent was killed, as it would wait for ever, or when its task stalls.
+    """End this worker when its parent was killed, or when its task stalls.
 
-    That is one that waits for a drive or a network which does not answer: it takes no processor time.
+    Without its parent it would wait for ever. A task stalls that waits for a drive or a network
+    which does not answer: it takes no processor time.
     """
     mark, quiet_s = 0.0, 0.0
     while os.getppid() == parent:
         time.sleep(_POLL_S)
         used = time.process_time() - time.thread_time()  # by all threads but this one
-        # Counted, and not read from a clock: where all stood still (Ctrl-Z, a laptop's sleep) nothing stalls.
+        # Counted, and not read from a clock: where all stood still (Ctrl-Z, a laptop's sleep)
+        # nothing stalls.
         quiet_s = quiet_s + _POLL_S if _at_work.is_set() and used - mark < _LITTLE_S else 0.0
         mark = used if quiet_s == 0 else mark
         if quiet_s >= stall_s:

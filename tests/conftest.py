@@ -23,7 +23,9 @@ from tests.support.tools import missing_tools, tool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Seconds say nothing on a busy machine.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("any machine")
 
 
@@ -47,7 +49,10 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 @pytest.fixture(autouse=True)
 def _restored_environment() -> Iterator[None]:
-    """The command sets these for what it starts; in many tests it runs in the tests' own process."""
+    """The command sets these for what it starts.
+
+    In many tests it runs in the tests' own process.
+    """
     before = {name: os.environ.get(name) for name in ("PYTHONSAFEPATH", "SEVENSONGS_CACHE")}
     yield
     for name, value in before.items():
@@ -101,7 +106,8 @@ def heard(tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list
 def browser() -> Iterator[Any]:
     """Debian's chromium, one for all tests of a file; it can reach no other machine.
 
-    Not for the whole session: Playwright's loop would stand in the way of `asyncio.run` in other tests.
+    Not for the whole session: Playwright's loop would stand in the way of `asyncio.run` in other
+    tests.
     """
     program = tool("chromium")
     from playwright.sync_api import sync_playwright
@@ -152,10 +158,15 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def clip() -> NDArray[np.float32]:
-    """Ten seconds of something like music at 44.1 kHz, stereo, shape (2, 441000): chords, beats, noise."""
+    """Ten seconds of something like music at 44.1 kHz, stereo, shape (2, 441000).
+
+    It has chords, beats and noise.
+    """
     rate = 44100
     t = np.arange(10 * rate) / rate
-    chord = sum(np.sin(2 * np.pi * f * (1 + 0.25 * (t // 2 % 3)) * t) for f in (220.0, 277.2, 329.6))
+    chord = sum(
+        np.sin(2 * np.pi * f * (1 + 0.25 * (t // 2 % 3)) * t) for f in (220.0, 277.2, 329.6)
+    )
     beat = np.exp(-12 * (t % 0.5)) * np.random.default_rng(1).normal(size=t.size)
     left = 0.1 * chord + 0.2 * beat
     right = 0.12 * chord * np.sin(0.7 * t) + 0.15 * np.roll(beat, 200)

@@ -15,7 +15,14 @@ from typing import Annotated, Literal
 import typer
 
 from classify.cli.cache import cache_app
-from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say_failures
+from classify.cli.console import (
+    end,
+    print_json,
+    print_text,
+    reports_errors,
+    require_songs,
+    say_failures,
+)
 from classify.cli.labels import label_app
 from classify.cli.options import (
     AsJson,
@@ -65,7 +72,9 @@ def _options(
     cache: Annotated[
         str | None,
         typer.Option(
-            "--cache", metavar="DIR|URI", help="Where embeddings and tastes are kept. [env: SEVENSONGS_CACHE]"
+            "--cache",
+            metavar="DIR|URI",
+            help="Where embeddings and tastes are kept. [env: SEVENSONGS_CACHE]",
         ),
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")] = False,
@@ -79,7 +88,9 @@ def _options(
     if root and "://" not in root:
         root = os.path.abspath(os.path.expanduser(root))
         if os.path.exists(root) and not os.path.isdir(root):
-            raise typer.BadParameter(f"the cache {root} is a file; name a folder", param_hint="--cache")
+            raise typer.BadParameter(
+                f"the cache {root} is a file; name a folder", param_hint="--cache"
+            )
     if root:
         os.environ["SEVENSONGS_CACHE"] = root
     handler = logging.StreamHandler(sys.stderr)
@@ -108,7 +119,10 @@ def embed(
         Literal["auto", "cpu", "gpu"], typer.Option("--device", help="Where the network runs.")
     ] = "auto",
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try files again that failed before and have not changed.")
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try files again that failed before and have not changed."
+        ),
     ] = False,
     max_duration: MaxDuration = 24.0,
     max_size: MaxSize = 64.0,
@@ -145,11 +159,13 @@ def embed(
     else:
         say_failures(report.warnings, "warning")
         speed = (
-            f" in {report.wall_s:.1f} s ({report.x_realtime:.0f} times real time)" if report.embedded else ""
+            f" in {report.wall_s:.1f} s ({report.x_realtime:.0f} times real time)"
+            if report.embedded
+            else ""
         )
         typer.echo(
-            f"{report.found} found: {report.embedded} embedded{speed}, {report.cached} in the cache already, "
-            f"{len(report.failed)} failed"
+            f"{report.found} found: {report.embedded} embedded{speed}, {report.cached} in the "
+            f"cache already, {len(report.failed)} failed"
         )
     require_songs(report.found)
     end(report.failed)
@@ -164,8 +180,8 @@ for _command in (train, score, suggest, explain, evaluate, similar, serve):
 def encoders(as_json: AsJson = False) -> None:
     """List the encoders: which are ready, how to get the others.
 
-    Several go together where --encoder names them joined by +, such as musicnn+yamnet: each keeps its own
-    embeddings, and a taste learns from all of them.
+    Several go together where --encoder names them joined by +, such as musicnn+yamnet: each keeps
+    its own embeddings, and a taste learns from all of them.
 
     Example: sevensongs encoders
     """
@@ -177,7 +193,8 @@ def encoders(as_json: AsJson = False) -> None:
         print_json(rows)
         return
     short = [
-        {key: row[key] for key in ("name", "ready", "dim", "frame_s", "hop_s", "fingerprint")} for row in rows
+        {key: row[key] for key in ("name", "ready", "dim", "frame_s", "hop_s", "fingerprint")}
+        for row in rows
     ]
     print_text(render(short, "table"))
     for row in rows:
@@ -190,10 +207,15 @@ def encoders(as_json: AsJson = False) -> None:
 def demo(
     as_json: AsJson = False,
     serves: Annotated[
-        bool, typer.Option("--serve", help="Then show all of it as a page, at http://127.0.0.1:8765.")
+        bool,
+        typer.Option("--serve", help="Then show all of it as a page, at http://127.0.0.1:8765."),
     ] = False,
-    opens: Annotated[bool, typer.Option("--open", help="With --serve: open it in a browser.")] = False,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="With --serve: 0 for any.")] = 8765,
+    opens: Annotated[
+        bool, typer.Option("--open", help="With --serve: open it in a browser.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="With --serve: 0 for any.")
+    ] = 8765,
 ) -> None:
     """Show the main job on real input: embed 28 tracks, like 7, score the 21 unseen.
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cache_app"]
 
-cache_app = typer.Typer(no_args_is_help=True, help="What is stored, where, and whether it is sound.")
+cache_app = typer.Typer(
+    no_args_is_help=True, help="What is stored, where, and whether it is sound."
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -35,7 +37,8 @@ def cache_info(as_json: AsJson = False) -> None:
         print_json(info)
         return
     typer.echo(
-        f"{info['path']}: {info['bytes'] / 2**20:.1f} MiB, {info['songs']} songs, {info['failed']} failed"
+        f"{info['path']}: {info['bytes'] / 2**20:.1f} MiB, {info['songs']} songs, {info['failed']} "
+        "failed"
     )
     if info["encoders"]:
         print_text(render(info["encoders"], "table"))
@@ -59,7 +62,8 @@ def cache_verify(
     repair: Annotated[
         bool,
         typer.Option(
-            "--repair", help="Drop what is damaged and make it anew; other commands may fail meanwhile."
+            "--repair",
+            help="Drop what is damaged and make it anew; other commands may fail meanwhile.",
         ),
     ] = False,
     workers: WorkersOption = None,

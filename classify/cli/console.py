@@ -15,7 +15,15 @@ import typer
 if TYPE_CHECKING:
     from embed import Failure
 
-__all__ = ["EXIT_FAILED", "end", "print_json", "print_text", "reports_errors", "require_songs", "say"]
+__all__ = [
+    "EXIT_FAILED",
+    "end",
+    "print_json",
+    "print_text",
+    "reports_errors",
+    "require_songs",
+    "say",
+]
 __all__ += ["say_failures"]
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130

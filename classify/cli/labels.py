@@ -21,11 +21,14 @@ label_app = typer.Typer(
 )
 
 Songs = Annotated[
-    list[str], typer.Argument(metavar="PATH...", help="Songs, or folders, playlists or CSVs of them.")
+    list[str],
+    typer.Argument(metavar="PATH...", help="Songs, or folders, playlists or CSVs of them."),
 ]
 OwnEncoder = Annotated[
     str | None,
-    typer.Option("--encoder", callback=known_encoder, help="Default: the taste's own; of a new one musicnn."),
+    typer.Option(
+        "--encoder", callback=known_encoder, help="Default: the taste's own; of a new one musicnn."
+    ),
 ]
 
 
@@ -95,7 +98,12 @@ def list_labels(taste: TasteOption = "default", as_json: AsJson = False) -> None
 
 
 def _label(
-    paths: list[str], value: str | None, taste: str, encoder: str | None, workers: int | None, as_json: bool
+    paths: list[str],
+    value: str | None,
+    taste: str,
+    encoder: str | None,
+    workers: int | None,
+    as_json: bool,
 ) -> None:
     from classify.cli.malloc import keep_freed_memory
     from classify.cli.progress import progress_bar
@@ -116,19 +124,24 @@ def _label(
 
 def _fields(done: Labelled) -> dict[str, Any]:
     fields = {
-        name: getattr(done, name) for name in ("n_labelled", "n_like", "n_dislike", "note", "fit_s", "wall_s")
+        name: getattr(done, name)
+        for name in ("n_labelled", "n_like", "n_dislike", "note", "fit_s", "wall_s")
     }
     moved = {name: [asdict(song) for song in getattr(done, name)] for name in ("entered", "left")}
     failed = [asdict(failure) for failure in done.failed]
     taste = done.taste
-    learnt = {"auc": taste.auc, "auc_ci90": taste.auc_ci90} if taste else {"auc": None, "auc_ci90": None}
+    learnt = (
+        {"auc": taste.auc, "auc_ci90": taste.auc_ci90} if taste else {"auc": None, "auc_ci90": None}
+    )
     return {"path": str(done.path)} | fields | learnt | moved | {"failed": failed}
 
 
 def _story(done: Labelled, value: str | None) -> str:
     what = f"{value}d" if value else "without a label"
     songs = f"{done.n_labelled} song{'' if done.n_labelled == 1 else 's'}"
-    lines = [f"{songs} {what} now; {done.n_like} likes and {done.n_dislike} dislikes in {done.path}"]
+    lines = [
+        f"{songs} {what} now; {done.n_like} likes and {done.n_dislike} dislikes in {done.path}"
+    ]
     if done.taste is not None:
         lines.append(
             f"Learnt again in {done.fit_s:.1f} s. "

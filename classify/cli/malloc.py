@@ -1,8 +1,8 @@
 """The C library's allocator, told to keep what it gets back.
 
-Reading a library takes and frees blocks of some megabytes thousands of times. By default glibc hands each
-back to the system, and the next one comes with its pages to be cleared: two fifths of the processor time of
-scoring 100,000 songs.
+Reading a library takes and frees blocks of some megabytes thousands of times. By default glibc
+hands each back to the system, and the next one comes with its pages to be cleared: two fifths of
+the processor time of scoring 100,000 songs.
 """
 
 from __future__ import annotations

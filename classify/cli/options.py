@@ -22,7 +22,9 @@ __all__ = [
 
 Paths = Annotated[
     list[str],
-    typer.Argument(metavar="PATH...", help="Audio files, folders, playlists or CSVs with a path column."),
+    typer.Argument(
+        metavar="PATH...", help="Audio files, folders, playlists or CSVs with a path column."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -63,9 +65,12 @@ WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes; default: one for each core.")
 ]
 MaxDuration = Annotated[
-    float, typer.Option("--max-duration", metavar="HOURS", help="A longer file is refused; 24 hours.")
+    float,
+    typer.Option("--max-duration", metavar="HOURS", help="A longer file is refused; 24 hours."),
 ]
-MaxSize = Annotated[float, typer.Option("--max-size", metavar="GB", help="A larger file is refused.")]
+MaxSize = Annotated[
+    float, typer.Option("--max-size", metavar="GB", help="A larger file is refused.")
+]
 MaxSeconds = Annotated[
     float,
     typer.Option(
@@ -75,5 +80,7 @@ MaxSeconds = Annotated[
 ]
 MaxStall = Annotated[
     float,
-    typer.Option("--max-stall", metavar="SECONDS", help="How long a file's drive may be silent; 180."),
+    typer.Option(
+        "--max-stall", metavar="SECONDS", help="How long a file's drive may be silent; 180."
+    ),
 ]

@@ -31,7 +31,9 @@ def _known_name(name: str) -> str:
     except TasteError:
         is_name = False
     if not is_name:
-        raise typer.BadParameter(f"{name!r} is no name of a taste; over HTTP tastes go by name, not by file")
+        raise typer.BadParameter(
+            f"{name!r} is no name of a taste; over HTTP tastes go by name, not by file"
+        )
     return name
 
 
@@ -48,20 +50,26 @@ def serve(
         ),
     ] = None,
     taste: Annotated[
-        str, typer.Option("--taste", callback=_known_name, help="The name of the taste to begin with.")
+        str,
+        typer.Option("--taste", callback=_known_name, help="The name of the taste to begin with."),
     ] = "default",
     host: Annotated[
         str, typer.Option("--host", help="Where to listen; beyond this machine a token is needed.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8765,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")
+    ] = 8765,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option("--allow-host", metavar="NAME", help="Another name under which it may be called."),
+        typer.Option(
+            "--allow-host", metavar="NAME", help="Another name under which it may be called."
+        ),
     ] = None,
     opens: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
     workers: WorkersOption = None,
     max_upload: Annotated[
-        float, typer.Option("--max-upload", metavar="MB", min=0.001, help="A larger upload is refused.")
+        float,
+        typer.Option("--max-upload", metavar="MB", min=0.001, help="A larger upload is refused."),
     ] = 256.0,
     max_duration: Annotated[
         float, typer.Option("--max-duration", metavar="HOURS", help="A longer upload is refused.")
@@ -76,7 +84,9 @@ def serve(
     max_uploads: Annotated[
         int,
         typer.Option(
-            "--max-uploads", min=1, help="Uploads that are held at once; others are asked to come back."
+            "--max-uploads",
+            min=1,
+            help="Uploads that are held at once; others are asked to come back.",
         ),
     ] = 8,
 ) -> None:
@@ -131,16 +141,24 @@ def _open(address: str) -> None:
 
 
 def _token(host: str) -> str | None:
-    """Return what requests have to show: what the environment says; else, beyond loopback, a new one."""
+    """Return what requests have to show.
+
+    It is what the environment says, or else, beyond loopback, a new one.
+    """
     from classify.web.settings import is_loopback
 
     given = os.environ.get(_TOKEN_VARIABLE, "")
     if not given:
         return None if is_loopback(host) else secrets.token_urlsafe(_TOKEN_BYTES)
-    if len(given) < _LEAST_TOKEN_CHARS or not given.isascii() or not given.isprintable() or " " in given:
+    if (
+        len(given) < _LEAST_TOKEN_CHARS
+        or not given.isascii()
+        or not given.isprintable()
+        or " " in given
+    ):
         raise typer.BadParameter(
-            f"{_TOKEN_VARIABLE} has {len(given)} characters; at least {_LEAST_TOKEN_CHARS} are needed, ASCII "
-            "without spaces: 'openssl rand -base64 32' makes some",
+            f"{_TOKEN_VARIABLE} has {len(given)} characters; at least {_LEAST_TOKEN_CHARS} are "
+            "needed, ASCII without spaces: 'openssl rand -base64 32' makes some",
             param_hint=_TOKEN_VARIABLE,
         )
     return given

@@ -1,4 +1,7 @@
-"""What `score`, `similar`, `suggest` and `label list` show: a terminal's table, or a plain one elsewhere."""
+"""What `score`, `similar`, `suggest` and `label list` show.
+
+It is a terminal's table, or a plain one elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,14 @@ def terminal() -> Terminal | None:
 
 
 def scores_shown(scores: Scores, to: Terminal | None) -> str:
-    """Show songs with a bar, a verdict and three words why; without those where it is no terminal."""
+    """Show songs with a bar, a verdict and three words why.
+
+    These are left out where it is no terminal.
+    """
     if to is None:
         columns = (
-            {"score": song.score, "verdict": song.verdict, "song": _name(song)} for song in scores.songs
+            {"score": song.score, "verdict": song.verdict, "song": _name(song)}
+            for song in scores.songs
         )
         return render(_ranked(columns), "table")
     words = _words(scores)
@@ -56,7 +63,9 @@ def _words(scores: Scores) -> list[tuple[str, ...]]:
 
     try:
         return words_for(
-            [song.path for song in scores.songs], [song.verdict for song in scores.songs], scores.taste
+            [song.path for song in scores.songs],
+            [song.verdict for song in scores.songs],
+            scores.taste,
         )
     except (CacheError, EmbedError):  # a table without reasons is better than none
         return [()] * len(scores.songs)
@@ -66,7 +75,8 @@ def similar_shown(songs: Iterable[SimilarSong], to: Terminal | None) -> str:
     """Show songs with how near they are."""
     if to is None:
         columns = (
-            {"similarity": song.similarity, "song": _name(song), "copies": len(song.copies)} for song in songs
+            {"similarity": song.similarity, "song": _name(song), "copies": len(song.copies)}
+            for song in songs
         )
         return render(_ranked(columns), "table")
     return song_table(
@@ -109,8 +119,12 @@ def suggestions_shown(songs: Iterable[SuggestedSong], to: Terminal | None) -> st
 def labels_shown(labels: Iterable[Label], to: Terminal | None) -> str:
     """Show labelled songs."""
     if to is None:
-        return render([{"label": one.label, "song": one.path or one.digest} for one in labels], "table")
-    songs = [TableSong(name=one.path or one.digest, is_path=True, verdict=one.label) for one in labels]
+        return render(
+            [{"label": one.label, "song": one.path or one.digest} for one in labels], "table"
+        )
+    songs = [
+        TableSong(name=one.path or one.digest, is_path=True, verdict=one.label) for one in labels
+    ]
     return song_table(songs, to)
 
 

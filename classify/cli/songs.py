@@ -19,17 +19,22 @@ def similar(
     path: Annotated[str, typer.Argument(metavar="FILE", help="The song to start from.")],
     top: Annotated[int, typer.Option("--top", min=1, help="At most so many songs.")] = 10,
     per_album: Annotated[
-        int, typer.Option("--per-album", min=0, help="At most so many of one album; 0 for any number.")
+        int,
+        typer.Option("--per-album", min=0, help="At most so many of one album; 0 for any number."),
     ] = 2,
     encoder: EncoderOption = "musicnn",
     format_: Annotated[
         Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
-        typer.Option("--format", help="How to print the songs; default: by the suffix of -o, else a table."),
+        typer.Option(
+            "--format", help="How to print the songs; default: by the suffix of -o, else a table."
+        ),
     ] = None,
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write to this file instead of stdout."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write to this file instead of stdout."
+        ),
     ] = None,
     workers: WorkersOption = None,
 ) -> None:
@@ -69,7 +74,10 @@ def similar(
         print_text(text)
     if found.copies:
         n = len(found.copies)
-        say(f"{n} other file{'' if n == 1 else 's'} of this song left out, the first: {found.copies[0]}")
+        say(
+            f"{n} other file{'' if n == 1 else 's'} of this song left out, the first: "
+            f"{found.copies[0]}"
+        )
     end(found.failed)
 
 
@@ -80,11 +88,15 @@ def explain(
     as_json: AsJson = False,
     png: Annotated[
         Path | None,
-        typer.Option("--png", metavar="FILE", help="Draw it: the sound, and the score over time beneath."),
+        typer.Option(
+            "--png", metavar="FILE", help="Draw it: the sound, and the score over time beneath."
+        ),
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option("--html", metavar="FILE", help="Make a page of it, with a player; it needs no network."),
+        typer.Option(
+            "--html", metavar="FILE", help="Make a page of it, with a player; it needs no network."
+        ),
     ] = None,
     workers: WorkersOption = None,
 ) -> None:
@@ -121,12 +133,16 @@ def suggest(
     taste: TasteOption = "default",
     format_: Annotated[
         Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
-        typer.Option("--format", help="How to print the songs; default: by the suffix of -o, else a table."),
+        typer.Option(
+            "--format", help="How to print the songs; default: by the suffix of -o, else a table."
+        ),
     ] = None,
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write to this file instead of stdout."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write to this file instead of stdout."
+        ),
     ] = None,
 ) -> None:
     """Name the songs from whose labels the taste would learn most, and say why.
@@ -152,4 +168,7 @@ def suggest(
     else:
         print_text(text)
     if chosen == "table":
-        say("tell what you think of them: 'sevensongs label like PATH' or 'sevensongs label dislike PATH'")
+        say(
+            "tell what you think of them: 'sevensongs label like PATH' or 'sevensongs label "
+            "dislike PATH'"
+        )

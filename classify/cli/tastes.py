@@ -30,8 +30,8 @@ def train(
         typer.Option(
             "--like",
             metavar="PATH",
-            help="A song that you like, or a folder or playlist of them; repeatable. Default: the songs that "
-            "are labelled already.",
+            help="A song that you like, or a folder or playlist of them; repeatable. "
+            "Default: the songs that are labelled already.",
         ),
     ] = None,
     dislike: Annotated[
@@ -41,7 +41,9 @@ def train(
     unlabelled: Annotated[
         list[str] | None,
         typer.Option(
-            "--unlabelled", metavar="PATH", help="The rest of your music; default: all that is cached."
+            "--unlabelled",
+            metavar="PATH",
+            help="The rest of your music; default: all that is cached.",
         ),
     ] = None,
     no_unlabelled: Annotated[
@@ -90,8 +92,8 @@ def train(
     else:
         learnt = trained.taste
         typer.echo(
-            f"Learnt from {learnt.n_like} likes, {learnt.n_dislike} dislikes and {learnt.n_unlabelled} "
-            f"unlabelled songs in {trained.fit_s:.1f} s: {trained.path}"
+            f"Learnt from {learnt.n_like} likes, {learnt.n_dislike} dislikes and "
+            f"{learnt.n_unlabelled} unlabelled songs in {trained.fit_s:.1f} s: {trained.path}"
         )
         typer.echo(auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
     if trained.n_copies:
@@ -104,7 +106,17 @@ def train(
 
 def _describe(trained: Trained) -> dict[str, Any]:
     taste = trained.taste
-    names = ("encoder", "head", "n_like", "n_dislike", "n_unlabelled", "auc", "auc_ci90", "threshold", "note")
+    names = (
+        "encoder",
+        "head",
+        "n_like",
+        "n_dislike",
+        "n_unlabelled",
+        "auc",
+        "auc_ci90",
+        "threshold",
+        "note",
+    )
     fields = {name: getattr(taste, name) for name in names}
     failed = [asdict(failure) for failure in trained.failed]
     return fields | {"failed": failed, "fit_s": trained.fit_s, "wall_s": trained.wall_s}
@@ -114,16 +126,21 @@ def _describe(trained: Trained) -> dict[str, Any]:
 def score(
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH...]", help="What to score; default: the whole cached library."),
+        typer.Argument(
+            metavar="[PATH...]", help="What to score; default: the whole cached library."
+        ),
     ] = None,
     taste: TasteOption = "default",
     encoder: Annotated[
         str | None,
-        typer.Option("--encoder", callback=known_encoder, help="Refuse a taste of any other encoder."),
+        typer.Option(
+            "--encoder", callback=known_encoder, help="Refuse a taste of any other encoder."
+        ),
     ] = None,
     top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N best.")] = None,
     min_score: Annotated[
-        float, typer.Option("--min-score", min=0.0, max=1.0, help="Only songs that score at least this.")
+        float,
+        typer.Option("--min-score", min=0.0, max=1.0, help="Only songs that score at least this."),
     ] = 0.0,
     precision: Annotated[
         float | None,
@@ -131,18 +148,22 @@ def score(
             "--precision",
             min=0.0,
             max=1.0,
-            help="As many songs as you would like so many of, by the taste's own estimate: 0.9 for nine "
-            "in ten.",
+            help="As many songs as you would like so many of, by the taste's own estimate: "
+            "0.9 for nine in ten.",
         ),
     ] = None,
     format_: Annotated[
         Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
-        typer.Option("--format", help="How to print the songs; default: by the suffix of -o, else a table."),
+        typer.Option(
+            "--format", help="How to print the songs; default: by the suffix of -o, else a table."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write to this file instead of stdout."),
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="Write to this file instead of stdout."
+        ),
     ] = None,
     workers: WorkersOption = None,
 ) -> None:
@@ -181,8 +202,8 @@ def score(
         print_text(text)
     if precision is not None and scores.n_scored and not scores.songs:
         say(
-            f"none of {scores.n_scored} songs is so sure that {100 * precision:g}% of the picks would be "
-            "liked; name a lower --precision, or more likes"
+            f"none of {scores.n_scored} songs is so sure that {100 * precision:g}% of the picks "
+            "would be liked; name a lower --precision, or more likes"
         )
     nothing_wanted = scores.n_scored and (min_score > 0 or precision is not None)
     require_songs(len(scores.failed) or len(scores.songs) or nothing_wanted)

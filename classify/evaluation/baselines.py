@@ -51,9 +51,9 @@ def rank_baselines(
     Returns
     -------
     dict of str to HeldOut
-        `cosine` to the mean of the likes, and `nearest`, the largest cosine to a like, both standardised by
-        the library; where there are two dislikes or more, `tutorial`: a scaler and a logistic regression
-        (C = 1), fitted on the labelled songs alone.
+        `cosine` to the mean of the likes, and `nearest`, the largest cosine to a like, both
+        standardised by the library; where there are two dislikes or more, `tutorial`: a scaler and
+        a logistic regression (C = 1), fitted on the labelled songs alone.
     """
     rankers: dict[str, Ranker] = {
         "cosine": _cosine_ranker(rows, examples.labels, lambda cosines: cosines.mean(axis=1)),
@@ -101,14 +101,18 @@ def _as_rows_of(held_out: HeldOut, other: HeldOut) -> FloatArray:
     likes = np.isin(held_out.rows[:n_like], other.rows[: len(other.wins)])
     others = np.isin(held_out.rows[n_like:], other.rows[len(other.wins) :])
     mine = np.isin(other.rows, held_out.rows)
-    wins[np.ix_(likes, others)] = other.wins[np.ix_(mine[: len(other.wins)], mine[len(other.wins) :])]
+    wins[np.ix_(likes, others)] = other.wins[
+        np.ix_(mine[: len(other.wins)], mine[len(other.wins) :])
+    ]
     return wins
 
 
 def _baseline(auc: float, held_out: HeldOut, wins: FloatArray, seed: int) -> Baseline:
     gains = held_out.wins - wins
     gain = float(np.nanmean(gains))
-    draws = resampled_means(gains, held_out.like_groups, held_out.other_groups, guess=0.0, seed=seed)
+    draws = resampled_means(
+        gains, held_out.like_groups, held_out.other_groups, guess=0.0, seed=seed
+    )
     return Baseline(auc=auc, gain=gain, gain_ci90=interval90(draws, gain))
 
 

@@ -38,8 +38,8 @@ def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = No
     missing = [digest for digest in labelled if digest not in held]
     if missing:
         raise TasteError(
-            f"{len(missing)} of the taste's {loaded.n_like + loaded.n_dislike} labelled songs are not "
-            f"in the cache at {base}; embed them again, or name the right cache with --cache"
+            f"{len(missing)} of the taste's {loaded.n_like + loaded.n_dislike} labelled songs are "
+            f"not in the cache at {base}; embed them again, or name the right cache with --cache"
         )
     return evaluate_taste(
         likes=library.songs(loaded.likes),

@@ -57,7 +57,8 @@ class Evaluation:
     n_permutations : int
         How often that was tried; the p-value is 1 / (n_permutations + 1) at least.
     can_tell : bool
-        Whether this tells the taste from chance: the interval lies above 0.5, and p is 0.05 or less.
+        Whether this tells the taste from chance: the interval lies above 0.5, and p is 0.05 or
+        less.
     verdict : str
         That in a sentence, and what to do where it is false.
     auc_dislikes : float or None
@@ -68,9 +69,11 @@ class Evaluation:
         Mean squared error of the taste's own scores on songs that took no part in its learning and
         calibration; always saying 0.5 gives 0.25.
     score_like, score_other : float
-        Those scores' mean for likes and for others, see `classify.evaluation.held_scores.score_held_out`.
+        Those scores' mean for likes and for others, see
+        `classify.evaluation.held_scores.score_held_out`.
     baselines : dict of str to float
-        AUC of simpler ways on the same splits, see `classify.evaluation.baselines.compare_baselines`.
+        AUC of simpler ways on the same splits, see
+        `classify.evaluation.baselines.compare_baselines`.
     comparisons : dict of str to Baseline
         The same with what the head gains over each, and the 90% interval of that.
     learning_curve : tuple of CurvePoint
@@ -138,8 +141,8 @@ def evaluate_taste(
     likes, dislikes, unlabelled, head, blocks, seed
         As for `classify.learning.fit.fit_taste`. At most 400 of the unlabelled songs take part.
     space : SongSpace, optional
-        The taste's own; by default one is fitted on all songs given, and copies count once. A taste's songs
-        are without copies already.
+        The taste's own; by default one is fitted on all songs given, and copies count once. A
+        taste's songs are without copies already.
 
     Returns
     -------

@@ -1,4 +1,7 @@
-"""What an evaluation's figures are made of: curves whose areas they are, and the songs behind them."""
+"""What an evaluation's figures are made of.
+
+These are the curves whose areas they are, and the songs behind them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +14,15 @@ from classify.learning.examples import DISLIKE, LIKE
 from classify.learning.held_out import HeldOut
 from classify.taste.vectors import FloatArray
 
-__all__ = ["Evidence", "Mistake", "ReliabilityBin", "mistakes", "precision_recall", "reliability", "roc"]
+__all__ = [
+    "Evidence",
+    "Mistake",
+    "ReliabilityBin",
+    "mistakes",
+    "precision_recall",
+    "reliability",
+    "roc",
+]
 
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _Z90 = 1.6449
@@ -82,10 +93,10 @@ class Mistake:
 def roc(held_out: HeldOut) -> tuple[FloatArray, FloatArray]:
     """Draw the ROC curve whose area is `HeldOut.auc`.
 
-    Each like and each fold of others, judged by the same heads, give one step: at the share of those
-    others that rank above it. The curve is the steps' mean (vertical averaging; Fawcett 2006, "An
-    introduction to ROC analysis"), weighed by the pairs that were judged, so decisions of different heads are
-    never compared.
+    Each like and each fold of others, judged by the same heads, give one step: at the share of
+    those others that rank above it. The curve is the steps' mean (vertical averaging; Fawcett 2006,
+    "An introduction to ROC analysis"), weighed by the pairs that were judged, so decisions of
+    different heads are never compared.
 
     Returns
     -------
@@ -108,12 +119,15 @@ def roc(held_out: HeldOut) -> tuple[FloatArray, FloatArray]:
 
 
 def precision_recall(held_out: HeldOut) -> tuple[FloatArray, FloatArray]:
-    """Draw the precision-recall curve whose area is the average precision of the held-out decisions.
+    """Draw the precision-recall curve of the held-out decisions.
+
+    Its area is their average precision.
 
     Returns
     -------
     recalls, precisions : ndarray, float64
-        Corners of its steps, from recall 0 to 1; likes that are tied share the last one's precision.
+        Corners of its steps, from recall 0 to 1; likes that are tied share the last one's
+        precision.
     """
     is_like, decisions = held_out.is_like, held_out.decisions
     likes = np.sort(decisions[is_like])[::-1]
@@ -144,8 +158,13 @@ def _wilson(share: float, n: int) -> tuple[float, float]:
     return max(0.0, float(centre - half)), min(1.0, float(centre + half))
 
 
-def mistakes(scores: HeldScores, *, threshold: float, unsure: tuple[float, float]) -> tuple[Mistake, ...]:
-    """Return labelled songs on the wrong side of the threshold, and unlabelled ones that score as likes.
+def mistakes(
+    scores: HeldScores, *, threshold: float, unsure: tuple[float, float]
+) -> tuple[Mistake, ...]:
+    """Return the songs whose score contradicts what is known of them.
+
+    They are labelled songs on the wrong side of the threshold, and unlabelled ones that score as
+    likes.
 
     Parameters
     ----------
@@ -170,4 +189,6 @@ def mistakes(scores: HeldScores, *, threshold: float, unsure: tuple[float, float
     errors = np.where(labels == LIKE, 1 - score, score)
     rows = np.flatnonzero(is_wrong)
     rows = rows[np.lexsort((-errors[rows], labels[rows] == 0))]
-    return tuple(Mistake(digest=scores.digests[i], label=int(labels[i]), score=float(score[i])) for i in rows)
+    return tuple(
+        Mistake(digest=scores.digests[i], label=int(labels[i]), score=float(score[i])) for i in rows
+    )

@@ -1,4 +1,7 @@
-"""What a taste's own scores are worth: given to songs that took no part in learning or calibrating."""
+"""What a taste's own scores are worth.
+
+They are given to songs that took no part in learning or calibrating.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,7 +54,9 @@ class HeldScores:
         return np.asarray(self.scores != _NO_CLAIM)
 
 
-def score_held_out(examples: Examples, *, head: str, blocks: Sequence[int] = (), seed: int = 0) -> HeldScores:
+def score_held_out(
+    examples: Examples, *, head: str, blocks: Sequence[int] = (), seed: int = 0
+) -> HeldScores:
     """Train whole tastes without some of the songs, calibration and all, and score those.
 
     Parameters
@@ -69,7 +74,9 @@ def score_held_out(examples: Examples, *, head: str, blocks: Sequence[int] = (),
     """
     examples = examples.take(thin_out(examples, MAX_UNLABELLED))
     scores = np.full(len(examples), np.nan)
-    dealt = list(splits(examples, max_like_folds=MAX_LIKE_FOLDS, n_other_folds=MAX_LIKE_FOLDS, seed=seed))
+    dealt = list(
+        splits(examples, max_like_folds=MAX_LIKE_FOLDS, n_other_folds=MAX_LIKE_FOLDS, seed=seed)
+    )
     n_like_folds = 1 + max((k for k, *_ in dealt), default=0)
     n_other_folds = 1 + max((j for _, j, *_ in dealt), default=0)
     for k, j, held, rows in dealt:
@@ -96,7 +103,8 @@ def _scores(
     if (examples.labels[rows] == LIKE).sum() < MIN_LIKES:
         return np.full(len(held), _NO_CLAIM)
     likes, dislikes, unlabelled = (
-        _songs(examples, rows[examples.labels[rows] == label]) for label in (LIKE, DISLIKE, UNLABELLED)
+        _songs(examples, rows[examples.labels[rows] == label])
+        for label in (LIKE, DISLIKE, UNLABELLED)
     )
     try:
         taste = fit_taste(

@@ -51,7 +51,8 @@ class Promise:
     auc : float
         Expected with them.
     ci90 : (float, float)
-        Bootstrap interval over groups of what the law says there; it knows nothing of how far the law holds.
+        Bootstrap interval over groups of what the law says there; it knows nothing of how far the
+        law holds.
     """
 
     n_more: int
@@ -100,13 +101,19 @@ def learning_curve(examples: Examples, ranker: Ranker, *, seed: int = 0) -> Lear
         mean = _mean_of_draws(examples, ranker, n_like, n_draws, seed)
         if mean is not None:
             draws.append(
-                resampled_means(mean.wins, mean.like_groups, mean.other_groups, guess=0.5, seed=seed)
+                resampled_means(
+                    mean.wins, mean.like_groups, mean.other_groups, guess=0.5, seed=seed
+                )
             )
-            points.append(CurvePoint(n_like=n_like, auc=mean.auc, ci90=interval90(draws[-1], mean.auc)))
+            points.append(
+                CurvePoint(n_like=n_like, auc=mean.auc, ci90=interval90(draws[-1], mean.auc))
+            )
     rises, promise = None, None
     if len(points) >= _MIN_POINTS:
         n_likes, aucs = np.array([p.n_like for p in points]), np.array([p.auc for p in points])
-        rises, promise = extrapolate(n_likes, aucs, np.stack(draws), n_like=int(examples.is_like.sum()))
+        rises, promise = extrapolate(
+            n_likes, aucs, np.stack(draws), n_like=int(examples.is_like.sum())
+        )
     return LearningCurve(points=tuple(points), rises=rises, promise=promise)
 
 
@@ -130,15 +137,17 @@ def extrapolate(
     rises : bool
         Whether the exponent's 90% interval lies above 0.
     promise : Promise or None
-        At twice the likes, or else at three times, where the gain from `n_like` on is 0.01 at least.
+        At twice the likes, or else at three times, where the gain from `n_like` on is 0.01 at
+        least.
 
     Notes
     -----
-    The law is 1 - AUC = k * n ** -c with c >= 0, fitted by least squares in the logarithms: learning curves
-    of many classifiers follow such power laws (Viering & Loog 2023, "The shape of learning curves: a
-    review"). On the music of tests/benchmarks, from 5 likes to 10 (30 draws of six tastes), the law was
-    right on the mean (0.939 said, 0.943 found) and off by 0.05 for a single taste. A promise is made where
-    the curve is steep, partly by luck: the 9 that were made were 0.03 too high on the mean.
+    The law is 1 - AUC = k * n ** -c with c >= 0, fitted by least squares in the logarithms:
+    learning curves of many classifiers follow such power laws (Viering & Loog 2023, "The shape of
+    learning curves: a review"). On the music of tests/benchmarks, from 5 likes to 10 (30 draws of
+    six tastes), the law was right on the mean (0.939 said, 0.943 found) and off by 0.05 for a
+    single taste. A promise is made where the curve is steep, partly by luck: the 9 that were made
+    were 0.03 too high on the mean.
     """
     log_k, c = _power_law(n_likes, aucs[:, None])
     known = ~np.isnan(draws).any(axis=0)
@@ -169,7 +178,9 @@ def _mean_of_draws(
     examples: Examples, ranker: Ranker, n_like: int, n_draws: int, seed: int
 ) -> HeldOut | None:
     draws = [
-        cross_fit(examples, ranker, max_like_folds=MAX_LIKE_FOLDS, n_like=n_like, seed=seed, draw=draw)
+        cross_fit(
+            examples, ranker, max_like_folds=MAX_LIKE_FOLDS, n_like=n_like, seed=seed, draw=draw
+        )
         for draw in range(n_draws)
     ]
     done = [draw for draw in draws if draw is not None]

@@ -1,4 +1,7 @@
-"""Could labels without any meaning have ranked as well? A permutation test of the whole procedure."""
+"""A permutation test of the whole procedure.
+
+It asks whether labels without any meaning could have ranked as well.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -63,10 +66,11 @@ def permutation_test(
     Returns
     -------
     PermutationTest or None
-        p = (1 + number that did as well) / (1 + number of permutations), which is never 0 (Ojala & Garriga
-        2010, "Permutation tests for studying classifier performance", their first test). True and
-        permuted labels go through the same reduced scheme of three heads, each of which has not seen a third
-        of the likes and a third of the others, and ranks those. None if nothing can be held out.
+        p = (1 + number that did as well) / (1 + number of permutations), which is never 0 (Ojala &
+        Garriga 2010, "Permutation tests for studying classifier performance", their first test).
+        True and permuted labels go through the same reduced scheme of three heads, each of which
+        has not seen a third of the likes and a third of the others, and ranks those. None if
+        nothing can be held out.
     """
     few = thin_out(examples, MAX_UNLABELLED)
     examples, wide = examples.take(few), rows[few]
@@ -92,7 +96,9 @@ def permutation_test(
 def _auc(examples: Examples, ranker: Ranker, seed: int) -> float | None:
     """Learn without a fold of likes and one of the others in turn, and compare those two."""
     aucs = []
-    for k, j, held, rows in splits(examples, max_like_folds=N_FOLDS, n_other_folds=N_FOLDS, seed=seed):
+    for k, j, held, rows in splits(
+        examples, max_like_folds=N_FOLDS, n_other_folds=N_FOLDS, seed=seed
+    ):
         if k == j:
             aucs.append(roc_auc(examples.is_like[held], ranker(rows)[held]))
     return float(np.mean(aucs)) if aucs else None
@@ -101,11 +107,13 @@ def _auc(examples: Examples, ranker: Ranker, seed: int) -> float | None:
 def _permute(
     labels: NDArray[np.int_], units: NDArray[np.intp], rng: np.random.Generator
 ) -> tuple[NDArray[np.int_], NDArray[np.intp]]:
-    """Give each labelled group's labels to a group chosen at random; return labels and rows to keep.
+    """Give each labelled group's labels to a group chosen at random.
 
-    A group that gets 2 likes and has 5 songs keeps those 2 only: what is not labelled of a liked artist
-    takes no part (see `Examples.is_negative`). One that has too few songs likes them all, which makes
-    chance less precise, and the test careful.
+    Return labels and rows to keep.
+
+    A group that gets 2 likes and has 5 songs keeps those 2 only: what is not labelled of a liked
+    artist takes no part (see `Examples.is_negative`). One that has too few songs likes them all,
+    which makes chance less precise, and the test careful.
     """
     permuted = np.full_like(labels, UNLABELLED)
     kept = np.ones(len(labels), dtype=np.bool_)

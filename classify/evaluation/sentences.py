@@ -10,7 +10,13 @@ if TYPE_CHECKING:
     from classify.evaluation.baselines import Baseline
     from classify.evaluation.evaluation import Evaluation
 
-__all__ = ["auc_sentence", "chance_sentence", "evaluation_story", "promise_sentence", "trust_sentences"]
+__all__ = [
+    "auc_sentence",
+    "chance_sentence",
+    "evaluation_story",
+    "promise_sentence",
+    "trust_sentences",
+]
 
 _VERY_FEW = 5
 _WIDE = 0.1  # of an interval of the AUC
@@ -29,7 +35,10 @@ def auc_sentence(auc: float | None, ci90: tuple[float, float] | None, note: str)
 
 
 def evaluation_story(found: Evaluation) -> str:
-    """Tell what an evaluation found: how good, how sure, beside what, and what more likes would bring."""
+    """Tell what an evaluation found.
+
+    That is how good, how sure, beside what, and what more likes would bring.
+    """
     lines = [auc_sentence(found.auc, found.auc_ci90, found.note)]
     if found.p_value is not None:
         lines.append(chance_sentence(found))
@@ -69,35 +78,43 @@ def trust_sentences(found: Evaluation) -> tuple[str, str]:
     likes = f"{in_words(found.n_like)} likes"
     if found.n_like < _VERY_FEW:
         return "Too little to rely on.", (
-            f"{likes} can agree by luck, whatever the figure says: its interval goes from {low:.0%} to "
-            f"{high:.0%}, and even that is a guess. About seven likes give a taste to rely on."
+            f"{likes} can agree by luck, whatever the figure says: its interval goes from "
+            f"{low:.0%} to {high:.0%}, and even that is a guess. About seven likes give a taste to "
+            "rely on."
         )
     if not found.can_tell:
         return "Don't rely on it yet.", (
-            f"{likes} give an interval from {low:.0%} to {high:.0%}; a coin has 50%. Whatever this taste "
-            "puts on top may be there by chance."
+            f"{likes} give an interval from {low:.0%} to {high:.0%}; a coin has 50%. Whatever this "
+            "taste puts on top may be there by chance."
         )
     if found.n_like <= MANY_LIKES or high - low > _WIDE:
         size = "are a small sample" if found.n_like <= MANY_LIKES else "still leave a wide interval"
         return "Trust its ranking, not its digits.", (
-            f"{likes} {size}. Another draw of likes from the same taste would give another figure, most "
-            f"often between {low:.0%} and {high:.0%}. Its first picks hold more of what you like than "
-            "chance would, but the score of a single song can well be wrong."
+            f"{likes} {size}. Another draw of likes from the same taste would give another figure, "
+            f"most often between {low:.0%} and {high:.0%}. Its first picks hold more of what you "
+            "like than chance would, but the score of a single song can well be wrong."
         )
     return "You can rely on its ranking.", (
-        f"{likes} are enough for an interval as narrow as {low:.0%} to {high:.0%}. A single song can "
-        "still be misjudged."
+        f"{likes} are enough for an interval as narrow as {low:.0%} to {high:.0%}. A single song "
+        "can still be misjudged."
     )
 
 
 def _comparison(name: str, beside: Baseline) -> str:
     low, high = beside.gain_ci90
     if beside.gain > 0 and low >= 0:
-        return f"beats {name} by {_hundredths(beside.gain)} ({_hundredths(low)} to {_hundredths(high)})"
+        return (
+            f"beats {name} by {_hundredths(beside.gain)} "
+            f"({_hundredths(low)} to {_hundredths(high)})"
+        )
     if high < 0:
-        return f"loses to {name} by {_hundredths(-beside.gain)} ({_hundredths(-high)} to {_hundredths(-low)})"
+        return (
+            f"loses to {name} by {_hundredths(-beside.gain)} "
+            f"({_hundredths(-high)} to {_hundredths(-low)})"
+        )
     return (
-        f"is about level with {name}: {_hundredths(beside.gain)} ({_hundredths(low)} to {_hundredths(high)})"
+        f"is about level with {name}: {_hundredths(beside.gain)} "
+        f"({_hundredths(low)} to {_hundredths(high)})"
     )
 
 
@@ -113,5 +130,8 @@ def promise_sentence(found: Evaluation) -> str:
         doubt = "" if found.curve_rises else ", as far as these can tell"
         return f"More likes of the same kind would change little{doubt}."
     low, high = found.promise.ci90
-    more = f"About {found.promise.n_more} more likes would bring you to {found.promise.auc:.0%} of pairs"
+    more = (
+        f"About {found.promise.n_more} more likes would bring you "
+        f"to {found.promise.auc:.0%} of pairs"
+    )
     return f"{more} (90% interval {low:.0%} to {high:.0%})."

@@ -15,8 +15,8 @@ def verdict_sentence(can_tell: bool, n_like: int, n_groups: int) -> str:
     likes = f"{in_words(n_like)} likes"
     if n_like > MANY_LIKES:
         return (
-            f"{likes} do not tell this from chance. Perhaps they have little in common: sort them into two "
-            "tastes or more, and train one on each."
+            f"{likes} do not tell this from chance. Perhaps they have little in common: sort them "
+            "into two tastes or more, and train one on each."
         )
     by = f" by {n_groups} artists" if n_groups < n_like else ""
     more = "songs of other artists" if by else "some more songs"

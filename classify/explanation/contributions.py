@@ -1,10 +1,11 @@
 """What each number of a song vector, and each window of a song, adds to a taste's decision.
 
-A song is compared with reference songs of the library that lie, on average, on the line between like and not.
-Along the straight way from each of them to the song, in signed roots, the decision's slope is added up: the
-integrated gradients of Sundararajan, Taly & Yan 2017 ("Axiomatic attribution for deep networks"; Aumann &
-Shapley 1974), over several references (Erion et al. 2021, "Expected gradients"). So what is added
-sums to the difference of the decisions. In roots, because the root's own slope is infinite at zero.
+A song is compared with reference songs of the library that lie, on average, on the line between
+like and not. Along the straight way from each of them to the song, in signed roots, the decision's
+slope is added up: the integrated gradients of Sundararajan, Taly & Yan 2017 ("Axiomatic attribution
+for deep networks"; Aumann & Shapley 1974), over several references (Erion et al. 2021, "Expected
+gradients"). So what is added sums to the difference of the decisions. In roots, because the root's
+own slope is infinite at zero.
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ from numpy.typing import NDArray
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 
-__all__ = ["Reference", "Shares", "decide_with_slopes", "points_a_decision", "share_windows", "shares_of"]
+__all__ = [
+    "Reference",
+    "Shares",
+    "decide_with_slopes",
+    "points_a_decision",
+    "share_windows",
+    "shares_of",
+]
 __all__ += ["signed_roots64"]
 
 _FLAT = 1e-9
@@ -28,7 +36,9 @@ _NODES = 16
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reference:
-    """What a song is compared with: likes and other songs, weighed so as to lie between like and not.
+    """What a song is compared with.
+
+    These are likes and other songs, weighed so as to lie between like and not.
 
     Attributes
     ----------
@@ -37,8 +47,8 @@ class Reference:
     weights : ndarray, shape (m,), float64
         They sum to 1.
     decision : float
-        The mean decision, without the cap for unfamiliar songs. It is the threshold's where likes lie above
-        and other songs below that, or else the nearest that can be had.
+        The mean decision, without the cap for unfamiliar songs. It is the threshold's where likes
+        lie above and other songs below that, or else the nearest that can be had.
     """
 
     vectors: Vectors
@@ -47,7 +57,10 @@ class Reference:
 
     @classmethod
     def between(cls, taste: Taste, likes: Vectors, others: Vectors) -> Reference:
-        """Weigh likes, shape (n_like, dim), and other songs, shape (n_other, dim); one side may be empty."""
+        """Weigh likes, shape (n_like, dim), and other songs, shape (n_other, dim).
+
+        One side may be empty.
+        """
         decisions = [decide_with_slopes(taste, signed_roots64(side))[0] for side in (likes, others)]
         share = float(len(likes) > 0)
         if len(likes) and len(others):
@@ -55,7 +68,8 @@ class Reference:
             line = taste.calibration.inverse(taste.threshold)
             share = float(np.clip((line - usual) / (liked - usual), 0, 1)) if liked > usual else 0.0
         weights = np.repeat(
-            [share / max(1, len(likes)), (1 - share) / max(1, len(others))], [len(likes), len(others)]
+            [share / max(1, len(likes)), (1 - share) / max(1, len(others))],
+            [len(likes), len(others)],
         )
         return cls(
             vectors=np.concatenate([likes, others]),
@@ -173,8 +187,8 @@ def shares_of(taste: Taste, vector: Vectors, reference: Reference) -> Shares:
     Returns
     -------
     Shares
-        They sum to the difference of the decisions; what the quadrature leaves (a dense head has kinks) is
-        spread in proportion to their sizes.
+        They sum to the difference of the decisions; what the quadrature leaves (a dense head has
+        kinks) is spread in proportion to their sizes.
     """
     root, others = signed_roots64(vector), signed_roots64(reference.vectors)
     ways = root - others  # (m, dim)
@@ -191,14 +205,19 @@ def shares_of(taste: Taste, vector: Vectors, reference: Reference) -> Shares:
     missing = decision - unfamiliar - reference.decision - shares.sum()
     total = sizes.sum()
     shares += missing * (sizes / total if total > 0 else 1 / len(shares))
-    return Shares(decision=decision, unfamiliar=unfamiliar, shares=shares, slopes=reference.weights @ slopes)
+    return Shares(
+        decision=decision, unfamiliar=unfamiliar, shares=shares, slopes=reference.weights @ slopes
+    )
 
 
-def share_windows(frames: NDArray[np.float16], weights: FloatArray, found: Shares, part: slice) -> FloatArray:
+def share_windows(
+    frames: NDArray[np.float16], weights: FloatArray, found: Shares, part: slice
+) -> FloatArray:
     """Share out among windows what the means of one encoder's embeddings add to the decision.
 
-    Every window gets the same of what the song's mean adds, and more or less as its roots differ from the
-    windows' mean roots, by the decision's slope. What the deviations add belongs to no window.
+    Every window gets the same of what the song's mean adds, and more or less as its roots differ
+    from the windows' mean roots, by the decision's slope. What the deviations add belongs to no
+    window.
 
     Parameters
     ----------
@@ -223,8 +242,8 @@ def share_windows(frames: NDArray[np.float16], weights: FloatArray, found: Share
 def points_a_decision(taste: Taste, start: float, end: float) -> float:
     """Return by how much the score grows for each unit of decision between two decisions.
 
-    What adds up to a difference of decisions, times this, adds up to the difference of the scores: Aumann and
-    Shapley's shares again, as the score is a function of the decision alone.
+    What adds up to a difference of decisions, times this, adds up to the difference of the scores:
+    Aumann and Shapley's shares again, as the score is a function of the decision alone.
     """
     least = 1e-4 / taste.calibration.a  # from nearer ones the difference would be mostly rounding
     if abs(end - start) < least:

@@ -114,7 +114,9 @@ def _one_song(
 class _Explainer:
     """All that is looked up once: the song, the songs that it is compared with."""
 
-    def __init__(self, library: SongLibrary, taste: Taste, song: FileRecord, root: str | Path) -> None:
+    def __init__(
+        self, library: SongLibrary, taste: Taste, song: FileRecord, root: str | Path
+    ) -> None:
         assert song.digest  # it has a vector
         self.library, self.taste, self.song, self.root = library, taste, song, root
         self.digest = song.digest
@@ -127,7 +129,8 @@ class _Explainer:
         if not len(few_likes) + len(few_others):
             raise TasteError(
                 f"no other song is embedded with {library.encoder}, so there is nothing to compare "
-                f"{song.path} with: run 'sevensongs embed --encoder {library.encoder} PATH' on your library"
+                f"{song.path} with: run 'sevensongs embed --encoder {library.encoder} PATH' on "
+                "your library"
             )
         self.reference = Reference.between(taste, few_likes, few_others)
         self.found = shares_of(taste, self.vector, self.reference)
@@ -140,11 +143,15 @@ class _Explainer:
     def _other_songs(self) -> Vectors:
         taste = self.taste
         labelled = {*taste.likes, self.digest}
-        wanted = sample_unlabelled([*taste.unlabelled, *taste.dislikes], exclude=labelled, limit=_MOST_TAGGED)
+        wanted = sample_unlabelled(
+            [*taste.unlabelled, *taste.dislikes], exclude=labelled, limit=_MOST_TAGGED
+        )
         vectors = self._vectors(list(wanted))[1]
         if len(vectors) >= _FEW:
             return vectors
-        wanted = sample_unlabelled(self.library.files().digests, exclude=labelled, limit=_MOST_TAGGED)
+        wanted = sample_unlabelled(
+            self.library.files().digests, exclude=labelled, limit=_MOST_TAGGED
+        )
         return self._vectors(list(wanted))[1]
 
     def explanation(self) -> Explanation:
@@ -155,7 +162,9 @@ class _Explainer:
         edges = sections(place_windows(taste.space, frames))
         curve = self._curve(frames, edges)
         ear = MomentFinder(self.library, taste.space, self.entries, self.root)
-        start, score = taste.calibration(np.array([self.reference.decision, self.found.decision])).tolist()
+        start, score = taste.calibration(
+            np.array([self.reference.decision, self.found.decision])
+        ).tolist()
         return Explanation(
             path=song.path,
             artist=song.artist,
@@ -182,8 +191,13 @@ class _Explainer:
         )
 
     def _frames(self) -> FloatArray:
-        """Return the windows' embeddings, of several encoders side by side, where the first one's are."""
-        columns = [entry.frames[nearest_windows(self.starts, entry.starts_s)] for entry in self.entries]
+        """Return the windows' embeddings where the first encoder's are.
+
+        Those of several encoders stand side by side.
+        """
+        columns = [
+            entry.frames[nearest_windows(self.starts, entry.starts_s)] for entry in self.entries
+        ]
         return np.concatenate(columns, axis=1).astype(np.float64)
 
     def _window_points(self) -> tuple[FloatArray, float]:
@@ -198,10 +212,13 @@ class _Explainer:
             own = share_windows(
                 entry.frames, _heard(store.encoder, entry), self.found, slice(column, column + dim)
             )
-            # Encoders have windows of their own: what one's add is dealt out by how much they overlap.
+            # Encoders have windows of their own: what one's add is dealt out by how much they
+            # overlap.
             added = np.concatenate([[0.0], np.cumsum(own)])
             until = np.interp(
-                ends[:-1], [*entry.starts_s.tolist(), max(ends[-1], entry.starts_s[-1] + 1e-3)], added
+                ends[:-1],
+                [*entry.starts_s.tolist(), max(ends[-1], entry.starts_s[-1] + 1e-3)],
+                added,
             )
             points += np.diff(np.concatenate([[0.0], until, added[-1:]]))
             variety += float(self.found.shares[column + dim : column + 2 * dim].sum())
@@ -210,7 +227,10 @@ class _Explainer:
         return points + variety * weights / weights.sum(), variety
 
     def _curve(self, frames: FloatArray, edges: list[int]) -> FloatArray:
-        """Score the song as if all of it sounded like each window's neighbourhood, as varied as it is."""
+        """Score the song as if all of it sounded like each window's neighbourhood.
+
+        It stays as varied as it is.
+        """
         means = local_means(frames, edges, _CURVE_WINDOWS)
         is_mean = np.concatenate(
             [np.arange(2 * store.dim) < store.dim for store in self.library.vectors.stores]
@@ -220,12 +240,16 @@ class _Explainer:
             some = means[start : start + _AT_ONCE]
             rows = np.tile(self.vector.astype(np.float64), (len(some), 1))
             rows[:, is_mean] = some
-            decisions[start : start + _AT_ONCE] = decide_with_slopes(self.taste, signed_roots64(rows))[0]
+            decisions[start : start + _AT_ONCE] = decide_with_slopes(
+                self.taste, signed_roots64(rows)
+            )[0]
         if self.found.unfamiliar:  # what holds the song down holds each of its moments down
             decisions = np.minimum(decisions, self.found.decision)
         return self.taste.calibration(decisions)
 
-    def _passages(self, edges: list[int], points: FloatArray, curve: FloatArray) -> tuple[Passage, ...]:
+    def _passages(
+        self, edges: list[int], points: FloatArray, curve: FloatArray
+    ) -> tuple[Passage, ...]:
         ends = [*self.starts[1:].tolist(), self.entries[0].duration_s]
         return tuple(
             Passage(

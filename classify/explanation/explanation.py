@@ -36,8 +36,8 @@ class TagShare:
     points : float
         What it adds to the score.
     song, usual : float
-        How strong the encoder hears it in the song's mean sound, and in the songs it is compared with; in
-        [0, 1].
+        How strong the encoder hears it in the song's mean sound, and in the songs it is compared
+        with; in [0, 1].
     """
 
     tag: str
@@ -55,10 +55,11 @@ class TagAccount:
     tags : tuple of TagShare
         Those that add anything, the weightiest first.
     not_told : float
-        What they leave unexplained; with it and `Explanation.unfamiliar` they add up to the score less
-        `Explanation.start_score`.
+        What they leave unexplained; with it and `Explanation.unfamiliar` they add up to the score
+        less `Explanation.start_score`.
     r2 : float
-        Share of the taste's decisions on other songs that tags explain, at most 1; near 0 they tell nothing.
+        Share of the taste's decisions on other songs that tags explain, at most 1; near 0 they tell
+        nothing.
     """
 
     tags: tuple[TagShare, ...]
@@ -110,17 +111,18 @@ class Explanation:
     n_like, n_dislike : int
         Songs that the taste has learnt from.
     start_score : float
-        Of the songs that this one is compared with: a mixture of likes and others that is on the threshold,
-        or as near to it as can be.
+        Of the songs that this one is compared with: a mixture of likes and others that is on the
+        threshold, or as near to it as can be.
     variety : float
-        What of all points comes from how the song changes from window to window. It belongs to no moment, and
-        is shared out evenly.
+        What of all points comes from how the song changes from window to window. It belongs to no
+        moment, and is shared out evenly.
     unfamiliar : float
         What is taken away because the song is unlike anything known; 0 or less.
     starts_s : tuple of float
         Where each window begins.
     scores : tuple of float
-        The score over time: what the song would score if all of it sounded as it does about each window.
+        The score over time: what the song would score if all of it sounded as it does about each
+        window.
     points : tuple of float
         What each window adds to the score.
     sections_s : tuple of float

@@ -1,4 +1,7 @@
-"""An explanation as one self-contained page: a player, its sound and score to click on, and the words."""
+"""An explanation as one self-contained page.
+
+It has a player, its sound and score to click on, and the words.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +86,8 @@ def _audio(path: str) -> tuple[str, str | None]:
         if n_bytes > MAX_AUDIO_BYTES:
             note = (
                 f"the song has {n_bytes / 1e6:.0f} MB and is not put into the page (up to "
-                f"{MAX_AUDIO_BYTES / 1e6:.0f} MB are), which plays it only on this computer, from {path}"
+                f"{MAX_AUDIO_BYTES / 1e6:.0f} MB are), which plays it only on this computer, from "
+                f"{path}"
             )
             return Path(path).absolute().as_uri(), note
         content = Path(path).read_bytes()
@@ -120,7 +124,8 @@ def explanation_page(found: Explanation, sound: SoundPicture, *, audio: str) -> 
             element(
                 "p",
                 "A song half-way between what you like and the rest of your library has "
-                f"{found.start_score:.2f}. These steps lead from there to this song's {found.score:.2f}.",
+                f"{found.start_score:.2f}. These steps lead from there to this song's "
+                f"{found.score:.2f}.",
             ),
             _rows(("What", "Adds", "Note"), score_rows(found)),
             element("p", f"{variety_sentence(found)}.", class_="muted"),
@@ -129,13 +134,16 @@ def explanation_page(found: Explanation, sound: SoundPicture, *, audio: str) -> 
         _doubts(found),
         element("footer", element("small", _footer(found, audio))),
     ]
-    return page(title=f"{name}: why this score", body=body, script=_SCRIPT, css=_CSS, media=audio[:5])
+    return page(
+        title=f"{name}: why this score", body=body, script=_SCRIPT, css=_CSS, media=audio[:5]
+    )
 
 
 _CAPTION = (
-    "Above: the sound, high notes at the top, brighter where it is louder. Below: what the whole song would "
-    "score if all of it sounded as it does there; above the dashed line it is rather liked, in the grey band "
-    "it is too close to tell. Click or drag to listen; with the keyboard, use the arrows."
+    "Above: the sound, high notes at the top, brighter where it is louder. Below: what the whole "
+    "song would score if all of it sounded as it does there; above the dashed line it is rather "
+    "liked, in the grey band it is too close to tell. Click or drag to listen; with the keyboard, "
+    "use the arrows."
 )
 
 
@@ -165,9 +173,12 @@ def _moments(found: Explanation) -> Html:
     for one in found.passages:
         way = "raises" if one.points > 0 else "lowers"
         words = (
-            f" {way} the score by {abs(one.points):.2f}; all like this, the song would have {one.score:.2f}"
+            f" {way} the score by {abs(one.points):.2f}; "
+            f"all like this, the song would have {one.score:.2f}"
         )
-        items.append(element("li", _play(one.start_s, f"{clock(one.start_s)} to {clock(one.end_s)}"), words))
+        items.append(
+            element("li", _play(one.start_s, f"{clock(one.start_s)} to {clock(one.end_s)}"), words)
+        )
     for like, what in ((found.like, "like"), (found.dislike, "dislike")):
         if like is not None:
             words = f" {resemblance_sentence(like).partition(' ')[2]}, which you {what}"
@@ -176,7 +187,9 @@ def _moments(found: Explanation) -> Html:
 
 
 def _play(at_s: float, words: str) -> Html:
-    return element("button", words, type="button", data_at=f"{at_s:.2f}", aria_label=f"Play from {words}")
+    return element(
+        "button", words, type="button", data_at=f"{at_s:.2f}", aria_label=f"Play from {words}"
+    )
 
 
 def _tags(found: Explanation) -> Html:
@@ -191,23 +204,29 @@ def _tags(found: Explanation) -> Html:
 
 def _doubts(found: Explanation) -> Html:
     said = against(found)
-    listed = element("ul", *(element("li", one) for one in said)) if said else element("p", "Nothing.")
+    listed = (
+        element("ul", *(element("li", one) for one in said)) if said else element("p", "Nothing.")
+    )
     return section("What speaks against it", listed)
 
 
 def _rows(header: Sequence[str], rows: Sequence[tuple[str, float, str]]) -> Html:
-    return table(header, [(what, points_text(points), why) for what, points, why in rows], numbers={1})
+    return table(
+        header, [(what, points_text(points), why) for what, points, why in rows], numbers={1}
+    )
 
 
 def _footer(found: Explanation, audio: str) -> str:
     where = "is inside this page" if audio.startswith("data:") else f"is played from {found.path}"
     return (
-        f"Made by sevensongs explain from a taste of {found.n_like} likes and {found.n_dislike} dislikes. "
-        f"The song {where}; the page asks for nothing from the network."
+        f"Made by sevensongs explain from a taste of {found.n_like} likes and {found.n_dislike} "
+        f"dislikes. The song {where}; the page asks for nothing from the network."
     )
 
 
-_SILENT = "Your browser does not play this song's format, or the file has been moved. All else is here."
+_SILENT = (
+    "Your browser does not play this song's format, or the file has been moved. All else is here."
+)
 
 _CSS = """
 figure:has(.seekable){max-width:none}

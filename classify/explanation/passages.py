@@ -1,9 +1,9 @@
 """Where a song changes, and which of its passages carried its score.
 
-A song is cut into sections where its sound changes, by the best piecewise constant fit to its windows
-(optimal partitioning: Jackson et al. 2005, "An algorithm for optimal partitioning of data on an interval"),
-in song space, where what differs is what tells music apart. Neighbouring sections that add about as much to
-the score are one passage.
+A song is cut into sections where its sound changes, by the best piecewise constant fit to its
+windows (optimal partitioning: Jackson et al. 2005, "An algorithm for optimal partitioning of data
+on an interval"), in song space, where what differs is what tells music apart. Neighbouring sections
+that add about as much to the score are one passage.
 """
 
 from __future__ import annotations
@@ -18,20 +18,35 @@ from numpy.typing import NDArray
 from classify.taste.song_space import SongSpace
 from classify.taste.vectors import FloatArray, Vectors
 
-__all__ = ["local_means", "merge_sections", "nearest_windows", "pick_passages", "place_windows", "sections"]
+__all__ = [
+    "local_means",
+    "merge_sections",
+    "nearest_windows",
+    "pick_passages",
+    "place_windows",
+    "sections",
+]
 
 _FLAT = 1e-9
 _SHORTEST = 3
 """Windows of a section: two of them are no passage that anyone would call one."""
 _CHANGE = 4.0
-"""A cut must explain so many times the variance within sections. In songs spliced of two it finds every
-seam from 2 to 8; the larger, the fewer other cuts."""
+"""How many times the variance within sections a cut must explain.
+
+In songs spliced of two it finds every seam from 2 to 8; the larger, the fewer other cuts.
+"""
 _LEAST_VARIANCE, _STILL = 0.01, 1e-4
-"""Within sections, as a share of all variance; and from one window to the next in what is no silence."""
+"""The least variance that counts, as a share of all variance.
+
+The first is within sections, the second from one window to the next in what is no silence.
+"""
 _MOST_CELLS = 600
 """The work grows as their square; a song of more than half an hour is cut a little less finely."""
 _SHARE = 0.01
-"""Of the variance of what windows add to the score, that two passages rather than one must explain."""
+"""The share of the variance that two passages rather than one must explain.
+
+That is the variance of what windows add to the score.
+"""
 
 
 def place_windows(space: SongSpace, means: FloatArray | Vectors) -> FloatArray:
@@ -74,8 +89,8 @@ def sections(places: FloatArray) -> list[int]:
     Returns
     -------
     list of int
-        The edges: 0, the first window of each further section, n. Sections have 3 windows or more where the
-        song has.
+        The edges: 0, the first window of each further section, n. Sections have 3 windows or more
+        where the song has.
     """
     n = len(places)
     size = -(-n // _MOST_CELLS)
@@ -88,10 +103,14 @@ def sections(places: FloatArray) -> list[int]:
     return [*(edge * size for edge in edges[:-1]), n]
 
 
-def _partition(rows: FloatArray, weights: FloatArray, penalty: float, *, shortest: int) -> list[int]:
+def _partition(
+    rows: FloatArray, weights: FloatArray, penalty: float, *, shortest: int
+) -> list[int]:
     """Return the edges that make the squares within parts, plus a penalty for each part, least."""
     n = len(rows)
-    sums = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(weights[:, np.newaxis] * rows, axis=0)])
+    sums = np.concatenate(
+        [np.zeros((1, rows.shape[1])), np.cumsum(weights[:, np.newaxis] * rows, axis=0)]
+    )
     sizes = np.concatenate([[0.0], np.cumsum(weights)])
     shortest = min(shortest, n)
     best, last = np.full(n + 1, np.inf), np.zeros(n + 1, dtype=np.intp)
@@ -130,7 +149,9 @@ def merge_sections(edges: Sequence[int], points: FloatArray) -> list[int]:
     return [edges[i] for i in kept]
 
 
-def pick_passages(edges: Sequence[int], points: FloatArray, *, most: int = 3) -> list[tuple[int, int]]:
+def pick_passages(
+    edges: Sequence[int], points: FloatArray, *, most: int = 3
+) -> list[tuple[int, int]]:
     """Choose the passages that carried a score most, up or down, in time order.
 
     Parameters
@@ -153,7 +174,9 @@ def pick_passages(edges: Sequence[int], points: FloatArray, *, most: int = 3) ->
     return [(edges[i], edges[i + 1]) for i in np.sort(told).tolist()]
 
 
-def local_means(frames: NDArray[np.float16] | FloatArray, edges: Sequence[int], width: int) -> FloatArray:
+def local_means(
+    frames: NDArray[np.float16] | FloatArray, edges: Sequence[int], width: int
+) -> FloatArray:
     """Average each window with its neighbours, never across an edge.
 
     Parameters
@@ -172,7 +195,10 @@ def local_means(frames: NDArray[np.float16] | FloatArray, edges: Sequence[int], 
     means = np.empty(frames.shape)
     for start, stop in pairwise(edges):
         sums = np.concatenate(
-            [np.zeros((1, frames.shape[1])), np.cumsum(frames[start:stop], axis=0, dtype=np.float64)]
+            [
+                np.zeros((1, frames.shape[1])),
+                np.cumsum(frames[start:stop], axis=0, dtype=np.float64),
+            ]
         )
         n = min(width, stop - start)
         first = np.clip(np.arange(stop - start) - n // 2, 0, stop - start - n)
@@ -181,7 +207,10 @@ def local_means(frames: NDArray[np.float16] | FloatArray, edges: Sequence[int], 
 
 
 def nearest_windows(starts_s: FloatArray, others_s: NDArray[Any]) -> NDArray[np.intp]:
-    """Return which of other windows begins next to each window, shape (n,); both are in time order."""
+    """Return which of other windows begins next to each window, shape (n,).
+
+    Both are in time order.
+    """
     after = np.clip(np.searchsorted(others_s, starts_s), 1, max(1, len(others_s) - 1))
     before = after - 1
     after = np.minimum(after, len(others_s) - 1)

@@ -9,7 +9,15 @@ import numpy as np
 
 from classify.explanation.explanation import Explanation, Passage
 from classify.explanation.words import clock, song_name
-from classify.output.plot_style import LIGHT, SPECTRUM, Palette, Picture, canvas, label_axes, legible
+from classify.output.plot_style import (
+    LIGHT,
+    SPECTRUM,
+    Palette,
+    Picture,
+    canvas,
+    label_axes,
+    legible,
+)
 from embed import SoundPicture, mel_band
 
 if TYPE_CHECKING:
@@ -31,7 +39,10 @@ _LABEL_SHARE = 0.14
 
 @dataclass(frozen=True, kw_only=True)
 class TimeAxis:
-    """Where the time axis is in the picture: shares of its width and height, from the left and the top."""
+    """Where the time axis is in the picture.
+
+    These are shares of its width and height, from the left and the top.
+    """
 
     left: float
     top: float
@@ -62,7 +73,9 @@ def draw_explanation(
         lower.set_xticks(ticks, [clock(at) for at in ticks])
         figure.draw_without_rendering()  # only then it is known where the axes are
         above, below = upper.get_position(), lower.get_position()
-    axis = TimeAxis(left=below.x0, top=1 - above.y1, width=below.x1 - below.x0, height=above.y1 - below.y0)
+    axis = TimeAxis(
+        left=below.x0, top=1 - above.y1, width=below.x1 - below.x0, height=above.y1 - below.y0
+    )
     return Picture(figure=figure, name="sound-and-score", alt=_alt(found), palette=palette), axis
 
 
@@ -111,15 +124,25 @@ def _draw_scores(axes: Axes, found: Explanation, palette: Palette) -> None:
     axes.axhline(found.threshold, color=palette.muted, linewidth=1.2, linestyle=(0, (4, 3)))
     axes.stairs(found.scores, edges, baseline=None, color=palette.ink, linewidth=2.0)
     for passage in found.passages:
-        _mark(axes, passage, palette, wide=passage.end_s - passage.start_s > _LABEL_SHARE * found.duration_s)
+        _mark(
+            axes,
+            passage,
+            palette,
+            wide=passage.end_s - passage.start_s > _LABEL_SHARE * found.duration_s,
+        )
     axes.set_ylim(-_BAR_TOP + 1, _BAR_TOP)
     axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     label_axes(axes, title="", x="Time", x_unit="min:s", y="Score", y_unit=None)
-    axes.set_title(_KEY, loc="left", fontsize="small", fontweight="normal", color=palette.muted, pad=6)
+    axes.set_title(
+        _KEY, loc="left", fontsize="small", fontweight="normal", color=palette.muted, pad=6
+    )
 
 
 def _mark(axes: Axes, passage: Passage, palette: Palette, *, wide: bool) -> None:
-    """Mark a passage by a bar above the curve if it raised the score, else by a striped one below."""
+    """Mark a passage by a bar.
+
+    It is above the curve if the passage raised the score, else below it and striped.
+    """
     up = passage.points > 0
     middle, half = (_BAR_TOP + _BAR_FOOT) / 2, (_BAR_TOP - _BAR_FOOT) / 2
     at = middle if up else 1 - middle
@@ -146,21 +169,23 @@ def _mark(axes: Axes, passage: Passage, palette: Palette, *, wide: bool) -> None
 
 
 def _time_ticks(duration_s: float) -> list[float]:
-    step = next((step for step in _STEPS_S if duration_s / step <= _MOST_TICKS), duration_s / _MOST_TICKS)
+    step = next(
+        (step for step in _STEPS_S if duration_s / step <= _MOST_TICKS), duration_s / _MOST_TICKS
+    )
     return np.arange(0, duration_s, step).tolist()
 
 
 def _alt(found: Explanation) -> str:
     """Say in words what the picture shows."""
     told = [
-        f"{clock(one.start_s)} to {clock(one.end_s)} {'raises' if one.points > 0 else 'lowers'} it by "
-        f"{abs(one.points):.2f}"
+        f"{clock(one.start_s)} to {clock(one.end_s)} {'raises' if one.points > 0 else 'lowers'} it "
+        f"by {abs(one.points):.2f}"
         for one in found.passages
     ]
     low, high = min(found.scores), max(found.scores)
     name = song_name(found.path, found.artist, found.title)
     return (
-        f"Spectrogram of {name}, {clock(found.duration_s)} long, over its score in time, which lies between "
-        f"{low:.2f} and {high:.2f}; the whole song has {found.score:.2f}, the line between like and not is "
-        f"at {found.threshold:.2f}. {'; '.join(told)}."
+        f"Spectrogram of {name}, {clock(found.duration_s)} long, over its score in time, which "
+        f"lies between {low:.2f} and {high:.2f}; the whole song has {found.score:.2f}, the line "
+        f"between like and not is at {found.threshold:.2f}. {'; '.join(told)}."
     )

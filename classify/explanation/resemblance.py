@@ -45,7 +45,10 @@ class SongMoments:
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """A moment of a song, and the one of another song that sounds most like it; cosine in song space."""
+    """A moment of a song, and the one of another song that sounds most like it.
+
+    Their likeness is the cosine in song space.
+    """
 
     at_s: float
     digest: str
@@ -75,11 +78,16 @@ def hear(space: SongSpace, entries: list[Entry], silence: FloatArray | None = No
     sounding = np.ones(len(starts), dtype=bool)
     if silence is not None:
         sounding = directions @ _unit(place_windows(space, silence))[0] < _NEAR_SILENCE
-    return SongMoments(digest=first.digest, starts_s=starts[sounding], directions=directions[sounding])
+    return SongMoments(
+        digest=first.digest, starts_s=starts[sounding], directions=directions[sounding]
+    )
 
 
 def nearest_moment(song: SongMoments, others: Iterable[SongMoments]) -> Moment | None:
-    """Return the moment of a song that sounds most like one of others; None where nothing is to compare."""
+    """Return the moment of a song that sounds most like one of others.
+
+    Return None where there is nothing to compare.
+    """
     best: Moment | None = None
     for other in others:
         if not (len(song.starts_s) and len(other.starts_s)):

@@ -1,11 +1,11 @@
 """The encoder's own tags as an account of a taste: how much of a score's difference each explains.
 
-A taste knows nothing of tags. What it decides on songs of the library is fitted by tags (a surrogate model,
-as in Ribeiro, Singh & Guestrin 2016, "Why should I trust you?"): least squares in which no tag may weigh
-against its own correlation with the decisions. That bound alone keeps the fit sparse and tame where tags go
-together (Slawski & Hein 2013, "Non-negative least squares for high-dimensional linear models"). As much
-ridge as does no harm is chosen beside it by cross-validation, which also tells how much of the taste tags
-explain at all.
+A taste knows nothing of tags. What it decides on songs of the library is fitted by tags (a
+surrogate model, as in Ribeiro, Singh & Guestrin 2016, "Why should I trust you?"): least squares in
+which no tag may weigh against its own correlation with the decisions. That bound alone keeps the
+fit sparse and tame where tags go together (Slawski & Hein 2013, "Non-negative least squares for
+high-dimensional linear models"). As much ridge as does no harm is chosen beside it by
+cross-validation, which also tells how much of the taste tags explain at all.
 """
 
 from __future__ import annotations
@@ -36,9 +36,12 @@ _FLAT = 1e-6
 
 
 def tag_amounts(scores: Vectors) -> FloatArray:
-    """Return the square roots of tag scores in [0, 1]: the taste follows them better than the scores.
+    """Return the square roots of tag scores in [0, 1].
 
-    Beside log-odds, whose fit is about as good, they keep still about what can't be heard: 0.001 or 0.0001.
+    The taste follows them better than the scores.
+
+    Beside log-odds, whose fit is about as good, they keep still about what can't be heard: 0.001 or
+    0.0001.
     """
     return np.sqrt(np.clip(scores.astype(np.float64), 0, 1))
 
@@ -52,7 +55,8 @@ class TagModel:
     weights : ndarray, shape (n_tags,), float64
         Decision a unit of the tag's amount; most are 0.
     r2 : float
-        Share of the decisions' variance explained on songs that were left out, at most 1; 0 or less: nothing.
+        Share of the decisions' variance explained on songs that were left out, at most 1; 0 or
+        less: nothing.
     """
 
     weights: FloatArray
@@ -60,7 +64,9 @@ class TagModel:
 
     @classmethod
     def fit(cls, amounts: FloatArray, decisions: FloatArray) -> TagModel | None:
-        """Fit decisions, shape (n,), by the tags of these songs, shape (n, n_tags) (see `tag_amounts`).
+        """Fit decisions, shape (n,), by the tags of these songs, shape (n, n_tags).
+
+        See `tag_amounts`.
 
         Returns
         -------
@@ -113,7 +119,9 @@ class TagScorer:
     def amounts(self, vectors: Vectors) -> FloatArray:
         """Return the amounts of tags in song vectors, shape (n, dim): (n, n_tags)."""
         with np.errstate(over="ignore"):  # exp(1000): a score of 0, as it should be
-            return np.concatenate([tag_amounts(one.scores(vectors[:, at])) for one, at in self.parts], axis=1)
+            return np.concatenate(
+                [tag_amounts(one.scores(vectors[:, at])) for one, at in self.parts], axis=1
+            )
 
 
 def tag_account(
@@ -158,7 +166,10 @@ def tag_account(
     return TagAccount(
         tags=tuple(
             TagShare(
-                tag=names[k], points=float(shares[k]), song=float(own[k] ** 2), usual=float(usual[k] ** 2)
+                tag=names[k],
+                points=float(shares[k]),
+                song=float(own[k] ** 2),
+                usual=float(usual[k] ** 2),
             )
             for k in order[np.abs(shares[order]) > 0].tolist()
         ),
@@ -167,7 +178,9 @@ def tag_account(
     )
 
 
-def _left_out_error(rows: FloatArray, decisions: FloatArray, folds: NDArray[np.intp], ridge: float) -> float:
+def _left_out_error(
+    rows: FloatArray, decisions: FloatArray, folds: NDArray[np.intp], ridge: float
+) -> float:
     error = 0.0
     for fold in range(_FOLDS):
         out = folds == fold
@@ -177,7 +190,10 @@ def _left_out_error(rows: FloatArray, decisions: FloatArray, folds: NDArray[np.i
 
 
 def _fit(rows: FloatArray, decisions: FloatArray, ridge: float) -> tuple[FloatArray, float]:
-    """Minimise squares and ridge by coordinate descent, each weight on its correlation's side of zero."""
+    """Minimise squares and ridge by coordinate descent.
+
+    Each weight stays on its correlation's side of zero.
+    """
     centre, middle = rows.mean(axis=0), float(decisions.mean())
     centred = rows - centre
     gram = centred.T @ centred

@@ -1,8 +1,11 @@
-"""A song in three words: the encoder's own tags that it has more of than the library, as the likes have.
+"""A song in three words.
 
-Tags are a function of embeddings, here of each song's mean one, the first half of its song vector: no sound
-is read and no network run. They tell how a song sounds to the encoder, and what of that the likes share. How
-much each of them weighs in a score is another question (see `classify.explanation.tag_account`).
+They are the encoder's own tags that the song has more of than the library, as the likes have.
+
+Tags are a function of embeddings, here of each song's mean one, the first half of its song vector:
+no sound is read and no network run. They tell how a song sounds to the encoder, and what of that
+the likes share. How much each of them weighs in a score is another question (see
+`classify.explanation.tag_account`).
 """
 
 from __future__ import annotations
@@ -48,8 +51,8 @@ def words_for(
     Returns
     -------
     list of tuple of str
-        One for each path; empty for songs without a word, and for all where the encoder has no tags, or the
-        likes are not in the cache.
+        One for each path; empty for songs without a word, and for all where the encoder has no
+        tags, or the likes are not in the cache.
 
     Raises
     ------
@@ -97,7 +100,10 @@ class TagWords:
 
     @classmethod
     def of(cls, taste: Taste, library: SongLibrary, root: str | Path) -> TagWords | None:
-        """Look at the likes and some 100 unlabelled songs of a taste; by the first encoder that has tags."""
+        """Look at the likes and some 100 unlabelled songs of a taste.
+
+        The tags are those of the first encoder that has some.
+        """
         start = 0
         for store in library.vectors.stores:
             own = OwnTags.of(store.encoder, store.fingerprint, root=root)
@@ -127,7 +133,8 @@ class TagWords:
     def words(self, beyond: FloatArray, *, disliked: bool = False) -> tuple[str, ...]:
         """Choose up to three tags of a song, shape (n_tags,), the most telling first.
 
-        Of tags that say nearly the same (rock and hard rock, electro and electronica) one is enough.
+        Of tags that say nearly the same (rock and hard rock, electro and electronica) one is
+        enough.
         """
         liked = -self.liked if disliked else self.liked
         telling = np.where((beyond > _CLEARLY) & (liked > 0), beyond * liked, 0.0)

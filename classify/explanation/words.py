@@ -41,7 +41,10 @@ def clock(seconds: float) -> str:
 
 
 def song_name(path: str, artist: str | None, title: str | None) -> str:
-    """Return artist and title on one line, 80 signs at most; the file's name where there are no tags."""
+    """Return artist and title on one line, 80 signs at most.
+
+    Where there are no tags, return the file's name.
+    """
     name = " ".join(" - ".join(part for part in (artist, title) if part).split()) or Path(path).name
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
@@ -56,7 +59,9 @@ def verdict_lines(found: Explanation) -> list[str]:
     }
     lines = [f"Score {found.score:.2f}: {words[found.verdict]}."]
     if found.label:
-        lines.append(f"You have called it a {found.label} yourself, and the taste has learnt from that.")
+        lines.append(
+            f"You have called it a {found.label} yourself, and the taste has learnt from that."
+        )
     return lines
 
 
@@ -84,7 +89,10 @@ def resemblance_sentence(found: Resemblance) -> str:
 
 
 def against(found: Explanation) -> list[str]:
-    """Say what speaks against the song, the weightiest first; and what against believing the score."""
+    """Say what speaks against the song, the weightiest first.
+
+    Say also what speaks against believing the score.
+    """
     said = []
     if found.unfamiliar < 0:
         said.append(
@@ -96,7 +104,9 @@ def against(found: Explanation) -> list[str]:
         said.append(f"{_span(worst)} pulls it down most ({points_text(worst.points)}).")
     elif found.scores and min(found.scores) < found.score - 0.1:
         at = found.scores.index(min(found.scores))
-        said.append(f"It is weakest at {clock(found.starts_s[at])}: there it scores {found.scores[at]:.2f}.")
+        said.append(
+            f"It is weakest at {clock(found.starts_s[at])}: there it scores {found.scores[at]:.2f}."
+        )
     if found.variety <= -_SAMENESS:
         short = len(found.points) < _SHORT
         how = "too short to be varied" if short else "varied otherwise than what you like"
@@ -143,7 +153,9 @@ def variety_sentence(found: Explanation) -> str:
 
 def score_rows(found: Explanation) -> list[tuple[str, float, str]]:
     """Return what adds up to the score: what, how much, and what it would score alone."""
-    rows = [(_span(one), one.points, f"alone it would have {one.score:.2f}") for one in found.passages]
+    rows = [
+        (_span(one), one.points, f"alone it would have {one.score:.2f}") for one in found.passages
+    ]
     rest = sum(found.points) - sum(one.points for one in found.passages)
     whole = len(found.passages) == 1 and not rest
     rows += [] if whole or abs(rest) < _LEAST / 10 else [("the rest of it", rest, "")]
@@ -185,4 +197,7 @@ def _amount(tag: TagShare) -> str:
 
 
 def _tag_words(tag: TagShare) -> str:
-    return f"{'more' if tag.song > tag.usual else 'less'} {tag.tag} than usual ({points_text(tag.points)})"
+    return (
+        f"{'more' if tag.song > tag.usual else 'less'} {tag.tag} than usual "
+        f"({points_text(tag.points)})"
+    )

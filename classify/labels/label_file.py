@@ -1,8 +1,8 @@
 """Labels that a listener gives one by one: a CSV beside the taste, which people may edit.
 
-``<taste>.labels.csv`` has the columns ``label`` (like or dislike), ``path`` and ``digest``, one song a row.
-The digest decides, so a song that is moved or renamed keeps its label. In a row that a person adds it may be
-empty: it is filled in from the path the next time.
+``<taste>.labels.csv`` has the columns ``label`` (like or dislike), ``path`` and ``digest``, one
+song a row. The digest decides, so a song that is moved or renamed keeps its label. In a row that a
+person adds it may be empty: it is filled in from the path the next time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from cache import is_digest, local_root, write_whole
 from classify.errors import LabelError, write_problem
 from embed import LIST_SUFFIXES
 
-__all__ = ["LABELS", "Label", "labels_locked", "labels_path", "read_labels", "relabelled", "write_labels"]
+__all__ = [
+    "LABELS",
+    "Label",
+    "labels_locked",
+    "labels_path",
+    "read_labels",
+    "relabelled",
+    "write_labels",
+]
 
 LABELS = ("like", "dislike")
 _COLUMNS = ("label", "path", "digest")
@@ -44,7 +52,9 @@ def labels_path(taste: Path) -> Path:
 
 @contextmanager
 def labels_locked(path: Path, root: str | Path | None) -> Iterator[None]:
-    """Keep other processes of this cache from changing a file of labels between reading and writing it.
+    """Keep other processes of this cache from changing a file of labels.
+
+    They are kept from it between reading the file and writing it.
 
     The lock is in the cache's folder of tastes: people do not want one beside a file of theirs.
 
@@ -63,7 +73,8 @@ def labels_locked(path: Path, root: str | Path | None) -> Iterator[None]:
         lock.acquire()
     except Timeout as error:
         raise LabelError(
-            f"another process has kept {path} locked for {_LOCK_S:.0f} s; try again when it has ended"
+            f"another process has kept {path} locked for {_LOCK_S:.0f} s; try again when it has "
+            "ended"
         ) from error
     except OSError as error:
         raise LabelError(f"{folder} can't be written: {write_problem(error)}") from error
@@ -74,7 +85,9 @@ def labels_locked(path: Path, root: str | Path | None) -> Iterator[None]:
 
 
 def read_labels(path: Path) -> tuple[Label, ...] | None:
-    """Read a file of labels, each song once, the last row of a song counting; None if there is none.
+    """Read a file of labels, each song once, the last row of a song counting.
+
+    Return None if there is no file.
 
     Raises
     ------
@@ -85,7 +98,9 @@ def read_labels(path: Path) -> tuple[Label, ...] | None:
         if not path.is_file():
             return None
         if path.stat().st_size > _MAX_BYTES:
-            raise LabelError(f"{path} is larger than {_MAX_BYTES >> 20} MiB; these are no labels of ours")
+            raise LabelError(
+                f"{path} is larger than {_MAX_BYTES >> 20} MiB; these are no labels of ours"
+            )
         text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
     except OSError as error:
         raise LabelError(f"the labels in {path} can't be read: {error.strerror}") from error
@@ -114,7 +129,8 @@ def write_labels(path: Path, labels: Sequence[Label]) -> None:
         If it can't be written; the older file is then untouched.
     """
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\r\n")  # RFC 4180; else a lone carriage return stays bare
+    # RFC 4180; else a lone carriage return stays bare
+    writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
     for one in sorted(labels, key=lambda one: (LABELS.index(one.label), one.path, one.digest)):
         writer.writerow((one.label, one.path, one.digest))
@@ -122,15 +138,22 @@ def write_labels(path: Path, labels: Sequence[Label]) -> None:
     try:
         write_whole(path, lambda file: file.write(data))
     except OSError as error:
-        raise LabelError(f"the labels can't be written to {path}: {write_problem(error)}") from error
+        raise LabelError(
+            f"the labels can't be written to {path}: {write_problem(error)}"
+        ) from error
 
 
-def relabelled(labels: Iterable[Label], songs: Mapping[str, str], label: str | None) -> tuple[Label, ...]:
+def relabelled(
+    labels: Iterable[Label], songs: Mapping[str, str], label: str | None
+) -> tuple[Label, ...]:
     """Give songs, digest to path, a label in place of what they had; None takes it away."""
     kept = [one for one in labels if one.digest not in songs]
     if label is None:
         return tuple(kept)
-    return (*kept, *(Label(label=label, path=path, digest=digest) for digest, path in songs.items()))
+    return (
+        *kept,
+        *(Label(label=label, path=path, digest=digest) for digest, path in songs.items()),
+    )
 
 
 def _label(row: Mapping[str | None, str | None], path: Path, line: int) -> Label:
@@ -149,7 +172,9 @@ def _label(row: Mapping[str | None, str | None], path: Path, line: int) -> Label
         song = os.path.join(path.parent, os.path.expanduser(song))
     if not digest and (os.path.isdir(song) or os.path.splitext(song)[1].lower() in LIST_SUFFIXES):
         # Else whoever made the file could have all of a disk embedded.
-        raise LabelError(f"{path}, line {line}: {song} is a folder or a list; a label is of one song")
+        raise LabelError(
+            f"{path}, line {line}: {song} is a folder or a list; a label is of one song"
+        )
     return Label(label=label, path=song, digest=digest)
 
 

@@ -51,7 +51,8 @@ class Labelled:
     n_like, n_dislike : int
         Labels that there are now.
     taste : Taste or None
-        As it was learnt again; None where there is too little to learn from, which `note` then says.
+        As it was learnt again; None where there is too little to learn from, which `note` then
+        says.
     entered, left : tuple of Moved
         What is new among the first twenty songs that nobody has labelled, and what is no longer.
     fit_s, wall_s : float
@@ -115,7 +116,10 @@ def label(
     name = encoder or (former.encoder if former else "musicnn")
     library = SongLibrary.of_encoders(prepare_encoders(name, root=base), base)
     file = labels_path(path)
-    wanted = [*(paths if value else ()), *(one.path for one in stored_labels(path) if not one.digest)]
+    wanted = [
+        *(paths if value else ()),
+        *(one.path for one in stored_labels(path) if not one.digest),
+    ]
     failed = library.embed_missing(wanted, workers, progress)
     songs: dict[str, str] = {}
 
@@ -142,7 +146,10 @@ def label(
 
 
 def _gone(labels: Iterable[Label], paths: Paths) -> dict[str, str]:
-    """Find labelled songs by the path that they had when they were labelled: the files may have gone."""
+    """Find labelled songs by the path that they had when they were labelled.
+
+    The files may have gone.
+    """
     named = {*find_audio(paths).files, *(str(Path(path).expanduser().absolute()) for path in paths)}
     return {one.digest: one.path for one in labels if one.digest and one.path in named}
 

@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cache import Catalog, FileRecord, default_root
-from classify.labels.label_file import LABELS, Label, labels_locked, labels_path, read_labels, write_labels
+from classify.labels.label_file import (
+    LABELS,
+    Label,
+    labels_locked,
+    labels_path,
+    read_labels,
+    write_labels,
+)
 from classify.labels.training import learn, resolved_labels
 from classify.learning.examples import MIN_LIKES, sample_unlabelled
 from classify.library.song_library import SongLibrary
@@ -32,7 +39,8 @@ class Relabelled:
     labels : tuple of Label
         As they are now.
     taste : Taste or None
-        As it was learnt again; None where there is too little to learn from, which `note` then says.
+        As it was learnt again; None where there is too little to learn from, which `note` then
+        says.
     fit_s : float
         Seconds of learning.
     """
@@ -44,7 +52,12 @@ class Relabelled:
 
 
 def relabel(
-    library: SongLibrary, change: Change, *, path: Path, former: Taste | None, head: str | None = None
+    library: SongLibrary,
+    change: Change,
+    *,
+    path: Path,
+    former: Taste | None,
+    head: str | None = None,
 ) -> Relabelled:
     """Change labels, learn the taste again and keep both; other processes wait meanwhile.
 
@@ -57,16 +70,17 @@ def relabel(
     path : Path
         The file of the taste.
     former : Taste or None
-        The taste as it is. The unlabelled songs that it knew are learnt from again, so that only the labels
-        differ.
+        The taste as it is. The unlabelled songs that it knew are learnt from again, so that only
+        the labels differ.
     head : str, optional
-        Another head, and all of the library to choose the unlabelled songs from; default: as `former`.
+        Another head, and all of the library to choose the unlabelled songs from; default: as
+        `former`.
 
     Raises
     ------
     LabelError
-        If the labels can't be read or written, or songs that sound the same have different labels; then
-        nothing is changed.
+        If the labels can't be read or written, or songs that sound the same have different labels;
+        then nothing is changed.
     CacheError, TasteError
     """
     file = labels_path(path)
@@ -114,7 +128,9 @@ def _placed(
 
 
 def stored_labels(path: Path) -> tuple[Label, ...]:
-    """Read the labels of the taste in a file: those that people gave, or else those it was trained with.
+    """Read the labels of the taste in a file.
+
+    These are the ones that people gave, or else those that the taste was trained with.
 
     Raises
     ------
@@ -126,7 +142,9 @@ def stored_labels(path: Path) -> tuple[Label, ...]:
         return stored or ()
     known = Taste.load(path)
     sides = zip(LABELS, (known.likes, known.dislikes), strict=True)
-    return tuple(Label(label=value, path="", digest=digest) for value, side in sides for digest in side)
+    return tuple(
+        Label(label=value, path="", digest=digest) for value, side in sides for digest in side
+    )
 
 
 def _pool(library: SongLibrary, before: Iterable[Label], former: Taste | None) -> list[str]:
@@ -144,7 +162,19 @@ def _learn(
     rest = sample_unlabelled(pool, exclude={one.digest for one in labels})
     n_like = sum(one.label == "like" and bool(one.digest) for one in labels)
     if n_like < MIN_LIKES:
-        return None, f"{n_like} of the {MIN_LIKES} liked songs that a taste needs at least; about 7 work well"
+        return (
+            None,
+            (
+                f"{n_like} of the {MIN_LIKES} liked songs that a taste needs at least; "
+                "about 7 work well"
+            ),
+        )
     if not rest and all(one.label == "like" for one in labels):
-        return None, "no other song is in the cache to tell the likes from: 'sevensongs embed PATH' adds some"
+        return (
+            None,
+            (
+                "no other song is in the cache to tell the likes from: "
+                "'sevensongs embed PATH' adds some"
+            ),
+        )
     return learn(library, labels, rest, head=head), ""

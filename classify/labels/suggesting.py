@@ -1,4 +1,7 @@
-"""What to label next: `classify.suggest`. The few songs of a library from which a taste would learn most."""
+"""What to label next: `classify.suggest`.
+
+It chooses the few songs of a library from which a taste would learn most.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,22 @@ from classify.taste.vectors import FloatArray, Vectors
 
 __all__ = ["REASONS", "SuggestedSong", "Suggestions", "suggest", "suggest_from"]
 
-# So many of the best, and as many evenly spread over all the others, are looked at: a song that is worth a
-# label is either likely to be liked, or one of many of its kind.
+# So many of the best, and as many evenly spread over all the others, are looked at: a song that is
+# worth a label is either likely to be liked, or one of many of its kind.
 _BEST, _SPREAD = 1000, 1000
 _TOP_SONGS = 10
 _COIN_FLIP = (0.3, 0.7)
-# A cosine of 0.4 with one labelled song leaves so much open; songs that have nothing in common have about 0.
+# A cosine of 0.4 with one labelled song leaves so much open; songs that have nothing in common have
+# about 0.
 _UNLIKE_ALL = 0.95
 _SOMETHING_IN_COMMON = 0.2  # cosine
 
 REASONS = ("coin flip", "top", "unknown", "hint")
-"""Why a song is suggested, the first that is true: it may as well be liked as not; it would be recommended,
-or is among the first ten; it is unlike all that is labelled; it has something of a labelled song, which may
-mean much or nothing."""
+"""Why a song is suggested, the first reason that is true.
+
+It may as well be liked as not; it would be recommended, or is among the first ten; it is unlike all
+that is labelled; it has something of a labelled song, which may mean much or nothing.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +75,10 @@ class SuggestedSong:
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestions:
-    """Songs, the one that teaches most first; `n_unlabelled` is how many there were to choose from."""
+    """Songs, the one that teaches most first.
+
+    `n_unlabelled` is how many there were to choose from.
+    """
 
     taste: Taste
     songs: tuple[SuggestedSong, ...]
@@ -81,8 +90,8 @@ def suggest(
 ) -> Suggestions:
     """Choose the songs of the cached library from whose labels a taste would learn most.
 
-    They differ from each other, so that all of them may be labelled before asking again. The same library and
-    labels give the same songs.
+    They differ from each other, so that all of them may be labelled before asking again. The same
+    library and labels give the same songs.
 
     Parameters
     ----------
@@ -149,8 +158,8 @@ def suggest_from(
     songs = pool.suggested(top) if len(pool.which) else ()
     if not songs:
         raise ClassifyError(
-            f"every one of the {len(known.digests)} songs in the cache is labelled already, or a copy of "
-            "one that is, or has gone: 'sevensongs embed PATH' adds more"
+            f"every one of the {len(known.digests)} songs in the cache is labelled already, or a "
+            "copy of one that is, or has gone: 'sevensongs embed PATH' adds more"
         )
     return Suggestions(taste=taste, songs=songs, n_unlabelled=len(np.unique(files.at)))
 
@@ -172,11 +181,13 @@ def _labelled(library: SongLibrary, loaded: Taste, now: Mapping[str, str]) -> _L
         if digest and digest not in sides["like"]:
             sides[label].setdefault(digest)
     likes, vectors = library.vectors.matrix(list(sides["like"]))
-    dislikes, more = library.vectors.matrix([one for one in sides["dislike"] if one not in sides["like"]])
+    dislikes, more = library.vectors.matrix(
+        [one for one in sides["dislike"] if one not in sides["like"]]
+    )
     if not likes:
         raise TasteError(
-            f"none of the taste's {loaded.n_like} likes is in the cache at {library.root}; embed them again, "
-            "or name the right cache with --cache"
+            f"none of the taste's {loaded.n_like} likes is in the cache at {library.root}; embed "
+            "them again, or name the right cache with --cache"
         )
     digests = (*likes, *dislikes)
     known = {row.digest: row for row in Catalog(library.root).files_of(digests)}
@@ -196,7 +207,10 @@ def _name(song: FileRecord | None, digest: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pool:
-    """The songs that are looked at, best first: indices of `files` (n,), decisions (n,), places in space."""
+    """The songs that are looked at, best first.
+
+    They are indices of `files` (n,), decisions (n,), and places in space.
+    """
 
     files: LibraryFiles
     taste: Taste
@@ -209,8 +223,13 @@ class _Pool:
     limit: float
 
     @classmethod
-    def of(cls, files: LibraryFiles, taste: Taste, labelled: _Labelled, decisions: FloatArray) -> _Pool:
-        """Look at the best songs and at some of all the others; one file of each recording that is there."""
+    def of(
+        cls, files: LibraryFiles, taste: Taste, labelled: _Labelled, decisions: FloatArray
+    ) -> _Pool:
+        """Look at the best songs and at some of all the others.
+
+        Each recording that is there has one file.
+        """
         order = rank(decisions, files.paths)
         _, first = np.unique(files.at[order], return_index=True)
         order = order[np.sort(first)]  # of copies the one that is listed first
@@ -240,7 +259,9 @@ class _Pool:
     def suggested(self, top: int) -> tuple[SuggestedSong, ...]:
         """Choose songs and say why."""
         known = self.taste.space(self.labelled.vectors)
-        picks = most_informative(self.points, self.decisions, known, top=top, copies=self._copies_of)
+        picks = most_informative(
+            self.points, self.decisions, known, top=top, copies=self._copies_of
+        )
         rows = [pick.row for pick in picks]
         scores = self.taste.calibration(self.decisions[rows])
         cosines = self.points[rows] @ known.T  # (n_picks, n_labelled)
@@ -272,7 +293,9 @@ class _Pool:
         )
 
     def _copies_of(self, row: int) -> NDArray[np.intp]:
-        return np.flatnonzero(_are_copies(self.standardised, self.standardised[row : row + 1], self.limit))
+        return np.flatnonzero(
+            _are_copies(self.standardised, self.standardised[row : row + 1], self.limit)
+        )
 
 
 def _reason(score: float, verdict: str, place: int, unknown: float) -> str:
@@ -292,9 +315,14 @@ def _why(reason: str, place: int, labelled: _Labelled, cosines: FloatArray) -> s
         nearest = labelled.n_like + int(cosines[labelled.n_like :].argmax())
         dislike, in_common = labelled.names[nearest], float(cosines[nearest])
     if reason == "coin flip":
-        return f"a coin flip between {like} and {dislike if in_common > _SOMETHING_IN_COMMON else 'the rest'}"
+        return (
+            f"a coin flip between {like} "
+            f"and {dislike if in_common > _SOMETHING_IN_COMMON else 'the rest'}"
+        )
     if reason == "top":
-        return f"would be {'your top song' if place == 1 else f'number {place} of all'}: is it really?"
+        return (
+            f"would be {'your top song' if place == 1 else f'number {place} of all'}: is it really?"
+        )
     if reason == "unknown":
         return "like nothing you have labelled"
     if in_common > cosines[: labelled.n_like].max():

@@ -68,9 +68,9 @@ def train(
     Parameters
     ----------
     likes, dislikes : sequence of path, optional
-        Files, folders, playlists, CSVs. Songs that are not in the cache are embedded. They become the taste's
-        labels, in place of those that it had. Without likes, it is learnt from the labels that it has (see
-        `classify.label`).
+        Files, folders, playlists, CSVs. Songs that are not in the cache are embedded. They become
+        the taste's labels, in place of those that it had. Without likes, it is learnt from the
+        labels that it has (see `classify.label`).
     unlabelled : sequence of path, optional
         The rest of the library, as weak negatives; default: all that is cached, empty: none.
     encoder : str
@@ -92,7 +92,8 @@ def train(
     Raises
     ------
     LabelError
-        With fewer than 2 likes that can be used, nothing to tell them from, or a song on both sides.
+        With fewer than 2 likes that can be used, nothing to tell them from, or a song on both
+        sides.
     EmbedError, CacheError, TasteError
     """
     started = time.monotonic()
@@ -101,7 +102,9 @@ def train(
     prepared = prepare_encoders(encoder, root=base)
     library = SongLibrary.of_encoders(prepared, base)
     file = labels_path(path)
-    theirs = () if likes is not None else [one.path for one in _stored_labels(file) if not one.digest]
+    theirs = (
+        () if likes is not None else [one.path for one in _stored_labels(file) if not one.digest]
+    )
     named = [*(likes or ()), *dislikes, *(unlabelled or ()), *theirs]
     failed = library.embed_missing(named, workers, progress)
     with labels_locked(file, base):
@@ -129,21 +132,26 @@ def train(
     )
 
 
-def learn(library: SongLibrary, labels: Iterable[Label], rest: Sequence[str], *, head: str) -> Taste:
+def learn(
+    library: SongLibrary, labels: Iterable[Label], rest: Sequence[str], *, head: str
+) -> Taste:
     """Learn a taste from labelled and unlabelled recordings; nothing is saved.
 
     Raises
     ------
     LabelError
-        If there are too few likes in the cache, or two songs that sound the same have different labels.
+        If there are too few likes in the cache, or two songs that sound the same have different
+        labels.
     """
-    sides = [[one.digest for one in labels if one.label == label and one.digest] for label in LABELS]
+    sides = [
+        [one.digest for one in labels if one.label == label and one.digest] for label in LABELS
+    ]
     held = library.vectors.held([digest for side in sides for digest in side])
     liked, disliked = ([digest for digest in side if digest in held] for side in sides)
     if len(liked) < MIN_LIKES:
         raise LabelError(
-            f"{_n_songs(len(liked), 'liked')} can be used, at least {MIN_LIKES} are needed and about 7 work "
-            "well: 'sevensongs label like PATH' adds more"
+            f"{_n_songs(len(liked), 'liked')} can be used, at least {MIN_LIKES} are needed and "
+            "about 7 work well: 'sevensongs label like PATH' adds more"
         )
     return _fit(
         library,
@@ -158,7 +166,10 @@ def learn(library: SongLibrary, labels: Iterable[Label], rest: Sequence[str], *,
 
 
 def resolved_labels(library: SongLibrary, labels: Iterable[Label]) -> tuple[Label, ...]:
-    """Give labels that a person has written by path their digests, where the song is in the cache."""
+    """Give labels that a person has written by path their digests.
+
+    That goes only where the song is in the cache.
+    """
     rows = tuple(labels)
     unknown = [one.path for one in rows if not one.digest]
     found = {row.path: row.digest for row in library.rows(unknown)} if unknown else {}
@@ -179,8 +190,8 @@ def _stored_labels(file: Path) -> tuple[Label, ...]:
     stored = read_labels(file)
     if stored is None:
         raise LabelError(
-            f"no song is named, and there are no labels in {file}: add --like PATH, or label songs with "
-            "'sevensongs label like PATH'"
+            f"no song is named, and there are no labels in {file}: add --like PATH, or label songs "
+            "with 'sevensongs label like PATH'"
         )
     return stored
 
@@ -193,16 +204,21 @@ def _named_labels(
     if len(liked) < MIN_LIKES:
         n_files = len(library.rows(likes))
         copies = f" ({n_files} files of the same recording)" if n_files > len(liked) else ""
-        why = f"; {len(failed)} failed, the first: {failed[0].path}: {failed[0].error}" if failed else ""
+        why = (
+            f"; {len(failed)} failed, the first: {failed[0].path}: {failed[0].error}"
+            if failed
+            else ""
+        )
         raise LabelError(
-            f"{_n_songs(len(liked), 'liked')} can be used{copies}, at least {MIN_LIKES} are needed and "
-            f"about 7 work well: add --like PATH{why}"
+            f"{_n_songs(len(liked), 'liked')} can be used{copies}, at least {MIN_LIKES} are needed "
+            f"and about 7 work well: add --like PATH{why}"
         )
     both = [liked[digest] for digest in liked.keys() & disliked.keys()]
     if both:
         raise LabelError(
             f"{len(both)} song{'' if len(both) == 1 else 's'} liked and disliked at once: "
-            f"{', '.join(sorted(both)[:3])}{', ...' if len(both) > 3 else ''}; take one of the labels away"
+            f"{', '.join(sorted(both)[:3])}{', ...' if len(both) > 3 else ''}; take one of the "
+            "labels away"
         )
     return relabelled(relabelled((), liked, "like"), disliked, "dislike")
 
@@ -214,8 +230,8 @@ def _n_songs(n: int, what: str) -> str:
 def _nothing_else(encoder: str) -> str:
     """Say why there is no negative: nothing is cached, or it is for another encoder."""
     return (
-        f"no song but the likes is embedded with {encoder}, so there is nothing to tell them from: run "
-        f"'sevensongs embed --encoder {encoder} PATH' on your library, or add --dislike PATH"
+        f"no song but the likes is embedded with {encoder}, so there is nothing to tell them from: "
+        f"run 'sevensongs embed --encoder {encoder} PATH' on your library, or add --dislike PATH"
     )
 
 
@@ -227,6 +243,6 @@ def _fit(library: SongLibrary, **arguments: Any) -> Taste:
     except SameSongError as error:  # told in digests; people know paths
         paths = library.paths_of(error.digests)
         raise LabelError(
-            f"{paths[0]} is liked and {paths[1]} disliked, and they sound the same: copies of one song; take "
-            "one of the labels away"
+            f"{paths[0]} is liked and {paths[1]} disliked, and they sound the same: copies of one "
+            "song; take one of the labels away"
         ) from error

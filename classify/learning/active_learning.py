@@ -1,14 +1,18 @@
-"""Which songs would teach a taste most, were they labelled: those that may be liked, and are little known.
+"""Which songs would teach a taste most, were they labelled.
 
-The taste's head is a kernel machine, and a Gaussian process with the same kernel says how much labelled songs
-tell of another one. A song is worth the chance that it is liked times the standard deviation that is left of
-it: most songs are not liked, and one more dislike changes little, while a like of a kind that was not known
-changes much. Chosen on music of nine games, where doubt alone, the highest score alone and the greatest
-distance alone needed more labels; tests/benchmarks/bench_suggest.py has eight other tastes.
+These are the ones that may be liked, and of which little is known.
 
-A batch is chosen one by one: each song counts as labelled as soon as it is chosen, whatever the answer will
-be, since the deviation of a Gaussian process does not depend on it (Desautels, Krause & Burdick 2014,
-"Parallelizing exploration-exploitation tradeoffs in Gaussian process bandit optimization").
+The taste's head is a kernel machine, and a Gaussian process with the same kernel says how much
+labelled songs tell of another one. A song is worth the chance that it is liked times the standard
+deviation that is left of it: most songs are not liked, and one more dislike changes little, while a
+like of a kind that was not known changes much. Chosen on music of nine games, where doubt alone,
+the highest score alone and the greatest distance alone needed more labels;
+tests/benchmarks/bench_suggest.py has eight other tastes.
+
+A batch is chosen one by one: each song counts as labelled as soon as it is chosen, whatever the
+answer will be, since the deviation of a Gaussian process does not depend on it (Desautels, Krause &
+Burdick 2014, "Parallelizing exploration-exploitation tradeoffs in Gaussian process bandit
+optimization").
 """
 
 from __future__ import annotations
@@ -39,8 +43,8 @@ class Pick:
     row : int
         Which.
     unknown : float
-        What the labelled songs leave open of it, before anything was chosen: a standard deviation, 1 for a
-        song that has nothing in common with any of them, near 0 for one that is like many.
+        What the labelled songs leave open of it, before anything was chosen: a standard deviation,
+        1 for a song that has nothing in common with any of them, near 0 for one that is like many.
     """
 
     row: int
@@ -109,7 +113,10 @@ class _Known:
 
     def add(self, row: int) -> None:
         """Count a song as labelled."""
-        shared = _likeness(self._points[row : row + 1], self._points)[0] - self._told[:, row] @ self._told
+        shared = (
+            _likeness(self._points[row : row + 1], self._points)[0]
+            - self._told[:, row] @ self._told
+        )
         told = shared / np.sqrt(max(self._variances[row], _FLOOR) + _NOISE)  # (n,)
         self._told = np.vstack([self._told, told])
         self._variances = self._variances - np.square(told)

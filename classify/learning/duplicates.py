@@ -1,7 +1,7 @@
 """Songs that are there twice: another rip, another format, another digest, the same music.
 
-A copy of a like among the unlabelled songs would teach that the like is not liked; a copy among the likes
-would be held out beside its twin, and make any taste look right.
+A copy of a like among the unlabelled songs would teach that the like is not liked; a copy among the
+likes would be held out beside its twin, and make any taste look right.
 """
 
 from collections.abc import Sequence
@@ -39,9 +39,9 @@ def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
     Returns
     -------
     merged : Examples
-        Of near-identical likes the first stays, and so of dislikes and of unlabelled songs. An unlabelled
-        song that is near-identical to a labelled one goes, so that it is never held against it, nor on the
-        other side of a split.
+        Of near-identical likes the first stays, and so of dislikes and of unlabelled songs. An
+        unlabelled song that is near-identical to a labelled one goes, so that it is never held
+        against it, nor on the other side of a split.
 
     Raises
     ------
@@ -50,11 +50,13 @@ def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
     LabelError
         If fewer than 2 likes are left, or nothing else.
     """
-    # Not the mean: one silent track among twenty songs doubles it, and others would count as copies.
+    # Not the mean: one silent track among twenty songs doubles it, and others would count as
+    # copies.
     squares = _squared_lengths(standardised)
     limit = MAX_APART * float(np.median(squares))
     labels = examples.labels
-    is_copy = _copies(standardised, squares, np.flatnonzero(labels != UNLABELLED), limit)  # (n_labelled, n)
+    # (n_labelled, n)
+    is_copy = _copies(standardised, squares, np.flatnonzero(labels != UNLABELLED), limit)
     stays = np.ones(len(examples), dtype=np.bool_)
     for first, row in enumerate(np.flatnonzero(labels != UNLABELLED)):
         copies = np.flatnonzero(is_copy[first])
@@ -71,7 +73,8 @@ def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
 
 
 def _squared_lengths(rows: Vectors) -> FloatArray:
-    with np.errstate(over="ignore"):  # infinite where a song is of absurd size: it is a copy of none
+    # infinite where a song is of absurd size: it is a copy of none
+    with np.errstate(over="ignore"):
         return np.asarray(np.vecdot(rows, rows), dtype=np.float64)
 
 
@@ -88,7 +91,8 @@ def _copies(
 def _later_copies(standardised: Vectors, limit: float) -> NDArray[np.intp]:
     """Return the songs of which an earlier one is a copy.
 
-    Comparing 2,000 songs with each other in full would take a second; sketches find the few pairs worth it.
+    Comparing 2,000 songs with each other in full would take a second; sketches find the few pairs
+    worth it.
     """
     sketches = sketch(standardised)
     squares = _squared_lengths(sketches)
@@ -97,16 +101,26 @@ def _later_copies(standardised: Vectors, limit: float) -> NDArray[np.intp]:
         part = slice(start, start + _ROWS_AT_ONCE)
         with np.errstate(over="ignore", invalid="ignore"):
             inner = sketches[part] @ sketches[start:].T
-            near = 2.0 * inner >= squares[part][:, np.newaxis] + squares[start:] - _SKETCH_SLACK * limit
+            near = (
+                2.0 * inner
+                >= squares[part][:, np.newaxis] + squares[start:] - _SKETCH_SLACK * limit
+            )
         first, second = np.nonzero(np.triu(near, k=1))
         _mark_copies(standardised[start:], first, second, limit, found[start:])
     return np.flatnonzero(found)
 
 
 def _mark_copies(
-    rows: Vectors, first: NDArray[np.intp], second: NDArray[np.intp], limit: float, found: NDArray[np.bool_]
+    rows: Vectors,
+    first: NDArray[np.intp],
+    second: NDArray[np.intp],
+    limit: float,
+    found: NDArray[np.bool_],
 ) -> None:
-    """Compare pairs of rows in full, and mark the second of each that is near-identical to the first."""
+    """Compare pairs of rows in full.
+
+    Mark the second of each pair that is near-identical to the first.
+    """
     while len(first):
         i, j = first[:_PAIRS_AT_ONCE], second[:_PAIRS_AT_ONCE]
         differences = rows[i].astype(np.float64) - rows[j]
@@ -121,14 +135,15 @@ def _require_songs(labels: NDArray[np.int_], stays: NDArray[np.bool_]) -> None:
     n_like = int((labels == LIKE).sum())
     if not (stays & (labels != LIKE)).any():
         raise LabelError(
-            f"all other songs are copies of the {n_like} likes, so there is nothing to tell the likes from; "
-            "embed more of your library ('sevensongs embed PATH') or add --dislike PATH"
+            f"all other songs are copies of the {n_like} likes, so there is nothing to tell the "
+            "likes from; embed more of your library ('sevensongs embed PATH') or add --dislike "
+            "PATH"
         )
     left = int((stays & (labels == LIKE)).sum())
     if left < MIN_LIKES:
         raise LabelError(
-            f"the {n_like} likes are {left} song, in several copies; at least {MIN_LIKES} different ones are "
-            "needed, and about 7 work well: add --like PATH"
+            f"the {n_like} likes are {left} song, in several copies; at least {MIN_LIKES} "
+            "different ones are needed, and about 7 work well: add --like PATH"
         )
 
 
@@ -152,6 +167,7 @@ def fit_space(library: Examples, blocks: Sequence[int] = ()) -> tuple[SongSpace,
 
 
 def _space(library: Examples, blocks: Sequence[int]) -> SongSpace:
-    # In an order that no label decides, because a large library's axes are found from some of its songs.
+    # In an order that no label decides, because a large library's axes are found from some of its
+    # songs.
     order = np.argsort(np.array(library.digests, dtype=np.str_), kind="stable")
     return SongSpace.fit(library.vectors[order], blocks=blocks)

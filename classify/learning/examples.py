@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from classify.errors import LabelError, VectorError
 from classify.taste.vectors import FloatArray, Vectors, check_vectors
 
-__all__ = ["MAX_UNLABELLED", "MIN_LIKES", "Examples", "LabelledSongs", "example_weights", "prepare_examples"]
+__all__ = [
+    "MAX_UNLABELLED",
+    "MIN_LIKES",
+    "Examples",
+    "LabelledSongs",
+    "example_weights",
+    "prepare_examples",
+]
 __all__ += ["sample_unlabelled"]
 
 MIN_LIKES = 2
@@ -18,9 +25,9 @@ MIN_LIKES = 2
 MAX_UNLABELLED = 2000
 
 LIKE, DISLIKE, UNLABELLED = 1, -1, 0
-# Against a dislike: an unlabelled song weighs half at most, and all of them together 50 dislikes at most.
-# An unlabelled song may be a like not yet found, a dislike is certain; but a few dislikes are a poor picture
-# of all that is not liked. See tests/benchmarks.
+# Against a dislike: an unlabelled song weighs half at most, and all of them together 50 dislikes at
+# most. An unlabelled song may be a like not yet found, a dislike is certain; but a few dislikes are
+# a poor picture of all that is not liked. See tests/benchmarks.
 _UNLABELLED_WEIGHT, _LIBRARY_WEIGHT = 0.5, 50
 
 
@@ -52,7 +59,9 @@ class LabelledSongs:
     def __post_init__(self) -> None:
         vectors = np.asarray(self.vectors)
         if vectors.ndim != 2:
-            raise VectorError(f"song vectors have shape {vectors.shape}; (songs, dimensions) is needed")
+            raise VectorError(
+                f"song vectors have shape {vectors.shape}; (songs, dimensions) is needed"
+            )
         n_rows = (len(self.digests), len(vectors), len(self.groups))
         if len(set(n_rows)) > 1:
             raise VectorError(
@@ -264,10 +273,10 @@ def example_weights(labels: NDArray[np.int_]) -> FloatArray:
     -------
     ndarray, shape (n,), float64
         A like weighs 1. The others together weigh as much as the likes together, whether they are
-        10 or 2,000, so that the regularisation means the same in every library; among them, a dislike
-        weighs twice as much as an unlabelled song, and 40 times where there are 2,000 of these. Weak
-        negatives from unlabelled data: Elkan & Noto 2008, "Learning classifiers from only positive and
-        unlabeled data".
+        10 or 2,000, so that the regularisation means the same in every library; among them, a
+        dislike weighs twice as much as an unlabelled song, and 40 times where there are 2,000 of
+        these. Weak negatives from unlabelled data: Elkan & Noto 2008, "Learning classifiers from
+        only positive and unlabeled data".
     """
     likes, unlabelled = labels == LIKE, labels == UNLABELLED
     weights: FloatArray = np.ones(len(labels))

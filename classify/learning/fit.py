@@ -28,7 +28,15 @@ from classify.taste.familiarity import Familiarity
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
 
-__all__ = ["DEFAULT_HEAD", "choose_head", "fit_taste", "head_ranker", "make_head", "note_on", "one_thread"]
+__all__ = [
+    "DEFAULT_HEAD",
+    "choose_head",
+    "fit_taste",
+    "head_ranker",
+    "make_head",
+    "note_on",
+    "one_thread",
+]
 __all__ += ["thin_out"]
 
 DEFAULT_HEAD = "auto"
@@ -38,7 +46,8 @@ MAX_HELD_OUT_NEGATIVES = 300
 MAX_LIKE_FOLDS = 10
 _CHANCE = 0.5
 _FEW_KNOWN = (
-    "too few songs to tell what is unlike them, so every verdict is unsure: embed more of the library"
+    "too few songs to tell what is unlike them, so every verdict is unsure: "
+    "embed more of the library"
 )
 
 
@@ -80,8 +89,8 @@ def fit_taste(
     Returns
     -------
     Taste
-        Calibrated on decisions that no song's own label has touched. Where nothing can be held out (a
-        single negative), `auc` is None and the unsure band as wide as it gets.
+        Calibrated on decisions that no song's own label has touched. Where nothing can be held out
+        (a single negative), `auc` is None and the unsure band as wide as it gets.
 
     Raises
     ------
@@ -92,7 +101,9 @@ def fit_taste(
         If dimensions differ or a value is not finite.
     """
     with one_thread(head):
-        examples = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)
+        examples = prepare_examples(
+            likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed
+        )
         head = choose_head(head)
         return _fit_taste(
             examples,
@@ -160,7 +171,8 @@ def one_thread(head: str = DEFAULT_HEAD) -> AbstractContextManager[object]:
     from threadpoolctl import threadpool_limits
 
     if head == "dense":
-        # Only libraries that are loaded can be limited, and scikit-learn brings BLAS and OpenMP of its own.
+        # Only libraries that are loaded can be limited, and scikit-learn brings BLAS and OpenMP of
+        # its own.
         import sklearn.neural_network  # noqa: F401
 
     limits: AbstractContextManager[object] = threadpool_limits(limits=1)
@@ -170,8 +182,9 @@ def one_thread(head: str = DEFAULT_HEAD) -> AbstractContextManager[object]:
 def choose_head(name: str) -> str:
     """Return which head a name stands for: ``auto`` is the kernel.
 
-    From some 20 likes and as many dislikes on the dense head beats the logistic one; the kernel beats both
-    with any number of labels that was tried, from 3 likes to 120 likes and 120 dislikes (tests/benchmarks).
+    From some 20 likes and as many dislikes on the dense head beats the logistic one; the kernel
+    beats both with any number of labels that was tried, from 3 likes to 120 likes and 120 dislikes
+    (tests/benchmarks).
     """
     return "kernel" if name == "auto" else name
 
@@ -222,7 +235,9 @@ def head_ranker(head: Learner, rows: FloatArray, labels: NDArray[np.int_]) -> Ra
 
     def rank(train: NDArray[np.intp]) -> FloatArray:
         chosen = labels[train]
-        return head.fit(shared[train], chosen == LIKE, example_weights(chosen)).decision_function(shared)
+        return head.fit(shared[train], chosen == LIKE, example_weights(chosen)).decision_function(
+            shared
+        )
 
     return rank
 
@@ -257,10 +272,13 @@ def note_on(examples: Examples, held_out: HeldOut | None) -> str:
     notes = []
     if (examples.labels == UNLABELLED).any():
         notes.append(
-            "unlabelled songs count as not liked, though some would be: the figures are lower bounds"
+            "unlabelled songs count as not liked, though some would be: the figures are lower "
+            "bounds"
         )
     if held_out.by_song:
-        notes.append("all likes are of one artist or album: the figures tell how well it finds more of that")
+        notes.append(
+            "all likes are of one artist or album: the figures tell how well it finds more of that"
+        )
     return "; ".join(notes)
 
 

@@ -1,7 +1,10 @@
-"""What a head is and how it is learnt, with NumPy alone; the dense one borrows scikit-learn's perceptron.
+"""What a head is and how it is learnt, with NumPy alone.
 
-Each boils down to layers: matrices with one activation between them. `classify.learning.sklearn_heads` has
-the same heads as scikit-learn estimators, for those who want them in pipelines of their own.
+Only the dense one borrows scikit-learn's perceptron.
+
+Each boils down to layers: matrices with one activation between them.
+`classify.learning.sklearn_heads` has the same heads as scikit-learn estimators, for those who want
+them in pipelines of their own.
 """
 
 import warnings
@@ -30,8 +33,8 @@ class TrainedHead:
     Parameters
     ----------
     layers : tuple of (W, b)
-        `W` of shape (n_in, n_out) and `b` of shape (n_out,), float64; `rows @ W + b` one after the other with
-        the activation between them. The last one has one output: the decision.
+        `W` of shape (n_in, n_out) and `b` of shape (n_out,), float64; `rows @ W + b` one after the
+        other with the activation between them. The last one has one output: the decision.
     activation : str
         A name in `classify.taste.layers.ACTIVATIONS`.
     unit_rows : bool
@@ -46,7 +49,10 @@ class TrainedHead:
     n_steps: int = 0
 
     def decision_function(self, rows: FloatArray) -> FloatArray:
-        """Return decision values of rows (n, dim), shape (n,), float64; above 0 speaks for a like."""
+        """Return decision values of rows (n, dim), shape (n,), float64.
+
+        Above 0 speaks for a like.
+        """
         hidden = _unit(rows) if self.unit_rows else rows
         for depth, (weights, bias) in enumerate(self.layers):
             hidden = hidden if depth == 0 else ACTIVATIONS[self.activation](hidden)
@@ -68,8 +74,8 @@ class Learner(ABC):
         is_like : ndarray, shape (n,), bool
             Both values must occur among the rows of positive weight.
         weight : ndarray, shape (n,), float64
-            How much each row counts, 0 or more. The weights' sum matters: twice the weight is twice the
-            evidence against the regularisation.
+            How much each row counts, 0 or more. The weights' sum matters: twice the weight is twice
+            the evidence against the regularisation.
 
         Returns
         -------
@@ -94,7 +100,10 @@ class Learner(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Logistic(Learner):
-    """Logistic regression with an L2 penalty; `C` is evidence against penalty, for a like of weight 1."""
+    """Logistic regression with an L2 penalty.
+
+    `C` weighs evidence against penalty, for a like of weight 1.
+    """
 
     C: float = 1.0
 
@@ -108,11 +117,11 @@ class Logistic(Learner):
 class Kernel(Learner):
     """Logistic regression on likeness to songs that are known: the default head.
 
-    A line through song space can't follow a taste that is two tastes in one; likeness can, which falls off
-    as exp(-2 gamma (1 - cos)) with the angle between two songs (a Gaussian kernel on the sphere). Where there
-    are more songs than landmarks, likeness is taken to the landmarks alone (Williams & Seeger 2001, "Using
-    the Nystroem method to speed up kernel machines"): first the rows of most weight, then others, evenly
-    spaced.
+    A line through song space can't follow a taste that is two tastes in one; likeness can, which
+    falls off as exp(-2 gamma (1 - cos)) with the angle between two songs (a Gaussian kernel on the
+    sphere). Where there are more songs than landmarks, likeness is taken to the landmarks alone
+    (Williams & Seeger 2001, "Using the Nystroem method to speed up kernel machines"): first the
+    rows of most weight, then others, evenly spaced.
 
     Parameters
     ----------
@@ -132,7 +141,9 @@ class Kernel(Learner):
         """Train a head of two layers, likenesses and their weights; see `Learner.fit`."""
         points = _unit(rows)
         order = np.argsort(-weight, kind="stable")
-        heavy = order[: np.searchsorted(-weight[order], -weight.min(), side="left")][: self.max_landmarks]
+        heavy = order[: np.searchsorted(-weight[order], -weight.min(), side="left")][
+            : self.max_landmarks
+        ]
         light = np.setdiff1d(np.arange(len(rows)), heavy)
         n_light = min(len(light), self.max_landmarks - len(heavy))
         landmarks = points[np.sort(np.concatenate([heavy, light[_evenly(n_light, len(light))]]))]
@@ -144,7 +155,10 @@ class Kernel(Learner):
         return TrainedHead(layers=(likeness, weights), activation="exp", unit_rows=True)
 
     def _features(self, points: FloatArray, landmarks: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return rows whose inner products are the kernel, and the matrix from likenesses to them."""
+        """Return rows whose inner products are the kernel.
+
+        Return also the matrix from likenesses to them.
+        """
         own = self._likeness(landmarks, landmarks)
         own[np.diag_indices_from(own)] += _COPIES
         roots = np.linalg.inv(np.linalg.cholesky(own)).T  # (n_landmarks, n_landmarks)
@@ -156,9 +170,9 @@ class Kernel(Learner):
     def shared(self, rows: FloatArray) -> tuple[Learner, FloatArray]:
         """Return a logistic learner on kernel features, which heads on any of the rows can share.
 
-        The decisions are the same: a kernel machine's solution lies in the span of the rows that it is fitted
-        on (the representer theorem), so that more landmarks change nothing. Beyond 1,000 rows some are left
-        out.
+        The decisions are the same: a kernel machine's solution lies in the span of the rows that it
+        is fitted on (the representer theorem), so that more landmarks change nothing. Beyond 1,000
+        rows some are left out.
         """
         points = _unit(rows)
         landmarks = points[_evenly(min(len(points), _MAX_SHARED), len(points))]
@@ -169,7 +183,8 @@ class Kernel(Learner):
 class Dense(Learner):
     """A small committee of one-hidden-layer perceptrons.
 
-    A few members that start differently are averaged, which takes most of the luck out of so small a fit.
+    A few members that start differently are averaged, which takes most of the luck out of so small
+    a fit.
 
     Parameters
     ----------
@@ -197,14 +212,20 @@ class Dense(Learner):
         energy = float(np.average(np.square(rows - mean).sum(axis=1), weights=weight))
         scale = np.sqrt(rows.shape[1] / energy) if energy > 0 else 1.0  # columns of unit variance
         scaled = (rows - mean) * scale
-        members = [self._fit_member(scaled, is_like, weight, number) for number in range(self.n_members)]
+        members = [
+            self._fit_member(scaled, is_like, weight, number) for number in range(self.n_members)
+        ]
         first = scale * np.hstack([m.coefs_[0] for m in members])  # (dim, n_members * n_hidden)
         bias = np.hstack([m.intercepts_[0] for m in members]) - mean @ first
         last = np.vstack([m.coefs_[1] for m in members]) / self.n_members
         last_bias = np.mean([m.intercepts_[1] for m in members], axis=0)
-        return TrainedHead(layers=((first, bias), (last, last_bias)), n_steps=max(m.n_iter_ for m in members))
+        return TrainedHead(
+            layers=((first, bias), (last, last_bias)), n_steps=max(m.n_iter_ for m in members)
+        )
 
-    def _fit_member(self, rows: FloatArray, is_like: BoolArray, weight: FloatArray, number: int) -> Any:
+    def _fit_member(
+        self, rows: FloatArray, is_like: BoolArray, weight: FloatArray, number: int
+    ) -> Any:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.neural_network import MLPClassifier
 

@@ -113,7 +113,12 @@ def cross_fit(
     deal = _deal(examples, max_like_folds, n_other_folds, seed)
     if deal is None:
         return None
-    likes, others, like_folds, other_folds = deal.likes, deal.others, deal.like_folds, deal.other_folds
+    likes, others, like_folds, other_folds = (
+        deal.likes,
+        deal.others,
+        deal.like_folds,
+        deal.other_folds,
+    )
     draws = np.random.default_rng([seed, draw])
     like_side = np.full((len(likes), other_folds.max() + 1), np.nan)
     other_side = np.full((len(others), like_folds.max() + 1), np.nan)
@@ -141,15 +146,18 @@ def splits(
     Yields
     ------
     (like_fold, other_fold, held, rows)
-        Numbers of the folds, indices of the examples that are held out, and of those to learn from, which
-        share no group with them. Nothing where `cross_fit` would return None.
+        Numbers of the folds, indices of the examples that are held out, and of those to learn from,
+        which share no group with them. Nothing where `cross_fit` would return None.
     """
     deal = _deal(examples, max_like_folds, n_other_folds, seed)
     if deal is None:
         return
     for k in range(deal.like_folds.max() + 1):
         for j in range(deal.other_folds.max() + 1):
-            held_likes, held_others = deal.likes[deal.like_folds == k], deal.others[deal.other_folds == j]
+            held_likes, held_others = (
+                deal.likes[deal.like_folds == k],
+                deal.others[deal.other_folds == j],
+            )
             rows = _training_rows(examples, deal.groups, held_likes, held_others)
             if rows is not None:
                 yield k, j, np.concatenate([held_likes, held_others]), rows
@@ -259,7 +267,9 @@ def _training_rows(
     return np.concatenate([likes, others])
 
 
-def bootstrap_auc(held_out: HeldOut, *, n_draws: int = N_BOOTSTRAP, seed: int = 0) -> tuple[float, float]:
+def bootstrap_auc(
+    held_out: HeldOut, *, n_draws: int = N_BOOTSTRAP, seed: int = 0
+) -> tuple[float, float]:
     """Estimate the 90% interval of the AUC by drawing groups with replacement.
 
     Parameters
@@ -273,8 +283,9 @@ def bootstrap_auc(held_out: HeldOut, *, n_draws: int = N_BOOTSTRAP, seed: int = 
     Returns
     -------
     (low, high) : tuple of float
-        5th and 95th percentile, the AUC itself included; see `classify.learning.bootstrap.resampled_means`.
-        The imaginary like is one that the head can only guess.
+        5th and 95th percentile, the AUC itself included; see
+        `classify.learning.bootstrap.resampled_means`. The imaginary like is one that the head can
+        only guess.
     """
     return interval90(
         resampled_means(

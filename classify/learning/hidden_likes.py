@@ -1,10 +1,10 @@
 """How a like that nobody has labelled scores in its own library: the yardstick of calibration.
 
-The songs to be scored are mostly those of the library, and the head has seen them as weak negatives, hidden
-likes among them. Held-out decisions of the likes would be too hopeful a yardstick for those. So some likes
-are put among the unlabelled songs in turn, as spies, and the head that learns from this scores them just
-as it scores a hidden like (the device is that of Liu, Lee, Yu & Li 2002, "Partially supervised
-classification of text documents").
+The songs to be scored are mostly those of the library, and the head has seen them as weak
+negatives, hidden likes among them. Held-out decisions of the likes would be too hopeful a yardstick
+for those. So some likes are put among the unlabelled songs in turn, as spies, and the head that
+learns from this scores them just as it scores a hidden like (the device is that of Liu, Lee, Yu &
+Li 2002, "Partially supervised classification of text documents").
 """
 
 from dataclasses import dataclass
@@ -41,7 +41,9 @@ class SpyDecisions:
     dislikes: FloatArray
 
 
-def send_spies(examples: Examples, rows: FloatArray, head: Learner, *, seed: int = 0) -> SpyDecisions | None:
+def send_spies(
+    examples: Examples, rows: FloatArray, head: Learner, *, seed: int = 0
+) -> SpyDecisions | None:
     """Take the likes for unlabelled in turn, group by group, and see how they score.
 
     Parameters
@@ -75,7 +77,9 @@ def send_spies(examples: Examples, rows: FloatArray, head: Learner, *, seed: int
         spies[folds == k] = _decide(shared, hidden, head)[likes[folds == k]]
     decisions = _decide(shared, labels, head)
     return SpyDecisions(
-        likes=spies, unlabelled=decisions[labels == UNLABELLED], dislikes=decisions[labels == DISLIKE]
+        likes=spies,
+        unlabelled=decisions[labels == UNLABELLED],
+        dislikes=decisions[labels == DISLIKE],
     )
 
 

@@ -1,4 +1,7 @@
-"""Weighted logistic regression with an L2 penalty: importing scikit-learn takes longer than training."""
+"""Weighted logistic regression with an L2 penalty.
+
+It is our own, as importing scikit-learn takes longer than training.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +40,11 @@ def fit_logistic(
 
     Notes
     -----
-    Newton's method, each step solved by conjugate gradients only as far as it is worth (Nocedal & Wright
-    2006, "Numerical Optimization", algorithm 7.1), with a line search. The penalty bounds the condition of
-    the problem: a few products with the rows make a step, and no matrix of second derivatives is needed. The
-    intercept is eliminated from each step. The loss is convex: all that can happen is that it takes long.
+    Newton's method, each step solved by conjugate gradients only as far as it is worth (Nocedal &
+    Wright 2006, "Numerical Optimization", algorithm 7.1), with a line search. The penalty bounds
+    the condition of the problem: a few products with the rows make a step, and no matrix of second
+    derivatives is needed. The intercept is eliminated from each step. The loss is convex: all that
+    can happen is that it takes long.
     """
     y, cost = is_like.astype(np.float64), C * weight
     coef, intercept, decisions = np.zeros(rows.shape[1]), 0.0, np.zeros(len(rows))

@@ -121,7 +121,8 @@ def brier_score(is_like: BoolArray, probabilities: FloatArray) -> float:
     Returns
     -------
     float
-        In [0, 1]; always saying 0.5 gives 0.25, always the share of likes p gives p (1 - p) (Brier 1950).
+        In [0, 1]; always saying 0.5 gives 0.25, always the share of likes p gives p (1 - p) (Brier
+        1950).
 
     Raises
     ------
@@ -141,6 +142,8 @@ def _check(is_like: BoolArray, scores: FloatArray) -> None:
             "boolean labels, are needed"
         )
     if is_like.all() or not is_like.any():
-        raise ValueError(f"{int(is_like.sum())} of {is_like.size} songs are likes; both kinds are needed")
+        raise ValueError(
+            f"{int(is_like.sum())} of {is_like.size} songs are likes; both kinds are needed"
+        )
     if np.isnan(scores).any():
         raise ValueError(f"{int(np.isnan(scores).sum())} scores are NaN")

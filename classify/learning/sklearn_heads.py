@@ -1,7 +1,8 @@
 """The heads as scikit-learn estimators, for pipelines and searches of one's own.
 
-Their arithmetic is `classify.learning.heads`, which is what `train` uses: importing scikit-learn takes longer
-than training. This is the one module that imports it at its top; import it inside functions.
+Their arithmetic is `classify.learning.heads`, which is what `train` uses: importing scikit-learn
+takes longer than training. This is the one module that imports it at its top; import it inside
+functions.
 """
 
 from abc import ABC, abstractmethod
@@ -83,7 +84,8 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         -------
         list of (W, b)
             `W` of shape (n_in, n_out) and `b` of shape (n_out,), float64; apply `x @ W + b` one
-            after the other with `activation` between them. The last one has one output: the decision.
+            after the other with `activation` between them. The last one has one output: the
+            decision.
         """
         check_is_fitted(self)
         return [(weights.copy(), bias.copy()) for weights, bias in self.trained_.layers]
@@ -91,7 +93,9 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
     def decision_function(self, X: Any) -> FloatArray:
         """Return decision values, shape (n,), float64; above 0 speaks for `classes_[1]`."""
         check_is_fitted(self)
-        return self.trained_.decision_function(validate_data(self, X, reset=False, dtype=np.float64))
+        return self.trained_.decision_function(
+            validate_data(self, X, reset=False, dtype=np.float64)
+        )
 
     def predict_proba(self, X: Any) -> FloatArray:
         """Return the head's own, uncalibrated probabilities, shape (n, 2), float64."""
@@ -112,7 +116,10 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
 
 class LogisticHead(Head):
-    """Logistic regression with an L2 penalty; the parameter is that of `classify.learning.heads.Logistic`."""
+    """Logistic regression with an L2 penalty.
+
+    The parameter is that of `classify.learning.heads.Logistic`.
+    """
 
     def __init__(self, C: float = 1.0) -> None:
         self.C = C
@@ -123,7 +130,10 @@ class LogisticHead(Head):
 
 
 class KernelHead(Head):
-    """Logistic regression on likeness; the parameters are those of `classify.learning.heads.Kernel`."""
+    """Logistic regression on likeness.
+
+    The parameters are those of `classify.learning.heads.Kernel`.
+    """
 
     activation: Activation = "exp"
 
@@ -138,7 +148,10 @@ class KernelHead(Head):
 
 
 class DenseHead(Head):
-    """A small committee of perceptrons; the parameters are those of `classify.learning.heads.Dense`."""
+    """A small committee of perceptrons.
+
+    The parameters are those of `classify.learning.heads.Dense`.
+    """
 
     def __init__(
         self,

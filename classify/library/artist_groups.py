@@ -101,13 +101,16 @@ def album_of(recording: FileRecord) -> str | None:
 
 
 def _distinct_tags(files: CatalogFiles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Tell which files are the first with their artist, album and folder, and whose each file's are.
+    """Tell which files are the first with their artist, album and folder.
+
+    Tell also whose each file's are.
 
     An album has some ten songs, so there is an order of magnitude less to look at one by one.
     """
     import pyarrow.compute as pc
 
-    # A backslash in a name makes a folder of its own here; the names of the groups are none the worse.
+    # A backslash in a name makes a folder of its own here; the names of the groups are none the
+    # worse.
     folders = pc.replace_substring_regex(files.paths, pattern=rb"[^/\\]*$", replacement=b"")
     codes = np.zeros(len(files), np.int64)
     # A file that failed joins nothing, so it is not one of those that did not.
@@ -148,7 +151,10 @@ def _joined(names: Sequence[Sequence[str]]) -> dict[str, str]:
 
 
 def _tag_names(artist: str | None, album: str | None, path: str) -> list[str]:
-    """Name a song's artist and album; an album is one of a folder, or all 'Greatest Hits' were one."""
+    """Name a song's artist and album.
+
+    An album is one of a folder, or else all 'Greatest Hits' would be one.
+    """
     artist, album = (artist or "").casefold(), (album or "").casefold()
     names = [f"artist:{artist}"] if artist and artist not in _NOBODY else []
     if album and artist not in _NOBODY:

@@ -1,4 +1,7 @@
-"""Mend a damaged cache: keep what is sound, embed again what is lost, say what can't be had back."""
+"""The mending of a damaged cache.
+
+It keeps what is sound, embeds again what is lost, and says what can't be had back.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,9 @@ class Health:
     def is_sound(self) -> bool:
         """Whether nothing is wrong."""
         datasets = (*self.stores, self.catalog)
-        return all(one.is_sound for one in datasets) and not (self.encoders or self.scores or self.tastes)
+        return all(one.is_sound for one in datasets) and not (
+            self.encoders or self.scores or self.tastes
+        )
 
     @property
     def words(self) -> list[str]:
@@ -70,7 +75,10 @@ class Health:
             lines += [f"{one.uri}: {file}" for file in one.files]
             if one.damaged:
                 lines.append(f"{one.uri}: {len(one.damaged)} damaged embeddings")
-        lines += [f"{path}: a compiled encoder is damaged, or of another version" for path in self.encoders]
+        lines += [
+            f"{path}: a compiled encoder is damaged, or of another version"
+            for path in self.encoders
+        ]
         lines += [f"{path}: kept scores are damaged" for path in self.scores]
         return [*lines, *self.tastes]
 
@@ -120,7 +128,8 @@ def look_over(root: str | Path | None = None) -> Health:
 
     base = default_root() if root is None else root
     tastes = []
-    for path in sorted((local_root(base) / "tastes").glob("[!.]*.npz")):  # not macOS's ._default.npz
+    # not macOS's ._default.npz
+    for path in sorted((local_root(base) / "tastes").glob("[!.]*.npz")):
         try:
             Taste.load(path)
         except TasteError as error:
@@ -141,7 +150,9 @@ def repair_cache(
     workers: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Repair:
-    """Mend what a look has found; other processes that write to the cache wait, and readers may fail.
+    """Mend what a look has found.
+
+    Meanwhile other processes that write to the cache wait, and readers may fail.
 
     Parameters
     ----------
@@ -206,8 +217,8 @@ class _Work:
         if done.unnamed or n_gone:
             some = f"{n_gone} files" if not done.unnamed else "some files"
             self.words.append(
-                f"the paths and tags of {some} are lost: run 'sevensongs embed' on your music once more; "
-                "what is embedded is not embedded again"
+                f"the paths and tags of {some} are lost: run 'sevensongs embed' on your music once "
+                "more; what is embedded is not embedded again"
             )
 
     def mend_store(self, sound: Soundness) -> None:
@@ -218,7 +229,8 @@ class _Work:
             done = replace(done, store=self._guess(sound.uri), unnamed=True)
         if done.store is None:
             self.words.append(
-                f"nothing in {sound.uri} could be read: run 'sevensongs embed' on your music once more"
+                f"nothing in {sound.uri} could be read: run 'sevensongs embed' on your music once "
+                "more"
             )
             return
         name = done.store.encoder
@@ -229,8 +241,8 @@ class _Work:
         if now != done.store.fingerprint:
             self.lost += len(done.lost)
             self.words.append(
-                f"{len(done.lost)} embeddings of an encoder {name} are lost that is not here any more "
-                f"({done.store.fingerprint})"
+                f"{len(done.lost)} embeddings of an encoder {name} are lost that is not here any "
+                f"more ({done.store.fingerprint})"
             )
             return
         for n_windows, digests in self._wanted(done).items():
@@ -242,7 +254,9 @@ class _Work:
             if Path(uri).name.startswith(f"{name}-"):
                 with suppress(EmbedError):
                     one = prepare_encoder(name, root=self._root)
-                    store = EmbeddingStore(self._root, encoder=name, fingerprint=one.fingerprint, dim=one.dim)
+                    store = EmbeddingStore(
+                        self._root, encoder=name, fingerprint=one.fingerprint, dim=one.dim
+                    )
                     if store.uri == uri:
                         return store
         return None
@@ -259,7 +273,9 @@ class _Work:
             wanted.setdefault("scan", []).extend(sorted(rest))
         return wanted
 
-    def _embed_again(self, done: RepairedStore, coverage: int | str, digests: Sequence[str]) -> None:
+    def _embed_again(
+        self, done: RepairedStore, coverage: int | str, digests: Sequence[str]
+    ) -> None:
         store = done.store
         assert store is not None
         known = Catalog(self._root).files_of(digests)

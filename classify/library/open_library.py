@@ -82,14 +82,18 @@ class OpenLibrary(SongLibrary):
             self._groups = Groups(self._files)
         groups = self._groups.of(names)
         return LabelledSongs(
-            digests=tuple(names), vectors=vectors, groups=tuple(groups.get(name, name) for name in names)
+            digests=tuple(names),
+            vectors=vectors,
+            groups=tuple(groups.get(name, name) for name in names),
         )
 
 
 class _OpenVectors(SongVectors):
     """Song vectors that are opened once, whatever is asked for."""
 
-    def __init__(self, vectors: SongVectors, former: LibraryVectors | None, keep_bytes: int) -> None:
+    def __init__(
+        self, vectors: SongVectors, former: LibraryVectors | None, keep_bytes: int
+    ) -> None:
         super().__init__(vectors.stores)
         self._opened = vectors.open()
         if 4 * self._opened.dim * len(self._opened) <= keep_bytes:

@@ -26,7 +26,12 @@ _LOOK_AT = 1024
 
 
 def decide(
-    taste: Taste, vectors: LibraryVectors, at: NDArray[np.int64], root: str | Path, *, keep: bool = True
+    taste: Taste,
+    vectors: LibraryVectors,
+    at: NDArray[np.int64],
+    root: str | Path,
+    *,
+    keep: bool = True,
 ) -> FloatArray:
     """Let a taste decide on recordings; in a large library, only on those that are new to it.
 
@@ -40,7 +45,8 @@ def decide(
     root : path or URI
         The cache.
     keep : bool
-        Whether to look up and keep decisions there; not worth it for a taste that will soon be another one.
+        Whether to look up and keep decisions there; not worth it for a taste that will soon be
+        another one.
 
     Returns
     -------

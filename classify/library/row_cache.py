@@ -1,7 +1,9 @@
-"""Numbers that were computed for recordings, kept in a file so that they need not be computed again.
+"""Numbers that were computed for recordings, kept in a file.
 
-Plain caches ``<cache>/scores/*.npz``: deleting one changes nothing but the time. A row holds the checksum of
-the very song vector, so that what is read is what would be computed anew.
+So they need not be computed again.
+
+Plain caches ``<cache>/scores/*.npz``: deleting one changes nothing but the time. A row holds the
+checksum of the very song vector, so that what is read is what would be computed anew.
 """
 
 from __future__ import annotations
@@ -65,8 +67,13 @@ class KeptRows:
     values: NDArray[Any]
     others: dict[str, NDArray[Any]] = field(default_factory=dict)
 
-    def find(self, digests: pa.Array, crcs: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Tell which of some recordings are here with that very vector, and where: shapes (m,) and (m,)."""
+    def find(
+        self, digests: pa.Array, crcs: NDArray[np.uint32]
+    ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Tell which of some recordings are here with that very vector, and where.
+
+        Both are of shape (m,).
+        """
         at = places(digests, self.digests)
         held = np.flatnonzero(at >= 0)
         held = held[(self.crcs[at[held]] == crcs[held]).all(axis=1)]
@@ -85,12 +92,17 @@ def read_rows(root: str | Path, name: str) -> KeptRows | None:
     """
     path = _path(root, name)
     try:
-        # Not np.load(path), which leaves a file open that is no archive. Each member's CRC-32 is checked.
+        # Not np.load(path), which leaves a file open that is no archive. Each member's CRC-32 is
+        # checked.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
         names, crcs, values = (arrays.pop(key) for key in _COLUMNS)
         digests = _text_array(names)
-        if not len(names) == len(crcs) == len(values) or crcs.ndim != _MATRIX or not _is_finite(values):
+        if (
+            not len(names) == len(crcs) == len(values)
+            or crcs.ndim != _MATRIX
+            or not _is_finite(values)
+        ):
             return None
     except _DAMAGE:
         return None

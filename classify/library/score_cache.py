@@ -1,7 +1,9 @@
-"""Decisions that a taste has made before, kept so that scoring after ten new songs costs ten new songs.
+"""Decisions that a taste has made before, kept for the next time.
 
-The key holds all of the taste and of the program that decides; see `classify.library.row_cache` for the rest.
-So what is read here is, bit for bit, what would be computed anew.
+So scoring after ten new songs costs ten new songs.
+
+The key holds all of the taste and of the program that decides; see `classify.library.row_cache` for
+the rest. So what is read here is, bit for bit, what would be computed anew.
 """
 
 from __future__ import annotations

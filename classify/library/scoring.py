@@ -59,8 +59,8 @@ def score(
     Parameters
     ----------
     paths : sequence of path
-        What to score; new songs are embedded. Empty: the whole cached library, without files that have
-        gone.
+        What to score; new songs are embedded. Empty: the whole cached library, without files that
+        have gone.
     taste : str or Taste
         A name, a file, or a taste.
     encoder : str, optional
@@ -70,8 +70,9 @@ def score(
     min_score : float
         Only songs that score at least this.
     precision : float, optional
-        In [0, 1]: only songs that nobody has labelled, and so many, best first, that this share of them will
-        be liked. That is estimated by their mean score, a probability calibrated on songs that were held out.
+        In [0, 1]: only songs that nobody has labelled, and so many, best first, that this share of
+        them will be liked. That is estimated by their mean score, a probability calibrated on songs
+        that were held out.
     root, workers, progress
         As for `train`.
 
@@ -138,14 +139,23 @@ def score_files(
     values = taste.calibration(decisions)
     order = rank(decisions, files.paths)
     chosen = choose(
-        files, order, values, top=top, min_score=min_score, precision=precision, only_there=only_there
+        files,
+        order,
+        values,
+        top=top,
+        min_score=min_score,
+        precision=precision,
+        only_there=only_there,
     )
     songs = _scored(files, taste, chosen, values[chosen])
     return Scores(taste=taste, songs=songs, failed=(), n_scored=len(files))
 
 
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:
-    """Refuse a taste of another encoder than the user named; a hub model may have moved, so look inside."""
+    """Refuse a taste of another encoder than the user named.
+
+    A hub model may have moved, so this looks inside.
+    """
     if encoder is None or same_encoder(encoder, taste):
         return
     name = encoder_name(encoder)

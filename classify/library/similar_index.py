@@ -1,9 +1,9 @@
 """A small picture of every song of a large library, so that few songs need be compared in full.
 
-A song's picture is its place along the 64 axes on which the library differs most, in 64 bytes. All pictures
-are looked at, which takes a tenth of a second for a million songs, and the 2,000 songs whose pictures are
-nearest are then compared as in a small library. What is told of those is exact; that a near one is not among
-them is possible, and rare (README has the share).
+A song's picture is its place along the 64 axes on which the library differs most, in 64 bytes. All
+pictures are looked at, which takes a tenth of a second for a million songs, and the 2,000 songs
+whose pictures are nearest are then compared as in a small library. What is told of those is exact;
+that a near one is not among them is possible, and rare (README has the share).
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class NeighbourIndex:
     codes : ndarray, shape (n, n_axes), int8
         The pictures.
     limit : float
-        Squared distance in the space up to which two songs are one; see `classify.learning.duplicates`.
+        Squared distance in the space up to which two songs are one; see
+        `classify.learning.duplicates`.
     n_fitted : int
         How many songs there were when the axes were found.
     """
@@ -79,7 +80,9 @@ class NeighbourIndex:
         fingerprint: str,
         fit: Callable[[], tuple[SongSpace, Vectors]],
     ) -> NeighbourIndex:
-        """Read what is kept, and picture the songs that are new; a new one is kept for the next time.
+        """Read what is kept, and picture the songs that are new.
+
+        A new index is kept for the next time.
 
         Parameters
         ----------
@@ -91,7 +94,8 @@ class NeighbourIndex:
         fingerprint : str
             The encoders'.
         fit : callable
-            Gives the library's space, and a sample of its song vectors (n, dim), where there is none yet.
+            Gives the library's space, and a sample of its song vectors (n, dim), where there is
+            none yet.
 
         Raises
         ------
@@ -112,11 +116,17 @@ class NeighbourIndex:
 
     @classmethod
     def fit(cls, space: SongSpace, sample: Vectors, *, n_songs: int) -> NeighbourIndex:
-        """Find the axes along which a sample of song vectors (n, dim) differs most; picture nothing yet."""
-        few = sample[np.arange(min(len(sample), _FITTED)) * len(sample) // min(len(sample), _FITTED)]
+        """Find the axes along which a sample of song vectors (n, dim) differs most.
+
+        No song is pictured yet.
+        """
+        few = sample[
+            np.arange(min(len(sample), _FITTED)) * len(sample) // min(len(sample), _FITTED)
+        ]
         standardised = space.standardise(few)
         rows = _unit(standardised)
-        axes = np.ascontiguousarray(np.linalg.svd(rows, full_matrices=False)[2][:_AXES].T)  # (dim, n_axes)
+        # (dim, n_axes)
+        axes = np.ascontiguousarray(np.linalg.svd(rows, full_matrices=False)[2][:_AXES].T)
         widest = np.abs(rows @ axes).max(axis=0) * _ROOM
         return cls(
             space=space,
@@ -128,11 +138,17 @@ class NeighbourIndex:
         )
 
     def candidates(self, vector: Vectors, *, most: int | None = None) -> NDArray[np.intp]:
-        """Return which songs may be nearest to a song vector (dim,), rising, shape (n_candidates,)."""
+        """Return which songs may be nearest to a song vector (dim,).
+
+        They are rising, shape (n_candidates,).
+        """
         most = most or _CANDIDATES
         picture = (_unit(self.space.standardise(vector[np.newaxis])) @ self.axes)[0] * self.steps
         starts = range(0, len(self.codes), _ROWS_AT_ONCE)
-        near = [self.codes[start : start + _ROWS_AT_ONCE].astype(np.float32) @ picture for start in starts]
+        near = [
+            self.codes[start : start + _ROWS_AT_ONCE].astype(np.float32) @ picture
+            for start in starts
+        ]
         cosines = np.concatenate([np.zeros(0, np.float32), *near])
         if len(cosines) <= most:
             return np.arange(len(cosines))
@@ -163,7 +179,10 @@ class NeighbourIndex:
 def _kept(
     kept: KeptRows | None, dim: int, digests: pa.Array, crcs: NDArray[np.uint32]
 ) -> tuple[NeighbourIndex | None, NDArray[np.intp]]:
-    """Make an index of what was kept, and tell which recordings it lacks; None if it is of no use."""
+    """Make an index of what was kept, and tell which recordings it lacks.
+
+    Return None if what was kept is of no use.
+    """
     nothing = np.zeros(0, np.intp)
     if kept is None or kept.values.dtype != np.int8 or kept.crcs.shape[1] != crcs.shape[1]:
         return None, nothing

@@ -25,7 +25,8 @@ from embed import Failure, prepare_encoders
 
 __all__ = ["SimilarSong", "Similars", "similar", "similar_to"]
 
-# So many of the nearest are kept for each song that is asked for: copies and full albums are passed over.
+# So many of the nearest are kept for each song that is asked for: copies and full albums are passed
+# over.
 _SPARE = 20
 _MIN_KEPT = 200
 
@@ -37,8 +38,8 @@ class SimilarSong:
     Attributes
     ----------
     similarity : float
-        Cosine of the angle between the songs, both taken relative to the library's mean: 1 for the same
-        music, about 0 for songs that have nothing in common, below 0 for opposites.
+        Cosine of the angle between the songs, both taken relative to the library's mean: 1 for the
+        same music, about 0 for songs that have nothing in common, below 0 for opposites.
     copies : tuple of str
         Paths of the same music: other files of the recording, and other rips of it.
     """
@@ -72,8 +73,9 @@ def similar(
 ) -> Similars:
     """Find the cached songs that are nearest to one song.
 
-    In a library of less than 20,000 songs, every one is compared. In a larger one, those that an index finds
-    likely (`classify.library.similar_index`); it is kept, and completed whenever songs have come.
+    In a library of less than 20,000 songs, every one is compared. In a larger one, those that an
+    index finds likely (`classify.library.similar_index`); it is kept, and completed whenever songs
+    have come.
 
     Parameters
     ----------
@@ -91,7 +93,8 @@ def similar(
     Returns
     -------
     Similars
-        Near-identical songs are one, with the others as its `copies`. Files that have gone are left out.
+        Near-identical songs are one, with the others as its `copies`. Files that have gone are left
+        out.
 
     Raises
     ------
@@ -107,8 +110,12 @@ def similar(
     asked = library.digests([path])
     if len(asked) != 1:
         why = f": {failed[0].error}" if failed else ""
-        raise LabelError(f"{os.fspath(path)} holds {len(asked)} songs that can be used; one is needed{why}")
-    found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=os.path.abspath(path))
+        raise LabelError(
+            f"{os.fspath(path)} holds {len(asked)} songs that can be used; one is needed{why}"
+        )
+    found = similar_to(
+        asked[0], library=library, top=top, per_album=per_album, path=os.path.abspath(path)
+    )
     return replace(found, failed=failed)
 
 
@@ -146,14 +153,19 @@ def similar_to(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Surroundings:
-    """In which space a song is compared with others, from which squared distance on, and with which (n,)."""
+    """How a song is compared with others.
+
+    In which space, from which squared distance on, and with which songs (n,).
+    """
 
     space: SongSpace
     limit: float
     at: NDArray[np.int64]
 
     @classmethod
-    def of(cls, library: SongLibrary, files: LibraryFiles, asked: str, vector: Vectors) -> _Surroundings:
+    def of(
+        cls, library: SongLibrary, files: LibraryFiles, asked: str, vector: Vectors
+    ) -> _Surroundings:
         at = np.unique(files.at)
         if len(at) < INDEX_FROM:
             space, sample = _fit(library, files, asked)
@@ -169,7 +181,10 @@ class _Surroundings:
 
 
 def _fit(library: SongLibrary, files: LibraryFiles, *exclude: str) -> tuple[SongSpace, Vectors]:
-    """Find the space of a library; returns with it the song vectors (n, dim) from which it was found."""
+    """Find the space of a library.
+
+    Return with it the song vectors (n, dim) from which it was found.
+    """
     usual = sample_unlabelled(files.digests, exclude=exclude)
     if not usual:
         raise ClassifyError(
@@ -182,7 +197,10 @@ def _fit(library: SongLibrary, files: LibraryFiles, *exclude: str) -> tuple[Song
 
 @dataclass(frozen=True, kw_only=True)
 class _Near:
-    """Songs: places in `LibraryVectors` (n,), similarities (n,) and standardised vectors (n, dim)."""
+    """Songs with their similarities and vectors.
+
+    They are places in `LibraryVectors` (n,), similarities (n,) and standardised vectors (n, dim).
+    """
 
     at: NDArray[np.int64]
     similarities: FloatArray
@@ -192,7 +210,9 @@ class _Near:
         """Return the `k` nearest; of equally near ones those that were stored first."""
         order = np.lexsort((self.at, -self.similarities))[:k]
         return _Near(
-            at=self.at[order], similarities=self.similarities[order], standardised=self.standardised[order]
+            at=self.at[order],
+            similarities=self.similarities[order],
+            standardised=self.standardised[order],
         )
 
     def joined(self, other: _Near) -> _Near:
@@ -264,7 +284,11 @@ class _Folder:
                 self._copies[i] += [row.path for row in files]
                 return
         album = album_of(files[0])
-        full = album is not None and self.per_album is not None and self._albums[album] >= self.per_album
+        full = (
+            album is not None
+            and self.per_album is not None
+            and self._albums[album] >= self.per_album
+        )
         if len(self._chosen) < self.top and not full:
             self._copies[len(self._chosen)] += [row.path for row in files[1:]]
             self._chosen.append((files[0], similarity))

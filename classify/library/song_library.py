@@ -111,7 +111,10 @@ class SongLibrary:
         return self._catalog.files_of(digests)
 
     def file_of(self, digest: str) -> FileRecord | None:
-        """Return a file of a recording, one that is there if there is any; None where no file is known."""
+        """Return a file of a recording, one that is there if there is any.
+
+        Return None where no file is known.
+        """
         files = self.files_of([digest])
         return next((row for row in files if os.path.exists(row.path)), files[0] if files else None)
 
@@ -124,14 +127,18 @@ class SongLibrary:
         names, vectors = self.vectors.matrix(list(digests))
         groups = groups_of(names, self._catalog.files())
         return LabelledSongs(
-            digests=tuple(names), vectors=vectors, groups=tuple(groups.get(name, name) for name in names)
+            digests=tuple(names),
+            vectors=vectors,
+            groups=tuple(groups.get(name, name) for name in names),
         )
 
     def coverage(self) -> dict[str, str | int]:
-        """Return the coverage that most of each encoder's songs have, so that new ones get the same.
+        """Return the coverage that most of each encoder's songs have.
 
-        The standard deviation over few windows is smaller than over many, so vectors of different coverage
-        should not be mixed more than need be.
+        New songs get the same.
+
+        The standard deviation over few windows is smaller than over many, so vectors of different
+        coverage should not be mixed more than need be.
 
         Returns
         -------
@@ -146,7 +153,9 @@ class SongLibrary:
         n_windows = files.vectors.n_windows[files.at]
         if WHOLE in n_windows:
             # A short song is covered wholly by a scan too, so it does not tell what was asked for.
-            long = np.nan_to_num(files.column("duration_s").to_numpy(zero_copy_only=False)) > _LONG_S
+            long = (
+                np.nan_to_num(files.column("duration_s").to_numpy(zero_copy_only=False)) > _LONG_S
+            )
             n_windows = n_windows[long | (n_windows != WHOLE)]
         values, first, counts = np.unique(n_windows, return_index=True, return_counts=True)
         if not len(values):
@@ -177,10 +186,11 @@ class SongLibrary:
         Raises
         ------
         TasteError
-            If to embed for this taste is not what the user asked for: if most songs are embedded with another
-            encoder only, as to embed a library anew is the user's decision; if the taste names a model of its
-            own (``hub:``) that is not in use here, as a model is a program, and a taste may come from a
-            stranger; if its encoder has changed since, or makes song vectors of another width.
+            If to embed for this taste is not what the user asked for: if most songs are embedded
+            with another encoder only, as to embed a library anew is the user's decision; if the
+            taste names a model of its own (``hub:``) that is not in use here, as a model is a
+            program, and a taste may come from a stranger; if its encoder has changed since, or
+            makes song vectors of another width.
         """
         found = find_audio(paths)
         known = self._catalog.lookup(found.files)
@@ -190,7 +200,8 @@ class SongLibrary:
         if not missing:
             return found.failures
         if taste is not None:
-            if not whole:  # a few songs that were picked are not a library that would be embedded anew
+            # a few songs that were picked are not a library that would be embedded anew
+            if not whole:
                 digests = {digest for digest in current.values() if digest}
                 self._refuse_foreign(digests - held.keys(), n_held=len(digests & held.keys()))
             self.prepared_for(taste)
@@ -212,8 +223,8 @@ class SongLibrary:
         Raises
         ------
         TasteError
-            If it names a model of its own that is not in use here, its encoder has changed since, or makes
-            song vectors of another width.
+            If it names a model of its own that is not in use here, its encoder has changed since,
+            or makes song vectors of another width.
         EncoderUnavailable
             If an encoder's weights can't be had.
         """
@@ -223,9 +234,9 @@ class SongLibrary:
         widths = tuple(2 * part.dim for part in prepared.parts)
         if widths != self.blocks:
             raise TasteError(
-                f"the taste is for song vectors of {' + '.join(map(str, self.blocks))} numbers, but "
-                f"{prepared.name} makes {' + '.join(map(str, widths))}: this is no taste of ours, train one "
-                "again"
+                f"the taste is for song vectors of {' + '.join(map(str, self.blocks))} numbers, "
+                f"but {prepared.name} makes {' + '.join(map(str, widths))}: this is no taste of "
+                "ours, train one again"
             )
         return prepared
 
@@ -237,7 +248,8 @@ class SongLibrary:
         ours = {store.encoder: store.fingerprint for store in self.vectors.stores}
         n_foreign: dict[str, int] = {}
         for other in open_stores(self.root) if missing else ():
-            # An older version of our encoder is no other one, nor is the same model under another name.
+            # An older version of our encoder is no other one, nor is the same model under another
+            # name.
             if ours.get(other.encoder) != other.fingerprint and (
                 other.encoder in ours or other.fingerprint in ours.values()
             ):
@@ -247,13 +259,16 @@ class SongLibrary:
         name = max(n_foreign, key=n_foreign.__getitem__, default="")
         if name and n_foreign[name] > n_held:
             raise TasteError(
-                f"{n_foreign[name]} of these songs are embedded with {name} and not with {self.encoder}, on "
-                f"which the taste was trained: run 'sevensongs embed --encoder {self.encoder} PATH', "
-                f"or train a taste with --encoder {name}"
+                f"{n_foreign[name]} of these songs are embedded with {name} and not with "
+                f"{self.encoder}, on which the taste was trained: run 'sevensongs embed --encoder "
+                f"{self.encoder} PATH', or train a taste with --encoder {name}"
             )
 
     def _refuse_strange_models(self) -> None:
-        """Refuse models that nobody has used here under this name; a fingerprint alone is easily copied."""
+        """Refuse models that nobody has used here under this name.
+
+        A fingerprint alone is easily copied.
+        """
         used = {(other.encoder, other.fingerprint) for other in open_stores(self.root)}
         for store in self.vectors.stores:
             in_use = (store.encoder, store.fingerprint) in used and is_compiled(
@@ -261,8 +276,9 @@ class SongLibrary:
             )
             if store.encoder.startswith("hub:") and not in_use:
                 raise TasteError(
-                    f"the taste needs the model {store.encoder}, which has not been used here; a model is a "
-                    f"program, so if you trust it, run 'sevensongs embed --encoder {self.encoder} PATH' first"
+                    f"the taste needs the model {store.encoder}, which has not been used here; a "
+                    "model is a program, so if you trust it, run 'sevensongs embed --encoder "
+                    f"{self.encoder} PATH' first"
                 )
 
     def require_songs(self) -> None:
@@ -276,8 +292,8 @@ class SongLibrary:
             others = sorted({s.encoder for s in list_stores(self.root) if s.n_songs})
             instead = f", or train a taste with --encoder {others[0]}" if others else ""
             raise TasteError(
-                f"the taste was trained on {self.encoder}, and no song in the cache is embedded with that: "
-                f"run 'sevensongs embed --encoder {self.encoder} PATH'{instead}"
+                f"the taste was trained on {self.encoder}, and no song in the cache is embedded "
+                f"with that: run 'sevensongs embed --encoder {self.encoder} PATH'{instead}"
             )
 
 
@@ -297,5 +313,8 @@ def _current_digest(row: FileRecord | None) -> str | None:
 
 
 def same_encoder(name: str, taste: Taste) -> bool:
-    """Whether the encoder that a user names, or the composite, is the one a taste was trained on."""
+    """Whether a taste was trained on the encoder that a user names.
+
+    That may be the composite.
+    """
     return encoder_name(name) == taste.encoder

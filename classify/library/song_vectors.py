@@ -20,7 +20,9 @@ __all__ = ["SongVectors"]
 
 
 class SongVectors:
-    """The cached song vectors of an encoder; for several, such as ``musicnn+yamnet``, one beside the other.
+    """The cached song vectors of an encoder.
+
+    Those of several encoders, such as ``musicnn+yamnet``, stand one beside the other.
 
     Parameters
     ----------
@@ -48,21 +50,22 @@ class SongVectors:
         Raises
         ------
         TasteError
-            If the taste's encoder and fingerprint are none of ours, or the cache has its fingerprints in
-            other widths.
+            If the taste's encoder and fingerprint are none of ours, or the cache has its
+            fingerprints in other widths.
         """
         names, fingerprints = split_encoder(taste.encoder), taste.fingerprint.split("+")
         if (
-            names != tuple(sorted(set(names)))  # such as `musicnn+yamnet`, never the other way round
+            # such as `musicnn+yamnet`, never the other way round
+            names != tuple(sorted(set(names)))
             or not all(names)
             or not len(names) == len(fingerprints) <= MAX_PARTS
             or not all(map(is_fingerprint, fingerprints))
             or taste.dim % 2
         ):
             raise TasteError(
-                f"the taste is for {taste.encoder!r:.80} ({taste.fingerprint!r:.80}) with song vectors of "
-                f"{taste.dim} numbers; a name, 16 hex digits and an even number are needed, or sorted names "
-                "and as many 16 hex digits, joined by +: train one again"
+                f"the taste is for {taste.encoder!r:.80} ({taste.fingerprint!r:.80}) with song "
+                f"vectors of {taste.dim} numbers; a name, 16 hex digits and an even number are "
+                "needed, or sorted names and as many 16 hex digits, joined by +: train one again"
             )
         parts = list(zip(names, fingerprints, strict=True))
         return cls(
@@ -84,7 +87,10 @@ class SongVectors:
 
     @property
     def blocks(self) -> tuple[int, ...]:
-        """How many numbers of a song vector each encoder makes: mean and deviation of its embeddings."""
+        """How many numbers of a song vector each encoder makes.
+
+        They are the mean and the deviation of its embeddings.
+        """
         return tuple(2 * store.dim for store in self.stores)
 
     def open(self, digests: Sequence[str] | pa.Array | None = None) -> LibraryVectors:
@@ -126,7 +132,11 @@ class SongVectors:
             names = opened.digests.to_numpy(zero_copy_only=False).tolist()
             return dict(zip(names, n_windows.tolist(), strict=True))
         at = opened.places(digests)
-        return {digest: int(n_windows[i]) for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0}
+        return {
+            digest: int(n_windows[i])
+            for digest, i in zip(digests, at.tolist(), strict=True)
+            if i >= 0
+        }
 
     def matrix(self, digests: Sequence[str]) -> tuple[list[str], Vectors]:
         """Read song vectors.
@@ -155,10 +165,12 @@ class SongVectors:
         return held, opened.matrix(at[at >= 0])
 
     def vector_blocks(self) -> Iterator[tuple[list[str], Vectors]]:
-        """Read every song vector, some hundred at a time, in little memory; see also `LibraryVectors.map`.
+        """Read every song vector, some hundred at a time, in little memory.
 
-        The next blocks are read and checked while you work on one. What can be done in several threads at
-        once is faster with ``open().map(work)``.
+        See also `LibraryVectors.map`.
+
+        The next blocks are read and checked while you work on one. What can be done in several
+        threads at once is faster with ``open().map(work)``.
 
         Yields
         ------
@@ -189,10 +201,12 @@ def _dims(taste: Taste, parts: Sequence[tuple[str, str]], root: str | Path) -> l
         if dims[i] is None and dims.count(None) > 1 and name in ENCODERS:
             dims[i] = ENCODERS[name].dim
     if dims.count(None) > 1:
-        unknown = " and ".join(name for (name, _), dim in zip(parts, dims, strict=True) if dim is None)
+        unknown = " and ".join(
+            name for (name, _), dim in zip(parts, dims, strict=True) if dim is None
+        )
         raise TasteError(
-            f"the taste needs {unknown}, which have not been used here; a model is a program, so if you "
-            f"trust them, run 'sevensongs embed --encoder {taste.encoder} PATH' first"
+            f"the taste needs {unknown}, which have not been used here; a model is a program, so "
+            f"if you trust them, run 'sevensongs embed --encoder {taste.encoder} PATH' first"
         )
     rest = taste.dim // 2 - sum(dim for dim in dims if dim is not None)
     if (rest < 1) if None in dims else (rest != 0):
@@ -202,7 +216,7 @@ def _dims(taste: Taste, parts: Sequence[tuple[str, str]], root: str | Path) -> l
             if dim is not None
         )
         raise TasteError(
-            f"the taste is for song vectors of {taste.dim} numbers, but {known}: this is no taste of ours, "
-            "train one again"
+            f"the taste is for song vectors of {taste.dim} numbers, but {known}: this is no taste "
+            "of ours, train one again"
         )
     return [rest if dim is None else dim for dim in dims]

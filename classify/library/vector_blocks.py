@@ -44,9 +44,12 @@ class LibraryVectors:
         at = [np.arange(len(first)), *(other.places(first.digests) for other in others)]
         common = reduce(np.logical_and, [where >= 0 for where in at])
         self._at = at if common.all() else [where[common] for where in at]
-        self.digests: pa.StringArray = first.digests if common.all() else first.digests.take(self._at[0])
+        self.digests: pa.StringArray = (
+            first.digests if common.all() else first.digests.take(self._at[0])
+        )
         self.crcs: NDArray[np.uint32] = np.stack(
-            [reader.crcs[where] for reader, where in zip(self._readers, self._at, strict=True)], axis=1
+            [reader.crcs[where] for reader, where in zip(self._readers, self._at, strict=True)],
+            axis=1,
         )
         self._kept: Vectors | None = None
 
@@ -60,7 +63,10 @@ class LibraryVectors:
 
     @property
     def n_windows(self) -> NDArray[np.int32]:
-        """How many windows cover each recording in its poorest vector, shape (n,); 0 for the whole."""
+        """How many windows cover each recording in its poorest vector, shape (n,).
+
+        0 stands for the whole recording.
+        """
         whole = np.iinfo(np.int32).max
         each = [r.n_windows[where] for r, where in zip(self._readers, self._at, strict=True)]
         poorest = reduce(np.minimum, [np.where(n == 0, whole, n) for n in each])
@@ -74,7 +80,9 @@ class LibraryVectors:
         return places(wanted, self.digests)
 
     def keep(self, former: LibraryVectors | None = None) -> None:
-        """Read all song vectors, checked, into memory; whatever is asked for from now on comes from there.
+        """Read all song vectors, checked, into memory.
+
+        Whatever is asked for from now on comes from there.
 
         Parameters
         ----------
@@ -95,7 +103,8 @@ class LibraryVectors:
             at = former.places(self.digests)
             same = at >= 0
             same[same] = (former.crcs[at[same]] == self.crcs[same]).all(axis=1)
-            # What is new comes last, unless the store was compacted; to copy in order is much faster.
+            # What is new comes last, unless the store was compacted; to copy in order is much
+            # faster.
             moved = np.flatnonzero(~same | (at != everything))
             n_first = int(moved[0]) if len(moved) else len(self)
             if n_first == len(self) == len(former):
@@ -121,7 +130,9 @@ class LibraryVectors:
         """
         if self._kept is not None:
             return self._kept[at]
-        blocks = [reader.matrix(where[at]) for reader, where in zip(self._readers, self._at, strict=True)]
+        blocks = [
+            reader.matrix(where[at]) for reader, where in zip(self._readers, self._at, strict=True)
+        ]
         return blocks[0] if len(blocks) == 1 else np.hstack(blocks)
 
     def map(
@@ -129,14 +140,16 @@ class LibraryVectors:
         work: Callable[[NDArray[np.int64], Vectors], _Result],
         at: NDArray[np.int64] | None = None,
     ) -> Iterator[_Result]:
-        """Work on every song vector, a block at a time, on all cores; however many songs, in little memory.
+        """Work on every song vector, a block at a time, on all cores.
+
+        It takes little memory, however many songs there are.
 
         Parameters
         ----------
         work : callable
-            Given places in `digests`, shape (m,), and song vectors, shape (m, dim), float32, read-only, which
-            must not be kept: copy what you need. A block has up to some hundred songs. Called in several
-            threads at once.
+            Given places in `digests`, shape (m,), and song vectors, shape (m, dim), float32,
+            read-only, which must not be kept: copy what you need. A block has up to some hundred
+            songs. Called in several threads at once.
         at : ndarray, shape (n,), int64, optional
             Places of the recordings wanted, rising; default: all.
 
@@ -173,6 +186,8 @@ class LibraryVectors:
             tasks = map_in_order(work_on, first.parts(np.arange(len(wanted))))
         else:
             starts = range(0, len(wanted), _KEPT_ROWS)
-            tasks = map_in_order(work_on_kept, [np.arange(len(wanted))[s : s + _KEPT_ROWS] for s in starts])
+            tasks = map_in_order(
+                work_on_kept, [np.arange(len(wanted))[s : s + _KEPT_ROWS] for s in starts]
+            )
         for results in tasks:
             yield from results

@@ -1,8 +1,8 @@
 """Results as text: a table, JSON, JSON lines, CSV, a playlist.
 
-Titles and the names of files come from strangers. In none of these forms can one of them start a line, a
-directive of a playlist, a command to the terminal or a formula of a spreadsheet; and a path that we write is
-read back as the same path (`embed.find_audio`), whatever bytes it is made of.
+Titles and the names of files come from strangers. In none of these forms can one of them start a
+line, a directive of a playlist, a command to the terminal or a formula of a spreadsheet; and a path
+that we write is read back as the same path (`embed.find_audio`), whatever bytes it is made of.
 """
 
 from __future__ import annotations
@@ -25,22 +25,28 @@ __all__ += ["write_text"]
 
 Row = Mapping[str, Any]
 
-# What json leaves as it is although a terminal may obey it, or a reader of lines may split there: DEL and C1
-# controls, line separators, and the signs that turn the direction of writing or are not seen at all.
-_UNSEEN = re.compile("[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
-_JOINERS = "\u200c\u200d"  # invisible too, but Persian, Hindi and families of emoji are written with them
+# What json leaves as it is although a terminal may obey it, or a reader of lines may split there:
+# DEL and C1 controls, line separators, and the signs that turn the direction of writing or are not
+# seen at all.
+_UNSEEN = re.compile(
+    "[\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
+# invisible too, but Persian, Hindi and families of emoji are written with them
+_JOINERS = "\u200c\u200d"
 _LINE_ENDS = "\u2028\u2029"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # the last in full width
-# A spreadsheet set to another country's list separator splits there, inside our quotes. Before a space
-# no formula can begin, and no quote, which would swallow the next line.
+# the last in full width
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# A spreadsheet set to another country's list separator splits there, inside our quotes. Before a
+# space no formula can begin, and no quote, which would swallow the next line.
 _LATER_CELL = re.compile(";(?! )")
 
 
 def to_json(document: Any, *, indent: int | None = 1) -> str:
     r"""Write a JSON document that is valid UTF-8 whatever a file is called.
 
-    Bytes of a file name that are not UTF-8 (surrogate escapes in Python) come out as ``\udcXX``, which
-    Python's ``json`` and ``os.fsencode`` turn back into the same name; so do controls, as ``\u00XX``.
+    Bytes of a file name that are not UTF-8 (surrogate escapes in Python) come out as ``\udcXX``,
+    which Python's ``json`` and ``os.fsencode`` turn back into the same name; so do controls, as
+    ``\u00XX``.
     """
     return _valid(json.dumps(document, indent=indent, ensure_ascii=False, allow_nan=False))
 
@@ -52,7 +58,8 @@ def _valid(text: str) -> str:
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-# Without indentation json encodes in C; one encoder for all rows, as `json.dumps` would make one for each.
+# Without indentation json encodes in C; one encoder for all rows, as `json.dumps` would make one
+# for each.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
@@ -89,7 +96,10 @@ def _one_line(value: Any) -> str:
 
 
 def _path_text(path: str) -> str:
-    """Write a path on one line: as a file URL where controls, outer spaces or odd bytes are in it."""
+    """Write a path on one line.
+
+    It is a file URL where controls, outer spaces or odd bytes are in the path.
+    """
     text = printable(path)
     if "\ufffd" not in text and path == path.strip():
         return path
@@ -104,7 +114,9 @@ def _m3u8(rows: Sequence[Row]) -> str:
     for row in rows:
         if "error" in row:
             continue
-        path = _path_text(row["path"] if os.path.isabs(row["path"]) else os.path.join(".", row["path"]))
+        path = _path_text(
+            row["path"] if os.path.isabs(row["path"]) else os.path.join(".", row["path"])
+        )
         name = " - ".join(_one_line(row[key]) for key in ("artist", "title") if row.get(key))
         seconds = round(row.get("duration_s") or -1)
         lines += [f"#EXTINF:{seconds},{name or _one_line(Path(row['path']).stem)}", path]
@@ -178,7 +190,10 @@ def render(rows: Sequence[Row], format_: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace control characters: a file's name must not reach the terminal as a command, or forge a line."""
+    """Replace control characters.
+
+    A file's name must not reach the terminal as a command, or forge a line.
+    """
     if text.isprintable():  # nearly always
         return text
     return "".join(map(_plain, text))
@@ -214,7 +229,8 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
             with open(target, "wb") as device:
                 device.write(content)
             return
-        os.stat(os.path.dirname(target))  # a folder that is not there is rather a slip than to be made
+        # a folder that is not there is rather a slip than to be made
+        os.stat(os.path.dirname(target))
         write_whole(Path(target), lambda file: file.write(content))
     except OSError as error:
         raise ClassifyError(f"{target} can't be written: {write_problem(error)}") from error

@@ -1,7 +1,10 @@
-"""The skeleton of a self-contained HTML page: safe text, one style sheet, light and dark, no requests.
+"""The skeleton of a self-contained HTML page.
 
-Whatever is not `Html` already is escaped on its way into an element, so a song's title can't become markup.
-The page's own policy (CSP) forbids all requests; scripts and style sheets count by their hashes only.
+It has safe text and one style sheet, is light and dark, and makes no requests.
+
+Whatever is not `Html` already is escaped on its way into an element, so a song's title can't become
+markup. The page's own policy (CSP) forbids all requests; scripts and style sheets count by their
+hashes only.
 """
 
 from __future__ import annotations
@@ -16,12 +19,24 @@ from typing import Any
 
 from classify.output.plot_style import css_variables
 
-__all__ = ["Html", "data_url", "element", "embed_json", "escape", "figure", "page", "section", "table"]
+__all__ = [
+    "Html",
+    "data_url",
+    "element",
+    "embed_json",
+    "escape",
+    "figure",
+    "page",
+    "section",
+    "table",
+]
 
 _VOID = {"br", "hr", "img", "input", "meta"}
-# Never part of what is meant to be read: controls, halves of surrogate pairs, and marks that turn the
-# direction of what follows ("Trojan Source", CVE-2021-42574).
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+# Never part of what is meant to be read: controls, halves of surrogate pairs, and marks that turn
+# the direction of what follows ("Trojan Source", CVE-2021-42574).
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]"
+)
 
 
 class Html(str):
@@ -33,7 +48,8 @@ class Html(str):
 def escape(text: object) -> Html:
     """Turn text into markup that shows it, also within quotes; `Html` stays as it is.
 
-    Controls, halves of surrogate pairs (from names that are no UTF-8) and marks of direction become U+FFFD.
+    Controls, halves of surrogate pairs (from names that are no UTF-8) and marks of direction become
+    U+FFFD.
     """
     return text if isinstance(text, Html) else Html(html.escape(_CONTROLS.sub("\ufffd", str(text))))
 
@@ -48,8 +64,8 @@ def element(name: str, *children: object, **attributes: object) -> Html:
     *children : object
         Its content, escaped unless it is `Html`.
     **attributes : object
-        Escaped always. `class_` is `class`, `data_x` is `data-x`; True gives the bare name, None and False
-        nothing.
+        Escaped always. `class_` is `class`, `data_x` is `data-x`; True gives the bare name, None
+        and False nothing.
     """
     given = ""
     for key, value in attributes.items():
@@ -62,10 +78,12 @@ def element(name: str, *children: object, **attributes: object) -> Html:
 
 
 def embed_json(value: Any, *, name: str) -> Html:
-    """Put data into a page, to be read with `JSON.parse(document.getElementById(name).textContent)`.
+    """Put data into a page, to be read by a script.
 
-    No text in it can close the script element or open a comment, and it is ASCII alone (U+2028 would end a
-    line of script). NaN and infinity are refused with a ValueError.
+    The script reads it with `JSON.parse(document.getElementById(name).textContent)`.
+
+    No text in it can close the script element or open a comment, and it is ASCII alone (U+2028
+    would end a line of script). NaN and infinity are refused with a ValueError.
     """
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     for sign in "<>&":
@@ -111,7 +129,10 @@ def _figure(content: Html, caption: object) -> Html:
 def table(
     header: Sequence[object], rows: Sequence[Sequence[object]], *, numbers: Collection[int] = ()
 ) -> Html:
-    """Lay rows out under a header, scrolling where they are too wide; columns in `numbers` to the right."""
+    """Lay rows out under a header, scrolling where they are too wide.
+
+    Columns in `numbers` are set to the right.
+    """
 
     def line(cells: Sequence[object], kind: str) -> Html:
         return element(
@@ -127,7 +148,10 @@ def table(
             ),
         )
 
-    head, body = element("thead", line(header, "th")), element("tbody", *(line(row, "td") for row in rows))
+    head, body = (
+        element("thead", line(header, "th")),
+        element("tbody", *(line(row, "td") for row in rows)),
+    )
     return element("div", element("table", head, body), class_="wide", tabindex=0)
 
 
@@ -136,7 +160,9 @@ def section(heading: object, *children: object, name: str | None = None) -> Html
     return element("section", element("h2", heading), *children, id=name)
 
 
-def page(*, title: str, body: Sequence[Html], script: str = "", css: str = "", media: str = "") -> str:
+def page(
+    *, title: str, body: Sequence[Html], script: str = "", css: str = "", media: str = ""
+) -> str:
     """Put a page together.
 
     Parameters
@@ -162,12 +188,15 @@ def page(*, title: str, body: Sequence[Html], script: str = "", css: str = "", m
         If the script or the CSS would end its element.
     """
     sheet = f"{css_variables()}{_CSS}{css}"
-    if re.search(r"</script|<!--", script, re.IGNORECASE) or re.search(r"</style", sheet, re.IGNORECASE):
+    if re.search(r"</script|<!--", script, re.IGNORECASE) or re.search(
+        r"</style", sheet, re.IGNORECASE
+    ):
         raise ValueError("a script or style sheet must not contain what ends its element")
     policy = [
         "default-src 'none'",
         "img-src data:",
-        # The attributes are those of our plots; with no requests allowed they can't carry anything away.
+        # The attributes are those of our plots; with no requests allowed they can't carry anything
+        # away.
         f"style-src {_hash(sheet)}; style-src-attr 'unsafe-inline'",
         "base-uri 'none'",
         "form-action 'none'",

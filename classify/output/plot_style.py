@@ -1,12 +1,15 @@
-"""The one style of all plots: colours, sizes, units, alternative text, and how they become SVG or PNG.
+"""The one style of all plots.
 
-Matplotlib is used through its `Figure` alone, never through pyplot, and imported when the first picture is
-drawn.
+It sets their colours, sizes, units and alternative text, and how they become SVG or PNG.
 
-Colours are those of Okabe and Ito (2008, "Color Universal Design"), which people with any kind of colour
-blindness tell apart; some are made darker or lighter, so that each has a contrast of 3:1 to what is behind it
-(WCAG 2.2, 1.4.11). The five steps of a score are of one hue and differ in lightness. Two themes have the same
-roles. In SVG each colour is a CSS variable of its role, so one picture fits pages of either theme.
+Matplotlib is used through its `Figure` alone, never through pyplot, and imported when the first
+picture is drawn.
+
+Colours are those of Okabe and Ito (2008, "Color Universal Design"), which people with any kind of
+colour blindness tell apart; some are made darker or lighter, so that each has a contrast of 3:1 to
+what is behind it (WCAG 2.2, 1.4.11). The five steps of a score are of one hue and differ in
+lightness. Two themes have the same roles. In SVG each colour is a CSS variable of its role, so one
+picture fits pages of either theme.
 """
 
 from __future__ import annotations
@@ -37,13 +40,14 @@ __all__ = [
 ]
 __all__ += ["legible"]
 
-# A phone shows 360 CSS pixels; at 72 points an inch a font's size in points is then its size in pixels there.
+# A phone shows 360 CSS pixels; at 72 points an inch a font's size in points is then its size in
+# pixels there.
 WIDTH_IN = 5.0
 _FONT_PT = 12.0
 _FONT = "DejaVu Sans"  # comes with Matplotlib
 _POINTS = 72
-# A colour map for energies: even in lightness for all eyes (Nunez, Anderton, Renslow 2018, "Optimizing
-# colormaps").
+# A colour map for energies: even in lightness for all eyes (Nunez, Anderton, Renslow 2018,
+# "Optimizing colormaps").
 SPECTRUM = "cividis"
 # Matplotlib's settings are global: one picture at a time.
 _LOCK = threading.RLock()
@@ -162,7 +166,10 @@ class Picture:
             raise ValueError(f"the picture {self.name} has no alternative text")
 
     def svg(self) -> str:
-        """Return an element `svg` for a page of `classify.output.html`; equal figures give equal text."""
+        """Return an element `svg` for a page of `classify.output.html`.
+
+        Equal figures give equal text.
+        """
         out = io.StringIO()
         with _ruled(self.palette):
             self.figure.savefig(out, format="svg", metadata=_NO_METADATA, facecolor="none")
@@ -180,7 +187,9 @@ class Picture:
 
 
 @contextmanager
-def canvas(*, height_in: float, palette: Palette = LIGHT, width_in: float = WIDTH_IN) -> Iterator[Figure]:
+def canvas(
+    *, height_in: float, palette: Palette = LIGHT, width_in: float = WIDTH_IN
+) -> Iterator[Figure]:
     """Give an empty figure, and draw by the rules of this module until the end of the block.
 
     Parameters
@@ -201,7 +210,9 @@ def canvas(*, height_in: float, palette: Palette = LIGHT, width_in: float = WIDT
         yield Figure(figsize=(width_in, height_in), layout="constrained")
 
 
-def label_axes(axes: Axes, *, title: str, x: str, x_unit: str | None, y: str, y_unit: str | None) -> None:
+def label_axes(
+    axes: Axes, *, title: str, x: str, x_unit: str | None, y: str, y_unit: str | None
+) -> None:
     """Give axes a title and names with units.
 
     Parameters
@@ -294,8 +305,14 @@ def _rules(palette: Palette) -> Any:  # its keys' type depends on Matplotlib's v
 
 
 def _as_element(document: str, picture: Picture) -> str:
-    """Cut Matplotlib's document down to what a page takes in: names of its own, and variable colours."""
-    roles = {colour: f"var(--{_css_name(role)},{colour})" for role, colour in _roles(picture.palette).items()}
+    """Cut Matplotlib's document down to what a page takes in.
+
+    It gets names of its own, and variable colours.
+    """
+    roles = {
+        colour: f"var(--{_css_name(role)},{colour})"
+        for role, colour in _roles(picture.palette).items()
+    }
 
     def tag(found: re.Match[str]) -> str:
         named = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{picture.name}-", found[0])
@@ -305,7 +322,9 @@ def _as_element(document: str, picture: Picture) -> str:
         return re.sub("(?<=: )#[0-9a-f]{6}", lambda colour: roles.get(colour[0], colour[0]), named)
 
     body = document[document.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>|<style type=.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(
+        r"<metadata>.*?</metadata>|<style type=.*?</style>|<!--.*?-->", "", body, flags=re.DOTALL
+    )
     body = re.sub("<[^<>]+>", tag, body)  # not the text between tags
     width, height = picture.figure.get_size_inches() * _POINTS
     start = (

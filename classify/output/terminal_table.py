@@ -1,9 +1,11 @@
-"""Songs as a table for a terminal: as wide as that is, with bars, and colours where they are wanted.
+"""Songs as a table for a terminal.
 
-Only for people: what goes to a file or another program is made by `classify.output.formats`. A row is one
-line where there is room, and two or more where there is not. Widths are counted in cells: signs of Chinese,
-Japanese and Korean and emoji take two, marks that combine with their letter none (Unicode Standard Annex 11,
-"East Asian Width").
+It is as wide as the terminal is, with bars, and with colours where they are wanted.
+
+Only for people: what goes to a file or another program is made by `classify.output.formats`. A row
+is one line where there is room, and two or more where there is not. Widths are counted in cells:
+signs of Chinese, Japanese and Korean and emoji take two, marks that combine with their letter none
+(Unicode Standard Annex 11, "East Asian Width").
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _MIN_NAME = 24
 _MAX_WHY = 60
 _GAP = "  "
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
-_BRIGHT, _DIM, _PLAIN = "\x1b[1;36m", "\x1b[2m", "\x1b[0m"  # cyan: told from grey by the colour-blind too
+# cyan: told from grey by the colour-blind too
+_BRIGHT, _DIM, _PLAIN = "\x1b[1;36m", "\x1b[2m", "\x1b[0m"
 _COLOURS: Mapping[str, str] = {"like": _BRIGHT, "dislike": _DIM}
 
 
@@ -103,10 +106,13 @@ def song_table(songs: Sequence[TableSong], terminal: Terminal) -> str:
     Returns
     -------
     str
-        Lines that fit into the terminal's width, whatever the names are made of; but for what is `below`.
+        Lines that fit into the terminal's width, whatever the names are made of; but for what is
+        `below`.
     """
     layout = _Layout.of(songs, terminal)
-    return "".join(layout.row(rank, song) + layout.below(song) for rank, song in enumerate(songs, start=1))
+    return "".join(
+        layout.row(rank, song) + layout.below(song) for rank, song in enumerate(songs, start=1)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,9 +140,18 @@ class _Layout:
             return cls(terminal=terminal, rank=rank, bar=bar, verdict=verdict, name=None, why=0)
         longest = max((cells(_clean(song.name)) for song in songs), default=0)
         if not whole:
-            return cls(terminal=terminal, rank=rank, bar=bar, verdict=verdict, name=min(longest, room), why=0)
+            return cls(
+                terminal=terminal,
+                rank=rank,
+                bar=bar,
+                verdict=verdict,
+                name=min(longest, room),
+                why=0,
+            )
         # Names have what they need, and at least half; reasons have the rest.
-        why = min(whole, _MAX_WHY, max(first, room - len(_GAP) - max(_MIN_NAME, min(longest, room // 2))))
+        why = min(
+            whole, _MAX_WHY, max(first, room - len(_GAP) - max(_MIN_NAME, min(longest, room // 2)))
+        )
         name = min(longest, room - len(_GAP) - why)
         return cls(terminal=terminal, rank=rank, bar=bar, verdict=verdict, name=name, why=why)
 
@@ -153,7 +168,8 @@ class _Layout:
         taken = (len("0.00 ") + self.bar + len(_GAP)) * (song.score is not None)
         taken += (self.verdict + len(_GAP)) * (self.verdict > 0)
         lines = [f"{number}{_GAP}{self._name(song, room)}"]
-        if len(song.why) == 1 and cells(_clean(song.why[0])) > room - taken:  # a sentence: told whole
+        # a sentence: told whole
+        if len(song.why) == 1 and cells(_clean(song.why[0])) > room - taken:
             lines.append(_GAP.join([indent, *shown]))
             lines += [_GAP.join([indent, line]) for line in self._wrapped(song.why[0], room)]
         else:
@@ -182,7 +198,10 @@ class _Layout:
         return fitted(_clean(song.name), width, dots=self._dots, keep_end=song.is_path)
 
     def _remarks(self, song: TableSong, width: int) -> str:
-        """Join as many remarks as there is room for; the first is cut where even that is too long."""
+        """Join as many remarks as there is room for.
+
+        The first is cut where even that one is too long.
+        """
         remarks = [_clean(remark) for remark in song.why]
         while len(remarks) > 1 and cells(", ".join(remarks)) > width:
             remarks.pop()

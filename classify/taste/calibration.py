@@ -18,13 +18,14 @@ _DOUBT = 0.005
 _MAX_STEPS = 100
 _MIXTURE_STEPS = 300
 _SHARES = (0.005, 0.9)  # of hidden likes that are believed
-# What is believed before any song is seen, and how many songs would outweigh it. Chosen on the tasks of
-# tests/benchmarks/bench_accuracy.py, where calibration was best; half or twice as much changes little.
+# What is believed before any song is seen, and how many songs would outweigh it. Chosen on the
+# tasks of tests/benchmarks/bench_accuracy.py, where calibration was best; half or twice as much
+# changes little.
 _PRIOR_SHARE, _PRIOR_SHARE_SONGS = 0.1, 8
 _PRIOR_VARIANCE_SONGS = 4  # the variance of all decisions is the prior of that within a component
-# What is not liked is no normal distribution: in any library some of it lies close to the likes, and the
-# mixture's posterior is too sure of that. So its log-odds are tempered (Gruenwald 2012, "The safe Bayesian")
-# and lowered.
+# What is not liked is no normal distribution: in any library some of it lies close to the likes,
+# and the mixture's posterior is too sure of that. So its log-odds are tempered (Gruenwald 2012,
+# "The safe Bayesian") and lowered.
 _TEMPER, _DISTRUST = 0.7, -0.5
 _MAX_HALF_WIDTH = 0.45
 # In units of 1 / standard deviation of the decisions. A head that ranks held-out songs backwards or
@@ -34,12 +35,14 @@ _MIN_SLOPE = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """From a decision to a probability: 1 / (1 + exp(-(a * decision + b))), between 0.005 and 0.995.
+    """The map from a decision to a probability.
 
-    Beside an unlabelled library (`fit_mixture`) a score is the probability that a song *of this library*
-    is liked: the share of likes hidden in it is estimated, for nobody labels songs at random, and
-    counts of labels say nothing about it. With dislikes alone (`fit`) the prior is *balanced*: 0.5 means that
-    the song fits the likes and the dislikes equally well.
+    It is 1 / (1 + exp(-(a * decision + b))), between 0.005 and 0.995.
+
+    Beside an unlabelled library (`fit_mixture`) a score is the probability that a song *of this
+    library* is liked: the share of likes hidden in it is estimated, for nobody labels songs at
+    random, and counts of labels say nothing about it. With dislikes alone (`fit`) the prior is
+    *balanced*: 0.5 means that the song fits the likes and the dislikes equally well.
 
     Parameters
     ----------
@@ -77,7 +80,9 @@ class Calibration:
         return (float(np.log(certain / (1 - certain))) - self.b) / self.a
 
     @classmethod
-    def fit(cls, decisions: FloatArray, is_like: NDArray[np.bool_], weights: FloatArray) -> "Calibration":
+    def fit(
+        cls, decisions: FloatArray, is_like: NDArray[np.bool_], weights: FloatArray
+    ) -> "Calibration":
         """Fit slope and offset by Newton's method.
 
         Parameters
@@ -127,18 +132,21 @@ class Calibration:
         return cls(a=slope / spread, b=offset - slope * centre / spread)
 
     @classmethod
-    def fit_mixture(cls, likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray) -> "Calibration":
+    def fit_mixture(
+        cls, likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray
+    ) -> "Calibration":
         """Fit beside unlabelled songs, some of which are likes that nobody has labelled.
 
-        The unlabelled decisions are taken for a mixture of two normal distributions of one width: hidden
-        likes, that score as the `likes` do, and the rest, whose centre is found together with the
-        share of hidden likes by expectation-maximisation (McLachlan & Peel 2000, "Finite mixture
-        models"). The posterior of such a mixture is a logistic function of the decision.
+        The unlabelled decisions are taken for a mixture of two normal distributions of one width:
+        hidden likes, that score as the `likes` do, and the rest, whose centre is found together
+        with the share of hidden likes by expectation-maximisation (McLachlan & Peel 2000, "Finite
+        mixture models"). The posterior of such a mixture is a logistic function of the decision.
 
         Parameters
         ----------
         likes : ndarray, shape (n_like,), float64
-            Decisions on likes that the head took for unlabelled; see `classify.learning.hidden_likes`.
+            Decisions on likes that the head took for unlabelled; see
+            `classify.learning.hidden_likes`.
         unlabelled : ndarray, shape (n_unlabelled,), float64
             At least one.
         dislikes : ndarray, shape (n_dislike,), float64
@@ -160,7 +168,8 @@ class Calibration:
                 f"{len(unlabelled)} unlabelled songs"
             )
         spread = float(known.std())
-        if spread <= 1e-9 * max(1.0, float(np.abs(known).max())):  # every song alike: nothing to go on
+        # every song alike: nothing to go on
+        if spread <= 1e-9 * max(1.0, float(np.abs(known).max())):
             return cls(a=_MIN_SLOPE, b=-_MIN_SLOPE * float(known.mean()))
         slope, offset = _mixture(likes / spread, unlabelled / spread, dislikes / spread)
         if slope < _MIN_SLOPE:  # likes score no higher than the rest: no claim is made
@@ -195,11 +204,13 @@ def _newton(x: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[fl
     return float(params[0]), float(params[1])
 
 
-def _mixture(likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray) -> tuple[float, float]:
+def _mixture(
+    likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray
+) -> tuple[float, float]:
     """Return slope and offset of the posterior of a like; decisions come scaled to unit variance.
 
-    The likelihood has several peaks (a library half of which is liked also looks like one wide heap), so
-    the climb starts from several places and the highest peak wins.
+    The likelihood has several peaks (a library half of which is liked also looks like one wide
+    heap), so the climb starts from several places and the highest peak wins.
     """
     starts = [(share, quantile) for share in (0.05, 0.2, 0.5) for quantile in (0.1, 0.3, 0.5)]
     climbs = [_climb(likes, unlabelled, dislikes, *start) for start in starts]
@@ -222,7 +233,13 @@ def _climb(
         previous, value = (
             value,
             _log_posterior(
-                decisions, rest_mean, variance, share, slope * unlabelled + offset, squares, len(likes)
+                decisions,
+                rest_mean,
+                variance,
+                share,
+                slope * unlabelled + offset,
+                squares,
+                len(likes),
             ),
         )
         if abs(value - previous) < 1e-9 * abs(value):

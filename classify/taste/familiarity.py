@@ -15,12 +15,15 @@ from classify.taste.vectors import FloatArray, Vectors
 __all__ = ["Familiarity"]
 
 MAX_KNOWN = 512
-# Chosen on the music of tests/benchmarks/bench_accuracy.py: noises, tones and speech are at half as far
-# again, or more.
+# Chosen on the music of tests/benchmarks/bench_accuracy.py: noises, tones and speech are at half as
+# far again, or more.
 _USUAL_SHARE = 0.9
 _SLACK = 1.3
 _MIN_KNOWN = 10
-"""A library of fewer is no picture of music: a fifth of new songs, or more, would be far from it."""
+"""The fewest songs of a library that are a picture of music.
+
+A fifth of new songs, or more, would be far from a smaller one.
+"""
 _NOTHING_KNOWN = float(np.finfo(np.float32).max)
 _ROWS_AT_ONCE = 48
 _FEW = 64
@@ -30,8 +33,8 @@ _FEW = 64
 class Familiarity:
     """How far a song is from the nearest one that the taste knows.
 
-    Distances are taken between sketches (see `classify.taste.sketch`), which are not fitted on anything, so
-    that known and new songs are treated alike.
+    Distances are taken between sketches (see `classify.taste.sketch`), which are not fitted on
+    anything, so that known and new songs are treated alike.
 
     Parameters
     ----------
@@ -50,18 +53,25 @@ class Familiarity:
     limit: float
 
     def __post_init__(self) -> None:
-        if self.known.ndim != 2 or self.known.shape[1] != N_BUCKETS or self.known.dtype != np.float32:
+        if (
+            self.known.ndim != 2
+            or self.known.shape[1] != N_BUCKETS
+            or self.known.dtype != np.float32
+        ):
             raise TasteError(
-                f"known songs have shape {self.known.shape} and type {self.known.dtype}; (n, {N_BUCKETS}) "
-                "and float32 are needed: train the taste again"
+                f"known songs have shape {self.known.shape} and type {self.known.dtype}; (n, "
+                f"{N_BUCKETS}) and float32 are needed: train the taste again"
             )
         if not (np.isfinite(self.known).all() and 0 < self.limit < np.inf):
             raise TasteError(
-                f"known songs, or the limit of {self.limit} beside them, can't be: train the taste again"
+                f"known songs, or the limit of {self.limit} beside them, can't be: train the taste "
+                "again"
             )
 
     @classmethod
-    def fit(cls, standardised: Vectors, *, keep: Sequence[int] | NDArray[np.intp] = ()) -> "Familiarity":
+    def fit(
+        cls, standardised: Vectors, *, keep: Sequence[int] | NDArray[np.intp] = ()
+    ) -> "Familiarity":
         """Remember songs, and how far apart they usually are.
 
         Parameters
@@ -69,20 +79,23 @@ class Familiarity:
         standardised : ndarray, shape (n, dim), float32
             The library, by `SongSpace.standardise`.
         keep : sequence of int
-            Rows to remember in any case, such as the likes; of the others, evenly spaced ones up to 512 in
-            all.
+            Rows to remember in any case, such as the likes; of the others, evenly spaced ones up to
+            512 in all.
 
         Returns
         -------
         Familiarity
-            The limit is 1.3 times the distance within which nine of ten songs have their nearest neighbour,
-            copies left out. With fewer than 10 songs nothing is known of distances, and every song is
-            familiar.
+            The limit is 1.3 times the distance within which nine of ten songs have their nearest
+            neighbour, copies left out. With fewer than 10 songs nothing is known of distances, and
+            every song is familiar.
         """
         others = np.setdiff1d(np.arange(len(standardised)), np.asarray(keep, dtype=np.intp))
         n_others = min(len(others), max(0, MAX_KNOWN - len(keep)))
         rows = np.concatenate(
-            [np.asarray(keep, dtype=np.intp), others[np.arange(n_others) * len(others) // max(1, n_others)]]
+            [
+                np.asarray(keep, dtype=np.intp),
+                others[np.arange(n_others) * len(others) // max(1, n_others)],
+            ]
         )
         known = sketch(standardised[np.sort(rows)])
         nearest = _distances_within(known) / standardised.shape[1]

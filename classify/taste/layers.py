@@ -28,7 +28,8 @@ ACTIVATIONS: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 # A kernel head has 26,000; far more is no taste of ours.
 MAX_WEIGHTS = 1_000_000
 
-# No song's decision can be larger than this: sums of larger numbers end in infinity, and then in no number.
+# No song's decision can be larger than this: sums of larger numbers end in infinity, and then in no
+# number.
 _MAX_DECISION = 1e100
 
 
@@ -45,7 +46,8 @@ def check_layers(dim: int, layers: Sequence[Layer]) -> None:
     Raises
     ------
     TasteError
-        If they do not, hold more than `MAX_WEIGHTS` numbers, or could lead to a decision beyond 1e100.
+        If they do not, hold more than `MAX_WEIGHTS` numbers, or could lead to a decision beyond
+        1e100.
     """
     if not layers:
         raise TasteError("taste has no layer; it needs at least 1: train it again")
@@ -62,10 +64,14 @@ def check_layers(dim: int, layers: Sequence[Layer]) -> None:
         if weights.dtype != np.float64 or bias.dtype != np.float64:
             raise TasteError(f"layer {number} of the taste is not float64: train it again")
         if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-            raise TasteError(f"layer {number} of the taste holds a value that is not finite: train it again")
+            raise TasteError(
+                f"layer {number} of the taste holds a value that is not finite: train it again"
+            )
         n_in = weights.shape[1]
         with np.errstate(over="ignore"):
-            largest = max(1.0, float(np.max(largest * np.abs(weights).sum(axis=0) + np.abs(bias), initial=0)))
+            largest = max(
+                1.0, float(np.max(largest * np.abs(weights).sum(axis=0) + np.abs(bias), initial=0))
+            )
         if not largest <= _MAX_DECISION:
             raise TasteError(
                 f"layer {number} of the taste reaches {largest:g}; {_MAX_DECISION:g} is the limit"

@@ -21,7 +21,8 @@ def taste_path(taste: str, *, root: str | Path | None = None) -> Path:
     Parameters
     ----------
     taste : str
-        A name such as ``default``; or a path, which is what has a separator in it or ends in ``.npz``.
+        A name such as ``default``; or a path, which is what has a separator in it or ends in
+        ``.npz``.
     root : path or URI, optional
         The cache.
 

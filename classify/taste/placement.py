@@ -1,7 +1,7 @@
 """Songs on their way into song space, up to 192 at a time.
 
-So few stay in the processor's cache from step to step, and with so many a step takes longer than to have the
-interpreter's lock back from another thread.
+So few stay in the processor's cache from step to step, and with so many a step takes longer than to
+have the interpreter's lock back from another thread.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.taste.row_products import ROWS, SIDE, RowMatrix, padded, padded_rows, round_rows, row_dots
+from classify.taste.row_products import (
+    ROWS,
+    SIDE,
+    RowMatrix,
+    padded,
+    padded_rows,
+    round_rows,
+    row_dots,
+)
 from classify.taste.vectors import FloatArray, SongTransform, Vectors, check_vectors
 
 __all__ = ["Placer", "signed_roots"]
@@ -21,7 +29,9 @@ _LARGEST = np.finfo(np.float32).max
 
 
 class Placer:
-    """The arithmetic of a `SongSpace`, with what can be prepared; its parameters are those of the space.
+    """The arithmetic of a `SongSpace`, with what can be prepared.
+
+    Its parameters are those of the space.
 
     Each row of a result depends on its own song alone, bit for bit. Threads may share a placer.
     """
@@ -31,7 +41,8 @@ class Placer:
     ) -> None:
         self.standard, self.parts = standard, _parts(standard, blocks, basis)
         self.offset = offset.astype(np.float64)
-        self._unused: list[_Block] = []  # fresh room for each call would cost more than the arithmetic
+        # fresh room for each call would cost more than the arithmetic
+        self._unused: list[_Block] = []
 
     def standardise(self, songs: Vectors) -> Vectors:
         """Standardise songs, shape (n, dim); a VectorError tells which are not finite."""

@@ -1,27 +1,28 @@
 """Matrix products in which no row depends on the others: a song scores the same in any company.
 
 BLAS adds in an order that depends on its kernel, on the number of rows, on a row's place among them
-and on the threads. OpenBLAS for AVX2, for one, adds the rows at places 6 to 11 of every 12 in another
-order than those before. Here the order does not matter, because no addition in BLAS rounds. Each row
-is rounded to multiples of 2**-23 of the power of two above its largest number, each column of the
-matrix to multiples of 2**-24. A product of 64 terms is then a multiple of one unit, and at most 2**53
-of it, which float64 holds exactly. (The splitting is that of Ozaki, Ogita, Oishi & Rump 2012,
-"Error-free transformations of matrix multiplication by using fast routines of matrix
-multiplication".) So any BLAS gives the same bits: every kernel of OpenBLAS, MKL and Accelerate, with
-and without FMA, in any number of threads. NumPy adds the rest, element by element in a fixed order.
+and on the threads. OpenBLAS for AVX2, for one, adds the rows at places 6 to 11 of every 12 in
+another order than those before. Here the order does not matter, because no addition in BLAS rounds.
+Each row is rounded to multiples of 2**-23 of the power of two above its largest number, each column
+of the matrix to multiples of 2**-24. A product of 64 terms is then a multiple of one unit, and at
+most 2**53 of it, which float64 holds exactly. (The splitting is that of Ozaki, Ogita, Oishi & Rump
+2012, "Error-free transformations of matrix multiplication by using fast routines of matrix
+multiplication".) So any BLAS gives the same bits: every kernel of OpenBLAS, MKL and Accelerate,
+with and without FMA, in any number of threads. NumPy adds the rest, element by element in a fixed
+order.
 
 A matrix of float32 keeps 24 bits of the largest number in each column, as each row does of its own.
 A matrix of float64 is split in two such parts, so that 48 bits of it count.
 
 What is promised across machines: the same inputs give these products the same bits everywhere.
-`numpy.exp` and the fit of a taste (LAPACK) may differ in the last bits between machines. So decisions
-of one taste agree within 1e-6, and no more than that is promised.
+`numpy.exp` and the fit of a taste (LAPACK) may differ in the last bits between machines. So
+decisions of one taste agree within 1e-6, and no more than that is promised.
 
-Why not one `@`: it would be right to the last digit but one, and a kept score would differ from a new
-one. The promise costs some 4 microseconds a song on one core, 2 s in a million songs on two
+Why not one `@`: it would be right to the last digit but one, and a kept score would differ from a
+new one. The promise costs some 4 microseconds a song on one core, 2 s in a million songs on two
 (tests/benchmarks/README.md). Products of 48 rows by 64 x 64 stay in one thread of OpenBLAS. Up to
-four of them, one above the other, go in one call of NumPy, since between calls a thread waits for the
-interpreter's lock.
+four of them, one above the other, go in one call of NumPy, since between calls a thread waits for
+the interpreter's lock.
 """
 
 from typing import Any
@@ -50,13 +51,15 @@ def padded_rows(n: int) -> int:
 
 
 def round_rows(rows: NDArray[Any]) -> None:
-    """Round rows in place, each to multiples of 2**-23 of the power of two above its largest number.
+    """Round the numbers of each row in place.
+
+    They become multiples of 2**-23 of the power of two above the row's largest number.
 
     Parameters
     ----------
     rows : ndarray, shape (n, width), float32 or float64
-        A row that holds a number that is not finite still holds one afterwards. A row of float32 that stays
-        below 2**-100 keeps fewer digits.
+        A row that holds a number that is not finite still holds one afterwards. A row of float32
+        that stays below 2**-100 keeps fewer digits.
     """
     if rows.size:
         largest = np.maximum(rows.max(axis=1), -rows.min(axis=1))
@@ -74,7 +77,9 @@ def _round(numbers: NDArray[Any], largest: NDArray[Any], bits: int) -> None:
 
 
 def row_dots(rows: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Return the dot product of each row with its like, or with one vector, in a fixed order of additions.
+    """Return the dot product of each row with its like, or with one vector.
+
+    It adds in a fixed order.
 
     Parameters
     ----------
@@ -84,8 +89,8 @@ def row_dots(rows: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray, shape (n,), of the same type
-        Each depends on its own row alone, bit for bit. (`numpy.vecdot` asks BLAS, whose order may depend on
-        where in memory a row begins.)
+        Each depends on its own row alone, bit for bit. (`numpy.vecdot` asks BLAS, whose order may
+        depend on where in memory a row begins.)
     """
     found = np.empty(len(rows), dtype=rows.dtype)
     room = np.empty((min(ROWS, len(rows)), rows.shape[1]), dtype=rows.dtype)
@@ -103,14 +108,16 @@ class RowMatrix:
     Parameters
     ----------
     weights : ndarray, shape (n_in, n_out), float32 or float64
-        Finite. 24 bits of float32 weights count, and 48 of float64 ones (see the top of this module).
+        Finite. 24 bits of float32 weights count, and 48 of float64 ones (see the top of this
+        module).
     """
 
     def __init__(self, weights: NDArray[Any]) -> None:
         self.n_in, self.n_out = weights.shape
         self._column = np.ascontiguousarray(weights[:, 0], np.float64) if self.n_out == 1 else None
         parts = _split(weights.astype(np.float64), n_parts=1 if weights.dtype == np.float32 else 2)
-        self._tiles = np.stack([_tiles(part) for part in parts])  # (n_parts, n_down, n_across, 64, 64)
+        # (n_parts, n_down, n_across, 64, 64)
+        self._tiles = np.stack([_tiles(part) for part in parts])
 
     def __call__(self, rows: NDArray[Any]) -> _Float64:
         """Multiply any number of rows, shape (n, n_in); return shape (n, n_out), float64.
@@ -163,7 +170,10 @@ class RowMatrix:
 
 
 def _split(weights: _Float64, *, n_parts: int) -> list[_Float64]:
-    """Split a matrix in parts that add up to it; each keeps 24 bits of the largest number in each column."""
+    """Split a matrix in parts that add up to it.
+
+    Each keeps 24 bits of the largest number in each column.
+    """
     parts, rest = [], weights
     for _ in range(n_parts):
         part = rest.copy()

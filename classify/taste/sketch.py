@@ -1,8 +1,8 @@
 """Sketches of song vectors: 256 numbers that keep the distances between songs.
 
-The standardised numbers of a song are added up, with signs, in 256 buckets. That keeps squared distances to
-within some ten per cent, takes a twelfth of the room, and is not fitted on anything (feature hashing:
-Weinberger et al. 2009, "Feature hashing for large scale multitask learning").
+The standardised numbers of a song are added up, with signs, in 256 buckets. That keeps squared
+distances to within some ten per cent, takes a twelfth of the room, and is not fitted on anything
+(feature hashing: Weinberger et al. 2009, "Feature hashing for large scale multitask learning").
 """
 
 from functools import lru_cache
@@ -15,10 +15,13 @@ from classify.taste.vectors import Vectors
 __all__ = ["MAX_APART", "N_BUCKETS", "sketch"]
 
 MAX_APART = 0.25
-"""Squared distance up to which two songs count as one, where 1 is a song's usual distance from the mean.
+"""Squared distance up to which two songs count as one.
 
-Measured on ten songs with `musicnn` and `mtt-vgg`: 0.001 to 0.1 for another format, 0.1 to 0.2 for one that
-starts 0.7 s later, 0.15 to 0.3 for 5 s later. The nearest different songs of 386 are 0.28 to 0.5 apart.
+The unit, 1, is a song's usual distance from the mean.
+
+Measured on ten songs with `musicnn` and `mtt-vgg`: 0.001 to 0.1 for another format, 0.1 to 0.2 for
+one that starts 0.7 s later, 0.15 to 0.3 for 5 s later. The nearest different songs of 386 are 0.28
+to 0.5 apart.
 """
 
 N_BUCKETS = 256
@@ -41,7 +44,8 @@ def sketch(rows: Vectors) -> Vectors:
     """
     order, signs, layers, buckets = _buckets(rows.shape[1])
     found = np.zeros((len(rows), N_BUCKETS), dtype=np.float32)
-    with np.errstate(over="ignore", invalid="ignore"):  # a song of absurd size is infinitely far: right
+    # a song of absurd size is infinitely far: right
+    with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             part = rows[start : start + _ROWS_AT_ONCE]
             # Songs side by side: that moves many numbers at a time, and layers are in one piece.
@@ -56,7 +60,10 @@ def sketch(rows: Vectors) -> Vectors:
 
 @lru_cache(maxsize=8)
 def _buckets(dim: int) -> tuple[NDArray[np.intp], Vectors, tuple[slice, ...], NDArray[np.intp]]:
-    """Put features in layers: the first of each bucket, then the second of each that has two, and so on.
+    """Put features in layers.
+
+    The first layer has the first feature of each bucket, the next the second of each that has two,
+    and so on.
 
     Returns
     -------

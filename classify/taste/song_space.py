@@ -1,7 +1,7 @@
 """Song space: where songs that sound alike point the same way, and a few likes go a long way.
 
-Training, evaluation and scoring share one `SongSpace`, fitted without a label on the library and saved in the
-taste.
+Training, evaluation and scoring share one `SongSpace`, fitted without a label on the library and
+saved in the taste.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,22 @@ from classify.taste.vectors import FloatArray, SongTransform, Vectors, as_rows, 
 
 __all__ = ["SongSpace"]
 
-# Chosen on the eight tastes of tests/benchmarks/bench_accuracy.py, checked on nine others that nobody had
-# tuned on.
+# Chosen on the eight tastes of tests/benchmarks/bench_accuracy.py, checked on nine others that
+# nobody had tuned on.
 MAX_AXES = 64
 _MAX_FITTED = 512
 """Songs from which the axes are found: more would change little and cost seconds."""
 _SONGS_AN_AXIS, _FEW_AXES = 2, 32
-"""With fewer songs an axis, the library's own would lie otherwise in the space than songs that it has never
-seen; in a small library that costs less than to do without the axes."""
+"""Songs for each axis, and the axes of a small library.
+
+With fewer songs an axis, the library's own songs would lie otherwise in the space than songs that
+it has never seen. In a small library that costs less than to do without the axes.
+"""
 _SONGS_A_WHITE_AXIS = 6
-"""So many songs tell how large a variance is; whitening stops at the energy over the number of such axes."""
+"""How many songs tell how large a variance is.
+
+Whitening stops at the energy over the number of such axes.
+"""
 _FLAT = 1e-9
 _MAX_WEIGHT = 1e9
 """No library gives more than 1e6; sums of numbers at float32's end would be infinite."""
@@ -37,19 +43,21 @@ _MAX_WEIGHT = 1e9
 class SongSpace:
     """From song vectors to points on a sphere.
 
-    Each number's signed square root is taken, standardised by the library, and the song scaled to unit length
-    (power and L2 normalisation: Perronnin, Sanchez & Mensink 2010, "Improving the Fisher kernel"). The result
-    is projected on the library's principal axes, whitened as far as the library tells them from noise, and
-    scaled to unit length again (Jegou & Chum 2012, "Negative evidences and co-occurrences in image retrieval:
-    the benefit of PCA and whitening"). Whitening matters because the axes along which most songs of a library
-    differ (loud or quiet, dense or sparse) are rarely the ones that a taste is about.
+    Each number's signed square root is taken, standardised by the library, and the song scaled to
+    unit length (power and L2 normalisation: Perronnin, Sanchez & Mensink 2010, "Improving the
+    Fisher kernel"). The result is projected on the library's principal axes, whitened as far as the
+    library tells them from noise, and scaled to unit length again (Jegou & Chum 2012, "Negative
+    evidences and co-occurrences in image retrieval: the benefit of PCA and whitening"). Whitening
+    matters because the axes along which most songs of a library differ (loud or quiet, dense or
+    sparse) are rarely the ones that a taste is about.
 
     Parameters
     ----------
     standard : SongTransform
         Mean and scale of the signed square roots.
     blocks : tuple of int
-        Widths of the parts of a composite's song vectors; each part has the same energy. One for one encoder.
+        Widths of the parts of a composite's song vectors; each part has the same energy. One for
+        one encoder.
     basis : ndarray, shape (dim, n_axes), float32
         The whitened axes.
     offset : ndarray, shape (n_axes,), float32
@@ -68,13 +76,23 @@ class SongSpace:
 
     def __post_init__(self) -> None:
         if min(self.blocks, default=0) < 1 or sum(self.blocks) != self.dim:
-            raise VectorError(f"blocks of {list(self.blocks)} numbers do not make song vectors of {self.dim}")
-        if self.basis.ndim != 2 or self.basis.shape != (self.dim, self.offset.size) or self.offset.ndim != 1:
             raise VectorError(
-                f"song space has axes of shape {self.basis.shape} and a mean of shape {self.offset.shape}; "
-                f"({self.dim}, n) and (n,) are needed"
+                f"blocks of {list(self.blocks)} numbers do not make song vectors of {self.dim}"
             )
-        if self.basis.dtype != np.float32 or self.offset.dtype != np.float32 or not self.offset.size:
+        if (
+            self.basis.ndim != 2
+            or self.basis.shape != (self.dim, self.offset.size)
+            or self.offset.ndim != 1
+        ):
+            raise VectorError(
+                f"song space has axes of shape {self.basis.shape} and a mean of shape "
+                f"{self.offset.shape}; ({self.dim}, n) and (n,) are needed"
+            )
+        if (
+            self.basis.dtype != np.float32
+            or self.offset.dtype != np.float32
+            or not self.offset.size
+        ):
             raise VectorError(
                 f"song space holds {self.basis.dtype} and {self.offset.dtype}; float32 is needed"
             )
@@ -82,7 +100,9 @@ class SongSpace:
             raise VectorError("song space holds a value that is not finite")
         largest = float(max(np.abs(self.basis).max(), np.abs(self.offset).max()))
         if largest > _MAX_WEIGHT:
-            raise VectorError(f"song space holds a value of size {largest:g}; {_MAX_WEIGHT:g} is the limit")
+            raise VectorError(
+                f"song space holds a value of size {largest:g}; {_MAX_WEIGHT:g} is the limit"
+            )
 
     @classmethod
     def fit(cls, library: Vectors, *, blocks: Sequence[int] = ()) -> "SongSpace":
@@ -91,26 +111,33 @@ class SongSpace:
         Parameters
         ----------
         library : ndarray, shape (n, dim), float32
-            All songs at hand, n >= 1, sorted where bits matter. The axes are found from 512 of them at most.
+            All songs at hand, n >= 1, sorted where bits matter. The axes are found from 512 of them
+            at most.
         blocks : sequence of int, optional
             Widths of the parts of a composite's song vectors; default: one part.
 
         Returns
         -------
         SongSpace
-            With at most 64 axes, and in a library of more than 64 songs at most one for every two of them.
+            With at most 64 axes, and in a library of more than 64 songs at most one for every two
+            of them.
 
         Raises
         ------
         VectorError
-            If there is no song, a value is not finite, or the blocks are not what the rows are wide.
+            If there is no song, a value is not finite, or the blocks are not what the rows are
+            wide.
         """
         rows = check_vectors(library, what="library vectors")
         widths = tuple(blocks) or (rows.shape[1],)
         standard = SongTransform.fit(signed_roots(rows))
         if min(widths) < 1 or sum(widths) != standard.dim:
-            raise VectorError(f"blocks of {list(widths)} numbers do not make song vectors of {standard.dim}")
-        few = rows[np.arange(min(len(rows), _MAX_FITTED)) * len(rows) // min(len(rows), _MAX_FITTED)]
+            raise VectorError(
+                f"blocks of {list(widths)} numbers do not make song vectors of {standard.dim}"
+            )
+        few = rows[
+            np.arange(min(len(rows), _MAX_FITTED)) * len(rows) // min(len(rows), _MAX_FITTED)
+        ]
         points = _unit(standard(signed_roots(few)), widths)
         mean = points.mean(axis=0, dtype=np.float64)
         basis = _whitened_axes(points - mean)
@@ -162,8 +189,8 @@ class SongSpace:
         Returns
         -------
         ndarray, shape (n, n_axes), float64
-            Of unit length; zero for a song that says nothing. Each row depends on its own song alone, bit for
-            bit.
+            Of unit length; zero for a song that says nothing. Each row depends on its own song
+            alone, bit for bit.
 
         Raises
         ------
@@ -183,7 +210,10 @@ class SongSpace:
 
 
 def _unit(rows: NDArray[Any], blocks: Sequence[int]) -> NDArray[Any]:
-    """Scale each block of each row to the same length, and each row to unit length; zero stays zero."""
+    """Scale each block of each row to the same length, and each row to unit length.
+
+    Zero stays zero.
+    """
     scaled = np.empty_like(rows)
     start = 0
     for width in blocks:
@@ -198,7 +228,9 @@ def _unit(rows: NDArray[Any], blocks: Sequence[int]) -> NDArray[Any]:
 def _whitened_axes(centred: FloatArray) -> FloatArray:
     """Return principal axes over the root of their shrunken variances, shape (dim, n_axes)."""
     values, vectors = np.linalg.eigh(centred @ centred.T / len(centred))  # ascending
-    n_axes = min(MAX_AXES, max(_FEW_AXES, len(centred) // _SONGS_AN_AXIS), len(centred) - 1, centred.shape[1])
+    n_axes = min(
+        MAX_AXES, max(_FEW_AXES, len(centred) // _SONGS_AN_AXIS), len(centred) - 1, centred.shape[1]
+    )
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     energy = float(values.sum())
     if energy <= _FLAT:  # all songs are the same: any axis will do
@@ -206,7 +238,8 @@ def _whitened_axes(centred: FloatArray) -> FloatArray:
     strong = np.flatnonzero(
         values[: max(1, n_axes)] > _FLAT * energy
     )  # the others are directions of rounding noise
-    axes = centred.T @ (vectors[:, strong] / np.sqrt(values[strong] * len(centred)))  # (dim, n_axes)
+    # (dim, n_axes)
+    axes = centred.T @ (vectors[:, strong] / np.sqrt(values[strong] * len(centred)))
     # Fix the signs, which mean nothing but reach the random start of the dense head.
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     n_white = min(MAX_AXES, max(1.0, len(centred) / _SONGS_A_WHITE_AXIS))

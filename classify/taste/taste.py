@@ -26,7 +26,8 @@ Verdict = Literal["like", "unsure", "dislike"]
 
 _ROWS_AT_ONCE = 192  # a multiple of the rows of a product (see RowMatrix)
 _SKETCHED_AT_ONCE = 48  # they stay in the cache of a core
-# The most that a song unlike anything known can score, as a share of the threshold: it is never a like.
+# The most that a song unlike anything known can score, as a share of the threshold: it is never a
+# like.
 _UNFAMILIAR = 0.98
 
 
@@ -100,13 +101,13 @@ class Taste:
         check_layers(self.space.n_axes, self.layers)
         if self.activation not in ACTIVATIONS:
             raise TasteError(
-                f"activation {self.activation!r:.40} is unknown, there are {', '.join(ACTIVATIONS)}: "
-                "train the taste again"
+                f"activation {self.activation!r:.40} is unknown, there are "
+                f"{', '.join(ACTIVATIONS)}: train the taste again"
             )
         if not self.encoder.isprintable() or not 0 <= self.seed < 2**63:
             raise TasteError(
-                f"encoder {self.encoder!r:.80} or seed {self.seed} can't be: a name and a number from 0 to "
-                "2**63 are needed; train the taste again"
+                f"encoder {self.encoder!r:.80} or seed {self.seed} can't be: a name and a number "
+                "from 0 to 2**63 are needed; train the taste again"
             )
         low, high = self.unsure
         if not (0 < self.threshold < 1 and 0 <= low <= self.threshold <= high <= 1):
@@ -176,8 +177,8 @@ class Taste:
         Returns
         -------
         ndarray, shape (n,), float64
-            Unbounded; higher is more liked. Row by row independent of the other rows, bit for bit. A
-            song unlike anything that was there in training gets no more than makes it "unsure".
+            Unbounded; higher is more liked. Row by row independent of the other rows, bit for bit.
+            A song unlike anything that was there in training gets no more than makes it "unsure".
 
         Raises
         ------
@@ -198,7 +199,8 @@ class Taste:
             part = slice(start, start + _ROWS_AT_ONCE)
             decisions[part] = self._decide(points[part])
         most = self.calibration.inverse(_UNFAMILIAR * self.threshold)
-        # Most songs score less anyway, and to tell whether a song is familiar takes longer than to score it.
+        # Most songs score less anyway, and to tell whether a song is familiar takes longer than to
+        # score it.
         high = np.flatnonzero(decisions > most)
         if len(high) and self.familiarity.tells:
             sketches = [

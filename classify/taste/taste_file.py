@@ -1,11 +1,11 @@
 """The file of a taste: a NumPy `.npz` (a zip of arrays) with one JSON member, and no pickle.
 
-Members: `meta` (JSON text as uint8); `mean` and `scale` (float32, one each per feature), `basis` and
-`offset` (float32), which make song space; `known` (float32), the sketches of familiar songs; and for each
-layer i `weights_<i>` and `bias_<i>` (float64). `numpy.load(path, allow_pickle=False)` reads it
-without this code. People share these files, so the reader trusts nothing (see
-`classify.taste.untrusted_npz`): it takes these members and no others, and every number is checked before it
-is used.
+Members: `meta` (JSON text as uint8); `mean` and `scale` (float32, one each per feature), `basis`
+and `offset` (float32), which make song space; `known` (float32), the sketches of familiar songs;
+and for each layer i `weights_<i>` and `bias_<i>` (float64). `numpy.load(path, allow_pickle=False)`
+reads it without this code. People share these files, so the reader trusts nothing (see
+`classify.taste.untrusted_npz`): it takes these members and no others, and every number is checked
+before it is used.
 """
 
 import contextlib
@@ -68,7 +68,9 @@ def write_taste(taste: "Taste", path: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def staged_taste(taste: "Taste", path: str | os.PathLike[str]) -> Iterator[None]:
-    """Write a taste under a temporary name, and give it its own after the block; see `cache.durable.staged`.
+    """Write a taste under a temporary name, and give it its own after the block.
+
+    `cache.durable.staged` says more.
 
     The block writes the labels: on a full disk neither is replaced.
 
@@ -171,7 +173,9 @@ def _assemble(archive: ArrayArchive, make: Callable[..., _Made]) -> _Made:
     n_layers = _integer(meta["n_layers"])
     if not 1 <= n_layers <= _MAX_LAYERS:
         raise ValueError(f"{n_layers} layers")
-    strange = archive.names - _ARRAYS - {f"{n}_{i}" for n in ("weights", "bias") for i in range(n_layers)}
+    strange = (
+        archive.names - _ARRAYS - {f"{n}_{i}" for n in ("weights", "bias") for i in range(n_layers)}
+    )
     if strange:
         raise TasteError(f"holds {min(strange)!r:.80}, which no taste has: don't trust it")
     arrays = {name: archive.read(name) for name in sorted(archive.names - {"meta"})}
@@ -210,8 +214,8 @@ def _read_meta(archive: ArrayArchive) -> dict[str, Any]:
     content = archive.read("meta")
     if content.dtype != np.uint8 or content.size > _MAX_META_BYTES:
         raise TasteError(
-            f"has {content.nbytes} bytes of {content.dtype} as 'meta'; up to {_MAX_META_BYTES} of text are "
-            "needed, so it is no taste"
+            f"has {content.nbytes} bytes of {content.dtype} as 'meta'; up to {_MAX_META_BYTES} of "
+            "text are needed, so it is no taste"
         )
     meta = json.loads(content.tobytes().decode("utf-8"))
     if not isinstance(meta, dict) or meta.get("kind") != _KIND:
@@ -219,7 +223,8 @@ def _read_meta(archive: ArrayArchive) -> dict[str, Any]:
     version = _integer(meta["format"])
     if version > FORMAT_VERSION:
         raise TasteError(
-            f"is of taste format {version}, this version reads up to {FORMAT_VERSION}: upgrade sevensongs"
+            f"is of taste format {version}, this version reads up to {FORMAT_VERSION}: upgrade "
+            "sevensongs"
         )
     if version == 1:
         raise TasteError("is of taste format 1, of before the first release: train it again")

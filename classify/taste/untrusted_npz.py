@@ -1,10 +1,11 @@
 """Arrays in a zip (NumPy's `.npz`) from a stranger: nothing runs, memory and time are bounded.
 
-Python's `zipfile` and `numpy.load` believe a file too much for that. The first lists as many members as the
-directory has room for and, asked for a whole member, unpacks it before it looks at the size that was promised
-(300 kB of zeros took 630 MB); the second allocates what an array's header claims, and parses that header as
-Python. So the directory is checked before `zipfile` sees it, a member is unpacked up to its promised size
-and no further, and of headers only the one form that NumPy writes for plain arrays is read.
+Python's `zipfile` and `numpy.load` believe a file too much for that. The first lists as many
+members as the directory has room for and, asked for a whole member, unpacks it before it looks at
+the size that was promised (300 kB of zeros took 630 MB); the second allocates what an array's
+header claims, and parses that header as Python. So the directory is checked before `zipfile` sees
+it, a member is unpacked up to its promised size and no further, and of headers only the one form
+that NumPy writes for plain arrays is read.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ _TYPES = frozenset({"<f4", ">f4", "<f8", ">f8", "|u1"})
 
 
 def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
-    """Read a regular file of a sane size; a FIFO or a device, which might never end, is not even opened.
+    """Read a regular file of a sane size.
+
+    A FIFO or a device, which might never end, is not even opened.
 
     Parameters
     ----------
@@ -79,8 +82,11 @@ def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
         If it can't be read, or is a folder.
     """
     _require_regular(os.stat(path), max_bytes)
-    # Again once it is open, as it may be another one by now; O_NONBLOCK so that a FIFO can't hold us up.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    # Again once it is open, as it may be another one by now; O_NONBLOCK so that a FIFO can't hold
+    # us up.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
     try:
         _require_regular(os.fstat(descriptor), max_bytes)
     except (OSError, TasteError):
@@ -98,7 +104,8 @@ def _require_regular(status: os.stat_result, max_bytes: int) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
         raise TasteError(
-            f"is no regular file of up to {max_bytes} bytes, so it is no taste (it has {status.st_size})"
+            f"is no regular file of up to {max_bytes} bytes, so it is no taste (it has "
+            f"{status.st_size})"
         )
 
 
@@ -140,7 +147,9 @@ class ArrayArchive:
             raise TasteError(f"holds {others[0]!r:.80}, which is no array: don't trust it")
         self._entries = {entry.filename.removesuffix(".npy"): entry for entry in entries}
         if len(self._entries) < len(entries):
-            raise TasteError("holds two members of one name, which no taste of ours does: don't trust it")
+            raise TasteError(
+                "holds two members of one name, which no taste of ours does: don't trust it"
+            )
         self.names = frozenset(self._entries)
 
     def read(self, name: str) -> NDArray[Any]:
@@ -153,8 +162,8 @@ class ArrayArchive:
         Returns
         -------
         ndarray
-            Of float32, float64 or uint8 in native byte order, owned and contiguous: the bits of a score
-            depend on none of these.
+            Of float32, float64 or uint8 in native byte order, owned and contiguous: the bits of a
+            score depend on none of these.
 
         Raises
         ------
@@ -174,7 +183,10 @@ class ArrayArchive:
 
 
 def _check_directory(content: bytes) -> None:
-    """Refuse what zipfile would spend memory on: it goes by the directory's size, not by its count."""
+    """Refuse what zipfile would spend memory on.
+
+    It goes by the directory's size, not by its count.
+    """
     end = content[-_END.size :]
     if not content.startswith(b"PK") or len(end) < _END.size or not end.startswith(b"PK\5\6"):
         raise ValueError("it does not begin and end as a zip does; it may be cut short")
@@ -182,8 +194,9 @@ def _check_directory(content: bytes) -> None:
     is_zip64 = content[: -_END.size][-_ZIP64_LOCATOR_BYTES:].startswith(b"PK\6\7")
     if is_zip64 or n_members > _MAX_MEMBERS or n_bytes > _MAX_DIRECTORY_BYTES:
         raise TasteError(
-            f"lists {n_members} members in {n_bytes} bytes{' or more' if is_zip64 else ''}, the limits are "
-            f"{_MAX_MEMBERS} and {_MAX_DIRECTORY_BYTES}: not a taste of ours, don't trust it"
+            f"lists {n_members} members in {n_bytes} bytes{' or more' if is_zip64 else ''}, the "
+            f"limits are {_MAX_MEMBERS} and {_MAX_DIRECTORY_BYTES}: not a taste of ours, don't "
+            "trust it"
         )
 
 

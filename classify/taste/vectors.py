@@ -86,8 +86,8 @@ class SongTransform:
     """Standardise song vectors by the library's mean and standard deviation.
 
     The library's, not the seven labelled songs': with so few labels, their own spread is mostly
-    chance, and that difference alone is worth most of the accuracy (tests/benchmarks/README.md). The
-    same object is fitted once, used in training, saved in the taste and used in scoring.
+    chance, and that difference alone is worth most of the accuracy (tests/benchmarks/README.md).
+    The same object is fitted once, used in training, saved in the taste and used in scoring.
 
     Parameters
     ----------
@@ -110,11 +110,15 @@ class SongTransform:
                 f"{self.scale.shape}; both must be (dim,)"
             )
         if self.mean.dtype != np.float32 or self.scale.dtype != np.float32:
-            raise VectorError(f"transform holds {self.mean.dtype} and {self.scale.dtype}; float32 is needed")
+            raise VectorError(
+                f"transform holds {self.mean.dtype} and {self.scale.dtype}; float32 is needed"
+            )
         if not (np.isfinite(self.mean).all() and np.isfinite(self.scale).all()):
             raise VectorError("transform holds a value that is not finite")
         if not (self.scale > 0).all():
-            raise VectorError(f"transform has a scale of {float(self.scale.min()):g}; it must be above 0")
+            raise VectorError(
+                f"transform has a scale of {float(self.scale.min()):g}; it must be above 0"
+            )
 
     @classmethod
     def fit(cls, library: Vectors) -> "SongTransform":
@@ -141,7 +145,9 @@ class SongTransform:
         if not len(rows):
             raise VectorError("the library has 0 songs; a transform needs at least 1")
         mean, squares = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
-        parts = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(rows), _ROWS_AT_ONCE)]
+        parts = [
+            slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(rows), _ROWS_AT_ONCE)
+        ]
         for part in parts:
             mean += rows[part].astype(np.float64).sum(axis=0)
         mean /= len(rows)
@@ -198,6 +204,9 @@ class SongTransform:
             )
 
     def standardise(self, rows: Vectors) -> None:
-        """Standardise checked rows, shape (n, dim), in place; what is beyond float32 becomes infinite."""
+        """Standardise checked rows, shape (n, dim), in place.
+
+        What is beyond float32 becomes infinite.
+        """
         np.subtract(rows, self.mean, out=rows)
         np.divide(rows, self.scale, out=rows)

@@ -1,3 +1,6 @@
-"""The service over HTTP: the routes, and what they stand on. Start at `classify.web.app.create_app`."""
+"""The service over HTTP: the routes, and what they stand on.
+
+It starts at `classify.web.app.create_app`.
+"""
 
 __all__: list[str] = []

@@ -41,10 +41,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     Returns
     -------
     FastAPI
-        `app.state` has `settings`, `metrics`, `page`, `desk` (songs and tastes), `lessons` (what changes
-        a taste), `insight` (what takes seconds), `slow_lane`, `study_lane` and `label_turns` (who waits for
-        whom), `ears` (the worker that hears uploads), `pictures` and `scan`; they are closed when the
-        application shuts down.
+        `app.state` has `settings`, `metrics`, `page`, `desk` (songs and tastes), `lessons` (what
+        changes a taste), `insight` (what takes seconds), `slow_lane`, `study_lane` and
+        `label_turns` (who waits for whom), `ears` (the worker that hears uploads), `pictures` and
+        `scan`; they are closed when the application shuts down.
     """
     app = FastAPI(
         title="Seven Songs",
@@ -75,7 +75,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     app.add_middleware(QuickScores, desk=state.desk)
     use_problems(app)
     use_openapi(app)
-    app.add_middleware(Guard, settings=settings, metrics=state.metrics)  # the last one added is outermost
+    # the last one added is outermost
+    app.add_middleware(Guard, settings=settings, metrics=state.metrics)
     return app
 
 

@@ -1,7 +1,7 @@
 """What the service counts, for Prometheus.
 
-No label comes from a request: a route is named by its template, a method is one of a few, and what no route
-took is `none`. So nobody can make the service keep more numbers than there are routes.
+No label comes from a request: a route is named by its template, a method is one of a few, and what
+no route took is `none`. So nobody can make the service keep more numbers than there are routes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ _GAUGES = {
 
 
 class Metrics:
-    """One application's numbers, in a registry of their own: two applications in a process do not mix."""
+    """One application's numbers, in a registry of their own.
+
+    Two applications in a process do not mix.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -53,9 +56,12 @@ class Metrics:
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
         self._gauges = {
-            name: Gauge(f"sevensongs_{name}", what, registry=self._registry) for name, what in _GAUGES.items()
+            name: Gauge(f"sevensongs_{name}", what, registry=self._registry)
+            for name, what in _GAUGES.items()
         }
-        resident = Gauge("sevensongs_resident_bytes", "Memory that the process has.", registry=self._registry)
+        resident = Gauge(
+            "sevensongs_resident_bytes", "Memory that the process has.", registry=self._registry
+        )
         resident.set_function(_resident_bytes)
 
     def record(self, scope: Scope, status: int, seconds: float) -> None:
@@ -86,7 +92,8 @@ class Metrics:
         Parameters
         ----------
         now : mapping of str to float
-            What is read only when somebody asks: `uploads_held`, `uploads_waiting`, `songs`, `scan_running`.
+            What is read only when somebody asks: `uploads_held`, `uploads_waiting`, `songs`,
+            `scan_running`.
         """
         for name, value in now.items():
             self._gauges[name].set(value)
@@ -94,7 +101,10 @@ class Metrics:
 
 
 def _resident_bytes() -> float:
-    """Return the memory that this process has now; where the system does not tell, the most it has had."""
+    """Return the memory that this process has now.
+
+    Where the system does not tell, return the most it has had.
+    """
     try:
         import resource
     except ImportError:  # Windows

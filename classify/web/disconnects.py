@@ -27,7 +27,9 @@ async def answer_nobody(_request: Request, _error: Exception) -> Response:
 
 
 async def unless_gone(request: Request, future: Future[_T]) -> _T:
-    """Wait for work that a request asked for; where the client leaves while it waits, it is not done.
+    """Wait for work that a request asked for.
+
+    If the client leaves while the work waits, it is not done.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """One process that is kept, one thread that owns it, and a queue before it.
 
-Sound from strangers is decoded in the process, so that a crash costs one task; the encoder stays open in it.
+Sound from strangers is decoded in the process, so that a crash costs one task; the encoder stays
+open in it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ class Call(Protocol):
     """Runs a function in the kept process; raises what it raised."""
 
     def __call__(self, function: Callable[..., _T], /, *arguments: Any, cpu_s: float) -> _T:
-        """Return the function's value; with more than `cpu_s` of processor time, LimitExceeded is raised."""
+        """Return the function's value.
+
+        If that takes more than `cpu_s` of processor time, LimitExceeded is raised.
+        """
         ...
 
 
@@ -52,7 +56,9 @@ class KeptProcess:
         self._name = name
         self._niceness = niceness
         self._limits = limits or Limits()
-        self._queue: queue.SimpleQueue[tuple[Callable[[Call], Any], Future[Any]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[Callable[[Call], Any], Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
         self._lock = threading.RLock()  # a signal may come while this thread holds it, and stops us
         self._thread: threading.Thread | None = None
         self._pool: WorkerPool | None = None
@@ -106,7 +112,8 @@ class KeptProcess:
         if self._thread is None:
             return
         self._thread.join(_JOIN_S)
-        if self._thread.is_alive() and self._pool is not None:  # it tries a task alone, and hears nothing
+        # it tries a task alone, and hears nothing
+        if self._thread.is_alive() and self._pool is not None:
             self._pool.close(kill=True)
         self._thread.join()
 

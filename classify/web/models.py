@@ -59,7 +59,10 @@ class InvalidPart(BaseModel):
 
 
 class Song(BaseModel):
-    """A recording. Ranks count from 1 over the whole library; what a taste decides is null without one."""
+    """A recording, whose ranks count from 1 over the whole library.
+
+    What a taste decides is null without one.
+    """
 
     id: Digest
     rank: int | None
@@ -221,7 +224,10 @@ class TagAccountFound(BaseModel):
 
 
 class ExplanationFound(BaseModel):
-    """Why a song has its score; `classify.explanation.explanation.Explanation` says what each part means."""
+    """Why a song has its score.
+
+    `classify.explanation.explanation.Explanation` says what each part means.
+    """
 
     artist: str | None
     title: str | None
@@ -256,7 +262,10 @@ class Detail(BaseModel):
 
 
 class EvaluationFound(BaseModel):
-    """How good a taste is on songs that it has not seen; beside these, all that `sevensongs evaluate` has."""
+    """How good a taste is on songs that it has not seen.
+
+    There is also all that `sevensongs evaluate` has.
+    """
 
     model_config = ConfigDict(extra="allow")
     auc: Share

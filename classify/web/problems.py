@@ -52,7 +52,9 @@ class Problem(Exception):  # noqa: N818  says what it is
         Such as Retry-After.
     """
 
-    def __init__(self, status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
@@ -61,7 +63,9 @@ class Problem(Exception):  # noqa: N818  says what it is
 
 def ending() -> Problem:
     """Return what those are told who wait when the service ends."""
-    return Problem(503, "the service is ending; send it again when it runs", headers={"Retry-After": "10"})
+    return Problem(
+        503, "the service is ending; send it again when it runs", headers={"Retry-After": "10"}
+    )
 
 
 def problem_of(error: Exception) -> Problem:
@@ -78,7 +82,9 @@ def problem_of(error: Exception) -> Problem:
         return Problem(409, str(error))
     if isinstance(error, CacheError | EmbedError):
         return Problem(500, str(error))
-    return Problem(500, "something went wrong that should not have; the service's log on stderr has the rest")
+    return Problem(
+        500, "something went wrong that should not have; the service's log on stderr has the rest"
+    )
 
 
 def problem_response(problem: Problem, *, errors: list[dict[str, Any]] | None = None) -> Response:
@@ -96,10 +102,16 @@ def problem_response(problem: Problem, *, errors: list[dict[str, Any]] | None = 
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Document the problems that a route can answer with, for its `responses`; 422 is documented always."""
+    """Document the problems that a route can answer with, for its `responses`.
+
+    422 is always documented.
+    """
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": {_MEDIA_TYPE: {"schema": schema}}}
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {_MEDIA_TYPE: {"schema": schema}},
+        }
         for status in sorted({*statuses, 422})
     }
 
@@ -134,13 +146,18 @@ def _methods_of(request: Request) -> str:
 async def _handle_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()[:_MOST_ERRORS]
-    errors = [{"where": [str(part) for part in one["loc"]], "what": str(one["msg"])} for one in found]
+    errors = [
+        {"where": [str(part) for part in one["loc"]], "what": str(one["msg"])} for one in found
+    ]
     detail = "; ".join(f"{'.'.join(one['where'])}: {one['what']}" for one in errors)
     return problem_response(Problem(422, detail), errors=errors)
 
 
 class CatchUnexpected:
-    """ASGI middleware: what nobody expected is logged and answered, and the guard puts its headers on."""
+    """ASGI middleware for errors that nobody expected.
+
+    They are logged and answered, and the guard puts its headers on.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

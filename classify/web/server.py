@@ -23,7 +23,10 @@ _log = logging.getLogger("sevensongs")
 
 
 class _Server(uvicorn.Server):
-    """Ends what listens to a scan, and uploads and pictures that wait, as soon as a signal comes."""
+    """What ends the open work of the service as soon as a signal comes.
+
+    It ends what listens to a scan, and uploads and pictures that wait.
+    """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
@@ -85,11 +88,12 @@ def _listen(host: str, port: int) -> socket.socket:
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-        # asyncio does not for a socket that it is given (uvloop does): each answer would wait for 40 ms.
+        # asyncio does not for a socket that it is given (uvloop does): each answer would wait for
+        # 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
     except OSError as error:
         raise ClassifyError(
-            f"{host}:{port} can't be listened on ({error.strerror or error}); name another with --host and "
-            "--port, 0 for any port that is free"
+            f"{host}:{port} can't be listened on ({error.strerror or error}); name another with "
+            "--host and --port, 0 for any port that is free"
         ) from error

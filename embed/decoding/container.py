@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KeptPackets", "Packets", "decode_packet", "open_audio"]
 
-# What may be parsed. HLS, concat and other demuxers that open further files or URLs stay out: a music
-# file must not make us read anything else.
+# What may be parsed. HLS, concat and other demuxers that open further files or URLs stay out: a
+# music file must not make us read anything else.
 _FORMATS = (
     "aac,ac3,aiff,ape,asf,au,caf,dsf,eac3,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,ogg,"
     "tak,tta,w64,wav,wv"
@@ -47,7 +47,8 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
             stream = container.streams.audio[0]
             if cast("Any", stream).codec_context is None:
                 raise AudioError("holds audio of a codec that FFmpeg has no decoder for")
-            stream.codec_context.thread_count = 1  # workers are processes; and one packet in, its frames out
+            # workers are processes; and one packet in, its frames out
+            stream.codec_context.thread_count = 1
             yield container, stream
     except MemoryError as error:  # FFmpeg's own too
         raise too_much_memory() from error
@@ -84,7 +85,9 @@ def _regular_file(path: str) -> Iterator[BinaryIO]:
     if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
         raise AudioError("is not a regular file")  # opening a device may set it going
     # O_NONBLOCK so that opening a FIFO returns; it does nothing to regular files.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)  # before fdopen, which leaves a folder's open when it refuses it
@@ -101,7 +104,8 @@ class _File(io.BufferedReader):
     def seek(self, target: int, whence: int = 0, /) -> int:
         """Go to a place; a negative number says that there is none, as FFmpeg's callbacks do.
 
-        PyAV prints the traceback of an exception that comes while FFmpeg is busy with another error.
+        PyAV prints the traceback of an exception that comes while FFmpeg is busy with another
+        error.
         """
         try:
             return super().seek(target, whence)
@@ -149,8 +153,8 @@ class KeptPackets:
     Parameters
     ----------
     max_bytes : int
-        Packets of more than this are not kept. They may be more than the file has: an index can name the same
-        bytes again and again.
+        Packets of more than this are not kept. They may be more than the file has: an index can
+        name the same bytes again and again.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -172,9 +176,13 @@ class KeptPackets:
 
 
 def _is_junk(packet: av.Packet[Any]) -> bool:
-    """Whether an MP3 packet holds no frame, but a piece of a tag (APE with cover art) or of garbage."""
+    """Whether an MP3 packet holds no frame.
+
+    It then holds a piece of a tag (APE with cover art) or of garbage.
+    """
     content = memoryview(packet)
-    # A frame begins with eleven bits that are set; decoders pass over zeros before it, and refuse all else.
+    # A frame begins with eleven bits that are set; decoders pass over zeros before it, and refuse
+    # all else.
     if content[0] == 0xFF:
         return len(content) > 1 and content[1] < 0xE0
     return content[0] != 0

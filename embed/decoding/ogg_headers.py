@@ -1,7 +1,7 @@
 """Ogg Vorbis files that hold their headers twice, which FFmpeg refuses and other players pass over.
 
-Some editors write the three Vorbis headers, and again the three in a page of their own. Hiding that page
-from FFmpeg is all that it takes; the page layout is that of RFC 3533.
+Some editors write the three Vorbis headers, and again the three in a page of their own. Hiding that
+page from FFmpeg is all that it takes; the page layout is that of RFC 3533.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """How long packets are, known without decoding them, and what their timestamps say.
 
-A Vorbis packet holds one block, short or long, and completes the samples from the middle of the block before
-it to the middle of its own: a quarter of both lengths together (Vorbis I specification, 4.3.8). FFmpeg tells
-that number, but begins each Ogg page as if a short block had gone before; so the blocks are followed here.
-An Opus packet says its own length (RFC 6716, 3.1), and FFmpeg tells it.
+A Vorbis packet holds one block, short or long, and completes the samples from the middle of the
+block before it to the middle of its own: a quarter of both lengths together (Vorbis I
+specification, 4.3.8). FFmpeg tells that number, but begins each Ogg page as if a short block had
+gone before; so the blocks are followed here. An Opus packet says its own length (RFC 6716, 3.1),
+and FFmpeg tells it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ if TYPE_CHECKING:
 __all__ = ["Clock", "PacketLengths"]
 
 _IDENTIFICATION = b"\x01vorbis"
-_SIZES_AT = 28  # in the identification header: the byte that holds both block sizes, as powers of two
+# in the identification header: the byte that holds both block sizes, as powers of two
+_SIZES_AT = 28
 _POWERS = range(6, 14)
 _LONGEST_OPUS = 5760  # 120 ms at 48 kHz
-_MAX_STRAY_S = 0.1  # by which timestamps may jump (back a little: Vorbis in Ogg) before they are mistrusted
-_MAX_PACKET_S = 10.0  # Monkey's Audio packs 7 s; a last packet that claims more hides a wrong length
+# by which timestamps may jump (back a little: Vorbis in Ogg) before they are mistrusted
+_MAX_STRAY_S = 0.1
+# Monkey's Audio packs 7 s; a last packet that claims more hides a wrong length
+_MAX_PACKET_S = 10.0
 
 
 class PacketLengths:
@@ -43,7 +47,9 @@ class PacketLengths:
         codec = stream.codec_context
         by_sample = stream.time_base is not None and stream.time_base * codec.sample_rate == 1
         short, long = _block_sizes(codec.extradata or b"") if codec.name == "vorbis" else (0, 0)
-        self.longest = {"vorbis": long // 2, "opus": _LONGEST_OPUS}.get(codec.name, 0) if by_sample else 0
+        self.longest = (
+            {"vorbis": long // 2, "opus": _LONGEST_OPUS}.get(codec.name, 0) if by_sample else 0
+        )
         self.adds_up = self.longest > 0
         self._ended = False
         self._is_vorbis = codec.name == "vorbis"
@@ -59,7 +65,10 @@ class PacketLengths:
         }
 
     def next(self, packet: av.Packet[Any]) -> int:
-        """Return how many samples the next packet decodes to; the last one's may be cut to the end."""
+        """Return how many samples the next packet decodes to.
+
+        The last packet's may be cut to the end.
+        """
         told = packet.duration or 0
         if self._ended:
             self.adds_up = False
@@ -152,7 +161,10 @@ class Clock:
 
     @property
     def _jumps(self) -> bool:
-        """Whether time jumps: chained recordings start at zero again, and a damaged clock says anything."""
+        """Whether time jumps.
+
+        Chained recordings start at zero again, and a damaged clock says anything.
+        """
         if self._time_base is None:
             return False
         stray_s = max(self._backstep, self._gap) * self._time_base

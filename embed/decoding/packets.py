@@ -1,8 +1,8 @@
 """Decode the packets that some spans of a recording need, and know where each one's samples are.
 
-Nothing here seeks: a seek lands elsewhere in Ogg Vorbis, in MP3 without an index and in whatever lies about
-its duration. Packets are demuxed from the start and most are dropped undecoded, which costs a tenth of
-decoding them and is always right.
+Nothing here seeks: a seek lands elsewhere in Ogg Vorbis, in MP3 without an index and in whatever
+lies about its duration. Packets are demuxed from the start and most are dropped undecoded, which
+costs a tenth of decoding them and is always right.
 """
 
 from __future__ import annotations
@@ -30,18 +30,19 @@ __all__ = ["PacketLayout", "Span", "decode_spans", "is_counted"]
 class _Codec:
     """How packets of a codec map to samples, where that can be told without decoding.
 
-    `counted`: every packet holds the same number of samples, so its index says where it is (timestamps in
-    MP4 files jitter). Otherwise its timestamp says it to the sample. `preroll_s` is what the decoder
-    must hear before a span so that it sounds there as in a full decode (AAC: overlap and spectral band
-    replication; MP3 has a rule of its own; Opus: RFC 7845 asks for 80 ms).
+    `counted`: every packet holds the same number of samples, so its index says where it is
+    (timestamps in MP4 files jitter). Otherwise its timestamp says it to the sample. `preroll_s` is
+    what the decoder must hear before a span so that it sounds there as in a full decode (AAC:
+    overlap and spectral band replication; MP3 has a rule of its own; Opus: RFC 7845 asks for 80
+    ms).
     """
 
     counted: bool
     preroll_s: float
 
 
-# Any codec that is neither here nor Vorbis (WMA, whose clock counts milliseconds; ...) is decoded from its
-# start, and the spans are cut from that.
+# Any codec that is neither here nor Vorbis (WMA, whose clock counts milliseconds; ...) is decoded
+# from its start, and the spans are cut from that.
 _SELECTIVE: dict[str, _Codec] = {
     "mp3": _Codec(counted=True, preroll_s=0.0),
     "mp3float": _Codec(counted=True, preroll_s=0.0),
@@ -51,12 +52,13 @@ _SELECTIVE: dict[str, _Codec] = {
     "opus": _Codec(counted=False, preroll_s=0.5),
     "wavpack": _Codec(counted=False, preroll_s=0.0),
 }
-# Half a second leaves 3e-7 in some windows, a whole one nothing. Opus without stray timestamps keeps the half
-# second, so that no stored embedding moves.
+# Half a second leaves 3e-7 in some windows, a whole one nothing. Opus without stray timestamps
+# keeps the half second, so that no stored embedding moves.
 _SUMMED_OPUS_S = 1.0
 _PCM = _Codec(counted=False, preroll_s=0.0)
-# An MP3 frame may begin up to 511 bytes back, in the frames before it ("bit reservoir", ISO 11172-3), which
-# hold up to 38 bytes of headers each; FFmpeg's decoder, once lost, is right again a frame or two later.
+# An MP3 frame may begin up to 511 bytes back, in the frames before it ("bit reservoir", ISO
+# 11172-3), which hold up to 38 bytes of headers each; FFmpeg's decoder, once lost, is right again a
+# frame or two later.
 _RESERVOIR_BYTES = 2048
 _MP3_HEADER_BYTES = 38
 _MP3_SETTLING_PACKETS = 4
@@ -83,12 +85,13 @@ class PacketLayout:
     rate_hz : int
         As decoded.
     packet_samples, skip_samples : int
-        Samples a packet decodes to, and how many the decoder drops at the start; 0 where not constant.
+        Samples a packet decodes to, and how many the decoder drops at the start; 0 where not
+        constant.
     first_pts : int or None
         Timestamp of the first sample, in units of the stream's time base.
     summed : bool
-        Whether the lengths of the packets before tell where one's samples are, because its timestamp does not
-        (Vorbis and Opus in Ogg).
+        Whether the lengths of the packets before tell where one's samples are, because its
+        timestamp does not (Vorbis and Opus in Ogg).
     """
 
     codec: str
@@ -105,16 +108,26 @@ def is_counted(codec: str) -> bool:
 
 
 def decode_spans(
-    packets: Iterable[av.Packet[Any]], stream: av.AudioStream, layout: PacketLayout, spans: Sequence[Span]
+    packets: Iterable[av.Packet[Any]],
+    stream: av.AudioStream,
+    layout: PacketLayout,
+    spans: Sequence[Span],
 ) -> Iterator[tuple[int, av.AudioFrame]]:
-    """Decode what the spans need, each frame with its position in samples; run-ups are not given out."""
+    """Decode what the spans need, each frame with its position in samples.
+
+    Run-ups are not given out.
+    """
     context = stream.codec_context
     codec = _PCM if layout.codec.startswith("pcm_") else _SELECTIVE.get(layout.codec)
     exact_clock = stream.time_base is not None and 1 / stream.time_base >= layout.rate_hz
     if layout.summed:
         lengths = PacketLengths(stream)
-        preroll = round(_SUMMED_OPUS_S * layout.rate_hz) if layout.codec == "opus" else lengths.longest
-        return _decode_needed(_by_sum(packets, layout, lengths), context, layout, _needs(spans, preroll))
+        preroll = (
+            round(_SUMMED_OPUS_S * layout.rate_hz) if layout.codec == "opus" else lengths.longest
+        )
+        return _decode_needed(
+            _by_sum(packets, layout, lengths), context, layout, _needs(spans, preroll)
+        )
     if codec is not None and codec.counted and layout.packet_samples:
         preroll, n_kept = _preroll(layout, codec)
         return _decode_needed(
@@ -147,7 +160,10 @@ def _needs(spans: Sequence[Span], preroll: int) -> list[_Need]:
 
 
 def _preroll(layout: PacketLayout, codec: _Codec) -> tuple[int, int]:
-    """Return how many samples a counted codec must hear before a span, or of how many packets to choose."""
+    """Return how many samples a counted codec must hear before a span.
+
+    For MP3, return instead of how many packets to choose.
+    """
     if layout.codec.startswith("mp3"):
         return 0, math.ceil(_MP3_RUN_UP_S * layout.rate_hz / layout.packet_samples)
     return math.ceil(codec.preroll_s * layout.rate_hz), 0
@@ -184,8 +200,8 @@ def _decode_needed(
 ) -> Iterator[tuple[int, av.AudioFrame]]:
     """Decode packets of known places.
 
-    Of the `n_kept` packets before a need, as many are decoded as an MP3 frame reaches back. `position` tells
-    a frame's place where it is not its packet's.
+    Of the `n_kept` packets before a need, as many are decoded as an MP3 frame reaches back.
+    `position` tells a frame's place where it is not its packet's.
     """
     ahead = iter(needs)
     need = next(ahead)
@@ -237,7 +253,10 @@ class _Passed:
 
 
 def _decode_stamped(
-    packets: Iterable[av.Packet[Any]], stream: av.AudioStream, layout: PacketLayout, needs: Sequence[_Need]
+    packets: Iterable[av.Packet[Any]],
+    stream: av.AudioStream,
+    layout: PacketLayout,
+    needs: Sequence[_Need],
 ) -> Iterator[tuple[int, av.AudioFrame]]:
     """Decode packets whose timestamps place them; the frames' own say where their samples are."""
     first = layout.first_pts or 0
@@ -300,5 +319,8 @@ def _decode_all(
 
 
 def _same_kind(frames: Sequence[av.AudioFrame], layout: PacketLayout) -> list[av.AudioFrame]:
-    """Leave out frames whose rate differs from the stream's first (a splice of another recording)."""
+    """Leave out frames whose rate differs from the stream's first.
+
+    They come from a splice of another recording.
+    """
     return [frame for frame in frames if frame.sample_rate == layout.rate_hz]

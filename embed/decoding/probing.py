@@ -94,7 +94,9 @@ def probe(path: str, limits: Limits | None = None, *, kept: KeptPackets | None =
         context = stream.codec_context
         head, clock = _Head(stream), Clock(stream)
         expected_s = _expected_s(container)
-        digest = audio_hash(codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels)
+        digest = audio_hash(
+            codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels
+        )
         digest.update(_gain(stream))
         packets = Packets(container, stream)
         for block in packets.blocks():
@@ -113,7 +115,8 @@ def probe(path: str, limits: Limits | None = None, *, kept: KeptPackets | None =
     n_samples = n_samples or _count_samples(path, head.rate_hz)
     if n_samples < MIN_DURATION_S * head.rate_hz:
         raise AudioError(
-            f"holds {n_samples / head.rate_hz:.2f} s of audio; at least {MIN_DURATION_S} s are needed"
+            f"holds {n_samples / head.rate_hz:.2f} s of audio; at least {MIN_DURATION_S} s are "
+            "needed"
         )
     limits.require_duration(n_samples / head.rate_hz)
     return AudioInfo(
@@ -130,7 +133,9 @@ def probe(path: str, limits: Limits | None = None, *, kept: KeptPackets | None =
 
 
 def require_unchanged(info: AudioInfo) -> None:
-    """Check that a file is the one that was probed, so that no digest gets another recording's embedding.
+    """Check that a file is the one that was probed.
+
+    So no digest gets another recording's embedding.
 
     Raises
     ------
@@ -143,7 +148,9 @@ def require_unchanged(info: AudioInfo) -> None:
 
 
 def _gain(stream: av.AudioStream) -> bytes:
-    """Return the gain in an Opus header (RFC 7845, 5.1), which decoders apply; nothing where it is 0.
+    """Return the gain in an Opus header (RFC 7845, 5.1), which decoders apply.
+
+    Return nothing where it is 0.
 
     Two files of the same packets and other gains sound different, so they are two recordings.
     """
@@ -161,7 +168,10 @@ def _stat(path: str) -> os.stat_result:
 
 
 def _expected_s(container: InputContainer) -> float:
-    """Return the length that a file's header tells; 0 where FFmpeg guesses it from the file's size."""
+    """Return the length that a file's header tells.
+
+    Return 0 where FFmpeg guesses it from the file's size.
+    """
     return 0.0 if container.format.name in _GUESSED_LENGTH else (container.duration or 0) / 1e6
 
 
@@ -223,7 +233,10 @@ class _Head:
 
     @property
     def dropped(self) -> int | None:
-        """Samples that the decoder drops at the start, where packets otherwise have the lengths told."""
+        """Samples that the decoder drops at the start.
+
+        They are known where packets otherwise have the lengths told.
+        """
         n_dropped = sum(self._told) - sum(self.counts)
         position = -n_dropped
         for told, count in zip(self._told, self.counts, strict=True):
@@ -243,7 +256,10 @@ class _Head:
 
 
 def _layout(codec: str, head: _Head, clock: Clock, n_samples: int) -> PacketLayout:
-    """Find what tells where a packet's samples are: its index, its timestamp, or the packets before it."""
+    """Find what tells where a packet's samples are.
+
+    It is its index, its timestamp, or the packets before it.
+    """
     counted = head.counts_packets
     stamped = clock.strict and codec != "vorbis"
     dropped = None if counted or stamped else head.dropped
@@ -260,7 +276,10 @@ def _layout(codec: str, head: _Head, clock: Clock, n_samples: int) -> PacketLayo
 
 
 def _count_samples(path: str, rate_hz: int) -> int:
-    """Decode a whole file to learn its length at `rate_hz`; for timestamps that can't be trusted."""
+    """Decode a whole file to learn its length at `rate_hz`.
+
+    This is for timestamps that can't be trusted.
+    """
     n_samples = 0
     with open_audio(path) as (container, stream):
         for packet in Packets(container, stream):

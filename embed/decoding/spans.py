@@ -43,13 +43,14 @@ def read_spans(
     spans : sequence of Span
         Ordered by start and by stop; they may overlap.
     kept : sequence of packets, optional
-        The file's, from `probe`; then only its head is read again, for a decoder in its first state.
+        The file's, from `probe`; then only its head is read again, for a decoder in its first
+        state.
 
     Yields
     ------
     ndarray, shape (span.stop - span.start,), float32
-        Mean of the channels, in [-1, 1], at `info.rate_hz`. The same samples as a full decode holds there;
-        after the recording's end, zeros.
+        Mean of the channels, in [-1, 1], at `info.rate_hz`. The same samples as a full decode holds
+        there; after the recording's end, zeros.
 
     Raises
     ------
@@ -93,11 +94,16 @@ class _Cutter:
         for span, samples in self._open:
             low, high = max(position, span.start), min(end, span.stop)
             if low < high:
-                samples[low - span.start : high - span.start] = chunk[low - position : high - position]
+                samples[low - span.start : high - span.start] = chunk[
+                    low - position : high - position
+                ]
                 self.heard = True
 
     def completed(self, end: int | None) -> Iterator[NDArray[np.float32]]:
-        """Give out the spans that are complete when all before `end` has been fed; None: all of them."""
+        """Give out the spans that are complete when all before `end` has been fed.
+
+        With None for `end`, give out all of them.
+        """
         self._open_until(end)
         while self._open and (end is None or self._open[0][0].stop <= end):
             yield _finite(self._open.pop(0)[1])
@@ -113,12 +119,15 @@ class _Cutter:
 
 def _finite(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Silence NaN and bound what broken floats hold; lossy codecs rightly overshoot ±1 a little."""
-    if samples.min() >= -_MAX_AMPLITUDE and samples.max() <= _MAX_AMPLITUDE:  # NaN compares as false
+    # NaN compares as false
+    if samples.min() >= -_MAX_AMPLITUDE and samples.max() <= _MAX_AMPLITUDE:
         return samples
     return np.clip(np.nan_to_num(samples, nan=0.0), -_MAX_AMPLITUDE, _MAX_AMPLITUDE)
 
 
-def join_frames(frames: Iterable[tuple[int, av.AudioFrame]]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def join_frames(
+    frames: Iterable[tuple[int, av.AudioFrame]],
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Join frames that follow one another into blocks, and mix each block to mono.
 
     Parameters
@@ -167,7 +176,8 @@ def _to_mono(frame: av.AudioFrame) -> NDArray[np.float32]:
         samples = samples.reshape(-1, n_channels).T
     offset, scale = _SCALES[frame.format.name.removesuffix("p")]
     dtype = np.float32 if samples.dtype.itemsize <= 4 else np.float64
-    with np.errstate(over="ignore", invalid="ignore"):  # floats may be broken; `read_spans` mends them
+    # floats may be broken; `read_spans` mends them
+    with np.errstate(over="ignore", invalid="ignore"):
         mono = _mean(samples, dtype, offset, scale)
     return mono.astype(np.float32, copy=False)
 

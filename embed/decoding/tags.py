@@ -8,7 +8,8 @@ from dataclasses import dataclass
 __all__ = ["Tags", "read_tags"]
 
 _MAX_CHARS = 300  # of one tag; some files keep a novel there
-_MAX_READ = 10_000  # of which spaces and the like may be left out; a tag of 16 MB takes five seconds
+# of which spaces and the like may be left out; a tag of 16 MB takes five seconds
+_MAX_READ = 10_000
 _KEYS = frozenset({"artist", "album_artist", "title", "album"})
 
 
@@ -24,7 +25,8 @@ class Tags:
 def read_tags(*sources: Mapping[str, str]) -> Tags:
     """Take tags from FFmpeg's metadata, the first source that has each winning.
 
-    Text that is not UTF-8 arrives as surrogate escapes; it is read as Windows-1252, as old taggers wrote it.
+    Text that is not UTF-8 arrives as surrogate escapes; it is read as Windows-1252, as old taggers
+    wrote it.
     """
     merged: dict[str, str] = {}
     for source in reversed(sources):

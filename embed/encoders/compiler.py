@@ -1,8 +1,8 @@
 """Turn an encoder's TensorFlow network into a fixed-window LiteRT model, once.
 
-TensorFlow takes 6 s to import and half a gigabyte, LiteRT 0.1 s. So the compiler runs in a child process
-(``python -m embed.encoders.compiler``), and nothing else ever imports TensorFlow unless it must compute with
-it.
+TensorFlow takes 6 s to import and half a gigabyte, LiteRT 0.1 s. So the compiler runs in a child
+process (``python -m embed.encoders.compiler``), and nothing else ever imports TensorFlow unless it
+must compute with it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,16 @@ def compile_in_child(name: str, folder: Path) -> str:
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
     # "" is the working folder, in a script from stdin.
     environment["PYTHONPATH"] = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    command = [sys.executable, "-P", "-W", "ignore", "-m", "embed.encoders.compiler", name, str(folder)]
+    command = [
+        sys.executable,
+        "-P",
+        "-W",
+        "ignore",
+        "-m",
+        "embed.encoders.compiler",
+        name,
+        str(folder),
+    ]
     try:
         child = subprocess.run(
             command, capture_output=True, env=environment, timeout=_CHILD_TIMEOUT_S, check=False
@@ -79,7 +88,8 @@ def compile_in_child(name: str, folder: Path) -> str:
     except (IndexError, ValueError):
         tail = child.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise EncoderError(
-            f"Compiling the encoder {name} ended with exit code {child.returncode}: {' '.join(tail)}"
+            f"Compiling the encoder {name} ended with exit code {child.returncode}: "
+            f"{' '.join(tail)}"
         ) from None
     if "error" in answer:
         raise _ERRORS.get(answer["kind"], EncoderError)(answer["error"])
@@ -87,7 +97,9 @@ def compile_in_child(name: str, folder: Path) -> str:
 
 
 def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
-    """Compile an encoder into a subfolder of `folder`; return its fingerprint, the subfolder's name.
+    """Compile an encoder into a subfolder of `folder`.
+
+    Return its fingerprint, which is the subfolder's name.
 
     A network that does not convert, or that converts to something else, is left to TensorFlow: the
     manifest says so and carries the warning.
@@ -153,21 +165,28 @@ def _weights(spec: EncoderSpec) -> Weights:
 def _convert(
     spec: EncoderSpec, network: Network, inputs: NDArray[np.float32]
 ) -> tuple[bytes | None, float, int, str | None]:
-    """Convert and compare; returns the model (None: stay on TensorFlow), difference, dim, warning."""
+    """Convert and compare.
+
+    Return the model (None: stay on TensorFlow), the difference, the dim and a warning.
+    """
     import tensorflow as tf
 
     signature = tf.TensorSpec(network.input_shape, tf.float32)
     try:
         # AutoGraph would wrap our errors in its tracebacks.
         function = tf.function(network.function, autograph=False).get_concrete_function(signature)
-        wanted = np.stack([function(tf.constant(x.reshape(network.input_shape))).numpy() for x in inputs])
+        wanted = np.stack(
+            [function(tf.constant(x.reshape(network.input_shape))).numpy() for x in inputs]
+        )
     except (ValueError, TypeError, tf.errors.OpError) as error:
         raise EncoderError(
-            f"{spec.name} does not map a window of {spec.grid.window_samples} samples to embeddings: "
-            f"{' '.join(str(error).split())[:300]}"
+            f"{spec.name} does not map a window of {spec.grid.window_samples} samples to "
+            f"embeddings: {' '.join(str(error).split())[:300]}"
         ) from error
     if not np.isfinite(wanted).all():
-        raise EncoderError(f"{spec.name} gives NaN or infinity for a test signal (silence, noise, tones).")
+        raise EncoderError(
+            f"{spec.name} gives NaN or infinity for a test signal (silence, noise, tones)."
+        )
     dim = int(wanted.shape[-1])
     try:
         model = bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
@@ -192,7 +211,10 @@ def _store(
     model: bytes | None,
     constants: Mapping[str, NDArray[np.float32]],
 ) -> None:
-    """Write a compiled encoder under a temporary name, then give it its own: all of it or nothing."""
+    """Write a compiled encoder under a temporary name, then give it its own.
+
+    So all of it is there or nothing.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder)
     part = Path(tempfile.mkdtemp(prefix=_PART, dir=folder))
@@ -219,7 +241,10 @@ def _install(part: Path, target: Path) -> None:
             if attempt == _ATTEMPTS:
                 raise
             # A damaged one goes as a whole: by now it could be another process's new one.
-            with tempfile.TemporaryDirectory(prefix=_PART, dir=target.parent) as aside, suppress(OSError):
+            with (
+                tempfile.TemporaryDirectory(prefix=_PART, dir=target.parent) as aside,
+                suppress(OSError),
+            ):
                 target.rename(Path(aside, target.name))
         else:
             sync_folder(target.parent)
@@ -242,7 +267,10 @@ def _main() -> None:
     except EmbedError as error:
         answer = {"error": str(error), "kind": type(error).__name__}
     except OSError as error:
-        answer = {"error": f"The compiled encoder can't be written: {error}", "kind": "EncoderError"}
+        answer = {
+            "error": f"The compiled encoder can't be written: {error}",
+            "kind": "EncoderError",
+        }
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
 
 

@@ -1,7 +1,8 @@
 """Several encoders under one name, ``musicnn+yamnet``: how they are named and made ready together.
 
-Nothing is stored under such a name. Each part keeps its own embeddings under its own fingerprint, so what
-`musicnn` has embedded serves ``musicnn+yamnet`` too; song vectors are put side by side when they are read.
+Nothing is stored under such a name. Each part keeps its own embeddings under its own fingerprint,
+so what `musicnn` has embedded serves ``musicnn+yamnet`` too; song vectors are put side by side when
+they are read.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class PreparedEncoders:
             other = first.setdefault(part.fingerprint, part.name)
             if other != part.name:
                 raise EncoderError(
-                    f"{other} and {part.name} are the same encoder ({part.fingerprint}) under two names, and "
-                    "twice the same tells no more: name one of them"
+                    f"{other} and {part.name} are the same encoder ({part.fingerprint}) under two "
+                    "names, and twice the same tells no more: name one of them"
                 )
 
     @property
@@ -66,8 +67,9 @@ def split_encoder(name: str) -> tuple[str, ...]:
     Parameters
     ----------
     name : str
-        Such as ``musicnn``, ``musicnn+yamnet`` or ``hub:/models/c+++musicnn``. Folders and handles may hold
-        a + of their own: a ``hub:`` part ends only where a whole encoder's name, or ``hub:``, follows.
+        Such as ``musicnn``, ``musicnn+yamnet`` or ``hub:/models/c+++musicnn``. Folders and handles
+        may hold a + of their own: a ``hub:`` part ends only where a whole encoder's name, or
+        ``hub:``, follows.
 
     Returns
     -------
@@ -99,18 +101,22 @@ def encoder_names(name: str) -> tuple[str, ...]:
     Raises
     ------
     EncoderError
-        If a part is unknown or named twice, there are more than four, or a model's folder reads as several.
+        If a part is unknown or named twice, there are more than four, or a model's folder reads as
+        several.
     """
     given = split_encoder(name)
     if len(given) > MAX_PARTS:
-        raise EncoderError(f"{name!r:.200} names {len(given)} encoders; up to {MAX_PARTS} go together")
+        raise EncoderError(
+            f"{name!r:.200} names {len(given)} encoders; up to {MAX_PARTS} go together"
+        )
     names = tuple(sorted(encoder_spec(part).name for part in given))
     twice = {one for one in names if names.count(one) > 1}
     if twice:
         raise EncoderError(f"{name!r:.200} names {min(twice)} twice; name each encoder once")
     if split_encoder("+".join(names)) != names:
         raise EncoderError(
-            f"{name!r:.200} leads to a folder whose name ends like a second encoder's; rename the folder"
+            f"{name!r:.200} leads to a folder whose name ends like a second encoder's; rename the "
+            "folder"
         )
     return names
 
@@ -148,4 +154,6 @@ def prepare_encoders(name: str, *, root: str | Path | None = None) -> PreparedEn
     EncoderUnavailable
         If the weights of a part can't be had.
     """
-    return PreparedEncoders(parts=tuple(prepare_encoder(one, root=root) for one in encoder_names(name)))
+    return PreparedEncoders(
+        parts=tuple(prepare_encoder(one, root=root) for one in encoder_names(name))
+    )

@@ -53,15 +53,16 @@ class PreparedEncoder:
 def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEncoder:
     """Have an encoder compiled, once; afterwards this costs one digest of its weights.
 
-    Weights that have gone since (an emptied temporary folder) don't matter to what is compiled already.
+    Weights that have gone since (an emptied temporary folder) don't matter to what is compiled
+    already.
 
     Parameters
     ----------
     name : str
         A key of `ENCODERS`, or ``hub:<handle or folder>``.
     root : path, optional
-        The cache; compiled networks are kept in its folder ``encoders``. For an object store they are
-        kept in the default cache of this machine.
+        The cache; compiled networks are kept in its folder ``encoders``. For an object store they
+        are kept in the default cache of this machine.
 
     Raises
     ------
@@ -89,7 +90,9 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
         fingerprint = compile_in_child(spec.name, folder)
         manifest = read_manifest(folder / fingerprint)
         if manifest is None:
-            raise EncoderError(f"The compiled encoder in {folder / fingerprint} can't be read back.")
+            raise EncoderError(
+                f"The compiled encoder in {folder / fingerprint} can't be read back."
+            )
     _remember(folder, spec, fingerprint)
     if manifest.warning:
         _log.warning("%s", manifest.warning)
@@ -103,7 +106,10 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
 
 
 def is_compiled(fingerprint: str, *, root: str | Path | None = None) -> bool:
-    """Whether the encoder of this fingerprint, or all of a composite's, are compiled for a cache."""
+    """Whether the encoder of this fingerprint is compiled for a cache.
+
+    Of a composite, all encoders must be.
+    """
     from embed.encoders.manifest import read_manifest
 
     folder = encoders_folder(root)
@@ -200,8 +206,8 @@ class Encoder:
         Returns
         -------
         ndarray, shape (n_frames, dim), float32
-            One embedding every ``spec.hop_s`` seconds; a waveform shorter than a window is padded with
-            silence, a tail that fills no window is left out.
+            One embedding every ``spec.hop_s`` seconds; a waveform shorter than a window is padded
+            with silence, a tail that fills no window is left out.
 
         Raises
         ------
@@ -299,7 +305,10 @@ def last_fingerprint(folder: Path, spec: EncoderSpec) -> str:
 
 
 def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
-    """Whether an encoder was compiled for another front end, as can be where the weights have gone."""
+    """Whether an encoder was compiled for another front end.
+
+    That can be where the weights have gone.
+    """
     weights = Weights(path=Path(manifest.weights_path), sha256=manifest.weights_sha256)
     return spec.fingerprint(weights) != manifest.fingerprint
 
@@ -307,4 +316,6 @@ def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
 def _remember(folder: Path, spec: EncoderSpec, fingerprint: str) -> None:
     if last_fingerprint(folder, spec) != fingerprint:
         with suppress(OSError):  # it only helps when the weights go; a cache may be read-only
-            write_whole(_name_file(folder, spec), lambda file: file.write(f"{fingerprint}\n".encode()))
+            write_whole(
+                _name_file(folder, spec), lambda file: file.write(f"{fingerprint}\n".encode())
+            )

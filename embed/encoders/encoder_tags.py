@@ -1,4 +1,7 @@
-"""The tags of a compiled encoder from embeddings alone: nothing is compiled, and its network not opened."""
+"""The tags of a compiled encoder from embeddings alone.
+
+Nothing is compiled, and the encoder's network is not opened.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What lies beside a compiled network: how it was made, how to run it, and the digests of its files."""
+"""What lies beside a compiled network.
+
+It says how the network was made, how to run it, and the digests of its files.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class Manifest:
     weights_path: str
     weights_sha256: str
     max_difference: float
-    """Between the compiled network and the original on the probe signal, relative to the largest value."""
+    """Difference between the compiled network and the original on the probe signal.
+
+    It is relative to the largest value.
+    """
     tensorflow: str
     files_sha256: Mapping[str, str] = field(default_factory=dict)
     """By name, the files beside it."""
@@ -64,7 +70,10 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Read a manifest; None where there is none, another version wrote it, or the files beside it differ."""
+    """Read a manifest.
+
+    Return None where there is none, another version wrote it, or the files beside it differ.
+    """
     try:
         fields: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         if fields.pop("own_sha256") != _digest_fields(fields):

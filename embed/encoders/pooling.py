@@ -17,7 +17,9 @@ _COLUMNS = 64  # pooled at a time: a ten-hour recording's frames in float64 are 
 
 def pool_parts(embeddings: NDArray[np.float32], parts: Sequence[int]) -> NDArray[np.float32]:
     """Average the first ``parts[k]`` embeddings of window k: (n, n_parts, dim) to (n, dim)."""
-    return np.stack([one[:count].mean(axis=0) for one, count in zip(embeddings, parts, strict=True)])
+    return np.stack(
+        [one[:count].mean(axis=0) for one, count in zip(embeddings, parts, strict=True)]
+    )
 
 
 def storable(frames: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -59,7 +61,9 @@ def song_vector(
         If there is no frame or one is not finite.
     """
     if frames.ndim != 2 or len(frames) == 0:
-        raise ValueError(f"frames have shape {frames.shape}; (n_frames, dim) with a frame is needed")
+        raise ValueError(
+            f"frames have shape {frames.shape}; (n_frames, dim) with a frame is needed"
+        )
     dim = frames.shape[1]
     pooled = np.empty((2, dim), dtype=np.float32)
     for low in range(0, dim, _COLUMNS):

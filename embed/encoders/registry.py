@@ -52,8 +52,8 @@ class EncoderSpec:
     tag_scores : callable or None
         From embeddings and the network's constants to the scores of its own tags.
     scan_windows : int
-        How many windows of a song a ``scan`` hears: as few as leave a taste as accurate as all of them do,
-        to within 0.005 in AUC (tests/benchmarks/README.md).
+        How many windows of a song a ``scan`` hears: as few as leave a taste as accurate as all of
+        them do, to within 0.005 in AUC (tests/benchmarks/README.md).
     """
 
     name: str
@@ -96,7 +96,9 @@ class EncoderSpec:
         )
 
 
-def _wheel_row(name: str, network: ModuleType, of: musicnn_wheel.Checkpoint, dim: int) -> EncoderSpec:
+def _wheel_row(
+    name: str, network: ModuleType, of: musicnn_wheel.Checkpoint, dim: int
+) -> EncoderSpec:
     """Make the row of one of the musicnn wheel's checkpoints; all of them hear the same windows."""
     return EncoderSpec(
         name=name,
@@ -155,11 +157,15 @@ ENCODERS: Mapping[str, EncoderSpec] = {
     # The pattern for `hub:<handle or folder>`; `encoder_spec` fills in the model.
     "hub": EncoderSpec(
         name="hub:",
-        grid=Grid(rate_hz=hub.RATE_HZ, window_samples=hub.WINDOW_SAMPLES, step_samples=hub.STEP_SAMPLES),
+        grid=Grid(
+            rate_hz=hub.RATE_HZ, window_samples=hub.WINDOW_SAMPLES, step_samples=hub.STEP_SAMPLES
+        ),
         dim=None,
         locate=partial(hub.locate, ""),
         build=hub.build,
-        how_to_get="any SavedModel from a 16 kHz mono waveform to embeddings: its folder or TF Hub handle",
+        how_to_get=(
+            "any SavedModel from a 16 kHz mono waveform to embeddings: its folder or TF Hub handle"
+        ),
     ),
 }
 
@@ -176,7 +182,9 @@ def encoder_spec(name: str) -> EncoderSpec:
     if kind == "hub" and model:
         handle = model if "://" in model else os.path.realpath(os.path.expanduser(model))
         fetch = partial(_fetch_handle, handle) if "://" in handle else None
-        return replace(ENCODERS["hub"], name=f"hub:{handle}", locate=partial(hub.locate, handle), fetch=fetch)
+        return replace(
+            ENCODERS["hub"], name=f"hub:{handle}", locate=partial(hub.locate, handle), fetch=fetch
+        )
     if "+" in name:
         raise EncoderError(f"{name!r} names several encoders; here one of them is needed.")
     if colon or name == "hub" or name not in ENCODERS:

@@ -1,4 +1,7 @@
-"""Run a compiled network: on LiteRT, or on TensorFlow where it would not convert or a GPU is wanted."""
+"""The running of a compiled network.
+
+It runs on LiteRT, or on TensorFlow where it would not convert or a GPU is wanted.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,11 @@ RunBatch = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 """From windows or patches (n, ...) to their embeddings (n, n_parts, dim)."""
 
 _CHATTER = re.compile(rb"INFO: |I\d{4} |WARNING: All log messages before absl::InitializeLog")
-"""LiteRT's "Created ... delegate"; TensorFlow's "oneDNN custom operations are on" and what goes before it."""
+"""What LiteRT and TensorFlow say for information.
+
+LiteRT says "Created ... delegate", TensorFlow "oneDNN custom operations are on" and what goes
+before it.
+"""
 
 
 def open_runtime(
@@ -114,7 +121,10 @@ def open_litert(model: bytes) -> Run:
 
 @contextmanager
 def _without_chatter() -> Iterator[None]:
-    """Hold back what native code says on stderr for information, where it has no setting; all else passes."""
+    """Hold back what native code says on stderr for information, where it has no setting.
+
+    All else passes through.
+    """
     with tempfile.TemporaryFile() as held:
         try:
             stderr = os.dup(2)
@@ -148,8 +158,8 @@ def open_tensorflow(spec: EncoderSpec, weights: Weights) -> Run:
 def open_tensorflow_batches(spec: EncoderSpec, weights: Weights) -> RunBatch:
     """Build the network in TensorFlow for many inputs at a time, on a GPU where there is one.
 
-    A network for one window gets a batch axis in each operation from `tf.vectorized_map`. One that can't be
-    had so, as may be in a model from elsewhere, runs window by window.
+    A network for one window gets a batch axis in each operation from `tf.vectorized_map`. One that
+    can't be had so, as may be in a model from elsewhere, runs window by window.
 
     Raises
     ------
@@ -181,10 +191,13 @@ def open_tensorflow_batches(spec: EncoderSpec, weights: Weights) -> RunBatch:
             return np.asarray(function(tensor).numpy(), dtype=np.float32)
         except tf.errors.OpError as error:
             half = len(inputs) // 2
-            if isinstance(error, tf.errors.ResourceExhaustedError) and half:  # 20 MB a window, for musicnn
+            # 20 MB a window, for musicnn
+            if isinstance(error, tf.errors.ResourceExhaustedError) and half:
                 return np.concatenate([run(inputs[:half]), run(inputs[half:])])
             reason = " ".join(str(error).split())[:200]
-            raise EncoderError(f"TensorFlow failed at {spec.name}: {reason}. Use --device cpu.") from error
+            raise EncoderError(
+                f"TensorFlow failed at {spec.name}: {reason}. Use --device cpu."
+            ) from error
 
     return run
 
@@ -192,7 +205,8 @@ def open_tensorflow_batches(spec: EncoderSpec, weights: Weights) -> RunBatch:
 def _build(spec: EncoderSpec, weights: Weights) -> tuple[Any, Network]:
     """Import TensorFlow, quietly, and build a network in it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else it takes all of a GPU's memory
+    # else it takes all of a GPU's memory
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with _without_chatter(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tensorflow_hub imports pkg_resources
         import tensorflow as tf
@@ -210,8 +224,8 @@ def require_gpu() -> None:
     """
     if not _tensorflow_sees_gpu():
         raise EncoderError(
-            "TensorFlow sees no GPU on this machine. Use --device cpu (or auto), or install TensorFlow "
-            "with CUDA: pip install 'tensorflow[and-cuda]'."
+            "TensorFlow sees no GPU on this machine. Use --device cpu (or auto), or install "
+            "TensorFlow with CUDA: pip install 'tensorflow[and-cuda]'."
         )
 
 

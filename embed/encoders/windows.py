@@ -1,7 +1,7 @@
 """Which stretches of a recording an encoder hears, and how they are cut to its rate.
 
-A recording is laid out in a grid of windows, one a stored frame. Full coverage takes all of them, a scan
-takes some of the same, so that scanned frames are among the full ones, bit for bit.
+A recording is laid out in a grid of windows, one a stored frame. Full coverage takes all of them, a
+scan takes some of the same, so that scanned frames are among the full ones, bit for bit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from embed.errors import EmbedError
 __all__ = ["SCAN_WINDOWS", "Grid", "NativeCut", "choose_windows", "coverage_windows"]
 
 SCAN_WINDOWS = 12
-"""Windows of a `scan`, unless an encoder's row in `ENCODERS` says otherwise; a song needs some ten."""
+"""Windows of a `scan`, unless an encoder's row in `ENCODERS` says otherwise.
+
+A song needs some ten.
+"""
 _MARGIN_S = 0.05  # heard on either side of a window, so that the resampling filter has run in
 
 
@@ -27,9 +30,10 @@ _MARGIN_S = 0.05  # heard on either side of a window, so that the resampling fil
 class Grid:
     """The windows of one encoder, in samples at its rate.
 
-    Window i covers samples ``i * step_samples - pad_samples`` and on, for `window_samples`; what lies before
-    the recording's start and after its end is silence. The network may give several embeddings a window,
-    one for each of `n_parts` equal steps (YAMNet: six patches); their mean is stored.
+    Window i covers samples ``i * step_samples - pad_samples`` and on, for `window_samples`; what
+    lies before the recording's start and after its end is silence. The network may give several
+    embeddings a window, one for each of `n_parts` equal steps (YAMNet: six patches); their mean is
+    stored.
     """
 
     rate_hz: int
@@ -43,7 +47,10 @@ class Grid:
         return -(-self._count_parts(n_samples) // self.n_parts)
 
     def parts_heard(self, i: int, n_samples: int) -> int:
-        """Return how many parts of window `i` lie wholly inside `n_samples`; fewer only in the last one."""
+        """Return how many parts of window `i` lie wholly inside `n_samples`.
+
+        Only in the last window are there fewer.
+        """
         return min(self.n_parts, self._count_parts(n_samples) - i * self.n_parts)
 
     def _count_parts(self, n_samples: int) -> int:
@@ -88,13 +95,17 @@ def coverage_windows(coverage: str | int, *, scan_windows: int = SCAN_WINDOWS) -
         n_windows = 0
     if not 1 <= n_windows <= 1_000_000:
         raise EmbedError(
-            f"coverage is {coverage!r}; it must be 'scan', 'full' or a number of windows a song, 1 or more"
+            f"coverage is {coverage!r}; it must be 'scan', 'full' or a number of windows a song, 1 "
+            "or more"
         )
     return n_windows
 
 
 def choose_windows(n_grid: int, n_windows: int) -> list[int]:
-    """Choose `n_windows` of a grid's `n_grid`, spread evenly, each in the middle of its share; 0: all."""
+    """Choose `n_windows` of a grid's `n_grid`, spread evenly, each in the middle of its share.
+
+    0 chooses all.
+    """
     if n_windows == 0 or n_windows >= n_grid:
         return list(range(n_grid))
     return [(2 * k + 1) * n_grid // (2 * n_windows) for k in range(n_windows)]
@@ -104,8 +115,8 @@ def choose_windows(n_grid: int, n_windows: int) -> list[int]:
 class NativeCut:
     """Windows of a grid, as spans at a recording's own rate and back.
 
-    Every span starts where a sample of either rate falls on the same instant, so that a window resampled
-    alone has the samples of the whole recording resampled at once.
+    Every span starts where a sample of either rate falls on the same instant, so that a window
+    resampled alone has the samples of the whole recording resampled at once.
     """
 
     grid: Grid

@@ -9,20 +9,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, PLAYLIST_SUFFIXES, is_elsewhere, list_entries
+from embed.files.playlists import (
+    LIST_SUFFIXES,
+    MAX_ENTRY,
+    PLAYLIST_SUFFIXES,
+    is_elsewhere,
+    list_entries,
+)
 
 __all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "find_audio"]
 
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
-    ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".ape", ".au", ".caf", ".dsf", ".flac", ".m4a", ".m4b",
-    ".mka", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".tta", ".w64", ".wav", ".weba", ".webm",
-    ".wma", ".wv",
+    ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".ape", ".au", ".caf", ".dsf", ".flac",
+    ".m4a", ".m4b", ".mka", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".tta", ".w64", ".wav",
+    ".weba", ".webm", ".wma", ".wv",
 })
 # fmt: on
 """What a folder is searched for. A file that is named itself is tried whatever its suffix."""
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
-_QUOTED = re.compile(r"'[-=+@\t\r]")  # as `classify.output.formats` writes what looks like a formula
+# as `classify.output.formats` writes what looks like a formula
+_QUOTED = re.compile(r"'[-=+@\t\r]")
 _LOCAL = frozenset({"", "localhost"})  # hosts of a file URL that mean this computer (RFC 8089)
 _SHOWN = 80  # characters of an entry that is too long to be a path
 
@@ -37,7 +44,10 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundAudio:
-    """Absolute paths in the order given (folders sorted), each once; and what could not be found."""
+    """Absolute paths in the order given (folders sorted), each once.
+
+    It also has what could not be found.
+    """
 
     files: tuple[str, ...]
     failures: tuple[Failure, ...]
@@ -46,10 +56,11 @@ class FoundAudio:
 def find_audio(paths: Sequence[str | os.PathLike[str]]) -> FoundAudio:
     """Expand paths: an audio file, a folder (recursive), a playlist, or a CSV with a `path` column.
 
-    An entry of a playlist or CSV is the path of a regular file, absolute or relative to the list's own
-    folder, or a ``file:`` URL of this computer. It is refused where it is another URL, a folder, another
-    list, or a FIFO, a device or a socket, none of which is opened. Nothing in it is expanded (``~``, ``$``,
-    ``*``). In folders, hidden files are passed over and symbolic links followed, each folder once.
+    An entry of a playlist or CSV is the path of a regular file, absolute or relative to the list's
+    own folder, or a ``file:`` URL of this computer. It is refused where it is another URL, a
+    folder, another list, or a FIFO, a device or a socket, none of which is opened. Nothing in it is
+    expanded (``~``, ``$``, ``*``). In folders, hidden files are passed over and symbolic links
+    followed, each folder once.
     """
     files: dict[str, None] = {}
     failures: dict[str, str] = {}
@@ -86,9 +97,13 @@ def _existing(path: str, *, listed: bool = False) -> str | Failure:
     if stat.S_ISDIR(mode):
         return Failure(path=path, error="is a folder; a list names files")
     if not stat.S_ISREG(mode):
-        return Failure(path=path, error="is not a regular file (a FIFO, a device or a socket); not opened")
+        return Failure(
+            path=path, error="is not a regular file (a FIFO, a device or a socket); not opened"
+        )
     if listed and os.path.splitext(path)[1].lower() in LIST_SUFFIXES:
-        return Failure(path=path, error="is a list; a list in a list is not read, so name it yourself")
+        return Failure(
+            path=path, error="is a list; a list in a list is not read, so name it yourself"
+        )
     return path
 
 
@@ -99,7 +114,9 @@ def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
             return  # a symbolic link that leads back
         seen.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as listing:
-            entries = sorted((e for e in listing if not e.name.startswith(".")), key=lambda e: e.name)
+            entries = sorted(
+                (e for e in listing if not e.name.startswith(".")), key=lambda e: e.name
+            )
     except OSError as error:
         yield Failure(path=folder, error=f"can't be searched ({error.strerror})")
         return
@@ -132,14 +149,18 @@ def _resolve(entry: str, folder: str) -> str | Failure:
     if url and url[1].lower() != "file":
         return Failure(path=entry, error="is a URL; only files are read")
     if url and url[2].lower() not in _LOCAL:
-        return Failure(path=entry, error=f"is a file of computer {url[2]!r:.80}; only local ones are read")
+        return Failure(
+            path=entry, error=f"is a file of computer {url[2]!r:.80}; only local ones are read"
+        )
     if url:
         entry = _path_of(url[3])
     if "\0" in entry:
         return Failure(path=entry.replace("\0", "?"), error="holds a NUL, so it is no path")
     paths = [os.path.abspath(os.path.join(folder, reading)) for reading in _readings(entry)]
     if os.name == "nt" and any(is_elsewhere(path, folder) for path in paths):
-        return Failure(path=entry, error="is on another server than the list; only local files are read")
+        return Failure(
+            path=entry, error="is on another server than the list; only local files are read"
+        )
     found = next((path for path in paths if os.path.exists(path)), paths[-1])
     return _existing(found, listed=True)
 
@@ -156,8 +177,8 @@ def _path_of(url_path: str) -> str:
 def _readings(entry: str) -> Iterator[str]:
     r"""Give what an entry may mean.
 
-    Its very bytes; without the spaces around it; without the quote that keeps spreadsheets from calculating;
-    Windows-1252, as old players wrote; ``\\`` for ``/``.
+    Its very bytes; without the spaces around it; without the quote that keeps spreadsheets from
+    calculating; Windows-1252, as old players wrote; ``\\`` for ``/``.
     """
     yield entry
     if entry != entry.strip():

@@ -1,4 +1,7 @@
-"""Playlists and CSVs: which songs do they name? Read as text, in bounded memory; nothing is opened here."""
+"""Playlists and CSVs, and which songs they name.
+
+They are read as text, in bounded memory, and nothing is opened here.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,14 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TextIO
 
-__all__ = ["CSV_SUFFIX", "LIST_SUFFIXES", "MAX_ENTRY", "PLAYLIST_SUFFIXES", "is_elsewhere", "list_entries"]
+__all__ = [
+    "CSV_SUFFIX",
+    "LIST_SUFFIXES",
+    "MAX_ENTRY",
+    "PLAYLIST_SUFFIXES",
+    "is_elsewhere",
+    "list_entries",
+]
 
 PLAYLIST_SUFFIXES = frozenset({".m3u", ".m3u8"})
 CSV_SUFFIX = ".csv"
@@ -31,27 +41,31 @@ def list_entries(path: str) -> list[str]:
     Parameters
     ----------
     path : str
-        Of a regular file. UTF-8, or UTF-16 with its mark; other bytes are kept, as in the names of files.
+        Of a regular file. UTF-8, or UTF-16 with its mark; other bytes are kept, as in the names of
+        files.
 
     Returns
     -------
     list of str
-        Of a playlist each line that is no comment, of a CSV what the column `path` holds. One that is longer
-        than `MAX_ENTRY` characters is cut behind the next one, so that it can be told.
+        Of a playlist each line that is no comment, of a CSV what the column `path` holds. One that
+        is longer than `MAX_ENTRY` characters is cut behind the next one, so that it can be told.
 
     Raises
     ------
     OSError
         If it can't be read.
     ValueError
-        If it is no such list, or larger than 64 MiB or 500,000 songs, or a CSV's row than 2**20 characters.
+        If it is no such list, or larger than 64 MiB or 500,000 songs, or a CSV's row than 2**20
+        characters.
     """
     is_csv = os.path.splitext(path)[1].lower() == CSV_SUFFIX
     content = _read(path)
     encoding = "utf-16" if content.startswith(_UTF_16) else "utf-8-sig"
     # Not splitlines: it also splits at U+2028 and the like, which names may hold.
     newline = "" if is_csv else None
-    text = io.TextIOWrapper(io.BytesIO(content), encoding, errors="surrogateescape", newline=newline)
+    text = io.TextIOWrapper(
+        io.BytesIO(content), encoding, errors="surrogateescape", newline=newline
+    )
     entries: list[str] = []
     for entry in _csv_entries(text) if is_csv else _playlist_entries(text):
         if len(entries) == _MAX_ENTRIES:
@@ -62,14 +76,18 @@ def list_entries(path: str) -> list[str]:
 
 def _read(path: str) -> bytes:
     # O_NONBLOCK so that a FIFO, should one be there by now, can't hold us up.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise ValueError("is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
         if status.st_size > _MAX_LIST_BYTES:
-            raise ValueError(f"is a list of {status.st_size} bytes; up to {_MAX_LIST_BYTES} are read")
+            raise ValueError(
+                f"is a list of {status.st_size} bytes; up to {_MAX_LIST_BYTES} are read"
+            )
         return file.read(status.st_size)  # and no more, should it grow
 
 
@@ -108,7 +126,8 @@ class _Lines:
 def _csv_entries(text: TextIO) -> Iterator[str]:
     lines = _Lines(text)
     header = next(lines, "")
-    delimiter = max(",;\t", key=header.count)  # spreadsheets write what their country's numbers leave free
+    # spreadsheets write what their country's numbers leave free
+    delimiter = max(",;\t", key=header.count)
     rows = csv.reader(chain([header], lines), delimiter=delimiter)
     try:
         columns = next(rows, [])
@@ -135,4 +154,6 @@ def is_elsewhere(path: str, folder: str) -> bool:
         Of the song, and of the list's folder.
     """
     drive = ntpath.splitdrive(ntpath.normpath(path))[0].lower()
-    return drive.startswith("\\\\") and drive != ntpath.splitdrive(ntpath.normpath(folder))[0].lower()
+    return (
+        drive.startswith("\\\\") and drive != ntpath.splitdrive(ntpath.normpath(folder))[0].lower()
+    )

@@ -1,7 +1,8 @@
 """SavedModels of TF Hub's audio-embedding kind: find them, name them, take their embeddings.
 
-Such a model maps a mono 16 kHz waveform in [-1, 1] of any length to embeddings. It comes from a folder, from
-the cache of tensorflow_hub, or from TF Hub itself. Only `fetch` and `build` import TensorFlow.
+Such a model maps a mono 16 kHz waveform in [-1, 1] of any length to embeddings. It comes from a
+folder, from the cache of tensorflow_hub, or from TF Hub itself. Only `fetch` and `build` import
+TensorFlow.
 """
 
 from __future__ import annotations
@@ -37,9 +38,15 @@ __all__ = [
 RATE_HZ = 16000
 """What TF Hub's models of this kind listen at."""
 WINDOW_SAMPLES = STEP_SAMPLES = 48000
-"""A model whose own frames we don't know gets 3 s at a time, and its embeddings of them are averaged."""
+"""The length of what a model gets at a time whose own frames we don't know.
+
+It gets 3 s, and its embeddings of them are averaged.
+"""
 _TIMEOUT_S = 60.0
-"""How long a hub may be silent; the environment variable SEVENSONGS_HUB_TIMEOUT_S says otherwise."""
+"""How long a hub may be silent.
+
+The environment variable SEVENSONGS_HUB_TIMEOUT_S can say otherwise.
+"""
 
 
 def locate(handle: str, *, name: str = "") -> Weights:
@@ -59,14 +66,19 @@ def locate(handle: str, *, name: str = "") -> Weights:
             return Weights(path=folder, sha256=_digest(folder))
     if "://" not in handle:
         raise EncoderUnavailable(
-            f"There is no SavedModel in {handle!r}: the folder must hold saved_model.pb and variables/."
+            f"There is no SavedModel in {handle!r}: the folder must hold saved_model.pb and "
+            "variables/."
         )
-    raise EncoderUnavailable(f"The model {handle} is not on this machine. {how_to_get(handle, name)}")
+    raise EncoderUnavailable(
+        f"The model {handle} is not on this machine. {how_to_get(handle, name)}"
+    )
 
 
 def how_to_get(handle: str, name: str) -> str:
     """Say how to get a model by hand, for error messages and the list of encoders."""
-    by_name = f", or put it in a folder {name!r} and set SEVENSONGS_MODELS to its parent" if name else ""
+    by_name = (
+        f", or put it in a folder {name!r} and set SEVENSONGS_MODELS to its parent" if name else ""
+    )
     return (
         f"It is fetched from {handle} at first use. Without that: unpack its SavedModel anywhere "
         f"and use --encoder hub:FOLDER{by_name}."
@@ -97,7 +109,8 @@ def fetch(handle: str, *, name: str, into: Path) -> Weights:
     compressed_module_resolver.LOCK_FILE_TIMEOUT_SEC = timeout_s
     try:
         folder = Path(tensorflow_hub.resolve(handle))
-    except Exception as error:  # of urllib, http.client, tarfile, zlib or TensorFlow: we don't have it
+    # of urllib, http.client, tarfile, zlib or TensorFlow: we don't have it
+    except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise EncoderUnavailable(
             f"TF Hub did not give {handle}: {reason[:300]}. {how_to_get(handle, name)}"
@@ -105,8 +118,12 @@ def fetch(handle: str, *, name: str, into: Path) -> Weights:
     return Weights(path=folder, sha256=_digest(folder))
 
 
-def build(weights: Weights, *, window_samples: int = WINDOW_SAMPLES, n_parts: int | None = None) -> Network:
-    """Wrap a SavedModel so that one window gives `n_parts` embeddings, or the mean of what it gives.
+def build(
+    weights: Weights, *, window_samples: int = WINDOW_SAMPLES, n_parts: int | None = None
+) -> Network:
+    """Wrap a SavedModel so that one window gives `n_parts` embeddings.
+
+    Or it gives the mean of what the model gives.
 
     Raises
     ------
@@ -118,14 +135,17 @@ def build(weights: Weights, *, window_samples: int = WINDOW_SAMPLES, n_parts: in
 
     try:
         model = tensorflow_hub.load(str(weights.path))
-    except Exception as error:  # TensorFlow raises anything here, and all of it means a broken model
+    # TensorFlow raises anything here, and all of it means a broken model
+    except Exception as error:
         raise EncoderUnavailable(
             f"TensorFlow can't load the SavedModel in {weights.path}: {error}. "
             "Remove that folder and get the model again."
         ) from error
     call = model if callable(model) else model.signatures.get("serving_default")
     if call is None:
-        raise EncoderError(f"The SavedModel in {weights.path} can't be called and has no signature.")
+        raise EncoderError(
+            f"The SavedModel in {weights.path} can't be called and has no signature."
+        )
 
     def embed(window: Any) -> Any:
         output = pick_embeddings(call(window))
@@ -140,8 +160,9 @@ def build(weights: Weights, *, window_samples: int = WINDOW_SAMPLES, n_parts: in
 def pick_embeddings(output: Any) -> Any:
     """Choose the embeddings among what a model returns.
 
-    A tensor is taken as it is; of a mapping the entry whose key has "embedding" in it, or the only one;
-    of a sequence the second of three (YAMNet's scores, embeddings, spectrogram), else the first.
+    A tensor is taken as it is; of a mapping the entry whose key has "embedding" in it, or the only
+    one; of a sequence the second of three (YAMNet's scores, embeddings, spectrogram), else the
+    first.
     """
     if isinstance(output, Mapping):
         named = [key for key in output if "embedding" in str(key).lower()]
@@ -154,9 +175,13 @@ def pick_embeddings(output: Any) -> Any:
         output = output[1 if len(output) == 3 else 0]
     dtype = getattr(output, "dtype", None)
     if not getattr(dtype, "is_floating", False):
-        raise EncoderError(f"The model returns {getattr(dtype, 'name', type(output).__name__)}, not numbers.")
+        raise EncoderError(
+            f"The model returns {getattr(dtype, 'name', type(output).__name__)}, not numbers."
+        )
     if output.shape.rank is None or output.shape.rank < 1 or output.shape[-1] is None:
-        raise EncoderError(f"The model's embedding has shape {output.shape}, without a fixed width.")
+        raise EncoderError(
+            f"The model's embedding has shape {output.shape}, without a fixed width."
+        )
     return output
 
 
@@ -166,7 +191,8 @@ def last_layer(weights: Weights, shape: tuple[int, int]) -> dict[str, NDArray[np
     Returns
     -------
     dict
-        ``tags_w`` of `shape` and ``tags_b`` of ``shape[1:]``, float32; empty where it is not to be told.
+        ``tags_w`` of `shape` and ``tags_b`` of ``shape[1:]``, float32; empty where it is not to be
+        told.
     """
     import tensorflow as tf
 
@@ -189,14 +215,17 @@ def _timeout_s() -> float:
     except ValueError:
         timeout_s = 0.0
     if not 0 < timeout_s < float("inf"):
-        raise EncoderError(f"SEVENSONGS_HUB_TIMEOUT_S is {said!r}; it must be a number of seconds above 0")
+        raise EncoderError(
+            f"SEVENSONGS_HUB_TIMEOUT_S is {said!r}; it must be a number of seconds above 0"
+        )
     return timeout_s
 
 
 def _candidates(handle: str, name: str) -> list[Path]:
     if "://" not in handle:
         return [Path(handle)]
-    key = hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()  # tensorflow_hub's naming
+    # tensorflow_hub's naming
+    key = hashlib.sha1(handle.encode(), usedforsecurity=False).hexdigest()
     roots = [os.environ.get("TFHUB_CACHE_DIR"), str(local_root() / "hub")]
     found = [Path(root) / key for root in roots if root]
     found.append(Path(tempfile.gettempdir()) / "tfhub_modules" / key)
@@ -208,7 +237,9 @@ def _has_files(folder: Path) -> bool:
     try:
         return folder.is_dir() and any(folder.iterdir())
     except OSError as error:
-        raise EncoderUnavailable(f"The folder {folder} can't be read ({error.strerror}).") from error
+        raise EncoderUnavailable(
+            f"The folder {folder} can't be read ({error.strerror})."
+        ) from error
 
 
 def _digest(folder: Path) -> str:
@@ -218,16 +249,22 @@ def _digest(folder: Path) -> str:
     for needed in (graph, index):
         if not needed.is_file():
             raise EncoderUnavailable(
-                f"The SavedModel in {folder} is incomplete: {needed.relative_to(folder)} is missing, "
-                "as after a download that broke off. Remove that folder and try again."
+                f"The SavedModel in {folder} is incomplete: {needed.relative_to(folder)} is "
+                "missing, as after a download that broke off. Remove that folder and try again."
             )
-    files = [graph, *sorted((folder / "variables").rglob("*")), *sorted((folder / "assets").rglob("*"))]
+    files = [
+        graph,
+        *sorted((folder / "variables").rglob("*")),
+        *sorted((folder / "assets").rglob("*")),
+    ]
     digest = hashlib.sha256()
     for file in filter(Path.is_file, files):
         try:
             with file.open("rb") as stream:
                 one = hashlib.file_digest(stream, "sha256").hexdigest()
         except OSError as error:
-            raise EncoderUnavailable(f"The file {file} can't be read ({error.strerror}).") from error
+            raise EncoderUnavailable(
+                f"The file {file} can't be read ({error.strerror})."
+            ) from error
         digest.update(f"{file.relative_to(folder).as_posix()} {one}\n".encode())
     return digest.hexdigest()

@@ -1,7 +1,8 @@
 """Log-mel front ends: from waveform windows to what a network reads.
 
-The mel filters come from librosa when an encoder is compiled and are stored beside its network, so that
-nothing at embedding time imports librosa (1.6 s). A test compares the whole path with librosa's.
+The mel filters come from librosa when an encoder is compiled and are stored beside its network, so
+that nothing at embedding time imports librosa (1.6 s). A test compares the whole path with
+librosa's.
 """
 
 from __future__ import annotations
@@ -62,13 +63,16 @@ def log_mel(
     n_bins = params.n_fft // 2 + 1
     n_frames = 1 + (windows.shape[-1] - params.n_fft) // params.hop_samples
     hann = _hann(params.n_fft)
-    # One window at a time, in the same memory, stays in the processor's cache: 16 at once take twice as long.
+    # One window at a time, in the same memory, stays in the processor's cache: 16 at once take
+    # twice as long.
     framed = np.empty((n_frames, params.n_fft), dtype=np.float32)
     spectrum = np.empty((n_frames, n_bins), dtype=np.complex64)
     power = np.empty((n_frames, n_bins), dtype=np.float32)
     result = np.empty((len(windows), n_frames, filters.shape[1]), dtype=np.float32)
     for window, mel in zip(windows, result, strict=True):
-        frames = np.lib.stride_tricks.sliding_window_view(window, params.n_fft)[:: params.hop_samples]
+        frames = np.lib.stride_tricks.sliding_window_view(window, params.n_fft)[
+            :: params.hop_samples
+        ]
         np.multiply(frames, hann, out=framed)
         np.fft.rfft(framed, out=spectrum)
         np.square(spectrum.real, out=power)

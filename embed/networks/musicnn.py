@@ -1,11 +1,14 @@
-"""The musicnn encoders: Pons and Serra's musically motivated CNN, after training on one of two data sets.
+"""The musicnn encoders: Pons and Serra's musically motivated CNN.
+
+Each is the network after training on one of two data sets.
 
 The network is written anew from the paper (see `checkpoint`) and the checkpoints' variables.
 
-Training has shrunk the weights of most filters to nothing: in MSD_musicnn's front end those of 497 of 561,
-mostly to 1e-28. Whatever they hear, such a channel says what its bias says. So the network is computed
-without them, and an embedding leaves their pools out: they tell nothing of a song, and would be two thirds of
-the numbers in the cache. What the later layers make of them is a constant, which is added there.
+Training has shrunk the weights of most filters to nothing: in MSD_musicnn's front end those of 497
+of 561, mostly to 1e-28. Whatever they hear, such a channel says what its bias says. So the network
+is computed without them, and an embedding leaves their pools out: they tell nothing of a song, and
+would be two thirds of the numbers in the cache. What the later layers make of them is a constant,
+which is added there.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ __all__ = ["MSD", "MTT", "MusicnnCheckpoint", "build", "tag_scores"]
 
 _LOUDEST = 40.0
 """More than any number in a patch, where samples of 1 make 3 and samples of 1e38 make 36."""
-_NEGLIGIBLE = 1e-6  # of a channel's numbers, which are about 1: less than float32's own rounding in the sums
+# of a channel's numbers, which are about 1: less than float32's own rounding in the sums
+_NEGLIGIBLE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +80,9 @@ def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
     Returns
     -------
     Network
-        From log-mel patches (n, 187, 96) to pools (n, dim): for each of the mid-end's channels that hears
-        something its maximum and its mean over time, interleaved as the network's dense layer reads them.
+        From log-mel patches (n, 187, 96) to pools (n, dim): for each of the mid-end's channels that
+        hears something its maximum and its mean over time, interleaved as the network's dense layer
+        reads them.
 
     Raises
     ------
@@ -155,7 +160,10 @@ def _live(layers: Sequence[_Layer]) -> list[NDArray[np.bool_]]:
 
 
 def _silence(layers: Sequence[_Layer]) -> list[NDArray[np.float32]]:
-    """Return what the channels of `_live` say that hear nothing; of the others the numbers mean nothing."""
+    """Return what the channels of `_live` say that hear nothing.
+
+    The numbers of the other channels mean nothing.
+    """
     second, third, fourth = (layer.silence for layer in layers[5:])
     front = np.concatenate([layer.silence for layer in layers[:5]])
     return [front, second, third + second, fourth + third + second]
@@ -165,8 +173,10 @@ def _pools(x: Any, layers: Sequence[_Layer]) -> Any:
     import tensorflow as tf
 
     live = _live(layers)
-    timbral = [_front(timbral_peaks, x, layer, 2) for layer in layers[:2]]  # 7 STFT frames by 38, 67 bands
-    temporal = [_front(temporal_peaks, x, layer, (1, 2)) for layer in layers[2:5]]  # 128, 64, 32 by one band
+    # 7 STFT frames by 38, 67 bands
+    timbral = [_front(timbral_peaks, x, layer, 2) for layer in layers[:2]]
+    # 128, 64, 32 by one band
+    temporal = [_front(temporal_peaks, x, layer, (1, 2)) for layer in layers[2:5]]
     first = tf.concat(timbral + temporal, axis=2)  # (n, 187, n_live)
     kernel = layers[5].kernel[:, :, 0]  # (7, 561, 64)
     unheard = _of_constants(kernel[:, ~live[0]], _silence(layers)[0][~live[0]])
@@ -183,19 +193,23 @@ def _pools(x: Any, layers: Sequence[_Layer]) -> Any:
 def _front(peaks: Callable[..., Any], x: Any, layer: _Layer, flat: int | tuple[int, int]) -> Any:
     """Convolve, rectify, normalise, and take the maximum over mel, in another order.
 
-    What comes after the convolution rises or falls with it, channel by channel: the maximum over mel may come
-    first, and all else has less to do. Where the normalisation's scale is negative the minimum is
-    wanted; that is the negated maximum of the negated convolution.
+    What comes after the convolution rises or falls with it, channel by channel: the maximum over
+    mel may come first, and all else has less to do. Where the normalisation's scale is negative the
+    minimum is wanted; that is the negated maximum of the negated convolution.
     """
     import tensorflow as tf
 
-    bias, scale, shift = (numbers[layer.hears] for numbers in (layer.bias, layer.scale, layer.shift))
+    bias, scale, shift = (
+        numbers[layer.hears] for numbers in (layer.bias, layer.scale, layer.shift)
+    )
     sign = np.where(scale < 0, np.float32(-1), np.float32(1))
     filters = np.squeeze(layer.kernel[..., layer.hears] * sign, axis=flat)
     return tf.nn.relu(peaks(x, filters) * sign + bias) * scale + shift
 
 
-def _mid(x: Any, layer: _Layer, kernel: NDArray[np.float32], unheard: NDArray[np.float32] | int = 0) -> Any:
+def _mid(
+    x: Any, layer: _Layer, kernel: NDArray[np.float32], unheard: NDArray[np.float32] | int = 0
+) -> Any:
     """Convolve over time, rectify and normalise; all channels of `x` are seen at once."""
     import tensorflow as tf
 
@@ -204,8 +218,13 @@ def _mid(x: Any, layer: _Layer, kernel: NDArray[np.float32], unheard: NDArray[np
     return tf.nn.relu(x + (unheard + layer.bias)) * layer.scale + layer.shift
 
 
-def _of_constants(kernel: NDArray[np.float32], constants: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Convolve channels that never change, which end with the patch as all do; shape (187, n_filters)."""
+def _of_constants(
+    kernel: NDArray[np.float32], constants: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Convolve channels that never change, which end with the patch as all do.
+
+    The result has shape (187, n_filters).
+    """
     n_taps = len(kernel)
     each = constants.astype(np.float64) @ kernel  # (n_taps, n_filters)
     at = np.arange(N_STFT_FRAMES)[:, np.newaxis] + np.arange(n_taps) - n_taps // 2
@@ -216,11 +235,15 @@ def _of_constants(kernel: NDArray[np.float32], constants: NDArray[np.float32]) -
 def _tag_layers(
     v: Mapping[str, NDArray[np.float32]], layers: Sequence[_Layer]
 ) -> dict[str, NDArray[np.float32]]:
-    """Fold the last layers' batch normalisations and the pools that never change into the dense kernels."""
+    """Fold what never changes into the dense kernels.
+
+    That is the last layers' batch normalisations, and the pools that never change.
+    """
     scale, shift = scale_shift(v, 9)
     scale2, shift2 = scale_shift(v, 10)
     w1, w2 = v["dense/kernel"], v["dense_1/kernel"]
-    live = np.repeat(np.concatenate(_live(layers)), 2)  # a maximum and a mean each, of a constant the same
+    # a maximum and a mean each, of a constant the same
+    live = np.repeat(np.concatenate(_live(layers)), 2)
     unheard = np.repeat(np.concatenate(_silence(layers)), 2)[~live] * scale[~live]
     return {
         "dense1_w": scale[live, np.newaxis] * w1[live],

@@ -1,10 +1,14 @@
-"""The convolutions of musicnn's front end, each with its maximum over mel, in less arithmetic than it seems.
+"""The convolutions of musicnn's front end, each with its maximum over mel.
 
-The network slides its filters over all positions in mel and hears only where each fits best. Here that is
-less than half of the multiplications, for the same numbers within 3e-6 of the largest. Measured with LiteRT
-on one core of a Zen 4 (AVX-512), the timbral filters of MSD_musicnn take 1.0 ms a window, and plainly 5.5 ms.
+They take less arithmetic than it seems.
 
-The method is the convolution theorem, as in any text on signal processing, and blocks where time is long.
+The network slides its filters over all positions in mel and hears only where each fits best. Here
+that is less than half of the multiplications, for the same numbers within 3e-6 of the largest.
+Measured with LiteRT on one core of a Zen 4 (AVX-512), the timbral filters of MSD_musicnn take 1.0
+ms a window, and plainly 5.5 ms.
+
+The method is the convolution theorem, as in any text on signal processing, and blocks where time is
+long.
 """
 
 from __future__ import annotations
@@ -24,15 +28,21 @@ _FILTERS_AT_ONCE = 32
 With 408 at once a network took 19 ms in place of 15, and 27 ms beside a busy core.
 """
 _BLOCK = 8
-"""STFT frames that become channels of a temporal convolution; with 4 it is slower, with 16 no faster."""
+"""STFT frames that become channels of a temporal convolution.
+
+With 4 it is slower, with 16 no faster.
+"""
 
 
 def timbral_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
-    """Convolve with filters that see much of the spectrum, little of time; take each one's maximum over mel.
+    """Convolve with filters that see much of the spectrum, and little of time.
 
-    Over mel this goes by way of the discrete Fourier transform, in which sliding a filter is multiplying with
-    its spectrum. Only the way back costs much, and half of it is enough (see the comment). The transforms are
-    matrix products: a network's runtime has nothing faster for so few numbers.
+    Of each one take its maximum over mel.
+
+    Over mel this goes by way of the discrete Fourier transform, in which sliding a filter is
+    multiplying with its spectrum. Only the way back costs much, and half of it is enough (see the
+    comment). The transforms are matrix products: a network's runtime has nothing faster for so few
+    numbers.
 
     Parameters
     ----------
@@ -52,10 +62,11 @@ def timbral_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
     centre = (n_mels - n_bands) / 2  # of the filters' positions, 0 to n_mels - n_bands
     spectrum = _mel_spectrum(spectrogram, n_taps)  # (n_waves, n * n_stft_frames, 2 * n_taps)
     real, imaginary = _filter_spectra(filters, n_mels, centre)  # (n_waves, 2 * n_taps, n_filters)
-    # A product's real part makes a sum of cosines, which is the same on both sides of the centre; its
-    # imaginary part makes one of sines, which changes its sign. So one side tells the other, and the larger
-    # of the two responses at one distance from the centre is even + |odd|.
-    cosines, sines = _to_positions(np.arange(centre % 1, centre + 1), n_mels)  # (n_positions / 2, n_waves)
+    # A product's real part makes a sum of cosines, which is the same on both sides of the centre;
+    # its imaginary part makes one of sines, which changes its sign. So one side tells the other,
+    # and the larger of the two responses at one distance from the centre is even + |odd|.
+    # (n_positions / 2, n_waves)
+    cosines, sines = _to_positions(np.arange(centre % 1, centre + 1), n_mels)
 
     def one_side(spectra: NDArray[np.float32], waves: NDArray[np.float32]) -> Any:
         product = tf.matmul(spectrum, spectra)  # (n_waves, n * n_stft_frames, n_filters)
@@ -74,8 +85,9 @@ def timbral_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
 def temporal_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
     """Convolve each mel band with filters over time; take each one's maximum over the bands.
 
-    A convolution with one input channel feeds a matrix product one number at a time. So time is cut into
-    blocks: a block's STFT frames are input channels, a block of each filter's outputs are output channels.
+    A convolution with one input channel feeds a matrix product one number at a time. So time is cut
+    into blocks: a block's STFT frames are input channels, a block of each filter's outputs are
+    output channels.
 
     Parameters
     ----------
@@ -92,7 +104,8 @@ def temporal_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
     n_taps, n_filters = filters.shape
     n_frames, n_mels = spectrogram.shape[1:]
     n_out = -(-n_frames // _BLOCK)
-    n_seen = -(-(n_taps + _BLOCK - 1) // _BLOCK)  # blocks of input that a block of output depends on
+    # blocks of input that a block of output depends on
+    n_seen = -(-(n_taps + _BLOCK - 1) // _BLOCK)
     n_in = n_out + n_seen - 1
     before = (n_taps - 1) // 2
     padded = tf.pad(spectrogram, [[0, 0], [before, n_in * _BLOCK - before - n_frames], [0, 0]])
@@ -109,14 +122,18 @@ def temporal_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
 
 
 def _angles(n: int) -> NDArray[np.float64]:
-    """Return by how much each wave of `n` real numbers' Fourier transform turns from one to the next."""
+    """Return by how much each wave turns from one position to the next.
+
+    The waves are those of `n` real numbers' Fourier transform.
+    """
     return 2 * np.pi * np.arange(n // 2 + 1) / n
 
 
 def _mel_spectrum(spectrogram: Any, n_taps: int) -> Any:
-    """Transform over mel, and put side by side what a filter sees: (n_waves, n * n_stft_frames, 2 * n_taps).
+    """Transform over mel, and put side by side what a filter sees.
 
-    That is of each STFT frame and its neighbours the real and the imaginary part.
+    The result has shape (n_waves, n * n_stft_frames, 2 * n_taps). It has of each STFT frame and its
+    neighbours the real and the imaginary part.
     """
     import tensorflow as tf
 
@@ -132,13 +149,15 @@ def _mel_spectrum(spectrogram: Any, n_taps: int) -> Any:
 def _filter_spectra(
     filters: NDArray[np.float32], n_mels: int, centre: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what `_mel_spectrum` is multiplied with for the real and the imaginary part of the response.
+    """Return what `_mel_spectrum` is multiplied with, for each part of the response.
 
-    Each (n_waves, 2 * n_taps, n_filters). The response's positions are counted from `centre`.
+    The two are for its real and its imaginary part, each (n_waves, 2 * n_taps, n_filters). The
+    response's positions are counted from `centre`.
     """
     n_filters = filters.shape[-1]
     angles = _angles(n_mels)
-    spectra = np.conj(np.fft.rfft(filters.astype(np.float64), n_mels, axis=1))  # (n_taps, n_waves, n_filters)
+    # (n_taps, n_waves, n_filters)
+    spectra = np.conj(np.fft.rfft(filters.astype(np.float64), n_mels, axis=1))
     spectra = (spectra * np.exp(1j * centre * angles)[:, np.newaxis]).transpose(1, 0, 2)
     pairs = ((spectra.real, -spectra.imag), (spectra.imag, spectra.real))  # of a complex product
     shape = (len(angles), -1, n_filters)
@@ -146,11 +165,16 @@ def _filter_spectra(
     return real, imaginary
 
 
-def _to_positions(positions: NDArray[np.float64], n: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _to_positions(
+    positions: NDArray[np.float64], n: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the transform back, for real and imaginary parts: each (n_positions, n_waves)."""
-    weights = np.full(n // 2 + 1, 2 / n)  # a real number's waves come in pairs, of which one is left out ...
+    # a real number's waves come in pairs, of which one is left out ...
+    weights = np.full(n // 2 + 1, 2 / n)
     weights[0] /= 2  # ... but for the slowest,
     if n % 2 == 0:
         weights[-1] /= 2  # and for the fastest of an even number
     turns = np.outer(positions, _angles(n))
-    return (weights * np.cos(turns)).astype(np.float32), (-weights * np.sin(turns)).astype(np.float32)
+    return (weights * np.cos(turns)).astype(np.float32), (-weights * np.sin(turns)).astype(
+        np.float32
+    )

@@ -1,8 +1,11 @@
-"""The musicnn wheel's checkpoints, and what their networks have in common: front end, normalisation, tags.
+"""The musicnn wheel's checkpoints, and what their networks have in common.
 
-The wheel's own code is never imported: under a modern TensorFlow its bare `except` hides that no weights were
-restored. Source: J. Pons and X. Serra, "musicnn: pre-trained convolutional neural networks for music audio
-tagging", late-breaking demo, ISMIR 2019; weights: the `musicnn` 0.1.0 wheel (ISC).
+In common they have the front end, the normalisation and the tags.
+
+The wheel's own code is never imported: under a modern TensorFlow its bare `except` hides that no
+weights were restored. Source: J. Pons and X. Serra, "musicnn: pre-trained convolutional neural
+networks for music audio tagging", late-breaking demo, ISMIR 2019; weights: the `musicnn` 0.1.0
+wheel (ISC).
 """
 
 from __future__ import annotations
@@ -62,7 +65,10 @@ MSD_TAGS: tuple[str, ...] = (
     "catchy", "funk", "electro", "heavy metal", "Progressive rock", "60s", "rnb", "indie pop",
     "sad", "House", "happy",
 )
-"""The Million Song Dataset's 50 most frequent Last.fm tags, in the order of the networks' outputs."""
+"""The Million Song Dataset's 50 most frequent Last.fm tags.
+
+They are in the order of the networks' outputs.
+"""
 MTT_TAGS: tuple[str, ...] = (
     "guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast",
     "piano", "ambient", "beat", "violin", "vocal", "synth", "female", "indian", "opera", "male",
@@ -116,8 +122,8 @@ class Checkpoint:
             ) from error
         if digest != self.sha256:
             raise EncoderUnavailable(
-                f"The musicnn checkpoint {data} has SHA-256 {digest[:12]}…, expected {self.sha256[:12]}…: "
-                f"it is damaged or another release. {_REINSTALL}."
+                f"The musicnn checkpoint {data} has SHA-256 {digest[:12]}…, expected "
+                f"{self.sha256[:12]}…: it is damaged or another release. {_REINSTALL}."
             )
         return Weights(path=folder, sha256=digest)
 
@@ -143,7 +149,8 @@ def read_variables(weights: Weights) -> dict[str, NDArray[np.float32]]:
         }
     except (ValueError, RuntimeError, tf.errors.OpError) as error:
         raise EncoderUnavailable(
-            f"TensorFlow can't read the musicnn checkpoint in {weights.path} ({error}). {_REINSTALL}."
+            f"TensorFlow can't read the musicnn checkpoint in {weights.path} ({error}). "
+            f"{_REINSTALL}."
         ) from error
 
 

@@ -1,4 +1,7 @@
-"""What an encoder file hands to the compiler and to the runtime: weights, and a network on one window."""
+"""What an encoder file hands to the compiler and to the runtime.
+
+These are its weights, and a network on one window.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,13 @@ class Network:
     Attributes
     ----------
     function : callable
-        From one float32 tensor of `input_shape` to embeddings (n_parts, dim); traceable by TensorFlow.
+        From one float32 tensor of `input_shape` to embeddings (n_parts, dim); traceable by
+        TensorFlow.
     constants : mapping of name to ndarray
         Arrays that the front end or the tags need at embedding time.
     takes_batches : bool
-        Whether `function` takes several windows as well: (n, ...) to (n, dim). `input_shape` is (1, ...).
+        Whether `function` takes several windows as well: (n, ...) to (n, dim). `input_shape` is (1,
+        ...).
     keep : object
         Whatever must outlive `function`, such as a SavedModel whose variables it reads.
     """

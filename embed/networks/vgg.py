@@ -1,7 +1,9 @@
-"""The VGG encoders of the musicnn wheel: five blocks of small convolutions on the same log-mel patches.
+"""The VGG encoders of the musicnn wheel.
 
-Pons and Serra's baseline beside musicnn, after training on one of the same two data sets. Written anew from
-their description (see `checkpoint`) and the checkpoints' variables.
+Each has five blocks of small convolutions on the same log-mel patches.
+
+Pons and Serra's baseline beside musicnn, after training on one of the same two data sets. Written
+anew from their description (see `checkpoint`) and the checkpoints' variables.
 """
 
 from __future__ import annotations
@@ -41,8 +43,9 @@ class VGGCheckpoint(Checkpoint):
     Attributes
     ----------
     poolings : tuple of (size, stride)
-        Of each block's maximum pooling, as in the graph beside the checkpoint (`.meta`), in which it was
-        trained. The wheel's code pools otherwise for MSD_vgg, which moves its tags by up to 0.5.
+        Of each block's maximum pooling, as in the graph beside the checkpoint (`.meta`), in which
+        it was trained. The wheel's code pools otherwise for MSD_vgg, which moves its tags by up to
+        0.5.
     """
 
     poolings: tuple[tuple[Size, Size], ...]
@@ -72,9 +75,10 @@ def build(weights: Weights, *, checkpoint: VGGCheckpoint) -> Network:
     Returns
     -------
     Network
-        From a log-mel patch (1, 187, 96) to what the last three blocks hold (1, 2048): the fifth's 256
-        outputs, which the dense layer reads; the fourth's maximum and mean over time, 128 channels in 6
-        bands each; the third's maximum and mean over time and bands, 128 channels each.
+        From a log-mel patch (1, 187, 96) to what the last three blocks hold (1, 2048): the fifth's
+        256 outputs, which the dense layer reads; the fourth's maximum and mean over time, 128
+        channels in 6 bands each; the third's maximum and mean over time and bands, 128 channels
+        each.
 
     Raises
     ------

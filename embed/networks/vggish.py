@@ -1,7 +1,7 @@
 """The VGGish encoder: Google's VGG on YouTube audio, from TF Hub.
 
-Source: https://www.kaggle.com/models/google/vggish (model card): 16 kHz, 25 ms STFT windows every 10 ms,
-examples of 96 frames (0.96 s) without overlap, 128 numbers each.
+Source: https://www.kaggle.com/models/google/vggish (model card): 16 kHz, 25 ms STFT windows every
+10 ms, examples of 96 frames (0.96 s) without overlap, 128 numbers each.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 _POLL_S = 1.0
-_PIECE_WINDOWS = 128  # that a worker hands to the parent's network at a time: 9 MB, of waveforms 28 MB
+# that a worker hands to the parent's network at a time: 9 MB, of waveforms 28 MB
+_PIECE_WINDOWS = 128
 
 
 @dataclass(kw_only=True)
@@ -44,8 +45,8 @@ class Run:
     limits : Limits
         What a file may ask.
     batched : bool
-        Whether this process runs the network, in TensorFlow (`embed.pipeline.gpu_batches`), and workers all
-        before it.
+        Whether this process runs the network, in TensorFlow (`embed.pipeline.gpu_batches`), and
+        workers all before it.
     niceness : int
         By how much workers give way to other processes.
     cpu_s, worker_s : float
@@ -70,7 +71,9 @@ class Run:
     def _spec(self) -> EncoderSpec:
         return encoder_spec(self.prepared.name)
 
-    def work(self, files: Sequence[File], n_workers: int | None, tell: Callable[[int], None]) -> None:
+    def work(
+        self, files: Sequence[File], n_workers: int | None, tell: Callable[[int], None]
+    ) -> None:
         """Probe and embed files in worker processes; commit as they come in."""
         from embed.worker_pool import (
             WorkerPool,  # imports joblib, which a run with nothing to do does not need
@@ -91,7 +94,8 @@ class Run:
                 for outcome in pool.outcomes(_POLL_S):
                     n_done += self._take(outcome, pool.n_workers)
                     tell(n_done)
-                    self.ledger.commit_when_due()  # after each, so that never more than a batch is at stake
+                    # after each, so that never more than a batch is at stake
+                    self.ledger.commit_when_due()
                 n_done += self._run_batches(last=not (todo or self._ready or pool.busy))
                 tell(n_done)
                 self.ledger.commit_when_due()
@@ -105,7 +109,10 @@ class Run:
         self.ledger.compact()
 
     def _give_out(self, pool: WorkerPool, todo: deque[File]) -> None:
-        """Give out pieces that are ready, and probes just ahead of them so that there are always some."""
+        """Give out pieces that are ready, and probes just ahead of them.
+
+        So there are always some.
+        """
         while pool.has_room and (self._ready or todo):
             enough = len(self._ready) + self._n_probing >= pool.n_workers
             if self._ready and (enough or not todo):
@@ -118,7 +125,11 @@ class Run:
         """Have a file probed; and embedded at once where that is all there will be to do."""
         probing = (probe_file, file.path, self.limits)
         cpu_s = self.limits.probing_s(file.size_bytes)
-        whole = file.is_new and self._n_pieces(self._share(file), pool.n_workers) == 1 and not self.batched
+        whole = (
+            file.is_new
+            and self._n_pieces(self._share(file), pool.n_workers) == 1
+            and not self.batched
+        )
         if whole and file.size_bytes <= MAX_KEPT_BYTES:
             n_windows = self.ledger.n_windows
             hearing = (hear_file, self.prepared, file.path, n_windows, self.limits, file.size_bytes)
@@ -140,7 +151,9 @@ class Run:
         elif piece.info.digest in self._assemblies:
             pool.submit(piece, embed_piece, self.prepared, piece, cpu_s=cpu_s)
         else:
-            pool.submit(piece, embed_recording, self.prepared, piece.info, piece.n_windows, cpu_s=cpu_s)
+            pool.submit(
+                piece, embed_recording, self.prepared, piece.info, piece.n_windows, cpu_s=cpu_s
+            )
 
     def _take(self, outcome: Outcome, n_workers: int) -> int:
         """Take what a worker gives back; returns how many files that finishes."""
@@ -201,13 +214,17 @@ class Run:
         return 0
 
     def _cut(self, info: AudioInfo, share: float, n_workers: int) -> None:
-        """Have a recording embedded: as one task, or cut into several where it is much of what is left.
+        """Have a recording embedded, as one task or cut into several.
+
+        It is cut where it is much of what is left.
 
         Each piece reads the file up to its place, so there are no more than keep all workers busy.
         """
         outline = Outline(spec=self._spec, info=info, n_windows=self.ledger.n_windows)
         max_windows = _PIECE_WINDOWS if self.batched else None
-        pieces = list(cut_pieces(outline, n_pieces=self._n_pieces(share, n_workers), max_windows=max_windows))
+        pieces = list(
+            cut_pieces(outline, n_pieces=self._n_pieces(share, n_workers), max_windows=max_windows)
+        )
         if len(pieces) > 1 or self.batched:
             self._assemblies[info.digest] = Assembly(outline, self.prepared.dim)
         self._ready.extend(pieces)

@@ -1,8 +1,8 @@
 """The network in large batches, for a GPU: windows of several songs go through TensorFlow together.
 
-Workers decode and run the front end (`embed.pipeline.worker_tasks.read_piece`); the parent process owns
-TensorFlow and hands back each piece's frames. Without a GPU the same path runs on TensorFlow's CPU device, as
-its tests do.
+Workers decode and run the front end (`embed.pipeline.worker_tasks.read_piece`); the parent process
+owns TensorFlow and hands back each piece's frames. Without a GPU the same path runs on TensorFlow's
+CPU device, as its tests do.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ class Batches:
         EncoderError, EncoderUnavailable
             If the network can't be built.
         """
-        while self._line and (all_of_them or sum(held.n_left for held in self._line) >= BATCH_WINDOWS):
+        while self._line and (
+            all_of_them or sum(held.n_left for held in self._line) >= BATCH_WINDOWS
+        ):
             yield from self._run_batch()
 
     def _run_batch(self) -> Iterator[tuple[Piece, NDArray[np.float16] | UnusableEmbedding]]:
@@ -91,7 +93,9 @@ class Batches:
             room -= taken[-1][1]
             if room == 0:
                 break
-        inputs = np.concatenate([held.inputs.values[held.n_run : held.n_run + n] for held, n in taken])
+        inputs = np.concatenate(
+            [held.inputs.values[held.n_run : held.n_run + n] for held, n in taken]
+        )
         if self._run is None:
             self._run = _open(self._prepared)
         embeddings = self._run(inputs)  # (n, n_parts, dim)
@@ -106,7 +110,9 @@ class Batches:
     def _result(self, held: _Held) -> tuple[Piece, NDArray[np.float16] | UnusableEmbedding]:
         embeddings = np.concatenate(held.embeddings)
         if not np.isfinite(embeddings).all():
-            return held.piece, UnusableEmbedding(f"{self._prepared.name} gave numbers that are not finite")
+            return held.piece, UnusableEmbedding(
+                f"{self._prepared.name} gave numbers that are not finite"
+            )
         try:
             return held.piece, storable(pool_parts(embeddings, held.inputs.parts))
         except UnusableEmbedding as error:

@@ -1,4 +1,7 @@
-"""What a run finds known, and what it adds: files that are done or have failed, and rows to be committed."""
+"""What a run finds known, and what it adds.
+
+These are files that are done or have failed, and rows to be committed.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ class File:
     Attributes
     ----------
     is_new : bool
-        Whether no file of its path or its size was known: else it may be one that was moved or retagged.
+        Whether no file of its path or its size was known: else it may be one that was moved or
+        retagged.
     """
 
     path: str
@@ -68,7 +72,10 @@ class Ledger:
     _committed: float = field(default_factory=time.monotonic)
 
     def sift(self, files: Sequence[str], *, retry_failed: bool) -> Iterator[File]:
-        """Yield the files that must be opened: new, changed, or without this encoder's embedding."""
+        """Yield the files that must be opened.
+
+        They are new, changed, or without this encoder's embedding.
+        """
         known = self.catalog.load()
         self._held = self.store.held()
         sizes: set[int] | None = None
@@ -91,10 +98,15 @@ class Ledger:
                 sizes = {recording.size_bytes for recording in known.values()}
             is_new = row is None and status.st_size not in sizes
             sizes.add(status.st_size)
-            yield File(path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, is_new=is_new)
+            yield File(
+                path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, is_new=is_new
+            )
 
     def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:
-        """Take as done the files that another run has found to be recordings held here; return the others."""
+        """Take as done the files that another run has found to be recordings held here.
+
+        Return the others.
+        """
         left = []
         for file in files:
             digest = digests.get(file.path)
@@ -144,16 +156,22 @@ class Ledger:
         """Write embeddings first: a catalog row without them would cost only a look, not a song."""
         if self._entries:
             self.store.put(self._not_held_by_now())
-            self._entries = []  # only now: interrupted before, they are put again, which does no harm
+            # only now: interrupted before, they are put again, which does no harm
+            self._entries = []
         if self._recordings:
             self.catalog.put(self._recordings)
             self._recordings = []
         self._committed = time.monotonic()
 
     def _not_held_by_now(self) -> list[Entry]:
-        """Leave out what other processes on the same library have committed since this run began."""
+        """Leave out what other processes have committed since this run began.
+
+        They work on the same library.
+        """
         held = self.store.held([entry.digest for entry in self._entries])
-        return [entry for entry in self._entries if not _covers(held.get(entry.digest), entry.n_windows)]
+        return [
+            entry for entry in self._entries if not _covers(held.get(entry.digest), entry.n_windows)
+        ]
 
     def compact(self) -> None:
         """Tidy the cache up where it is due."""
@@ -169,7 +187,9 @@ def _covers(held: int | None, n_windows: int) -> bool:
     return held is not None and (held == WHOLE or 0 < n_windows <= held)
 
 
-def _recording(file: File, *, info: AudioInfo | None = None, error: str | None = None) -> FileRecord:
+def _recording(
+    file: File, *, info: AudioInfo | None = None, error: str | None = None
+) -> FileRecord:
     tags = info.tags if info else None
     return FileRecord(
         path=file.path,
@@ -188,10 +208,12 @@ def _recording(file: File, *, info: AudioInfo | None = None, error: str | None =
 def _is_lasting(error: BaseException | None) -> bool:
     """Whether a failure is the file's own, and so the same until the file changes.
 
-    Not so what the system refused, what one encoder made of it, or a worker that died: it may have been
-    killed for memory.
+    Not so what the system refused, what one encoder made of it, or a worker that died: it may have
+    been killed for memory.
     """
-    return isinstance(error, AudioError) and not isinstance(error, UnusableEmbedding | UnreadableFile)
+    return isinstance(error, AudioError) and not isinstance(
+        error, UnusableEmbedding | UnreadableFile
+    )
 
 
 def _reason(error: BaseException | None) -> str:

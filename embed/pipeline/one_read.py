@@ -1,7 +1,9 @@
-"""A file that is probably new, read once: its digest, and then its embedding from the packets at hand.
+"""A file that is probably new, read once.
 
-To read a song through takes as long as to decode what a scan needs of it, so what was read to tell which
-recording it is should not be read again to hear it.
+The read gives its digest, and then its embedding from the packets at hand.
+
+To read a song through takes as long as to decode what a scan needs of it, so what was read to tell
+which recording it is should not be read again to hear it.
 """
 
 from __future__ import annotations
@@ -41,8 +43,8 @@ class NewFile:
     ----------
     info : AudioInfo
     entry : Entry or None
-        Its embedding; None where the cache has it, where the file is too large to be heard at once, or where
-        there is an error.
+        Its embedding; None where the cache has it, where the file is too large to be heard at once,
+        or where there is an error.
     error : AudioError or None
         Why a file that could be read gave none.
     """
@@ -69,11 +71,16 @@ def beginnings(digests: Iterable[str]) -> NDArray[np.uint64]:
 
 
 def remember(held: NDArray[np.uint64]) -> None:
-    """Tell this process which recordings the cache has, so that a moved and retagged file is only probed."""
+    """Tell this process which recordings the cache has.
+
+    So a moved and retagged file is only probed.
+    """
     _memory.held = held
 
 
-def hear_file(prepared: PreparedEncoder, path: str, n_windows: int, limits: Limits, n_bytes: int) -> NewFile:
+def hear_file(
+    prepared: PreparedEncoder, path: str, n_windows: int, limits: Limits, n_bytes: int
+) -> NewFile:
     """Probe a file, and embed it unless the cache has its recording.
 
     Parameters
@@ -106,7 +113,9 @@ def hear_file(prepared: PreparedEncoder, path: str, n_windows: int, limits: Limi
     outline = Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
     try:
         with bounded_cpu(limits.embedding_s(info.duration_s, len(outline.chosen))):
-            return NewFile(info=info, entry=embed_recording(prepared, info, n_windows, kept=kept.all))
+            return NewFile(
+                info=info, entry=embed_recording(prepared, info, n_windows, kept=kept.all)
+            )
     except AudioError as error:
         return NewFile(info=info, error=error)
 

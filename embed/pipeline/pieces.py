@@ -1,4 +1,6 @@
-"""What of a recording is embedded, cut into pieces that several workers take, and put together again.
+"""What of a recording is embedded, in pieces.
+
+It is cut into pieces that several workers take, and put together again.
 
 The cut depends on what else there is to do; what comes out does not, to the last bit.
 """
@@ -50,7 +52,9 @@ class Outline:
     @cached_property
     def cut(self) -> NativeCut:
         """How windows lie in the recording."""
-        return NativeCut(grid=self.spec.grid, native_hz=self.info.rate_hz, n_native=self.info.n_samples)
+        return NativeCut(
+            grid=self.spec.grid, native_hz=self.info.rate_hz, n_native=self.info.n_samples
+        )
 
     @cached_property
     def n_grid(self) -> int:
@@ -67,7 +71,10 @@ class Outline:
         return [self.spec.grid.parts_heard(i, self.cut.n_samples) for i in self.chosen[first:stop]]
 
     def entry(self, frames: NDArray[np.float16]) -> Entry:
-        """Make what is stored of the frames (len(chosen), dim); `n_windows` 0 if they are all there are."""
+        """Make what is stored of the frames (len(chosen), dim).
+
+        `n_windows` is 0 if the frames are all there are.
+        """
         n = len(self.chosen)
         return Entry(
             digest=self.info.digest,
@@ -80,7 +87,9 @@ class Outline:
         )
 
 
-def cut_pieces(outline: Outline, *, n_pieces: int, max_windows: int | None = None) -> Iterator[Piece]:
+def cut_pieces(
+    outline: Outline, *, n_pieces: int, max_windows: int | None = None
+) -> Iterator[Piece]:
     """Cut what is embedded of a recording into about equal pieces.
 
     Parameters
@@ -100,7 +109,9 @@ def cut_pieces(outline: Outline, *, n_pieces: int, max_windows: int | None = Non
     size = max(math.ceil(n / n_pieces / BLOCK), _MIN_BLOCKS) * BLOCK
     size = min(size, max_windows or size)
     for first in range(0, n, size):
-        yield Piece(info=outline.info, n_windows=outline.n_windows, first=first, stop=min(first + size, n))
+        yield Piece(
+            info=outline.info, n_windows=outline.n_windows, first=first, stop=min(first + size, n)
+        )
 
 
 class Assembly:

@@ -1,12 +1,13 @@
 """Fill the cache: find, skip what is there, decode and encode in parallel, commit, report.
 
-Data flow: paths -> stat -> (unchanged and embedded: done) -> probe in a worker (digest, length, tags) ->
-(digest embedded already, as after a rename: done) -> decode and encode in a worker -> commit a batch.
-A file that is probably new goes through both in one task, and is read once (`embed.pipeline.one_read`).
-A recording that is much of what is left is cut into pieces for several workers. With a GPU, workers end with
-the front end, and this process runs the network (`embed.pipeline.gpu_batches`); else it only stats, asks the
-cache and commits. Tasks ahead are bounded, so memory is too. Of several encoders (`embed.encoders.composite`)
-each has a run of its own, one after the other.
+Data flow: paths -> stat -> (unchanged and embedded: done) -> probe in a worker (digest, length,
+tags) -> (digest embedded already, as after a rename: done) -> decode and encode in a worker ->
+commit a batch. A file that is probably new goes through both in one task, and is read once
+(`embed.pipeline.one_read`). A recording that is much of what is left is cut into pieces for several
+workers. With a GPU, workers end with the front end, and this process runs the network
+(`embed.pipeline.gpu_batches`); else it only stats, asks the cache and commits. Tasks ahead are
+bounded, so memory is too. Of several encoders (`embed.encoders.composite`) each has a run of its
+own, one after the other.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from embed.pipeline.ledger import File, Ledger
 __all__ = ["DEVICES", "EmbedReport", "Progress", "embed_library"]
 
 DEVICES = ("auto", "cpu", "gpu")
-_WORTH_A_GPU = 100  # songs; TensorFlow's start takes as long as two processor cores need for some 20
+# songs; TensorFlow's start takes as long as two processor cores need for some 20
+_WORTH_A_GPU = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +67,8 @@ class EmbedReport:
     audio_s, wall_s : float
         Seconds of music that was embedded now (whole songs), and how long it took.
     busy : float or None
-        Processor time of the workers' tasks, as a share of what all workers had from their start to their
-        end, in [0, 1]; None where there was nothing to do.
+        Processor time of the workers' tasks, as a share of what all workers had from their start to
+        their end, in [0, 1]; None where there was nothing to do.
     """
 
     encoder: str
@@ -111,25 +113,26 @@ def embed_library(
     encoder : str
         See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
     coverage : {'scan', 'full'}, int, or a mapping from encoders' names to these
-        Twelve windows of about 3 s spread over each song (YAMNet: eight), all of it, or that many. An
-        encoder that a mapping does not name scans.
+        Twelve windows of about 3 s spread over each song (YAMNet: eight), all of it, or that many.
+        An encoder that a mapping does not name scans.
     workers : int, optional
         Processes; default: one for each core that we may use.
     device : {'auto', 'cpu', 'gpu'}
-        Where the network runs. ``gpu`` is TensorFlow on a GPU, in this process, in batches over songs;
-        workers decode for it. ``auto`` is the GPU where TensorFlow sees one and 100 songs or more are to be
-        embedded, else the processor.
+        Where the network runs. ``gpu`` is TensorFlow on a GPU, in this process, in batches over
+        songs; workers decode for it. ``auto`` is the GPU where TensorFlow sees one and 100 songs or
+        more are to be embedded, else the processor.
     retry_failed : bool
         Try files again that failed before and have not changed since.
     limits : Limits, optional
-        The most that one file may ask; default: 24 hours, 64 GB, a minute of processor time more than usual.
+        The most that one file may ask; default: 24 hours, 64 GB, a minute of processor time more
+        than usual.
     batch_songs : int
         How many songs are committed together; a kill loses at most these, or 20 s of work.
     niceness : int
         By how much worker processes give way to others, from 0 to 19.
     progress : callable, optional
-        Called in this process whenever a song is done, and every second; what it raises ends the run, with
-        what is done committed.
+        Called in this process whenever a song is done, and every second; what it raises ends the
+        run, with what is done committed.
 
     Returns
     -------
@@ -148,7 +151,9 @@ def embed_library(
     names = encoder_names(encoder)
     asked = coverage if isinstance(coverage, Mapping) else dict.fromkeys(names, coverage)
     n_windows = {
-        name: coverage_windows(asked.get(name, "scan"), scan_windows=encoder_spec(name).scan_windows)
+        name: coverage_windows(
+            asked.get(name, "scan"), scan_windows=encoder_spec(name).scan_windows
+        )
         for name in names
     }
     _check(workers, device)
@@ -159,7 +164,9 @@ def embed_library(
         Run(
             ledger=Ledger(
                 catalog=Catalog(base),
-                store=EmbeddingStore(base, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim),
+                store=EmbeddingStore(
+                    base, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim
+                ),
                 n_windows=n_windows[part.name],
                 batch_songs=batch_songs,
             ),
@@ -180,9 +187,15 @@ def embed_library(
 
 
 def _work(
-    runs: Sequence[Run], todo: Sequence[list[File]], n_workers: int | None, tell: Callable[[int], None]
+    runs: Sequence[Run],
+    todo: Sequence[list[File]],
+    n_workers: int | None,
+    tell: Callable[[int], None],
 ) -> None:
-    """Let each encoder work through its files; one that fails with one encoder is spared the next."""
+    """Let each encoder work through its files.
+
+    One that fails with one encoder is spared the next.
+    """
     failed = {failure.path for run in runs for failure in run.ledger.failed}
     digests: dict[str, str] = {}
     n_before = 0
@@ -254,7 +267,10 @@ def _in_songs(
     todo: Sequence[list[File]],
     started: float,
 ) -> Callable[[int], None]:
-    """Return what turns files done by single encoders, one after the other, into songs done by all."""
+    """Return what turns files done by single encoders into songs done by all.
+
+    The encoders work one after the other.
+    """
     n_steps = sum(map(len, todo))
     n_songs = len({file.path for files in todo for file in files})
 
@@ -267,7 +283,13 @@ def _in_songs(
             n_whole = n_done * n_songs // n_steps
             n_failed = len({failure.path for run in runs for failure in run.ledger.failed} - known)
             progress(
-                Progress(n_done=n_whole, n_total=n_songs, audio_s=audio_s, wall_s=wall_s, n_failed=n_failed)
+                Progress(
+                    n_done=n_whole,
+                    n_total=n_songs,
+                    audio_s=audio_s,
+                    wall_s=wall_s,
+                    n_failed=n_failed,
+                )
             )
 
     return tell

@@ -101,7 +101,10 @@ def embed_piece(
     *,
     kept: Sequence[av.Packet[Any]] | None = None,
 ) -> NDArray[np.float16]:
-    """Embed a piece of a recording: (piece.stop - piece.first, dim). Raises as `embed_recording`."""
+    """Embed a piece of a recording: (piece.stop - piece.first, dim).
+
+    It raises as `embed_recording` does.
+    """
     encoder = _open(prepared, runtime)
 
     def embed(windows: NDArray[np.float32], parts: Sequence[int]) -> NDArray[np.float16]:
@@ -118,7 +121,9 @@ def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
     front_end = _open_front_end(prepared)
     blocks = _blocks(prepared, piece, lambda windows, parts: (front_end(windows), list(parts)))
     values, parts = zip(*blocks, strict=True)
-    return Inputs(values=np.concatenate(values), parts=[count for block in parts for count in block])
+    return Inputs(
+        values=np.concatenate(values), parts=[count for block in parts for count in block]
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -159,7 +164,10 @@ def _blocks(
 
 
 def _bounded(items: Iterator[_T]) -> Iterator[_T]:
-    """Iterate, with memory limited while the next item is made: to the decoder, not to the network."""
+    """Iterate, with memory limited while the next item is made.
+
+    The limit is for the decoder, not for the network.
+    """
     while True:
         with bounded_memory():
             try:

@@ -28,7 +28,9 @@ def main() -> None:
     options = _options()
     started = time.monotonic()
     encoders = options.encoder or ([DEFAULT_ENCODER] if options.quick else DEFAULT_ENCODERS)
-    collections = load_collections(options.music, encoders, options.cache, must=bool(options.encoder))
+    collections = load_collections(
+        options.music, encoders, options.cache, must=bool(options.encoder)
+    )
     n_draws = _QUICK_DRAWS if options.quick else options.draws
     about = _about() | ({"quick": True} if options.quick else {})
     rows = []
@@ -42,7 +44,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("music", type=Path, help="one folder of songs for each taste")
-    parser.add_argument("--encoder", action="append", help="repeatable, a+b for a composite; default: all")
+    parser.add_argument(
+        "--encoder", action="append", help="repeatable, a+b for a composite; default: all"
+    )
     parser.add_argument(
         "--kind", action="append", help="repeatable: draws, labels, ceiling, ...; default: all"
     )
@@ -50,7 +54,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, default=Path("accuracy.jsonl"))
     parser.add_argument("--jobs", type=int, default=-1, help="processes; default: one a core")
-    parser.add_argument("--quick", action="store_true", help="two draws, few cases: does all of it work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="two draws, few cases: does all of it work?"
+    )
     options = parser.parse_args()
     if options.draws < 1:
         parser.error(f"--draws is {options.draws}; at least 1 is needed")
@@ -65,7 +71,10 @@ def _run(
     cache: Path | None,
     kinds: Sequence[str] | None,
 ) -> Iterator[dict[str, Any]]:
-    """Judge every draw of every case, in parallel; yield rows in an order that does not depend on it."""
+    """Judge every draw of every case, in parallel.
+
+    Yield rows in an order that does not depend on that.
+    """
     from joblib import Parallel, delayed, parallel_config
 
     # A lone encoder that is not the default gets all cases as well.
@@ -77,19 +86,26 @@ def _run(
         if not kinds or case.kind in kinds
     ]
     sounds: dict[str, Sounds] = {
-        c.encoder: embed_sounds(c.encoder, cache) for c in collections if c.encoder in full and not c.blocks
+        c.encoder: embed_sounds(c.encoder, cache)
+        for c in collections
+        if c.encoder in full and not c.blocks
     }
     results = Results()
     with parallel_config(backend="loky", n_jobs=n_jobs, inner_max_num_threads=1):
         judged = Parallel(return_as="generator", pre_dispatch="4*n_jobs")(
             delayed(evaluate)(
-                collection, case, seed, sounds.get(collection.encoder, {}) if case.kind == "ood" else {}
+                collection,
+                case,
+                seed,
+                sounds.get(collection.encoder, {}) if case.kind == "ood" else {},
             )
             for collection, case in cases
             for seed in range(n_draws)
         )
         for collection, case in cases:
-            yield from results.add(collection.encoder, case, _by_way([next(judged) for _ in range(n_draws)]))
+            yield from results.add(
+                collection.encoder, case, _by_way([next(judged) for _ in range(n_draws)])
+            )
 
 
 def _by_way(draws: list[dict[str, dict[str, Figures]]]) -> dict[str, Found]:
@@ -98,7 +114,9 @@ def _by_way(draws: list[dict[str, dict[str, Figures]]]) -> dict[str, Found]:
 
 
 def _summary(row: dict[str, Any]) -> str:
-    what = f"{row['kind']} {row['encoder']}: {row.get('task', '')} {row['way']}, {row['n_like']} likes"
+    what = (
+        f"{row['kind']} {row['encoder']}: {row.get('task', '')} {row['way']}, {row['n_like']} likes"
+    )
     what += f", dislikes {row['dislikes']}" + (", hidden" if row["hidden"] else "")
     kept = ("auc", "ece", "asked_precision", "achieved_precision", "like", "unsure", "dislike")
     return what + "".join(f", {key} {row[key]}" for key in kept if key in row)
@@ -119,7 +137,9 @@ def _about() -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": _processor(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("numpy", "scikit-learn", "av", "ai-edge-litert")},
+        "versions": {
+            name: version(name) for name in ("numpy", "scikit-learn", "av", "ai-edge-litert")
+        },
     }
 
 

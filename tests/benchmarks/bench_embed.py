@@ -47,16 +47,26 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("music", type=Path, help="folders of Vorbis songs, one for each taste")
-    parser.add_argument("--kind", action="append", choices=[*_KINDS], help="repeatable; default: speed")
-    parser.add_argument("--encoder", action="append", choices=ENCODERS, help="repeatable; default: both")
+    parser.add_argument(
+        "--kind", action="append", choices=[*_KINDS], help="repeatable; default: speed"
+    )
+    parser.add_argument(
+        "--encoder", action="append", choices=ENCODERS, help="repeatable; default: both"
+    )
     parser.add_argument("--songs", type=int, default=15, help="how many, a fifth in each format")
     parser.add_argument("--runs", type=int, default=5, help="after one to warm up")
     parser.add_argument("--hours", type=float, default=10.0, help="length of the long file")
     parser.add_argument("--draws", type=int, default=10, help="of the accuracy's task")
-    parser.add_argument("--cache", type=Path, help="a cache with compiled encoders, to save the time")
-    parser.add_argument("--work", type=Path, help="keep the files made here; default: a temporary folder")
+    parser.add_argument(
+        "--cache", type=Path, help="a cache with compiled encoders, to save the time"
+    )
+    parser.add_argument(
+        "--work", type=Path, help="keep the files made here; default: a temporary folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("embed.jsonl"))
-    parser.add_argument("--quick", action="store_true", help="five short files, one run: does it work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="five short files, one run: does it work?"
+    )
     options = parser.parse_args()
     if options.runs < 1 or options.songs < 1:
         parser.error(f"--runs is {options.runs} and --songs {options.songs}; at least 1 is needed")
@@ -101,11 +111,15 @@ def _embed(
     run = run_child([*argv, "--coverage", coverage, "--json"], sample=sample)
     report: dict[str, Any] = json.loads(run.stdout)
     if report["failed"] or report["embedded"] != report["found"]:
-        raise SystemExit(f"{report['embedded']} of {report['found']} songs embedded: {report['failed'][:3]}")
+        raise SystemExit(
+            f"{report['embedded']} of {report['found']} songs embedded: {report['failed'][:3]}"
+        )
     return run, report
 
 
-def _speed(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _speed(
+    encoders: Sequence[str], work: Path, options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
     """Compare ours, the usual way and the bound; in each round every one has its turn."""
     songs = _songs(work, options)
     paths = [str(song.path) for song in songs]
@@ -120,7 +134,8 @@ def _speed(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> 
                 found = {}
             warm = paths if number else paths[:1]
             for name in encoders:
-                # The bound is measured right after what it bounds: the speed of a machine drifts by minutes.
+                # The bound is measured right after what it bounds: the speed of a machine drifts by
+                # minutes.
                 for coverage in COVERAGES:
                     run = _embed(name, coverage, songs[0].path.parent, work, sample=not number)
                     found.setdefault((name, coverage), []).append(run)
@@ -160,19 +175,24 @@ def _speed_row(
     row |= measured("songs_per_minute_running", [60 * n_songs / wall_s for wall_s in inner])
     usual = found[encoder, "usual"]
     row["usual"] = measured("songs_per_minute", [60 * n_songs / run["wall_s"] for run in usual])
-    row["usual"] |= measured("utilisation", [run["cpu_s"] / run["wall_s"] / cores() for run in usual])
+    row["usual"] |= measured(
+        "utilisation", [run["cpu_s"] / run["wall_s"] / cores() for run in usual]
+    )
     row["usual"]["peak_bytes"] = max(run["peak_bytes"] for run in usual)
     decode, network = found[encoder, f"decode {coverage}"], found[encoder, f"network {coverage}"]
     row["bound"] = _bound(decode, network, songs)
-    # Neither the usual way nor the bound is charged with the start of a program, so ours is not either.
-    # Each round is a comparison of its own.
-    row |= measured("times_usual", [run["wall_s"] / wall_s for run, wall_s in zip(usual, inner, strict=True)])
+    # Neither the usual way nor the bound is charged with the start of a program, so ours is not
+    # either. Each round is a comparison of its own.
+    row |= measured(
+        "times_usual", [run["wall_s"] / wall_s for run, wall_s in zip(usual, inner, strict=True)]
+    )
     bounds = [
         one["cpu_s"] + other["cpu_s"] / other["n_windows"] * one["n_windows"]
         for one, other in zip(decode, network, strict=True)
     ]
     row |= measured(
-        "share_of_bound", [cpu_s / cores() / wall_s for cpu_s, wall_s in zip(bounds, inner, strict=True)]
+        "share_of_bound",
+        [cpu_s / cores() / wall_s for cpu_s, wall_s in zip(bounds, inner, strict=True)],
     )
     return row
 
@@ -184,7 +204,9 @@ def _bound(
     n_songs, n_windows = len(songs), decode[0]["n_windows"]
     bound = measured("decode_cpu_s_per_song", [run["cpu_s"] / n_songs for run in decode])
     per_window = [run["cpu_s"] / run["n_windows"] for run in network]
-    bound |= measured("network_cpu_s_per_song", [seconds * n_windows / n_songs for seconds in per_window])
+    bound |= measured(
+        "network_cpu_s_per_song", [seconds * n_windows / n_songs for seconds in per_window]
+    )
     cpu_s = bound["decode_cpu_s_per_song"] + bound["network_cpu_s_per_song"]
     bound["songs_per_minute"] = float(f"{60 * cores() / cpu_s:.4g}")
     bound["windows_per_song"] = round(n_windows / n_songs, 2)
@@ -192,7 +214,9 @@ def _bound(
     for name in FORMATS:
         files = [song.path.name for song in songs if f"-{name}." in song.path.name]
         if files:
-            seconds = statistics.median(sum(run["by_file"][file] for file in files) for run in decode)
+            seconds = statistics.median(
+                sum(run["by_file"][file] for file in files) for run in decode
+            )
             bound["decode_cpu_s_by_format"][name] = float(f"{seconds / len(files):.4g}")
     return bound
 
@@ -201,10 +225,14 @@ def _lengths(songs: Sequence[Song]) -> list[float]:
     return [round(pick(song.duration_s for song in songs), 1) for pick in (min, max)]
 
 
-def _long(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _long(
+    encoders: Sequence[str], work: Path, options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
     """Embed a folder with a file of ten hours beside songs: how much memory does it take?"""
     folder = work / f"long-{options.hours:g}"
-    songs = make_songs(choose_songs(options.music, 5), folder, limit_s=_QUICK_S if options.quick else None)
+    songs = make_songs(
+        choose_songs(options.music, 5), folder, limit_s=_QUICK_S if options.quick else None
+    )
     make_long_file(choose_songs(options.music, 1)[0], folder / "long.opus", options.hours, say)
     for name in encoders:
         for coverage in COVERAGES:
@@ -216,7 +244,9 @@ def _long(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> I
             yield row | {"peak_bytes": run.peak_bytes}
 
 
-def _accuracy(encoders: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _accuracy(
+    encoders: Sequence[str], work: Path, options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
     """Compare scan and full on the seven-likes task of bench_accuracy, on the same draws."""
     from speed.accuracy import accuracy_rows
 

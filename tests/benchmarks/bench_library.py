@@ -49,15 +49,23 @@ class Library:
         self.n_songs += n_songs
 
     def likes(self) -> list[Path]:
-        """Return the files of seven songs of one style, by several artists where there are several."""
+        """Return the files of seven songs of one style.
+
+        They are by several artists where there are several.
+        """
         artists = sorted(self.folder.iterdir())[::N_KINDS][:_N_LIKES]
         songs = [sorted(artist.rglob("*.mp3")) for artist in artists]
-        return [songs[i % len(songs)][i * len(songs[i % len(songs)]) // _N_LIKES] for i in range(_N_LIKES)]
+        return [
+            songs[i % len(songs)][i * len(songs[i % len(songs)]) // _N_LIKES]
+            for i in range(_N_LIKES)
+        ]
 
     def n_bytes(self) -> int:
         """Return what songs take on disk."""
         parts = ("catalog.lance", "embeddings")
-        return sum(p.stat().st_size for part in parts for p in (self.root / part).rglob("*") if p.is_file())
+        return sum(
+            p.stat().st_size for part in parts for p in (self.root / part).rglob("*") if p.is_file()
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +88,14 @@ OPERATIONS = (
     _Operation(name="embed, all unchanged", arguments=lambda library: ["embed", library.folder]),
     _Operation(
         name="train",
-        arguments=lambda library: ["train", *(word for like in library.likes() for word in ("--like", like))],
+        arguments=lambda library: [
+            "train",
+            *(word for like in library.likes() for word in ("--like", like)),
+        ],
     ),
-    _Operation(name="score, first time", arguments=lambda library: [*_SCORE], before=_forget_scores),
+    _Operation(
+        name="score, first time", arguments=lambda library: [*_SCORE], before=_forget_scores
+    ),
     _Operation(name="score, again", arguments=lambda library: [*_SCORE]),
     _Operation(
         name="similar, first time",
@@ -115,14 +128,24 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="numbers of songs")
+    parser.add_argument(
+        "--sizes", type=int, nargs="+", default=list(SIZES), help="numbers of songs"
+    )
     parser.add_argument("--runs", type=int, default=5, help="of each command, after one to warm up")
     parser.add_argument("--operation", action="append", help="repeatable; default: all")
-    parser.add_argument("--no-commits", action="store_true", help="without the library of 1,000 commits")
-    parser.add_argument("--cache", type=Path, help="a cache with musicnn compiled, to save the time")
-    parser.add_argument("--work", type=Path, help="keep the libraries made here; default: a temporary folder")
+    parser.add_argument(
+        "--no-commits", action="store_true", help="without the library of 1,000 commits"
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="a cache with musicnn compiled, to save the time"
+    )
+    parser.add_argument(
+        "--work", type=Path, help="keep the libraries made here; default: a temporary folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("library.jsonl"))
-    parser.add_argument("--quick", action="store_true", help="hundreds of songs, one run: does it work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="hundreds of songs, one run: does it work?"
+    )
     options = parser.parse_args()
     if options.runs < 1 or min(options.sizes) < _N_LIKES * 2:
         parser.error(f"--runs is {options.runs} and the smallest of --sizes {min(options.sizes)}")
@@ -182,10 +205,14 @@ def _measure(library: Library, build: str, options: argparse.Namespace) -> Itera
 
 
 def _growth(wall_s: dict[int, float]) -> dict[str, Any]:
-    """Return by which power of the size the time grows: over the largest three, and pair by pair."""
+    """Return by which power of the size the time grows.
+
+    Return it over the largest three, and pair by pair.
+    """
     sizes = sorted(wall_s)
     pairs = {
-        f"{a} to {b}": round(exponent({a: wall_s[a], b: wall_s[b]}), 3) for a, b in itertools.pairwise(sizes)
+        f"{a} to {b}": round(exponent({a: wall_s[a], b: wall_s[b]}), 3)
+        for a, b in itertools.pairwise(sizes)
     }
     largest = {size: wall_s[size] for size in sizes[-_N_GROWTH:]}
     return {"sizes": sorted(largest), "exponent": round(exponent(largest), 3), "by_pair": pairs}

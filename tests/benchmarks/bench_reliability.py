@@ -1,4 +1,7 @@
-"""Is anything lost, whatever happens? Kills, concurrent runs, faults, damage, fuzz. See README.md here."""
+"""Is anything lost, whatever happens? Kills, concurrent runs, faults, damage, fuzz.
+
+See README.md here.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ _Rows = Callable[[int, Path], Iterator[dict[str, Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """A kind of rows: the module that makes them with `rows(n, work)`, and how often without `--n`."""
+    """A kind of rows.
+
+    The module that makes them with `rows(n, work)`, and how often without `--n`.
+    """
 
     module: str
     n: int
@@ -55,7 +61,8 @@ def main() -> None:
             rows.append(base | row | {"kind": name})
             say(json.dumps(row))
         say(f"{name}: {time.monotonic() - started:.0f} s")
-        replace_rows(options.out, rows)  # kind by kind, so that a later one that breaks off loses nothing
+        # kind by kind, so that a later one that breaks off loses nothing
+        replace_rows(options.out, rows)
     if options.work is None:
         shutil.rmtree(work)
 
@@ -64,8 +71,12 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kind", action="append", choices=_KINDS, help="repeatable; default: all")
     parser.add_argument("--n", type=int, help="how often; default: each kind's own number")
-    parser.add_argument("--work", type=Path, help="keep what is made here; default: a temporary folder")
-    parser.add_argument("--cache", type=Path, help="a cache with musicnn compiled, to save the time")
+    parser.add_argument(
+        "--work", type=Path, help="keep what is made here; default: a temporary folder"
+    )
+    parser.add_argument(
+        "--cache", type=Path, help="a cache with musicnn compiled, to save the time"
+    )
     parser.add_argument("--out", type=Path, default=Path("reliability.jsonl"))
     options = parser.parse_args()
     if options.n is not None and options.n < 1:

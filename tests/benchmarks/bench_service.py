@@ -57,7 +57,9 @@ class Client:
         SystemExit
             If the answer is not that it went well.
         """
-        self._connection.request(method, path, body=body, headers={"Content-Type": kind} if body else {})
+        self._connection.request(
+            method, path, body=body, headers={"Content-Type": kind} if body else {}
+        )
         answer = self._connection.getresponse()
         text = answer.read()
         if answer.status != 200:
@@ -101,12 +103,20 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kind", action="append", choices=list(KINDS), help="repeatable; default: all")
+    parser.add_argument(
+        "--kind", action="append", choices=list(KINDS), help="repeatable; default: all"
+    )
     parser.add_argument("--runs", type=int, default=5, help="of each, after one to warm up")
-    parser.add_argument("--cache", type=Path, help="a cache with musicnn compiled, to save the time")
-    parser.add_argument("--work", type=Path, help="keep the libraries made here; default: a temporary folder")
+    parser.add_argument(
+        "--cache", type=Path, help="a cache with musicnn compiled, to save the time"
+    )
+    parser.add_argument(
+        "--work", type=Path, help="keep the libraries made here; default: a temporary folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("service.jsonl"))
-    parser.add_argument("--quick", action="store_true", help="hundreds of songs, one run: does it work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="hundreds of songs, one run: does it work?"
+    )
     options = parser.parse_args()
     if options.runs < 1:
         parser.error(f"--runs is {options.runs}; at least 1")
@@ -131,12 +141,20 @@ def library(work: Path, n_songs: int, compiled: Path | None) -> Library:
 
 
 def _scores(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
-    """Scores of songs in the library, asked for by 1, 50 and 200 clients that wait for each answer."""
+    """Scores of songs in the library.
+
+    1, 50 and 200 clients ask for them, and wait for each answer.
+    """
     made = library(work, plan.songs, compiled)
     with Service(made.root) as service, Server("service/load.py", "") as load:
         paths = _score_paths(service, plan.songs)
         for n_clients in _CLIENTS:
-            question = {"port": service.port, "n_clients": n_clients, "paths": paths, "seconds": plan.seconds}
+            question = {
+                "port": service.port,
+                "n_clients": n_clients,
+                "paths": paths,
+                "seconds": plan.seconds,
+            }
             yield {"n_clients": n_clients, "n_songs": plan.songs} | _latencies(plan, load, question)
 
 
@@ -145,7 +163,10 @@ def _score_paths(service: Service, n_songs: int) -> list[str]:
 
 
 def _latencies(plan: Plan, load: Server, question: dict[str, Any]) -> dict[str, Any]:
-    """Ask again and again; return requests a second and latencies over runs, after one to warm up."""
+    """Ask again and again.
+
+    Return requests a second and latencies over runs, after one to warm up.
+    """
     runs = [load.ask(question) for _ in range(plan.runs + 1)][1:]
     for run in runs:
         if set(run["statuses"]) != {"200"} or run["lost"]:
@@ -160,13 +181,19 @@ def _uploads(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str
     """Uploads of the demo's tracks by clients that wait, and what 50 others feel of it."""
     made = library(work, plan.songs, compiled)
     with Service(made.root) as service, Server("service/load.py", "") as load:
-        question = {"port": service.port, "n_clients": 50, "paths": _score_paths(service, plan.songs)}
+        question = {
+            "port": service.port,
+            "n_clients": 50,
+            "paths": _score_paths(service, plan.songs),
+        }
         alone = [_upload_for(service, plan.seconds) for _ in range(plan.runs + 1)][1:]
         yield {"n_runs": plan.runs, "n_uploaders": _N_UPLOADERS, "beside": "nobody"} | measured(
             "per_s", alone
         )
         ended, rates = threading.Event(), []
-        uploader = threading.Thread(target=lambda: rates.append(_upload_until(service, ended.is_set)))
+        uploader = threading.Thread(
+            target=lambda: rates.append(_upload_until(service, ended.is_set))
+        )
         uploader.start()
         row = _latencies(plan, load, question | {"seconds": plan.seconds})
         ended.set()
@@ -207,7 +234,13 @@ def _memory(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str,
     made = library(work, plan.songs, compiled)
     with Service(made.root) as service, Server("service/load.py", "") as load:
         scores = _score_paths(service, plan.songs)
-        others = ["/v1/songs?limit=200", "/v1/songs?q=album&sort=title", "/v1/health", "/v1/tastes", "/"]
+        others = [
+            "/v1/songs?limit=200",
+            "/v1/songs?q=album&sort=title",
+            "/v1/health",
+            "/v1/tastes",
+            "/",
+        ]
         paths = [one for i, score in enumerate(scores) for one in (score, others[i % len(others)])]
         question = {"port": service.port, "n_clients": 20, "paths": paths}
         sizes = {}
@@ -232,7 +265,9 @@ def _labels(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str,
         for number in range(plan.runs + 1):
             song = before["songs"][50 + number]["id"]
             started = time.perf_counter()
-            answer = client.ask("PUT", f"/v1/songs/{song}/label", json.dumps({"label": "dislike"}).encode())
+            answer = client.ask(
+                "PUT", f"/v1/songs/{song}/label", json.dumps({"label": "dislike"}).encode()
+            )
             page = client.ask("GET", "/v1/songs?limit=100")
             runs.append(time.perf_counter() - started)
             answers.append(answer["wall_s"])
@@ -244,7 +279,10 @@ def _labels(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str,
 
 
 def _pages(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
-    """Pages of a hundred songs of a large library, from its start, middle and end; and of a search."""
+    """Pages of a hundred songs of a large library, from its start, middle and end.
+
+    There are also pages of a search.
+    """
     made = library(work, plan.many_songs, compiled)
     with Service(made.root) as service, Server("service/load.py", "") as load:
         started = time.perf_counter()
@@ -252,8 +290,18 @@ def _pages(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, 
         first_s = time.perf_counter() - started
         for asked, queries in _page_queries(plan.many_songs).items():
             paths = [f"/v1/songs?limit=100&{query}" for query in queries]
-            question = {"port": service.port, "n_clients": 1, "paths": paths, "seconds": plan.seconds / 2}
-            row = {"asked": asked, "n_songs": plan.many_songs, "n_clients": 1, "first_s": round(first_s, 2)}
+            question = {
+                "port": service.port,
+                "n_clients": 1,
+                "paths": paths,
+                "seconds": plan.seconds / 2,
+            }
+            row = {
+                "asked": asked,
+                "n_songs": plan.many_songs,
+                "n_clients": 1,
+                "first_s": round(first_s, 2),
+            }
             yield row | _latencies(plan, load, question)
 
 

@@ -22,7 +22,10 @@ __all__ = ["main", "passages", "recall"]
 
 _WINDOWS = 5  # of a passage: 15 s, about the least that tells one song from another
 SHARES = (0.002, 0.01, 0.1)
-"""Of the passages, that are compared in full: as 2,000 are of a million songs, of 200,000 and of 20,000."""
+"""Shares of the passages that are compared in full.
+
+They are as 2,000 of a million songs, of 200,000 and of 20,000.
+"""
 _NEAREST = 10
 _QUERIES, _QUICK_QUERIES = 1000, 50
 _SAMPLE = 2000
@@ -45,7 +48,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("music", type=Path, help="folders of songs")
-    parser.add_argument("--cache", type=Path, help="where the songs are, or will be, embedded in full")
+    parser.add_argument(
+        "--cache", type=Path, help="where the songs are, or will be, embedded in full"
+    )
     parser.add_argument("--out", type=Path, default=Path("similar.jsonl"))
     parser.add_argument("--quick", action="store_true", help="few look-ups: does all of it work?")
     return parser.parse_args()
@@ -63,7 +68,9 @@ def passages(music: Path, root: Path) -> tuple[Vectors, NDArray[np.intp]]:
     """
     prepared = prepare_encoder("musicnn", root=root)
     report = embed_library([music], root=root, coverage="full")
-    store = EmbeddingStore(root, encoder=prepared.name, fingerprint=report.fingerprint, dim=prepared.dim)
+    store = EmbeddingStore(
+        root, encoder=prepared.name, fingerprint=report.fingerprint, dim=prepared.dim
+    )
     digests = _digests(music, root)
     vectors, songs = [], []
     for number, digest in enumerate(digests):
@@ -78,8 +85,13 @@ def passages(music: Path, root: Path) -> tuple[Vectors, NDArray[np.intp]]:
     return np.stack(vectors), np.array(songs)
 
 
-def recall(vectors: Vectors, songs: NDArray[np.intp], *, n_queries: int) -> Iterator[dict[str, Any]]:
-    """Look passages up, and count how many of the ten nearest of other songs are among the candidates."""
+def recall(
+    vectors: Vectors, songs: NDArray[np.intp], *, n_queries: int
+) -> Iterator[dict[str, Any]]:
+    """Look passages up.
+
+    Count how many of the ten nearest of other songs are among the candidates.
+    """
     n = len(vectors)
     sample = vectors[np.unique(np.arange(min(n, _SAMPLE)) * n // min(n, _SAMPLE))]
     space = SongSpace.fit(sample)

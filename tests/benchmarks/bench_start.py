@@ -25,7 +25,10 @@ _N_LISTED = 12
 
 
 def main() -> None:
-    """Let each command have its turn in every round, bare `import numpy` among them; write the rows."""
+    """Let each command have its turn in every round, bare `import numpy` among them.
+
+    Write the rows.
+    """
     options = _options()
     work = Path(options.work or tempfile.mkdtemp(prefix="sevensongs-start-")).absolute()
     commands = _commands(_library(work, options.cache))
@@ -54,8 +57,12 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=15, help="after one to warm up")
-    parser.add_argument("--cache", type=Path, help="a cache with musicnn compiled, to save the time")
-    parser.add_argument("--work", type=Path, help="keep the library made here; default: a temporary folder")
+    parser.add_argument(
+        "--cache", type=Path, help="a cache with musicnn compiled, to save the time"
+    )
+    parser.add_argument(
+        "--work", type=Path, help="keep the library made here; default: a temporary folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("start.jsonl"))
     parser.add_argument("--quick", action="store_true", help="one run: does it work?")
     options = parser.parse_args()
@@ -91,7 +98,9 @@ def _commands(library: Library) -> dict[str, Sequence[str]]:
 
 
 def import_times(argv: Sequence[str]) -> dict[str, float]:
-    """Return the seconds that the slowest top-level packages take to import, each without the others.
+    """Return the seconds that the slowest top-level packages take to import.
+
+    Each counts without the others.
 
     Python's own modules are one, `the standard library`.
     """

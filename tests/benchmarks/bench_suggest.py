@@ -32,8 +32,9 @@ def main() -> None:
         rows.append(base | row)
         if row["kind"] == "labels":
             say(
-                f"{time.monotonic() - started:6.0f} s  {row['n_start']} likes, {row['way']:22} as good as "
-                f"{row['as_good_as']:2} random labels with {row['needed']} {row['needed_ci90']}"
+                f"{time.monotonic() - started:6.0f} s  {row['n_start']} likes, {row['way']:22} as "
+                f"good as {row['as_good_as']:2} random labels with {row['needed']} "
+                f"{row['needed_ci90']}"
             )
     replace_rows(options.out, rows)
 
@@ -45,7 +46,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--out", type=Path, default=Path("suggest.jsonl"))
     parser.add_argument("--jobs", type=int, default=-1, help="processes; default: one a core")
-    parser.add_argument("--quick", action="store_true", help="two draws, few labels: does all of it work?")
+    parser.add_argument(
+        "--quick", action="store_true", help="two draws, few labels: does all of it work?"
+    )
     options = parser.parse_args()
     if options.draws < 1:
         parser.error(f"--draws is {options.draws}; at least 1 is needed")
@@ -59,7 +62,11 @@ def _rows(collection: Collection, options: argparse.Namespace) -> Iterator[dict[
     n_labels = _QUICK_LABELS if options.quick else _N_LABELS
     seeds = range(_QUICK_DRAWS if options.quick else options.draws)
     for n_start, ways in _STARTS.items():
-        tastes = [t for t in collection.names if opening(collection, t, n_like=n_start, seed=0) is not None]
+        tastes = [
+            t
+            for t in collection.names
+            if opening(collection, t, n_like=n_start, seed=0) is not None
+        ]
         with parallel_config(backend="loky", n_jobs=options.jobs, inner_max_num_threads=1):
             courses = iter(
                 Parallel(return_as="generator")(
@@ -69,11 +76,15 @@ def _rows(collection: Collection, options: argparse.Namespace) -> Iterator[dict[
                     for way in ways
                 )
             )
-            draws = [{taste: {way: next(courses) for way in ways} for taste in tastes} for _ in seeds]
+            draws = [
+                {taste: {way: next(courses) for way in ways} for taste in tastes} for _ in seeds
+            ]
         yield from rows_of(draws, n_start)
 
 
-def _course(collection: Collection, taste: str, way: str, n_start: int, n_labels: int, seed: int) -> Course:
+def _course(
+    collection: Collection, taste: str, way: str, n_start: int, n_labels: int, seed: int
+) -> Course:
     draw = opening(collection, taste, n_like=n_start, seed=seed)
     assert draw is not None
     return play(draw, way, n_labels=n_labels, seed=seed)

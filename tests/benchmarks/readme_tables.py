@@ -25,6 +25,8 @@ def put_tables(text: str, tables: Mapping[str, str]) -> str:
         before, mark, rest = text.partition(f"<!-- table: {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         if not (mark and end):
-            raise ValueError(f"there is no place for the table {name!r}: '{mark or name}' ... '<!-- end -->'")
+            raise ValueError(
+                f"there is no place for the table {name!r}: '{mark or name}' ... '<!-- end -->'"
+            )
         text = f"{before}{mark}\n{table}\n{end}{after}"
     return text

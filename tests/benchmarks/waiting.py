@@ -1,7 +1,7 @@
 """Wait for processes as long as they work: on a busy machine everything takes its time.
 
-Who waits is watched with all that it has started. A wait is given up once these have used next to no
-processor time for a minute, and after a quarter of an hour in any case. Standard library alone.
+Who waits is watched with all that it has started. A wait is given up once these have used next to
+no processor time for a minute, and after a quarter of an hour in any case. Standard library alone.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from typing import Any
 __all__ = ["LONG_S", "Patience", "ended", "run", "wait_until"]
 
 LONG_S = 900.0
-"""The longest wait for anything; and the limit of a call that takes only seconds, as those of sockets do."""
+"""The longest wait for anything.
+
+It is also the limit of a call that takes only seconds, as those of sockets do.
+"""
 _IDLE_S = 60.0
-# Within `_IDLE_S`. An idle service and a browser use 0.3 s in a minute; a worker that gives way to four busy
-# loops (`nice` 15, two cores) is left 0.8 s.
+# Within `_IDLE_S`. An idle service and a browser use 0.3 s in a minute; a worker that gives way to
+# four busy loops (`nice` 15, two cores) is left 0.8 s.
 _LITTLE_S = 0.4
 _LOOK_S, _LONGEST_LOOK_S = 0.01, 1.0
 _PROC = Path("/proc")
@@ -43,7 +46,10 @@ class Patience:
 
     @property
     def look_s(self) -> float:
-        """How long to sleep before the next look: little at first, so that waiting costs no time."""
+        """How long to sleep before the next look.
+
+        It is little at first, so that waiting costs no time.
+        """
         waited_s = time.monotonic() - self._started
         return min(_LONGEST_LOOK_S, max(_LOOK_S, waited_s / 20))
 
@@ -66,15 +72,22 @@ class Patience:
         is_idle = idle_s >= _IDLE_S and bool(self._told)  # without /proc nobody knows
         if is_idle or waited_s >= LONG_S:
             raise AssertionError(
-                f"waited {waited_s:.0f} s for {self._what}; all that could bring it about have used less "
-                f"than {_LITTLE_S} s of processor time in the last {idle_s:.0f} s: {self._told}"
+                f"waited {waited_s:.0f} s for {self._what}; all that could bring it about have "
+                f"used less than {_LITTLE_S} s of processor time in the last {idle_s:.0f} s: "
+                f"{self._told}"
             )
 
 
 def wait_until(
-    holds: Callable[[], object], what: str, *others: int, sleep: Callable[[float], object] = time.sleep
+    holds: Callable[[], object],
+    what: str,
+    *others: int,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Wait until a function returns something true; see `Patience` for how long, and for `others`."""
+    """Wait until a function returns something true.
+
+    See `Patience` for how long, and for `others`.
+    """
     patience = Patience(what, *others)
     while not holds():
         patience.spend()
@@ -116,7 +129,8 @@ def _used_by(pids: Iterable[int]) -> tuple[float, list[str]]:
     while todo:
         pid = todo.pop()
         name, state, _, *_ = fields[pid]
-        spent = sum(map(int, fields[pid][12:16]))  # utime, stime, and those of its children that have ended
+        # utime, stime, and those of its children that have ended
+        spent = sum(map(int, fields[pid][12:16]))
         ticks += spent
         told.append(f"{name} {pid} ({state}, {spent / os.sysconf('SC_CLK_TCK')} s)")
         todo += children.get(pid, ())

@@ -1,4 +1,7 @@
-"""The page in a real browser: label songs, see what moves, play, seek, score a file, scan a folder."""
+"""The page in a real browser.
+
+Songs are labelled and move, are played and sought in; a file is scored and a folder scanned.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,16 @@ def watched(browser: Any, service: Service) -> Iterator[WatchedPage]:
 
 def command(root: Path, *arguments: str | Path) -> Any:
     """Run `sevensongs` on a cache; return its JSON."""
-    argv = [sys.executable, "-P", "-m", "classify.cli", "--cache", str(root), *map(str, arguments), "--json"]
+    argv = [
+        sys.executable,
+        "-P",
+        "-m",
+        "classify.cli",
+        "--cache",
+        str(root),
+        *map(str, arguments),
+        "--json",
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, check=False, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -97,7 +109,10 @@ def label_by_command(service: Service, heard: Path) -> None:
     with httpx2.Client(base_url=service.url, timeout=LONG_S) as client:
         songs = client.get("/v1/songs").json()["songs"]
         for song in [song for song in songs if "acoustic" in song["path"]][::2][:7]:
-            assert client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"}).status_code == 200
+            assert (
+                client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"}).status_code
+                == 200
+            )
 
 
 def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
@@ -137,7 +152,9 @@ def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
     page.locator("#toast").get_by_role("button", name="Undo").click()
     appears(page.locator("#announcer").get_by_text(re.compile("^Cleared ")), "attached")
     again = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
-    assert [(song["id"], song["score"]) for song in again] == [(song["id"], song["score"]) for song in ranked]
+    assert [(song["id"], song["score"]) for song in again] == [
+        (song["id"], song["score"]) for song in ranked
+    ]
 
 
 def test_a_song_plays_and_is_sought_by_click_and_by_key(
@@ -149,7 +166,8 @@ def test_a_song_plays_and_is_sought_by_click_and_by_key(
     first = page.locator('#grid [data-index="0"]')
     ranges = []
     page.on(
-        "response", lambda answer: ranges.append(answer.status) if answer.url.endswith("/audio") else None
+        "response",
+        lambda answer: ranges.append(answer.status) if answer.url.endswith("/audio") else None,
     )
     first.get_by_role("button", name=re.compile("^Play ")).click()
     until(page, "document.querySelector('#audio').currentTime > 0.2")
@@ -189,7 +207,9 @@ def test_a_song_that_is_left_before_it_was_explained_is_not_waited_for(
     details = re.compile(r"/v1/songs/[0-9a-f]{32}(\?|$)")
     held: list[Any] = []
     given_up: list[str] = []
-    page.on("requestfailed", lambda one: given_up.extend([one.url] if details.search(one.url) else []))
+    page.on(
+        "requestfailed", lambda one: given_up.extend([one.url] if details.search(one.url) else [])
+    )
     page.route(details, lambda route: held.append(route))
     ids = [page.locator(f'#grid [data-index="{row}"]').get_attribute("data-id") for row in (0, 1)]
     page.locator('#grid [data-index="0"] .title').click()
@@ -252,13 +272,17 @@ def test_two_pages_agree_and_a_page_outlives_the_service(
 ) -> None:
     label_by_command(service, heard)
     page = watched.open()
-    order = [song["id"] for song in httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]]
+    order = [
+        song["id"] for song in httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
+    ]
     wait_for_order(page, order[:8])
     other = watched_page(browser, service.url)
     wait_for_order(other.open(), order[:8])
     service.stop()
     page.locator('#grid [data-index="3"]').get_by_role("button", name=re.compile("^Like ")).click()
     until(page, "/does not answer/.test(document.querySelector('#offline').textContent)")
-    assert all("net::ERR_" in line for line in watched.wrong), "the browser itself tells of lost requests"
+    assert all("net::ERR_" in line for line in watched.wrong), (
+        "the browser itself tells of lost requests"
+    )
     watched.wrong.clear()
     other.page.context.close()

@@ -1,4 +1,7 @@
-"""The page for everyone: keyboard only, phones, dark, screen readers (axe); hostile names; 100,000 songs."""
+"""The page for everyone: keyboard only, phones, dark, screen readers (axe).
+
+It has hostile names, and 100,000 songs.
+"""
 
 from __future__ import annotations
 
@@ -78,7 +81,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pictures")
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")])
+@pytest.mark.parametrize(
+    ("size", "scheme"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")]
+)
 def test_axe_finds_nothing_serious(
     size: str, scheme: str, browser: Any, service: Service, pictures: Path
 ) -> None:
@@ -121,7 +126,9 @@ def test_axe_finds_nothing_serious(
     page.context.close()
 
 
-def test_no_songs_at_all_is_said_and_told_what_to_do(browser: Any, empty: Service, pictures: Path) -> None:
+def test_no_songs_at_all_is_said_and_told_what_to_do(
+    browser: Any, empty: Service, pictures: Path
+) -> None:
     watched = opened(browser, empty)
     said = watched.page.locator("#list-state")
     appears(said)
@@ -214,7 +221,15 @@ def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> No
         )
         reached.add(told[0])
         assert told[1] == "BODY" or told[2], f"focus on {told} can't be seen"
-    assert reached >= {"search", "sort", "order", "filter-verdict", "filter-label", "taste", "help-button"}
+    assert reached >= {
+        "search",
+        "sort",
+        "order",
+        "filter-verdict",
+        "filter-label",
+        "taste",
+        "help-button",
+    }
 
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
@@ -275,12 +290,20 @@ def test_hostile_names_are_text(browser: Any, service: Service, pictures: Path) 
         until(page, "document.title !== 'Seven Songs'")
         shot(watched, pictures, f"hostile-{what}")
         assert not any(mark in page.title() for mark in "\u202e\u2066\u2067\x1b\x07")
-        shown = row.inner_text() + page.locator("#song").inner_text() + page.locator("#player").inner_text()
+        shown = (
+            row.inner_text()
+            + page.locator("#song").inner_text()
+            + page.locator("#player").inner_text()
+        )
         assert not any(mark in shown for mark in "\u202e\u2066\u2067\x1b\x07")
         assert title[0] in shown
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert page.locator("#song h2").bounding_box()["height"] < 200, "a long name leaves room for the rest"
-        heights = page.locator("#grid [data-index]").evaluate_all("all => all.map(row => row.offsetHeight)")
+        assert page.locator("#song h2").bounding_box()["height"] < 200, (
+            "a long name leaves room for the rest"
+        )
+        heights = page.locator("#grid [data-index]").evaluate_all(
+            "all => all.map(row => row.offsetHeight)"
+        )
         assert len(set(heights)) == 1, "no name makes its row another height"
         row.get_by_role("button", name=re.compile("^Pause ")).click()
         until(page, "document.title === 'Seven Songs'")
@@ -291,7 +314,8 @@ def test_hostile_names_are_text(browser: Any, service: Service, pictures: Path) 
 
 
 def test_a_hundred_thousand_songs_scroll_to_the_last(browser: Any, service: Service) -> None:
-    # Such a library takes a minute to make; the service's part is measured in benchmarks/bench_service.py.
+    # Such a library takes a minute to make; the service's part is measured in
+    # benchmarks/bench_service.py.
     watched = watched_page(browser, service.url)
     asked: list[int] = []
 
@@ -301,7 +325,13 @@ def test_a_hundred_thousand_songs_scroll_to_the_last(browser: Any, service: Serv
             int(query.get(name, [default])[0]) for name, default in (("offset", 0), ("limit", 100))
         )
         asked.append(limit)
-        page = {"taste": "default", "revision": 1, "total": N_MANY, "matched": N_MANY, "offset": offset}
+        page = {
+            "taste": "default",
+            "revision": 1,
+            "total": N_MANY,
+            "matched": N_MANY,
+            "offset": offset,
+        }
         numbers = range(offset, min(offset + limit, N_MANY))
         route.fulfill(json=page | {"songs": [_song(number) for number in numbers]})
 
@@ -318,7 +348,9 @@ def test_a_hundred_thousand_songs_scroll_to_the_last(browser: Any, service: Serv
         assert page.evaluate("document.querySelectorAll('*').length") < MAX_NODES
     last = page.locator(f'#grid [data-index="{N_MANY - 1}"]')
     box, view = last.bounding_box(), page.locator("#scroller").bounding_box()
-    assert box["y"] + box["height"] <= view["y"] + view["height"] + 1, "the last song can be seen whole"
+    assert box["y"] + box["height"] <= view["y"] + view["height"] + 1, (
+        "the last song can be seen whole"
+    )
     assert f"song {N_MANY - 1}" in last.inner_text()
     assert last.get_attribute("aria-rowindex") == str(N_MANY + 1)
     page.locator('#grid [tabindex="0"]').focus()
@@ -336,7 +368,14 @@ def _song(number: int) -> dict[str, Any]:
     score = 1 - number / N_MANY
     song = {"id": f"{number:032x}", "rank": number + 1, "rank_before": None, "score": score}
     verdict = "like" if score > 0.6 else "unsure" if score > 0.4 else "dislike"
-    tags = {"artist": f"artist {number // 30}", "title": f"song {number}", "album": None, "name": f"{number}"}
+    tags = {
+        "artist": f"artist {number // 30}",
+        "title": f"song {number}",
+        "album": None,
+        "name": f"{number}",
+    }
     return (
-        song | tags | {"verdict": verdict, "label": None, "path": f"/music/{number}.mp3", "duration_s": 200.0}
+        song
+        | tags
+        | {"verdict": verdict, "label": None, "path": f"/music/{number}.mp3", "duration_s": 200.0}
     )

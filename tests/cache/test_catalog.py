@@ -57,7 +57,9 @@ def any_recordings(draw: st.DrawFn) -> FileRecord:
 
 @given(st.lists(st.lists(any_recordings(), max_size=4), max_size=4), st.integers(0, 4))
 @settings(max_examples=15, deadline=None)
-def test_the_latest_row_of_a_path_counts(commits: list[list[FileRecord]], compact_after: int) -> None:
+def test_the_latest_row_of_a_path_counts(
+    commits: list[list[FileRecord]], compact_after: int
+) -> None:
     with tempfile.TemporaryDirectory() as root:
         catalog = Catalog(root)
         expected: dict[str, FileRecord] = {}
@@ -95,7 +97,9 @@ def test_names_that_are_not_utf8_are_kept_exactly(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     catalog.put([recording(name)])
     assert list(catalog.load()) == [f"/music/{name}"]
-    assert os.fsencode(next(iter(catalog.lookup([f"/music/{name}"])))) == b"/music/Bj\xf6rk \xff.mp3"
+    assert (
+        os.fsencode(next(iter(catalog.lookup([f"/music/{name}"])))) == b"/music/Bj\xf6rk \xff.mp3"
+    )
 
 
 def test_tags_that_are_not_unicode_do_not_stop_a_commit(tmp_path: Path) -> None:

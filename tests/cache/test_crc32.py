@@ -20,7 +20,9 @@ def rows(
     digests = [rng.bytes(16).hex() for _ in range(n)]
     n_windows = rng.choice(windows, n).astype(np.int32)
     vectors = rng.normal(size=(n, dim)).astype(np.float32)
-    stored = [vector_crc32(d, w, v) for d, w, v in zip(digests, n_windows.tolist(), vectors, strict=True)]
+    stored = [
+        vector_crc32(d, w, v) for d, w, v in zip(digests, n_windows.tolist(), vectors, strict=True)
+    ]
     names = np.frombuffer("".join(digests).encode(), np.uint8).reshape(n, 32)
     return names, n_windows, vectors, np.array(stored, np.uint32)
 

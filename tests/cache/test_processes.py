@@ -45,7 +45,9 @@ def write_many(root: Path, first: int, n: int, compact: bool) -> None:
 def test_four_writers_lose_nothing(tmp_path: Path, compact: bool) -> None:
     context = get_context("spawn")
     # They race for the creation of the dataset as well.
-    writers = [context.Process(target=write_many, args=(tmp_path, k * 100, 12, compact)) for k in range(4)]
+    writers = [
+        context.Process(target=write_many, args=(tmp_path, k * 100, 12, compact)) for k in range(4)
+    ]
     for writer in writers:
         writer.start()
     store = store_at(tmp_path)
@@ -66,7 +68,8 @@ def test_four_writers_lose_nothing(tmp_path: Path, compact: bool) -> None:
 def test_of_two_that_create_the_store_at_once_neither_loses_its_rows(tmp_path: Path) -> None:
     # Lance's own mode="create" lets the second overwrite the first; found with six processes.
     code = (
-        "import sys; from pathlib import Path; import tests.cache.test_store as t, lance, pyarrow, time\n"
+        "import sys; from pathlib import Path; "
+        "import tests.cache.test_store as t, lance, pyarrow, time\n"
         "print('ready', flush=True)\n"
         "for line in sys.stdin:\n"
         "    root, number = line.split()\n"

@@ -1,4 +1,7 @@
-"""Whatever byte of a cache is damaged: it is told, nothing wrong is read, a repair brings back the rest."""
+"""Whatever byte of a cache is damaged, it is told.
+
+Nothing wrong is read, and a repair brings back the rest.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,9 @@ def copy_of(filled: Path, to: Path) -> EmbeddingStore:
 
 
 def files_in(root: Path, folder: str) -> list[Path]:
-    found = [path.relative_to(root) for path in sorted((root / folder).rglob("*")) if path.is_file()]
+    found = [
+        path.relative_to(root) for path in sorted((root / folder).rglob("*")) if path.is_file()
+    ]
     return [path for path in found if path.name != UNSEALED and path.suffix != ".lock"]
 
 
@@ -78,7 +83,9 @@ def one_of(found: list[Soundness]) -> Soundness:
 
 
 @pytest.mark.parametrize("way", ["flip", "cut"])
-def test_damage_anywhere_in_embeddings_is_told_and_mended(filled: Path, tmp_path: Path, way: str) -> None:
+def test_damage_anywhere_in_embeddings_is_told_and_mended(
+    filled: Path, tmp_path: Path, way: str
+) -> None:
     rng = random.Random(way)
     assert one_of(verify_cache(filled)).is_sound
     names = files_in(filled, "embeddings")
@@ -149,7 +156,9 @@ def test_a_lost_version_is_no_smaller_library(filled: Path, tmp_path: Path) -> N
 
 def test_compaction_seals_no_damage(filled: Path, tmp_path: Path) -> None:
     store = copy_of(filled, tmp_path / "cache")
-    path = next(p for p in Path(store.uri, "data").iterdir() if digest(1).encode() in p.read_bytes())
+    path = next(
+        p for p in Path(store.uri, "data").iterdir() if digest(1).encode() in p.read_bytes()
+    )
     path.write_bytes(path.read_bytes().replace(digest(1).encode(), digest(7).encode()))
     for call in (store.held, store.compact, lambda: store.get(digest(1))):
         with pytest.raises(DamagedStore, match="does not hold the songs that it did"):
@@ -200,9 +209,14 @@ def test_a_changed_name_in_the_catalog_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no such lock on Windows")
 def test_a_repair_and_those_who_write_wait_for_each_other(filled: Path, tmp_path: Path) -> None:
-    # A repair that copied sound rows while `embed` committed others put a dataset without these in its place.
+    # A repair that copied sound rows while `embed` committed others put a dataset without these in
+    # its place.
     store = copy_of(filled, tmp_path / "cache")
-    harm(tmp_path / "cache" / files_in(tmp_path / "cache", "embeddings/")[0], random.Random(1), "flip")
+    harm(
+        tmp_path / "cache" / files_in(tmp_path / "cache", "embeddings/")[0],
+        random.Random(1),
+        "flip",
+    )
     repair = threading.Thread(target=repair_store, args=(tmp_path / "cache", store.uri))
     with writing(store.uri), writing(store.uri):  # two at once
         repair.start()
@@ -219,7 +233,9 @@ def test_a_repair_and_those_who_write_wait_for_each_other(filled: Path, tmp_path
     assert digest(N + 1) in store_at(tmp_path / "cache").held()
 
 
-def test_a_dataset_under_another_name_is_told_and_not_passed_over(filled: Path, tmp_path: Path) -> None:
+def test_a_dataset_under_another_name_is_told_and_not_passed_over(
+    filled: Path, tmp_path: Path
+) -> None:
     root = tmp_path / "cache"
     place = Path(copy_of(filled, root).uri)
     place.rename(place.with_name("mine.lance"))

@@ -300,7 +300,9 @@ def test_a_foreign_dataset_is_refused(tmp_path: Path) -> None:
         store.held()
 
 
-@pytest.mark.parametrize("name", ["with space", "a#b?c=d&e", "100%", "a%20b", "Björk 音", "~x", "[1]"])
+@pytest.mark.parametrize(
+    "name", ["with space", "a#b?c=d&e", "100%", "a%20b", "Björk 音", "~x", "[1]"]
+)
 def test_any_folder_may_hold_the_cache(tmp_path: Path, name: str) -> None:
     store = store_at(tmp_path / name)
     store.put([entry(1)])

@@ -1,4 +1,7 @@
-"""Reading a library in columns and blocks: the same numbers as one by one, checked, with nothing left out."""
+"""Reading a library in columns and blocks.
+
+It gives the same numbers as one by one, checked, with nothing left out.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("compacted", [False, True])
-def test_blocks_hold_the_best_vector_of_each_recording_once(tmp_path: Path, compacted: bool) -> None:
+def test_blocks_hold_the_best_vector_of_each_recording_once(
+    tmp_path: Path, compacted: bool
+) -> None:
     store = filled(tmp_path)
     if compacted:
         store.compact(keep_s=0)
@@ -69,8 +74,12 @@ def test_blocks_stay_in_step_after_rows_were_dropped(tmp_path: Path) -> None:
     found = read_all(reader)
     assert len(found) == 26
     for name, vector in found.items():
-        np.testing.assert_array_equal(vector, best(int(next(n for n in range(30) if digest(n) == name))))
-    assert read_all(reader, np.array([3, 25])).keys() == {reader.digests[i].as_py() for i in (3, 25)}
+        np.testing.assert_array_equal(
+            vector, best(int(next(n for n in range(30) if digest(n) == name)))
+        )
+    assert read_all(reader, np.array([3, 25])).keys() == {
+        reader.digests[i].as_py() for i in (3, 25)
+    }
 
 
 @pytest.mark.usefixtures("small_blocks")

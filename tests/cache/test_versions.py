@@ -10,7 +10,14 @@ import lance
 import numpy as np
 import pytest
 
-from cache import Catalog, EmbeddingStore, StoreFormatError, repair_store, verify_cache, verify_catalog
+from cache import (
+    Catalog,
+    EmbeddingStore,
+    StoreFormatError,
+    repair_store,
+    verify_cache,
+    verify_catalog,
+)
 from cache.identity import FORMAT_VERSION
 from cache.seal import SEALS_FOLDER
 
@@ -32,7 +39,9 @@ def test_there_is_a_cache_of_the_present_format() -> None:
 
 @pytest.mark.parametrize("sealed", [True, False])
 @pytest.mark.parametrize("archive", ARCHIVES, ids=lambda path: path.stem)
-def test_a_cache_of_each_format_is_read_and_written(archive: Path, sealed: bool, tmp_path: Path) -> None:
+def test_a_cache_of_each_format_is_read_and_written(
+    archive: Path, sealed: bool, tmp_path: Path
+) -> None:
     store = unpack(archive, tmp_path)
     if not sealed:  # as one was before there were seals
         for folder in tmp_path.rglob(SEALS_FOLDER):
@@ -66,7 +75,10 @@ def test_a_cache_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) ->
     marks = {"sevensongs.format": str(FORMAT_VERSION + 1), "sevensongs.written_by": "9.1"}
     lance.dataset(store.uri).update_schema_metadata(marks)
     before = sorted(Path(store.uri).rglob("*"))
-    said = rf"has format {FORMAT_VERSION + 1}, which sevensongs 9\.1 wrote.*up to {FORMAT_VERSION}; update"
+    said = (
+        rf"has format {FORMAT_VERSION + 1}, which sevensongs 9\.1 wrote.*"
+        rf"up to {FORMAT_VERSION}; update"
+    )
     for call in (store.held, store.matrix, lambda: verify_cache(tmp_path), store.compact):
         with pytest.raises(StoreFormatError, match=said):
             call()

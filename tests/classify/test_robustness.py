@@ -1,7 +1,9 @@
-"""The promise where life is not tidy: noise, wrong labels, few or many songs, copies, two styles in one.
+"""The promise where life is not tidy.
 
-What is no music is embedded for real, beside real music. Libraries larger than the demo's are synthetic, made
-to be spread as 131 real songs under `musicnn` are (see `World`).
+There are noise, wrong labels, few or many songs, copies, and two styles in one.
+
+What is no music is embedded for real, beside real music. Libraries larger than the demo's are
+synthetic, made to be spread as 131 real songs under `musicnn` are (see `World`).
 """
 
 from __future__ import annotations
@@ -44,9 +46,10 @@ LEVELS_DB = (-40, -15)  # root mean square against full scale
 SOUNDS = ("white noise", "pink noise", "tone", "silence")
 TASTES = ("acoustic", "electronic")
 SPEECH = (
-    "Good evening. Here is the weather for tomorrow. In the north it will be cloudy at first, with some rain "
-    "before noon; later the sky clears from the west. The wind is light and comes from the sea. Over the "
-    "weekend it will be cooler, and on the hills there may be the first frost of the year."
+    "Good evening. Here is the weather for tomorrow. In the north it will be cloudy at first, with "
+    "some rain before noon; later the sky clears from the west. The wind is light and comes from "
+    "the sea. Over the weekend it will be cooler, and on the hills there may be the first frost of "
+    "the year."
 )
 
 
@@ -110,7 +113,9 @@ class Listener:
 
 
 @pytest.fixture(scope="module")
-def listener(tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list[str]) -> Listener:
+def listener(
+    tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list[str]
+) -> Listener:
     """The library is the music alone: the sounds come later."""
     base = tmp_path_factory.mktemp("robustness")
     (base / "music").mkdir()
@@ -138,15 +143,20 @@ def test_real_music_of_the_taste_is_told_from_the_rest(listener: Listener, taste
 @pytest.mark.parametrize("taste", TASTES)
 @pytest.mark.parametrize("kind", [*SOUNDS, "speech"])
 def test_what_is_no_music_is_never_liked(listener: Listener, taste: str, kind: str) -> None:
-    paths = write_speech(listener.sounds) if kind == "speech" else write_sounds(listener.sounds, kind)
+    paths = (
+        write_speech(listener.sounds) if kind == "speech" else write_sounds(listener.sounds, kind)
+    )
     for song in listener.scores(taste, paths):
         assert song.score < 0.5, song
         assert song.verdict != "like", song
 
 
 @pytest.mark.parametrize("taste", TASTES)
-def test_what_is_no_music_is_not_liked_when_it_lies_in_the_library(listener: Listener, taste: str) -> None:
-    # A folder of noises beside the music, once scored, is known: familiarity can say nothing of it any more.
+def test_what_is_no_music_is_not_liked_when_it_lies_in_the_library(
+    listener: Listener, taste: str
+) -> None:
+    # A folder of noises beside the music, once scored, is known: familiarity can say nothing of it
+    # any more.
     sounds = [path for kind in SOUNDS for path in write_sounds(listener.sounds, kind)]
     library = [listener.music, listener.sounds]
     listener.scores(taste, sounds)  # embeds them
@@ -165,11 +175,12 @@ def test_what_is_no_music_is_not_liked_when_it_lies_in_the_library(listener: Lis
 class World:
     """Songs of several styles, spread about as real ones are.
 
-    A song is its style's place among forty factors, of which the first vary most, its own deviation from it,
-    and heavy-tailed noise of its own; some songs are odder than others; no number is below zero, as after a
-    rectifier. Beside 131 songs of eight styles under `musicnn`: neighbours are 0.85 apart (real: 0.82; in
-    units of `classify.learning.duplicates`), the first axis holds 0.16 of the energy (0.17) and the fifth
-    0.05 (0.05), songs of one style have a cosine of 0.17 in song space (0.12).
+    A song is its style's place among forty factors, of which the first vary most, its own deviation
+    from it, and heavy-tailed noise of its own; some songs are odder than others; no number is below
+    zero, as after a rectifier. Beside 131 songs of eight styles under `musicnn`: neighbours are
+    0.85 apart (real: 0.82; in units of `classify.learning.duplicates`), the first axis holds 0.16
+    of the energy (0.17) and the fifth 0.05 (0.05), songs of one style have a cosine of 0.17 in song
+    space (0.12).
     """
 
     def __init__(self, seed: int) -> None:
@@ -184,9 +195,13 @@ class World:
         style = np.repeat(list(sizes), list(sizes.values()))
         n = len(style)
         oddness = np.exp(0.3 * self.rng.normal(size=(2, n, 1)))
-        places = self.styles[style] + oddness[0] * self.rng.normal(size=(n, N_FACTORS)) * self.spread
+        places = (
+            self.styles[style] + oddness[0] * self.rng.normal(size=(n, N_FACTORS)) * self.spread
+        )
         noise = 0.45 * oddness[1] * self.rng.standard_t(4, size=(n, DIM))
-        return np.asarray(self.scale * np.logaddexp(0, places @ self.factors + noise), dtype=np.float32)
+        return np.asarray(
+            self.scale * np.logaddexp(0, places @ self.factors + noise), dtype=np.float32
+        )
 
     def others(self, *liked: int, n: int = 25) -> Vectors:
         """Return `n` songs of each style but the liked ones."""
@@ -240,14 +255,17 @@ def test_likes_are_found_in_a_library_of_which_a_third_is_liked() -> None:
 
 
 def test_scores_rise_with_the_share_of_the_library_that_is_liked() -> None:
-    # A score is the probability that a song of this library is liked: a third of these are, or none.
+    # A score is the probability that a song of this library is liked: a third of these are, or
+    # none.
     figures = []
     for seed in SEEDS:
         world = World(seed)
         likes, hidden, others = world.songs({0: 7}), world.songs({0: 100}), world.others(0)
         taste, bare = fit(likes, hidden, others), fit(likes, others)
         library = taste.score(np.concatenate([hidden, others])).mean()
-        figures.append([library, bare.score(others).mean(), taste.score(hidden).mean(), share(taste, hidden)])
+        figures.append(
+            [library, bare.score(others).mean(), taste.score(hidden).mean(), share(taste, hidden)]
+        )
     third, none, of_hidden, found = np.mean(figures, axis=0)
     assert none < 0.05
     assert 0.15 < third < 0.45
@@ -259,7 +277,11 @@ def test_seven_likes_of_two_styles_find_both() -> None:
     areas = []
     for seed in SEEDS:
         world = World(seed)
-        likes, hidden, others = world.songs({0: 4, 1: 3}), world.songs({0: 20, 1: 20}), world.others(0, 1)
+        likes, hidden, others = (
+            world.songs({0: 4, 1: 3}),
+            world.songs({0: 20, 1: 20}),
+            world.others(0, 1),
+        )
         taste = fit(likes, hidden, others)
         areas.append([auc(taste, hidden[:20], others), auc(taste, hidden[20:], others)])
     assert np.mean(areas, axis=0).min() > 0.82
@@ -273,7 +295,11 @@ def test_two_styles_at_opposite_ends_are_why_the_kernel_is_the_default() -> None
         world = World(seed)
         world.styles[0] *= 1.8
         world.styles[1] = -world.styles[0]
-        likes, hidden, others = world.songs({0: 4, 1: 3}), world.songs({0: 20, 1: 20}), world.others(0, 1)
+        likes, hidden, others = (
+            world.songs({0: 4, 1: 3}),
+            world.songs({0: 20, 1: 20}),
+            world.others(0, 1),
+        )
         for head, found in areas.items():
             found.append(auc(fit(likes, hidden, others, head=head), hidden, others))
     kernel, line = np.array(areas["kernel"]), np.array(areas["logistic"])
@@ -294,7 +320,9 @@ def test_one_wrong_like_among_seven_and_three_likes_alone_cost_little() -> None:
         figures.append([(auc(t, hidden, others), share(t, others)) for t in tastes])
         assert share(tastes[1], world.songs({4: 25})) < 0.2, "one slip is no second taste"
         low, high = tastes[2].unsure
-        assert high - low > tastes[0].unsure[1] - tastes[0].unsure[0], "three likes are thin evidence"
+        assert high - low > tastes[0].unsure[1] - tastes[0].unsure[0], (
+            "three likes are thin evidence"
+        )
     (seven, _), (slip, slip_wrong), (three, three_wrong) = np.mean(figures, axis=0)
     assert seven > 0.95
     assert slip > seven - 0.03
@@ -383,19 +411,26 @@ def test_likes_that_lie_in_the_library_under_their_own_digests_change_nothing() 
         groups=named.groups + rest.groups,
     )
     tastes = [
-        fit_taste(likes=named, unlabelled=part, encoder="musicnn", fingerprint="f") for part in (rest, both)
+        fit_taste(likes=named, unlabelled=part, encoder="musicnn", fingerprint="f")
+        for part in (rest, both)
     ]
-    np.testing.assert_array_equal(tastes[0].decisions(both.vectors), tastes[1].decisions(both.vectors))
+    np.testing.assert_array_equal(
+        tastes[0].decisions(both.vectors), tastes[1].decisions(both.vectors)
+    )
 
 
-def test_other_rips_of_real_likes_do_not_count_against_them(listener: Listener, tmp_path: Path) -> None:
+def test_other_rips_of_real_likes_do_not_count_against_them(
+    listener: Listener, tmp_path: Path
+) -> None:
     likes = listener.likes("acoustic")
     copies = []
     for like in likes[:4]:
         samples, rate_hz = decode_whole(like)
         path = tmp_path / f"{Path(like).stem}.mp3"
         copies.append(str(KINDS["mp3-cbr"].write(path, samples[np.newaxis], rate_hz)))
-    trained = classify.train(likes, unlabelled=[listener.music, *copies], taste="rips", root=listener.root)
+    trained = classify.train(
+        likes, unlabelled=[listener.music, *copies], taste="rips", root=listener.root
+    )
     assert not trained.failed
     assert trained.taste.n_unlabelled == 21, "each copy counts as the like that it is"
     before = {song.path: song.score for song in listener.scores("acoustic", likes)}
@@ -408,8 +443,12 @@ def test_other_rips_of_real_likes_do_not_count_against_them(listener: Listener, 
 @pytest.mark.parametrize("head", sorted(HEADS))
 def test_the_order_of_songs_does_not_matter(head: str) -> None:
     world = World(0)
-    likes, rest = labelled(world.songs({0: 7}), "a"), labelled(world.songs({0: 20, 1: 40, 2: 40}), "b")
-    copies = labelled(world.copies(likes.vectors), "c")  # copies among the likes, too: the same one stays
+    likes, rest = (
+        labelled(world.songs({0: 7}), "a"),
+        labelled(world.songs({0: 20, 1: 40, 2: 40}), "b"),
+    )
+    # copies among the likes, too: the same one stays
+    copies = labelled(world.copies(likes.vectors), "c")
     liked = LabelledSongs(
         digests=likes.digests + copies.digests,
         vectors=np.concatenate([likes.vectors, copies.vectors]),
@@ -420,7 +459,10 @@ def test_the_order_of_songs_does_not_matter(head: str) -> None:
         fit_taste(likes=a, unlabelled=b, encoder="musicnn", fingerprint="f", head=head)
         for a, b in (
             (liked, rest),
-            (reorder(liked, world.rng.permutation(len(liked))), reorder(rest, np.arange(len(rest))[::-1])),
+            (
+                reorder(liked, world.rng.permutation(len(liked))),
+                reorder(rest, np.arange(len(rest))[::-1]),
+            ),
         )
     ]
     assert tastes[0].n_like == 7

@@ -1,4 +1,7 @@
-"""Numbers that can be relied on: finite, zero where nothing moves, and the same however a run is made."""
+"""Numbers that can be relied on.
+
+They are finite, zero where nothing moves, and the same however a run is made.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ ODD = st.sampled_from([0.0, 1.0, -1.0, 1e-45, 3.9, 4.1, -7.0, 3e38, *NOT_FINITE]
 def stored(root: Path) -> dict[str, Entry]:
     """Read all embeddings of a cache, by file name."""
     prepared = embed.prepare_encoder("musicnn", root=root)
-    store = EmbeddingStore(root, encoder="musicnn", fingerprint=prepared.fingerprint, dim=prepared.dim)
+    store = EmbeddingStore(
+        root, encoder="musicnn", fingerprint=prepared.fingerprint, dim=prepared.dim
+    )
     entries = {}
     for path, row in Catalog(root).load().items():
         entry = store.get(row.digest) if row.digest else None
@@ -38,7 +43,12 @@ def stored(root: Path) -> dict[str, Entry]:
 
 def bits(entries: dict[str, Entry]) -> dict[str, tuple[bytes, ...]]:
     return {
-        name: (e.frames.tobytes(), e.starts_s.tobytes(), e.vector.tobytes(), e.duration_s.hex().encode())
+        name: (
+            e.frames.tobytes(),
+            e.starts_s.tobytes(),
+            e.vector.tobytes(),
+            e.duration_s.hex().encode(),
+        )
         for name, e in entries.items()
     }
 
@@ -64,9 +74,14 @@ def test_a_song_vector_is_finite_or_refused(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(1, 40), st.integers(1, 40))
+@given(
+    st.floats(width=32, allow_nan=False, allow_infinity=False),
+    st.integers(1, 40),
+    st.integers(1, 40),
+)
 def test_what_never_changes_has_a_deviation_of_zero(value: float, n: int, last: int) -> None:
-    # The mean of n equal numbers may miss them by a rounding; a deviation of 1e-17 is garbage to a scaler.
+    # The mean of n equal numbers may miss them by a rounding; a deviation of 1e-17 is garbage to a
+    # scaler.
     number = np.float16(np.clip(value, -60000, 60000))
     weights = np.ones(n)
     weights[-1] = last / 40
@@ -78,7 +93,9 @@ def test_what_never_changes_has_a_deviation_of_zero(value: float, n: int, last: 
     arrays.arrays(np.float32, (3, 4), elements=st.floats(-1e4, 1e4, width=32)),
     st.sampled_from([np.nan, np.inf, -np.inf, 65520, -1e30]),
 )
-def test_no_embedding_that_float16_cannot_hold_is_stored(frames: NDArray[np.float32], bad: float) -> None:
+def test_no_embedding_that_float16_cannot_hold_is_stored(
+    frames: NDArray[np.float32], bad: float
+) -> None:
     assert np.isfinite(storable(frames)).all()
     frames[1, 2] = bad
     with pytest.raises(UnusableEmbedding, match="the cache stores float16"):
@@ -130,7 +147,9 @@ def mixed(tracks: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_silence_has_a_deviation_of_zero_and_all_numbers_are_finite(root: Path, mixed: Path) -> None:
+def test_silence_has_a_deviation_of_zero_and_all_numbers_are_finite(
+    root: Path, mixed: Path
+) -> None:
     embed.embed_library([mixed], root=root, coverage="full")
     entries = stored(root)
     assert {"silence.flac", "silence.wav", "broken.wav", "cut.mp3"} <= entries.keys()

@@ -98,7 +98,9 @@ def run(pool: WorkerPool, tasks: list[tuple[Any, ...]]) -> list[Outcome]:
 def test_every_key_comes_back_with_its_value(pool: WorkerPool) -> None:
     tasks = [((n, "key"), double, n) for n in range(50)]
     outcomes = run(pool, tasks)
-    assert {outcome.key: outcome.value for outcome in outcomes} == {(n, "key"): 2 * n for n in range(50)}
+    assert {outcome.key: outcome.value for outcome in outcomes} == {
+        (n, "key"): 2 * n for n in range(50)
+    }
     assert len(outcomes) == 50
     assert all(outcome.error is None for outcome in outcomes)
 
@@ -159,8 +161,8 @@ def test_several_that_crash_are_all_found(pool: WorkerPool) -> None:
 
 
 def test_a_task_submitted_while_suspects_are_tried_alone_is_not_lost(pool: WorkerPool) -> None:
-    # As the pipeline does: a probe's outcome makes it submit the embedding at once. After a crash that
-    # embedding was forgotten, and the song neither embedded nor reported.
+    # As the pipeline does: a probe's outcome makes it submit the embedding at once. After a crash
+    # that embedding was forgotten, and the song neither embedded nor reported.
     tasks: list[tuple[Any, ...]] = [(n, sleep_and_double, n) for n in range(3)]
     tasks.insert(0, ("bad", die_slowly))
     values: dict[Any, Any] = {}
@@ -229,14 +231,18 @@ def test_waiting_ends_after_the_timeout(pool: WorkerPool, tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="makes a file that never answers of a FIFO")
-def test_a_task_whose_file_does_not_answer_is_given_up_and_one_that_computes_is_not(tmp_path: Path) -> None:
+def test_a_task_whose_file_does_not_answer_is_given_up_and_one_that_computes_is_not(
+    tmp_path: Path,
+) -> None:
     # As with a mount whose server has gone: read() never returned, and the run never ended.
     os.mkfifo(tmp_path / "silent")
     keeper = os.open(tmp_path / "silent", os.O_RDWR)  # or opening it would wait as well
     pool = WorkerPool(2, limits=Limits(max_stall_s=1.0))
     try:
         tasks = [("silent", read_and_double, str(tmp_path / "silent"), 1), ("long", compute, 2.0)]
-        by_key = {o.key: o for o in run(pool, [*tasks, *((n, sleep_and_double, n) for n in range(6))])}
+        by_key = {
+            o.key: o for o in run(pool, [*tasks, *((n, sleep_and_double, n) for n in range(6))])
+        }
     finally:
         pool.close(kill=True)
         os.close(keeper)
@@ -284,7 +290,9 @@ def test_workers_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         assert pids
         assert all(is_running(pid) for pid in pids)
         parent.kill()
-    wait_until(lambda: not any(map(is_running, pids)), "the end of workers whose parent was killed", *pids)
+    wait_until(
+        lambda: not any(map(is_running, pids)), "the end of workers whose parent was killed", *pids
+    )
 
 
 def is_running(pid: int) -> bool:

@@ -1,7 +1,7 @@
 """Make the cache that is kept here of each format: `uv run python tests/formats/make_cache.py`.
 
-Run it when `cache.identity.FORMAT_VERSION` goes up; the files of older formats stay as they are, and
-tests/cache/test_versions.py reads them all and states their numbers.
+Run it when `cache.identity.FORMAT_VERSION` goes up; the files of older formats stay as they are,
+and tests/cache/test_versions.py reads them all and states their numbers.
 """
 
 from __future__ import annotations

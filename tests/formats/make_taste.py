@@ -1,7 +1,10 @@
-"""Make the taste that is kept here of each format: `uv run python tests/formats/make_taste.py [FOLDER]`.
+"""Make the taste that is kept here of each format.
 
-Run it when `classify.taste.taste_file.FORMAT_VERSION` goes up; the files of older formats stay as they are,
-and tests/whole/test_hostile_tastes.py reads them all. Songs are of four numbers, so the file is small.
+Call it as `uv run python tests/formats/make_taste.py [FOLDER]`.
+
+Run it when `classify.taste.taste_file.FORMAT_VERSION` goes up; the files of older formats stay as
+they are, and tests/whole/test_hostile_tastes.py reads them all. Songs are of four numbers, so the
+file is small.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The house rules that a reader relies on: who imports whom, what is public, what is slow to import."""
+"""The house rules that a reader relies on.
+
+They say who imports whom, what is public, and what is slow to import.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ("cache", "embed", "classify")
 MODULES = sorted(path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
 FOLDERS = sorted({path.parent for path in MODULES})
-# Bottom to top. A module imports from its own room and from rooms further up in this list, which never
-# import it; rooms on one line know nothing of each other. Another package is imported by its own name.
+# Bottom to top. A module imports from its own room and from rooms further up in this list, which
+# never import it; rooms on one line know nothing of each other. Another package is imported by its
+# own name.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("cache",),
     ("embed.errors",),
@@ -71,7 +75,13 @@ _NAMED_AFTER_WHAT_THEY_SERVE = ("classify.cli", "classify.web.routes")
 
 
 def _name(path: Path) -> str:
-    return path.relative_to(REPOSITORY).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+    return (
+        path.relative_to(REPOSITORY)
+        .with_suffix("")
+        .as_posix()
+        .replace("/", ".")
+        .removesuffix(".__init__")
+    )
 
 
 NAMES = {_name(path) for path in MODULES}
@@ -80,12 +90,14 @@ NAMES = {_name(path) for path in MODULES}
 def _imports(path: Path, *, run: bool = False) -> Iterator[tuple[str, str]]:
     """Yield what a module imports, wherever in it: a module's name, and the name asked of it or "".
 
-    With `run` without what only type checkers import, which the house has for one class: a taste and its
-    file.
+    With `run` without what only type checkers import, which the house has for one class: a taste
+    and its file.
     """
     tree = ast.parse(path.read_text("utf-8"))
     if run:
-        tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and _is_for_types(node))]
+        tree.body = [
+            node for node in tree.body if not (isinstance(node, ast.If) and _is_for_types(node))
+        ]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
@@ -135,13 +147,16 @@ def test_another_package_is_imported_by_its_own_name(path: Path) -> None:
     for module, name in _imports(path):
         package = module.partition(".")[0]
         if package in PACKAGES and package != own:
-            assert module == package, f"{_name(path)} imports {module}: have {package}/__init__.py export it"
+            assert module == package, (
+                f"{_name(path)} imports {module}: have {package}/__init__.py export it"
+            )
             assert not name or name in import_module(package).__all__
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
     wanted = {
-        _name(path): {module for module, _ in _imports(path, run=True) if module in NAMES} - set(PACKAGES)
+        _name(path): {module for module, _ in _imports(path, run=True) if module in NAMES}
+        - set(PACKAGES)
         for path in MODULES
         if not _is_facade(path)
     }
@@ -165,9 +180,13 @@ def test_what_is_never_imported(path: Path) -> None:
 def test_no_module_name_is_there_twice() -> None:
     places = defaultdict(list)
     for name in NAMES:
-        if path_of(name).name != "__init__.py" and not name.startswith(_NAMED_AFTER_WHAT_THEY_SERVE):
+        if path_of(name).name != "__init__.py" and not name.startswith(
+            _NAMED_AFTER_WHAT_THEY_SERVE
+        ):
             places[name.rpartition(".")[2]].append(name)
-    assert not {name: some for name, some in places.items() if len(some) > 1 and name not in _SHARED_NAMES}
+    assert not {
+        name: some for name, some in places.items() if len(some) > 1 and name not in _SHARED_NAMES
+    }
 
 
 def path_of(name: str) -> Path:
@@ -189,7 +208,9 @@ def test_no_public_class_name_is_there_twice() -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_no_module_bears_the_name_of_what_its_package_exports(package: str) -> None:
     exported = set(import_module(package).__all__)
-    parts = {part for name in NAMES if name.startswith(f"{package}.") for part in name.split(".")[1:]}
+    parts = {
+        part for name in NAMES if name.startswith(f"{package}.") for part in name.split(".")[1:]
+    }
     assert not parts & exported, "the one would hide the other"
 
 
@@ -197,7 +218,9 @@ def _modules_of(folder: Path) -> set[str]:
     return {path.name for path in folder.glob("*.py")} - {"__init__.py", "__main__.py"}
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.relative_to(REPOSITORY).as_posix())
+@pytest.mark.parametrize(
+    "folder", FOLDERS, ids=lambda folder: folder.relative_to(REPOSITORY).as_posix()
+)
 def test_a_folder_is_small_and_its_readme_lists_what_is_in_it(folder: Path) -> None:
     modules = _modules_of(folder)
     assert len(modules) <= (_MAX_CACHE_MODULES if folder.name == "cache" else _MAX_MODULES)
@@ -224,7 +247,9 @@ def test_all_names_exactly_what_is_public(path: Path) -> None:
             for node in tree.body
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
         }
-        commands = {n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.decorator_list}
+        commands = {
+            n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.decorator_list
+        }
         public = defined - commands if _name(path).startswith("classify.cli") else defined
         assert public <= set(exported)
 
@@ -252,9 +277,13 @@ def _names_in(node: ast.AST) -> set[str]:
 def test_only_the_service_knows_the_service(path: Path) -> None:
     if _name(path).startswith("classify.web"):
         return
-    at_import = [node for node in ast.parse(path.read_text("utf-8")).body if not isinstance(node, ast.If)]
+    at_import = [
+        node for node in ast.parse(path.read_text("utf-8")).body if not isinstance(node, ast.If)
+    ]
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    imported = set().union(*(_names_in(node) for node in at_import if not isinstance(node, functions)))
+    imported = set().union(
+        *(_names_in(node) for node in at_import if not isinstance(node, functions))
+    )
     assert not {one for one in imported if one.startswith("classify.web")}
 
 
@@ -266,13 +295,16 @@ def test_the_service_starts_without_what_only_other_commands_need() -> None:
 
 def _modules_after(code: str) -> set[str]:
     script = f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return {line.partition(".")[0] for line in done.stderr.splitlines()}
 
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "from classify.cli.app import app\ntry: app(['--help'])\nexcept SystemExit as e: assert e.code == 0"
+        "from classify.cli.app import app\ntry: app(['--help'])\n"
+        "except SystemExit as e: assert e.code == 0"
     )
     modules = _modules_after(code)
     assert not modules & (HEAVY | {"numpy", "lance", "pyarrow", "av", "joblib", "rich.progress"})
@@ -288,12 +320,16 @@ def _commands() -> dict[str, set[str]]:
     from classify.cli.app import app
 
     commands: dict[str, set[str]] = {
-        info.name or info.callback.__name__: set() for info in app.registered_commands if info.callback
+        info.name or info.callback.__name__: set()
+        for info in app.registered_commands
+        if info.callback
     }
     for group in app.registered_groups:
         assert group.name
         assert group.typer_instance
-        commands[group.name] = {info.name or "" for info in group.typer_instance.registered_commands}
+        commands[group.name] = {
+            info.name or "" for info in group.typer_instance.registered_commands
+        }
     return commands
 
 
@@ -324,4 +360,6 @@ def test_every_command_that_a_message_recommends_exists() -> None:
         text = path.read_text("utf-8")
         for name, sub in re.findall(r"['`]sevensongs ([a-z]+)(?: ([a-z]+))?", text):
             assert name in commands, f"{path}: sevensongs {name}"
-            assert not commands[name] or not sub or sub in commands[name], f"{path}: sevensongs {name} {sub}"
+            assert not commands[name] or not sub or sub in commands[name], (
+                f"{path}: sevensongs {name} {sub}"
+            )

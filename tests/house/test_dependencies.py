@@ -1,4 +1,7 @@
-"""What is imported is declared, within ranges that are tested at both ends (see README, "Security")."""
+"""What is imported is declared.
+
+It is so within ranges that are tested at both ends (see README, "Security").
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,9 @@ def distributions(modules: set[str]) -> set[str]:
 
 
 def test_the_packages_import_what_is_declared_and_nothing_else() -> None:
-    modules = imported([path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")])
+    modules = imported(
+        [path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")]
+    )
     assert distributions(modules) == names(DECLARED) - NEVER_IMPORTED
 
 
@@ -72,12 +77,16 @@ def test_the_tests_import_what_is_declared() -> None:
     paths = list((REPOSITORY / "tests").rglob("*.py"))
     own = {"tests", *(path.stem for path in paths), *(path.parent.name for path in paths)}
     asked = distributions(imported(paths) - own)
-    assert asked <= names(DECLARED) | names(GROUPS) | {"packaging", "pluggy"}, "pytest brings the last two"
+    assert asked <= names(DECLARED) | names(GROUPS) | {"packaging", "pluggy"}, (
+        "pytest brings the last two"
+    )
 
 
 @pytest.mark.parametrize("requirement", [*DECLARED, *GROUPS], ids=str)
 def test_every_range_has_a_lower_end_and_holds_what_is_installed(requirement: Requirement) -> None:
-    assert any(one.operator in (">=", "==") for one in requirement.specifier), "what is its lowest version?"
+    assert any(one.operator in (">=", "==") for one in requirement.specifier), (
+        "what is its lowest version?"
+    )
     assert requirement.url is None
     try:
         installed = version(requirement.name)
@@ -97,7 +106,9 @@ def test_a_new_major_version_of_what_we_lean_on_waits_until_it_is_tried(name: st
 def test_python_has_both_ends_and_each_version_between_is_named() -> None:
     supported = SpecifierSet(PROJECT["project"]["requires-python"])
     assert {one.operator for one in supported} == {">=", "<"}
-    named = {text.rpartition(" ")[2] for text in PROJECT["project"]["classifiers"] if ":: 3." in text}
+    named = {
+        text.rpartition(" ")[2] for text in PROJECT["project"]["classifiers"] if ":: 3." in text
+    }
     assert named == {f"3.{minor}" for minor in range(30) if supported.contains(f"3.{minor}.0")}
 
 
@@ -116,13 +127,17 @@ def highest() -> dict[str, Version]:
     except FileNotFoundError:
         pytest.skip("uv is not installed, which looks versions up: pip install uv")
     if found.returncode and "error sending request" in found.stderr:
-        pytest.skip("no package registry can be reached, so nobody knows what the highest versions are")
+        pytest.skip(
+            "no package registry can be reached, so nobody knows what the highest versions are"
+        )
     assert found.returncode == 0, found.stderr
     pins = (Requirement(line) for line in found.stdout.splitlines() if "==" in line)
     return {canonicalize_name(pin.name): Version(next(iter(pin.specifier)).version) for pin in pins}
 
 
-@pytest.mark.skipif("SEVENSONGS_LOWEST" in os.environ, reason=".ci/lowest installs the lowest versions")
+@pytest.mark.skipif(
+    "SEVENSONGS_LOWEST" in os.environ, reason=".ci/lowest installs the lowest versions"
+)
 def test_what_is_installed_is_the_highest_that_the_ranges_allow() -> None:
     looked_up = highest()
     assert len(looked_up) > len(DECLARED)
@@ -146,4 +161,6 @@ def test_readme_names_the_commands_that_try_both_ends() -> None:
 
 def test_no_file_names_a_registry_or_a_place_on_a_machine() -> None:
     for path in [REPOSITORY / "pyproject.toml", *(REPOSITORY / ".ci").iterdir()]:
-        assert not re.search(r"(index-url|find-links|extra-index|/home/|/root/)", path.read_text("utf-8"))
+        assert not re.search(
+            r"(index-url|find-links|extra-index|/home/|/root/)", path.read_text("utf-8")
+        )

@@ -31,7 +31,14 @@ def test_the_committed_results_are_of_a_full_run(monkeypatch: pytest.MonkeyPatch
     rows = import_module("accuracy.table").read_rows(RESULTS)
     assert not any(row.get("quick") for row in rows)
     assert all(row["n_draws"] >= MIN_DRAWS for row in rows)
-    assert {row["kind"] for row in rows} == {"draws", "labels", "ceiling", "precision", "ood", "robustness"}
+    assert {row["kind"] for row in rows} == {
+        "draws",
+        "labels",
+        "ceiling",
+        "precision",
+        "ood",
+        "robustness",
+    }
     assert {row["commit"] for row in rows} == {rows[0]["commit"]}
 
 

@@ -33,12 +33,16 @@ class Kind:
     packet_samples: int = 4608  # by which a length may be off
     lossless: float = 0.0  # the largest error of a sample, 0 for lossy codecs
 
-    def write(self, path: Path, signal: Signal, rate_hz: int, tags: dict[str, str] | None = None) -> Path:
+    def write(
+        self, path: Path, signal: Signal, rate_hz: int, tags: dict[str, str] | None = None
+    ) -> Path:
         """Write `signal` (n_channels, n_samples) to `path`."""
         layout = {**_LAYOUTS, **self.layouts}[len(signal)]
         with av.open(str(path), "w", options=dict(self.muxer_options)) as container:
             container.metadata.update(tags or {})
-            stream = cast(Any, container.add_stream(self.codec, rate=rate_hz, options=dict(self.options)))
+            stream = cast(
+                Any, container.add_stream(self.codec, rate=rate_hz, options=dict(self.options))
+            )
             stream.layout = layout
             if self.sample_format:
                 stream.format = self.sample_format
@@ -97,9 +101,12 @@ KINDS = {
             bit_rate=96_000,
             rates_hz=(8000, 16000, 48000),
         ),
-        # Perceptual noise substitution (PNS) is off in two: its noise differs with every decoder's state.
+        # Perceptual noise substitution (PNS) is off in two: its noise differs with every decoder's
+        # state.
         Kind(name="aac", suffix=".m4a", codec="aac", options={"aac_pns": "0"}, bit_rate=128_000),
-        Kind(name="aac-pns", suffix=".m4a", codec="aac", options={"aac_pns": "1"}, bit_rate=128_000),
+        Kind(
+            name="aac-pns", suffix=".m4a", codec="aac", options={"aac_pns": "1"}, bit_rate=128_000
+        ),
         Kind(name="adts", suffix=".aac", codec="aac", options={"aac_pns": "0"}, bit_rate=128_000),
         Kind(
             name="alac",
@@ -124,7 +131,13 @@ KINDS = {
             rates_hz=_TO_48_KHZ,
             channels=(1, 2),
         ),
-        Kind(name="wavpack", suffix=".wv", codec="wavpack", sample_format="s16p", lossless=1.01 / 2**15),
+        Kind(
+            name="wavpack",
+            suffix=".wv",
+            codec="wavpack",
+            sample_format="s16p",
+            lossless=1.01 / 2**15,
+        ),
     )
 }
 """One of each; see `Kind`."""
@@ -146,9 +159,10 @@ def music(seconds: float, rate_hz: int, n_channels: int = 2, seed: int = 1) -> S
 
 
 def decode_whole(path: Path | str) -> tuple[NDArray[np.float32], int]:
-    """Decode a file from its first packet to its last, the plain way: mean of channels, and the rate.
+    """Decode a file from its first packet to its last, the plain way.
 
-    Independent of `embed`, which these samples are held against.
+    Return the mean of channels, and the rate. This is independent of `embed`, which is tested
+    against these samples.
     """
     open_: Any = av.open
     # PyAV 18 refuses tags that are not UTF-8 without this; PyAV 19 has no such argument.

@@ -25,7 +25,8 @@ def run_tensorflow(code: str, *arguments: str) -> Any:
         [sys.executable, "-W", "ignore", "-c", code, *arguments],
         capture_output=True,
         text=True,
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path(embed.__file__).parents[1])},
+        env=os.environ
+        | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(Path(embed.__file__).parents[1])},
         check=False,
     )
     assert child.returncode == 0, child.stderr[-3000:]
@@ -36,7 +37,10 @@ _made: dict[tuple[str, Path | None], Path] = {}
 
 
 def compiled_root(name: str, factory: pytest.TempPathFactory, models: Path | None = None) -> Path:
-    """Return a cache in which an encoder has been compiled, of `models` if need be; not to be written to."""
+    """Return a cache in which an encoder has been compiled, of `models` if need be.
+
+    It is not to be written to.
+    """
     if (name, models) not in _made:
         root = factory.mktemp(f"compiled-{name}")
         with pytest.MonkeyPatch.context() as patch:
@@ -52,7 +56,8 @@ def yamnet_root(models: Path, factory: pytest.TempPathFactory) -> Path:
     return compiled_root("yamnet", factory, models)
 
 
-# Eight numbers for 3 s, of the spectrum. Of a waveform that sits high above zero they are no numbers.
+# Eight numbers for 3 s, of the spectrum. Of a waveform that sits high above zero they are no
+# numbers.
 _MAKE_TINY = """
 import sys, numpy as np, tensorflow as tf
 
@@ -87,7 +92,9 @@ def full_windows(path: str, grid: embed.Grid) -> tuple[NDArray[np.float32], list
     indices = range(grid.count(cut.n_samples))
     spans = cut.spans(indices)
     samples = embed.read_spans(info, spans)
-    windows = [cut.resample(i, span, one) for i, span, one in zip(indices, spans, samples, strict=True)]
+    windows = [
+        cut.resample(i, span, one) for i, span, one in zip(indices, spans, samples, strict=True)
+    ]
     return np.stack(windows), [grid.parts_heard(i, cut.n_samples) for i in indices]
 
 

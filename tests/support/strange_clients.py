@@ -24,22 +24,27 @@ __all__ = [
 
 
 @contextmanager
-def labelled_service(heard: Path, folder: Path, *options: str, **environment: str) -> Iterator[Service]:
+def labelled_service(
+    heard: Path, folder: Path, *options: str, **environment: str
+) -> Iterator[Service]:
     """Serve the demo's library with seven likes, from a copy of its cache in a folder."""
     root = Path(shutil.copytree(heard / "cache", folder / "cache"))
     with Service(root, heard / "music", *options, **environment) as running:
         with httpx2.Client(base_url=running.url, timeout=LONG_S) as client:
             songs = client.get("/v1/songs").json()["songs"]
             for song in [song for song in songs if "acoustic" in song["path"]][::2][:7]:
-                assert client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"}).status_code == 200
+                assert (
+                    client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"}).status_code
+                    == 200
+                )
         yield running
 
 
 def draw_first_picture(service: Service) -> None:
     """Have a song's picture drawn, so that the process is there which draws them.
 
-    It takes its time to start; on a busy machine more than the minute after which the service sends away
-    who waits for a picture.
+    It takes its time to start; on a busy machine more than the minute after which the service sends
+    away who waits for a picture.
     """
     with httpx2.Client(base_url=service.url, timeout=LONG_S) as client:
         song = client.get("/v1/songs").json()["songs"][-1]["id"]
@@ -48,7 +53,10 @@ def draw_first_picture(service: Service) -> None:
 
 
 def is_problem(answer: httpx2.Response, status: int) -> bool:
-    """Whether an answer is a problem document of this status, with the headers that every answer has."""
+    """Whether an answer is a problem document of this status.
+
+    It must have the headers that every answer has.
+    """
     document = answer.json()
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     assert document["status"] == answer.status_code, answer.text
@@ -99,7 +107,8 @@ def workers_of(pid: int) -> list[int]:
     found = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, tasks.read_text().split()):
-            # No tracker of resources, and none that is only half started; or it has ended meanwhile.
+            # No tracker of resources, and none that is only half started; or it has ended
+            # meanwhile.
             with suppress(OSError):
                 if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes():
                     found.append(child)

@@ -13,8 +13,11 @@ __all__ = ["ACT_MS", "AXE", "WatchedPage", "appears", "serious_issues", "until",
 
 AXE = resources.files("axe_playwright_python") / "axe.min.js"
 ACT_MS = 300_000
-"""For one act of the browser on what is there already, a press or a picture of the page: Playwright counts
-seconds only. What something else must bring about is waited for with `until` or `appears`."""
+"""The limit for one act of the browser on what is there already.
+
+Such an act is a press or a picture of the page. Playwright counts seconds only. What something else
+must bring about is waited for with `until` or `appears`.
+"""
 _NOTE_VIOLATIONS = """addEventListener("securitypolicyviolation",
     e => console.error("CSP: " + e.violatedDirective + " " + e.blockedURI))"""
 
@@ -26,7 +29,8 @@ class WatchedPage:
     ----------
     page : playwright.sync_api.Page
     wrong : list of str
-        Errors and warnings of the console, exceptions, violations of the policy, requests to others.
+        Errors and warnings of the console, exceptions, violations of the policy, requests to
+        others.
     """
 
     def __init__(self, context: Any, url: str) -> None:
@@ -49,7 +53,10 @@ class WatchedPage:
             self.wrong.append(f"asked another: {request.url}")
 
     def open(self, fragment: str = "") -> Any:
-        """Open the page, and wait until its first songs and suggestions (or their want) are shown."""
+        """Open the page.
+
+        Wait until its first songs and suggestions (or their want) are shown.
+        """
         self.page.goto(f"{self.url}/{fragment}")
         appears(self.page.locator("html[data-ready=true]"))
         appears(self.page.locator("#tray[aria-busy=false]"), "attached")
@@ -81,7 +88,9 @@ def appears(locator: Any, state: str = "visible") -> None:
         "attached": first.count,
     }
     what = f"{locator} to be {state}"
-    wait_until(ways[state], what, sleep=lambda seconds: locator.page.wait_for_timeout(1000 * seconds))
+    wait_until(
+        ways[state], what, sleep=lambda seconds: locator.page.wait_for_timeout(1000 * seconds)
+    )
 
 
 def serious_issues(page: Any) -> list[str]:

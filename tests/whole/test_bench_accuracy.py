@@ -148,7 +148,9 @@ def test_a_hard_task_and_its_reference_are_judged_on_the_same_songs(number: int)
 
 def test_copies_of_likes_are_new_songs_in_the_library_only() -> None:
     songs = collection()
-    draw, plain = bench("tasks").ROBUSTNESS["near-duplicates of the likes in the library"](songs, "d", 0)
+    draw, plain = bench("tasks").ROBUSTNESS["near-duplicates of the likes in the library"](
+        songs, "d", 0
+    )
     assert len(set(draw.collection.digests)) == len(songs.digests) + 7
     added = sorted(parts(draw)[2] - parts(plain)[2])
     assert added == list(range(len(songs.digests), len(songs.digests) + 7))
@@ -159,7 +161,10 @@ def test_copies_of_likes_are_new_songs_in_the_library_only() -> None:
 
 def test_ways_that_take_no_dislikes_find_the_same_with_every_kind() -> None:
     tasks, ways, songs = bench("tasks"), bench("ways"), collection()
-    draws = [tasks.library_draw(songs, "a", n_like=7, dislikes=kind, seed=0) for kind in tasks.DISLIKE_KINDS]
+    draws = [
+        tasks.library_draw(songs, "a", n_like=7, dislikes=kind, seed=0)
+        for kind in tasks.DISLIKE_KINDS
+    ]
     for name in ways.LIKES_ONLY:
         first, *others = [ways.WAYS[name](draw).scores for draw in draws]
         for scores in others:
@@ -177,7 +182,10 @@ def test_every_way_finds_a_taste_and_none_finds_one_in_noise() -> None:
     plan, ways = bench("plan"), bench("ways")
     case = plan.Case(kind="draws", ways=tuple(name for name in ways.WAYS if name != ways.DENSE))
     for signal, low, high in ((1.5, 0.7, 1.0), (0.0, 0.35, 0.65)):
-        found = [plan.evaluate(collection(signal=signal, seed=seed), case, seed, {}) for seed in range(1, 5)]
+        found = [
+            plan.evaluate(collection(signal=signal, seed=seed), case, seed, {})
+            for seed in range(1, 5)
+        ]
         for way in case.ways:
             auc = np.mean([taste["auc"] for draw in found for taste in draw[way].values()])
             assert low < auc <= high, way

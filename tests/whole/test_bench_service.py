@@ -14,7 +14,17 @@ import speed.table
 from service.load import Load, percentile
 
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
-MACHINE = {"benchmark", "commit", "dirty", "date", "machine", "processor", "cores", "python", "versions"}
+MACHINE = {
+    "benchmark",
+    "commit",
+    "dirty",
+    "date",
+    "machine",
+    "processor",
+    "cores",
+    "python",
+    "versions",
+}
 
 
 @pytest.mark.slow

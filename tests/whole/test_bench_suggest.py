@@ -1,4 +1,7 @@
-"""The benchmark of `suggest` is fair: all ways start alike, get true answers, are judged on other songs."""
+"""The benchmark of `suggest` is fair.
+
+All ways start alike, get true answers, are judged on other songs.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,9 @@ def test_the_opening_leaks_nothing_and_hides_half_of_the_rest() -> None:
     songs, game = collection(), bench("game")
     for taste, size in (("a", 12), ("d", 25)):
         draw = game.opening(songs, taste, n_like=3, seed=1)
-        likes, unlabelled, test = (set(rows.tolist()) for rows in (draw.likes, draw.unlabelled, draw.test))
+        likes, unlabelled, test = (
+            set(rows.tolist()) for rows in (draw.likes, draw.unlabelled, draw.test)
+        )
         assert len(likes) == 3
         assert not len(draw.dislikes)
         assert not likes & unlabelled
@@ -97,7 +102,9 @@ def test_labels_are_counted_from_where_a_curve_stays_at_the_target() -> None:
     needed = bench("figures").labels_needed
     assert needed(np.array([0.5, 0.6, 0.7]), 0.5) == 0
     assert needed(np.array([0.5, 0.6, 0.7]), 0.65) == pytest.approx(1.5)
-    assert needed(np.array([0.5, 0.9, 0.6, 0.7]), 0.65) == pytest.approx(2.5), "not when it first gets there"
+    assert needed(np.array([0.5, 0.9, 0.6, 0.7]), 0.65) == pytest.approx(2.5), (
+        "not when it first gets there"
+    )
     assert needed(np.array([0.5, 0.9, 0.6]), 0.65) == float("inf")
 
 

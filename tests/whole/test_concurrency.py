@@ -1,4 +1,7 @@
-"""Many processes on one cache lose nothing and are never wrong; see benchmarks/bench_reliability.py."""
+"""Many processes on one cache lose nothing and are never wrong.
+
+See benchmarks/bench_reliability.py.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +69,8 @@ def test_what_another_run_has_committed_meanwhile_is_not_put_again(tmp_path: Pat
 
 
 def test_of_compilers_that_meet_each_leaves_a_whole_encoder(compiled: Path, tmp_path: Path) -> None:
-    # One removed, file by file, what it took for the damaged encoder: the other's, that had just come.
+    # One removed, file by file, what it took for the damaged encoder: the other's, that had just
+    # come.
     (sound,) = (path for path in (compiled / "encoders").iterdir() if path.is_dir())
     folder = tmp_path / "encoders"
     target = folder / sound.name

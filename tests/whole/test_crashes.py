@@ -1,4 +1,7 @@
-"""Kills at any moment lose nothing that was committed; the long form is benchmarks/bench_reliability.py."""
+"""Kills at any moment lose nothing that was committed.
+
+The long form is benchmarks/bench_reliability.py.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,9 @@ def test_embed_that_is_killed_again_and_again_loses_no_song_and_at_most_a_batch(
     assert row["recomputed_max"] <= BATCH
 
 
-def test_train_that_is_killed_when_all_is_written_but_the_name_leaves_the_old_taste(work: Path) -> None:
+def test_train_that_is_killed_when_all_is_written_but_the_name_leaves_the_old_taste(
+    work: Path,
+) -> None:
     row = import_module("reliability.tastes").kill_train(1, work, first=2)
     require_nothing_lost(row)
     assert row["moments"] == {"in the write": 1}

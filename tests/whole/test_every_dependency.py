@@ -1,4 +1,7 @@
-"""One walk through all that other packages do for us; `.ci/pythons` takes it on each Python that it finds."""
+"""One walk through all that other packages do for us.
+
+`.ci/pythons` takes it on each Python that it finds.
+"""
 
 from __future__ import annotations
 
@@ -76,12 +79,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory, clip: NDArray[np.float32]) 
     for kind in KINDS.values():
         signal: Signal = np.clip(clip, -0.95, 0.95)
         kind.write(
-            folder / f"{kind.name}{kind.suffix}", signal, 48000, {"artist": "Björk", "title": kind.name}
+            folder / f"{kind.name}{kind.suffix}",
+            signal,
+            48000,
+            {"artist": "Björk", "title": kind.name},
         )
     return folder
 
 
-def test_every_container_is_read_embedded_and_named(folder: Path, compiled: Path, root: Path) -> None:
+def test_every_container_is_read_embedded_and_named(
+    folder: Path, compiled: Path, root: Path
+) -> None:
     report = json.loads(command(root, "embed", folder, "--json"))
     assert (report["embedded"], report["failed"]) == (len(KINDS), [])
     whole = embed.probe(str(folder / "flac.flac"))
@@ -105,7 +113,9 @@ def test_the_demo_is_right_and_every_command_works_on_it(
         command(root, "cache", word)
 
 
-def test_a_model_of_ones_own_is_compiled_and_heard(pair_root: Path, tiny: str, tracks: list[str]) -> None:
+def test_a_model_of_ones_own_is_compiled_and_heard(
+    pair_root: Path, tiny: str, tracks: list[str]
+) -> None:
     command(pair_root, "embed", *tracks[:3], "--encoder", tiny)
     assert "musicnn" in command(pair_root, "encoders")
     assert os.listdir(pair_root / "embeddings")

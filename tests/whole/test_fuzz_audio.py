@@ -78,7 +78,8 @@ def test_hostile_files_end_in_an_embedding_or_in_words(
 
 
 def test_a_flac_that_does_not_say_how_long_packets_are_is_heard_whole(tmp_path: Path) -> None:
-    # Packets of 65 s were taken for 1 s, and windows in their middle were silence, or "can't be decoded".
+    # Packets of 65 s were taken for 1 s, and windows in their middle were silence, or "can't be
+    # decoded".
     path = tmp_path / "silence.flac"
     path.write_bytes(bench("fuzz.bombs").flac_silence(5))
     info = embed.probe(str(path))
@@ -87,13 +88,18 @@ def test_a_flac_that_does_not_say_how_long_packets_are_is_heard_whole(tmp_path: 
     assert [len(samples) for samples in embed.read_spans(info, spans)] == [3000] * 3
 
 
-def test_a_copy_at_another_gain_is_another_recording(tmp_path: Path, sources: dict[str, bytes]) -> None:
-    # Whichever came first gave its embedding to both: a copy at -128 dB turned the song into silence.
+def test_a_copy_at_another_gain_is_another_recording(
+    tmp_path: Path, sources: dict[str, bytes]
+) -> None:
+    # Whichever came first gave its embedding to both: a copy at -128 dB turned the song into
+    # silence.
     ogg = bench("fuzz.ogg")
     infos = []
     for gain in (0, 1, -32768, 0):
         pages = ogg.split_pages(sources["opus"])
-        pages[0].body = pages[0].body[:16] + gain.to_bytes(2, "little", signed=True) + pages[0].body[18:]
+        pages[0].body = (
+            pages[0].body[:16] + gain.to_bytes(2, "little", signed=True) + pages[0].body[18:]
+        )
         path = tmp_path / "song.opus"
         path.write_bytes(ogg.join_pages(pages))
         infos.append(embed.probe(str(path)))
@@ -102,7 +108,9 @@ def test_a_copy_at_another_gain_is_another_recording(tmp_path: Path, sources: di
     assert len({plain, louder, silent}) == 3
 
 
-def test_limits_tell_what_how_much_the_limit_and_the_remedy(tmp_path: Path, tracks: list[str]) -> None:
+def test_limits_tell_what_how_much_the_limit_and_the_remedy(
+    tmp_path: Path, tracks: list[str]
+) -> None:
     path = tmp_path / "silence.flac"
     path.write_bytes(bench("fuzz.bombs").flac_silence(30))
     assert embed.probe(str(path), Limits(max_duration_s=31 * HOUR_S)).duration_s > 29 * HOUR_S
@@ -137,7 +145,9 @@ def test_a_ten_hour_mix_is_within_the_limits() -> None:
     assert limits.embedding_s(10 * HOUR_S, 12_000) > 10 * HOUR_S
 
 
-def test_a_seek_to_nowhere_prints_nothing(tmp_path: Path, compiled: Path, sources: dict[str, bytes]) -> None:
+def test_a_seek_to_nowhere_prints_nothing(
+    tmp_path: Path, compiled: Path, sources: dict[str, bytes]
+) -> None:
     # FFmpeg asks for a place before the file's beginning; PyAV printed a traceback of ours then.
     files = bench("fuzz.corpus").write_corpus((340, 354), sources, tmp_path / "corpus")
     paths = [tmp_path / "corpus" / file.name for file in files]
@@ -155,7 +165,8 @@ def test_a_bomb_gets_no_gigabytes(tmp_path: Path, sources: dict[str, bytes]) -> 
         path.write_bytes(bomb(sources, np.random.default_rng(seed))[0])
         code = (
             "import sys\n"
-            "from embed import AudioError, Limits\nfrom embed.pipeline.worker_tasks import probe_file\n"
+            "from embed import AudioError, Limits\n"
+            "from embed.pipeline.worker_tasks import probe_file\n"
             "try: probe_file(sys.argv[1], Limits())\nexcept AudioError as error: print(error)\n"
             # Not getrusage, which counts what the tests had when they started this.
             "lines = open('/proc/self/status').read().splitlines()\n"
@@ -208,7 +219,16 @@ def test_the_command_takes_limits_and_remembers_what_went_past_them(
     long.write_bytes(bench("fuzz.bombs").flac_silence(1.5))
 
     def run(*options: str) -> tuple[int, dict[str, Any]]:
-        command = [sys.executable, "-m", "classify.cli", "--cache", str(root), "embed", "--json", *options]
+        command = [
+            sys.executable,
+            "-m",
+            "classify.cli",
+            "--cache",
+            str(root),
+            "embed",
+            "--json",
+            *options,
+        ]
         done = subprocess.run([*command, str(long), tracks[0]], capture_output=True, check=False)
         assert b"Traceback" not in done.stderr
         return done.returncode, json.loads(done.stdout)
@@ -224,7 +244,15 @@ def test_the_command_takes_limits_and_remembers_what_went_past_them(
 
 
 def test_a_limit_that_is_no_number_of_hours_is_refused_in_words(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "classify.cli", "embed", "--max-duration", "nan", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "classify.cli",
+        "embed",
+        "--max-duration",
+        "nan",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode in (1, 2)
     assert "must be more than 0" in done.stderr

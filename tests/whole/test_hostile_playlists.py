@@ -1,4 +1,7 @@
-"""A playlist or CSV may come from a stranger: its entries are songs to read, and can be nothing else."""
+"""A playlist or CSV may come from a stranger.
+
+Its entries are songs to read, and can be nothing else.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,9 @@ def test_every_refusal_says_why(tmp_path: Path) -> None:
     (tmp_path / "inner.m3u").write_text("a.mp3\n")
     expected = {
         "http://example.invalid/a.mp3": "is a URL; only files are read",
-        "file://example.invalid/a.mp3": "is a file of computer 'example.invalid'; only local ones are read",
+        "file://example.invalid/a.mp3": (
+            "is a file of computer 'example.invalid'; only local ones are read"
+        ),
         "/dev/zero": "is not a regular file (a FIFO, a device or a socket); not opened",
         "fifo.mp3": "is not a regular file (a FIFO, a device or a socket); not opened",
         "inner.m3u": "is a list; a list in a list is not read, so name it yourself",
@@ -112,7 +117,9 @@ def test_utf_16_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "unit", ["\n", ",", ",\n", '"', '"\n",', "a\n", "a" * 50_000 + "\n", "a,", "\0", "\u2028"]
 )
-def test_huge_lists_are_read_or_refused_in_bounded_memory(tmp_path: Path, name: str, unit: str) -> None:
+def test_huge_lists_are_read_or_refused_in_bounded_memory(
+    tmp_path: Path, name: str, unit: str
+) -> None:
     path = tmp_path / name
     path.write_text("path\n" + unit * (_SIZE // len(unit)), newline="")
     tracemalloc.start()
@@ -132,12 +139,16 @@ def test_of_a_line_without_end_no_more_is_kept_than_tells_it(tmp_path: Path) -> 
         assert others == ["b", "d"]
 
 
-def test_the_quote_that_keeps_a_spreadsheet_from_calculating_is_no_part_of_a_name(tmp_path: Path) -> None:
+def test_the_quote_that_keeps_a_spreadsheet_from_calculating_is_no_part_of_a_name(
+    tmp_path: Path,
+) -> None:
     for name in ("=1+1.mp3", "'@a.mp3", "@a.mp3"):
         (tmp_path / name).write_bytes(b"x")
     (tmp_path / "x.csv").write_text("path\n'=1+1.mp3\n'@a.mp3\n")
     found = find_audio([tmp_path / "x.csv"])
-    assert found.files == (str(tmp_path / "=1+1.mp3"), str(tmp_path / "'@a.mp3")), "what is there comes first"
+    assert found.files == (str(tmp_path / "=1+1.mp3"), str(tmp_path / "'@a.mp3")), (
+        "what is there comes first"
+    )
 
 
 def test_too_many_songs_or_bytes_are_refused_with_the_limit(tmp_path: Path) -> None:
@@ -176,10 +187,22 @@ def test_the_command_embeds_the_songs_of_a_hostile_list_and_no_more(
     secret.write_text("root:x:0:0")
     os.mkfifo(tmp_path / "fifo.mp3")
     hls = tmp_path / "hls.mp3"  # a list in a song's clothes, which FFmpeg would follow
-    hls.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile://{secret}\n#EXT-X-ENDLIST\n")
+    hls.write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile://{secret}\n#EXT-X-ENDLIST\n"
+    )
     bad = ["/dev/zero", "fifo.mp3", "http://127.0.0.1:9/a.mp3", "hls.mp3", "secret.txt"]
     (tmp_path / "x.m3u").write_text("\n".join([*bad, "../" * 40 + str(song)[1:], str(song)]))
-    argv = ["--cache", root, "embed", tmp_path / "x.m3u", "--coverage", "1", "--workers", "1", "--json"]
+    argv = [
+        "--cache",
+        root,
+        "embed",
+        tmp_path / "x.m3u",
+        "--coverage",
+        "1",
+        "--workers",
+        "1",
+        "--json",
+    ]
     done = run([sys.executable, "-m", "classify.cli", *map(str, argv)])
     assert done.returncode == 1, done.stderr
     known = Catalog(root).load()

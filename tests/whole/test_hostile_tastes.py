@@ -1,4 +1,7 @@
-"""A taste file is data: whatever is in it, it is refused with a reason or scores, soon, and nothing runs."""
+"""A taste file is data.
+
+Whatever is in it, it is refused with a reason or it scores, soon, and nothing runs.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,13 @@ from classify.taste.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
 FORMATS = Path(__file__).parents[1] / "formats"
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 KEPT = sorted(FORMATS.glob("taste-*.npz"))
-DAMAGED = ("bytes flipped", "cut short", "pieces replaced", "random bytes", "false sizes in the zip")
+DAMAGED = (
+    "bytes flipped",
+    "cut short",
+    "pieces replaced",
+    "random bytes",
+    "false sizes in the zip",
+)
 FORGED = ("other members", "other arrays", "other metadata", "zip bombs", "pickles")
 _MEMORY_BYTES = 64 * 2**20
 _FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -81,15 +90,22 @@ def test_the_present_format_is_among_those_kept_and_is_still_made(tmp_path: Path
         assert new.namelist() == old.namelist()
 
 
-def test_a_newer_format_is_refused_kindly_whatever_else_is_in_it(tmp_path: Path, content: bytes) -> None:
+def test_a_newer_format_is_refused_kindly_whatever_else_is_in_it(
+    tmp_path: Path, content: bytes
+) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         data = archive.read("meta.npy")
-    meta = json.loads(data[data.index(b"\n") + 1 :]) | {"format": FORMAT_VERSION + 1, "head": {"new": []}}
+    meta = json.loads(data[data.index(b"\n") + 1 :]) | {
+        "format": FORMAT_VERSION + 1,
+        "head": {"new": []},
+    }
     out = io.BytesIO()
     np.save(out, np.frombuffer(json.dumps(meta).encode(), np.uint8))
     newer = hostile().forge(content, meta=out.getvalue(), wavelets=b"not an array", mean=b"")
     (tmp_path / "t.npz").write_bytes(newer)
-    with pytest.raises(TasteError, match=r"t\.npz.*taste format 3.*reads up to 2: upgrade sevensongs"):
+    with pytest.raises(
+        TasteError, match=r"t\.npz.*taste format 3.*reads up to 2: upgrade sevensongs"
+    ):
         Taste.load(tmp_path / "t.npz")
 
 
@@ -135,7 +151,10 @@ def test_the_pickles_that_are_refused_would_have_run(tmp_path: Path, content: by
 
 
 def in_little_memory(path: Path) -> str:
-    """Load a taste in a process that may have 64 MiB more than it has when it begins; return what it says."""
+    """Load a taste in a process that may have 64 MiB more than it has when it begins.
+
+    Return what it says.
+    """
     script = (
         "import resource, sys\n"
         "import numpy as np\n"
@@ -146,7 +165,9 @@ def in_little_memory(path: Path) -> str:
         "except TasteError as error: print(error)\n"
         "else: print('loaded')"
     )
-    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script, path], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -161,7 +182,9 @@ def lying_size(content: bytes, name: bytes, size: int) -> bytes:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs Linux")
-def test_a_bomb_whose_directory_tells_a_small_size_is_not_unpacked(tmp_path: Path, content: bytes) -> None:
+def test_a_bomb_whose_directory_tells_a_small_size_is_not_unpacked(
+    tmp_path: Path, content: bytes
+) -> None:
     # zipfile's own read() unpacks all of this before it looks at the size that was promised.
     bomb = lying_size(hostile().forge(content, mean=bytes(200_000_000)), b"mean.npy", 100)
     assert len(bomb) < 4_000_000
@@ -190,7 +213,9 @@ def test_an_array_that_claims_terabytes_is_refused(
     tmp_path: Path, content: bytes, shape: tuple[int, ...]
 ) -> None:
     out = io.BytesIO()
-    np.lib.format.write_array_header_1_0(out, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    np.lib.format.write_array_header_1_0(
+        out, {"descr": "<f4", "fortran_order": False, "shape": shape}
+    )
     (tmp_path / "t.npz").write_bytes(hostile().forge(content, basis=out.getvalue() + bytes(16)))
     with pytest.raises(TasteError, match="damaged"):
         Taste.load(tmp_path / "t.npz")
@@ -212,7 +237,12 @@ def test_fifos_devices_and_folders_are_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.npz")
     (tmp_path / "link.npz").symlink_to("/dev/zero")
     (tmp_path / "loop.npz").symlink_to("loop.npz")
-    for path in (tmp_path / "fifo.npz", tmp_path / "link.npz", Path("/dev/zero"), Path("/dev/null")):
+    for path in (
+        tmp_path / "fifo.npz",
+        tmp_path / "link.npz",
+        Path("/dev/zero"),
+        Path("/dev/null"),
+    ):
         with pytest.raises(TasteError, match="no regular file"):
             Taste.load(path)
     for path in (tmp_path, tmp_path / "loop.npz"):
@@ -228,7 +258,11 @@ def test_a_taste_is_never_written_over_a_device_or_a_folder(tmp_path: Path, soun
     for name in ("fifo.npz", "link.npz", "folder.npz"):
         with pytest.raises(TasteError, match=r"can't write.*regular file"):
             sound.save(tmp_path / name)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fifo.npz", "folder.npz", "link.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "fifo.npz",
+        "folder.npz",
+        "link.npz",
+    ]
     assert (tmp_path / "fifo.npz").is_fifo()
 
 

@@ -1,4 +1,7 @@
-"""What must hold bit for bit holds with every kernel of OpenBLAS, not only with this processor's own."""
+"""What must hold bit for bit holds with every kernel of OpenBLAS.
+
+It holds not only with this processor's own.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,9 @@ def require(kernel: str) -> None:
         [sys.executable, "-c", PRODUCT], capture_output=True, text=True, env=environment(kernel)
     )
     if tried.returncode < 0:
-        pytest.skip(f"this processor can't run OpenBLAS's kernel {kernel} (signal {-tried.returncode})")
+        pytest.skip(
+            f"this processor can't run OpenBLAS's kernel {kernel} (signal {-tried.returncode})"
+        )
     assert tried.returncode == 0, tried.stderr
     if "openblas" not in tried.stdout.split():
         pytest.skip(f"NumPy's BLAS is not OpenBLAS but {tried.stdout.strip() or 'unknown'}")
@@ -51,7 +56,17 @@ def test_what_is_exact_is_exact_with_the_kernel(kernel: str) -> None:
     )
     paths = [TESTS / name for name in files]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-m", "exact", "-p", "no:cacheprovider", *map(str, paths)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            "exact",
+            "-p",
+            "no:cacheprovider",
+            *map(str, paths),
+        ],
         capture_output=True,
         text=True,
         cwd=TESTS.parent,

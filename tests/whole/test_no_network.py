@@ -1,8 +1,9 @@
 """Nothing leaves the machine: the default paths run where no process can connect to anything.
 
-A seccomp filter, which all child processes inherit, kills whoever asks the kernel for a connection, or sends
-a packet to an address. So it holds for native code too (FFmpeg, Lance, TensorFlow), of which hooks of Python
-see nothing. Sockets alone are let through: TensorFlow makes one at its start, to see whether there is IPv6.
+A seccomp filter, which all child processes inherit, kills whoever asks the kernel for a connection,
+or sends a packet to an address. So it holds for native code too (FFmpeg, Lance, TensorFlow), of
+which hooks of Python see nothing. Sockets alone are let through: TensorFlow makes one at its start,
+to see whether there is IPv6.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ os.execv(sys.executable, [sys.executable, *sys.argv[3:]])
 """
 
 pytestmark = pytest.mark.skipif(
-    sys.platform != "linux" or platform.machine() not in _CALLS, reason="the guard is Linux's seccomp"
+    sys.platform != "linux" or platform.machine() not in _CALLS,
+    reason="the guard is Linux's seccomp",
 )
 
 
@@ -53,18 +55,26 @@ def without_network(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_guard_kills_who_connects_and_their_children_too() -> None:
     connect = "import socket; s = socket.socket({}); s.connect(('127.0.0.1', 9))"
-    send = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', 9))"
+    send = (
+        "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', 9))"
+    )
     for code in (connect.format(""), connect.format("type=socket.SOCK_DGRAM"), send):
         assert without_network("-c", code).returncode == -signal.SIGSYS
     pair = "import socket; a, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))"
     assert without_network("-c", pair).stdout == "b'x'\n"
-    child = f"import subprocess, sys; print(subprocess.run([sys.executable, '-c', {send!r}]).returncode)"
+    child = (
+        "import subprocess, sys; "
+        f"print(subprocess.run([sys.executable, '-c', {send!r}]).returncode)"
+    )
     assert without_network("-c", child).stdout == f"{-signal.SIGSYS}\n"
 
 
 @pytest.mark.slow
-def test_the_demo_runs_from_an_empty_cache_without_network(tmp_path: Path, tracks: list[str]) -> None:
-    # From the start: TensorFlow compiles the encoder, workers embed the songs, a taste is trained and scores.
+def test_the_demo_runs_from_an_empty_cache_without_network(
+    tmp_path: Path, tracks: list[str]
+) -> None:
+    # From the start: TensorFlow compiles the encoder, workers embed the songs, a taste is trained
+    # and scores.
     assert os.environ.get("SEVENSONGS_MODELS") is None
     done = without_network("-m", "classify.cli", "--cache", tmp_path / "cache", "demo")
     assert done.returncode == 0, done.stderr

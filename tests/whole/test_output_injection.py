@@ -70,23 +70,42 @@ def test_titles_of_other_scripts_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize(
     "title",
-    ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r\n=1", " =1", "\uff1d1+1", 'x";=1+1;"', "x; =1", "x;\t@a"],
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r\n=1",
+        " =1",
+        "\uff1d1+1",
+        'x";=1+1;"',
+        "x; =1",
+        "x;\t@a",
+    ],
 )
 def test_no_spreadsheet_calculates_a_title(title: str) -> None:
     text = render([{"path": "/m/a.mp3", "title": title}], "csv")
     for separator in ",;":
         cells = list(csv.reader(io.StringIO(text), delimiter=separator))[1]
-        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d")) for cell in cells), cells
+        assert not any(
+            cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d")) for cell in cells
+        ), cells
 
 
 def test_a_quote_behind_a_semicolon_does_not_swallow_the_next_row() -> None:
     rows = [{"path": "/m/a.mp3", "title": 'x";'}, {"path": '/m/";=1+1.mp3', "title": "y"}]
-    cells = [cell for row in csv.reader(io.StringIO(render(rows, "csv")), delimiter=";") for cell in row]
+    cells = [
+        cell for row in csv.reader(io.StringIO(render(rows, "csv")), delimiter=";") for cell in row
+    ]
     assert not any(cell.startswith("=") for cell in cells), cells
 
 
 def test_a_number_below_zero_stays_a_number() -> None:
-    assert render([{"path": "/m/a.mp3", "similarity": -0.25}], "csv").splitlines()[1] == '"/m/a.mp3",-0.25'
+    assert (
+        render([{"path": "/m/a.mp3", "similarity": -0.25}], "csv").splitlines()[1]
+        == '"/m/a.mp3",-0.25'
+    )
 
 
 def test_json_writes_what_terminals_obey_as_escapes() -> None:

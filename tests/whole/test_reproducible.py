@@ -1,4 +1,7 @@
-"""The same songs give the same taste and the same scores, bit for bit: in any order, in any process."""
+"""The same songs give the same taste and the same scores, bit for bit.
+
+That holds in any order, and in any process.
+"""
 
 from __future__ import annotations
 
@@ -44,15 +47,29 @@ NEW = songs(60, tag="c").vectors
 
 def fit(**changes: Any) -> Taste:
     settings: dict[str, Any] = {"likes": LIKES, "dislikes": DISLIKES, "unlabelled": LIBRARY}
-    return fit_taste(**{**settings, **changes}, encoder="musicnn", fingerprint="f", created_at="2025-01-01")
+    return fit_taste(
+        **{**settings, **changes}, encoder="musicnn", fingerprint="f", created_at="2025-01-01"
+    )
 
 
 def bits(taste: Taste, vectors: Vectors = NEW) -> str:
     """Return a digest of all that a taste is and says."""
     space, scores = taste.space, taste.score(vectors)
-    arrays: list[NDArray[Any]] = [space.standard.mean, space.standard.scale, space.basis, space.offset]
+    arrays: list[NDArray[Any]] = [
+        space.standard.mean,
+        space.standard.scale,
+        space.basis,
+        space.offset,
+    ]
     arrays += [taste.familiarity.known, scores, *(x for layer in taste.layers for x in layer)]
-    plain = (taste.calibration, taste.unsure, taste.threshold, taste.auc, taste.auc_ci90, taste.likes)
+    plain = (
+        taste.calibration,
+        taste.unsure,
+        taste.threshold,
+        taste.auc,
+        taste.auc_ci90,
+        taste.likes,
+    )
     text = repr((*plain, taste.dislikes, taste.unlabelled, taste.note, taste.familiarity.limit))
     return hashlib.sha256(b"".join(array.tobytes() for array in arrays) + text.encode()).hexdigest()
 
@@ -87,9 +104,16 @@ def test_another_process_learns_the_same_bits(head: str) -> None:
     found = {bits(fit(head=head))}
     script = f"import tests.whole.test_reproducible as t; print(t.bits(t.fit(head={head!r})))"
     for seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2])}
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
         )
         found.add(done.stdout.strip())
     assert len(found) == 1
@@ -110,7 +134,8 @@ def test_no_vector_with_a_value_that_is_no_number_is_learnt_from_or_scored(
     vectors = parts[part].vectors.copy()
     vectors[row, column] = bad
     if more:
-        vectors[row, (column + 1) % DIM] = -bad  # infinity and minus infinity, of which the sum is no number
+        # infinity and minus infinity, of which the sum is no number
+        vectors[row, (column + 1) % DIM] = -bad
     spoilt = LabelledSongs(digests=parts[part].digests, vectors=vectors, groups=parts[part].groups)
     chosen = {**parts, part: spoilt}
     likes, dislikes, library = (chosen[name] for name in ("likes", "dislikes", "unlabelled"))

@@ -1,4 +1,7 @@
-"""What starts slowly is not imported by commands that don't need it; by the modules, not by the clock."""
+"""What starts slowly is not imported by commands that don't need it.
+
+The tests go by the modules, not by the clock.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ def modules_after(*arguments: str, setup: str = "", root: Path | None = None) ->
         "except SystemExit as end: assert not end.code, end.code\n"
         "print('\\nmodules', *sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(done.stderr.rpartition("\nmodules ")[2].split())
 
@@ -51,8 +56,15 @@ def test_help_imports_no_array_and_no_decoder() -> None:
         assert modules & (DECODERS | LEARNERS | ARRAYS | BARS | {"embed", "cache"}) == set()
 
 
-def test_scoring_cached_songs_imports_no_decoder_and_no_learner(cached: Path, tracks: list[str]) -> None:
-    for arguments in (["score", tracks[5]], ["score", "--top", "3"], ["score", "--json"], ["suggest"]):
+def test_scoring_cached_songs_imports_no_decoder_and_no_learner(
+    cached: Path, tracks: list[str]
+) -> None:
+    for arguments in (
+        ["score", tracks[5]],
+        ["score", "--top", "3"],
+        ["score", "--json"],
+        ["suggest"],
+    ):
         modules = modules_after(*arguments, root=cached)
         assert modules & (DECODERS | LEARNERS | BARS) == set()
         assert (
@@ -68,17 +80,23 @@ def test_scoring_cached_songs_imports_no_decoder_and_no_learner(cached: Path, tr
         assert modules & {"urllib.request", "http.client"} == set()
 
 
-def test_embedding_what_is_cached_imports_no_decoder_and_no_learner(cached: Path, tracks: list[str]) -> None:
+def test_embedding_what_is_cached_imports_no_decoder_and_no_learner(
+    cached: Path, tracks: list[str]
+) -> None:
     modules = modules_after("embed", "--coverage", "1", *tracks[:10], root=cached)
     assert modules & (DECODERS | LEARNERS | BARS) == set()
-    assert not any(name.startswith("classify.") and name.endswith((".taste", ".fit")) for name in modules)
+    assert not any(
+        name.startswith("classify.") and name.endswith((".taste", ".fit")) for name in modules
+    )
 
 
 def test_training_on_cached_songs_imports_no_decoder(cached: Path, tracks: list[str]) -> None:
     likes = [word for track in tracks[:3] for word in ("--like", track)]
     modules = modules_after("train", *likes, "--taste", "again", root=cached)
     assert modules & (DECODERS - {"joblib"}) == set()  # scikit-learn brings joblib
-    assert modules & {"classify.evaluation.evaluation", "classify.demo", "embed.worker_pool"} == set()
+    assert (
+        modules & {"classify.evaluation.evaluation", "classify.demo", "embed.worker_pool"} == set()
+    )
 
 
 def test_a_terminal_gets_no_bar_where_nothing_is_embedded(cached: Path, tracks: list[str]) -> None:
@@ -102,7 +120,11 @@ def test_a_terminal_gets_a_bar_where_a_song_is_embedded(
     reason="this typer needs it",
 )
 def test_no_command_imports_pydantic(cached: Path, tracks: list[str]) -> None:
-    for arguments in (["score", tracks[5]], ["embed", "--coverage", "1", tracks[0]], ["score", "--help"]):
+    for arguments in (
+        ["score", tracks[5]],
+        ["embed", "--coverage", "1", tracks[0]],
+        ["score", "--help"],
+    ):
         assert "pydantic" not in modules_after(*arguments, root=cached)
 
 

@@ -1,4 +1,7 @@
-"""A map of the library: songs that sound alike lie close together, as far as two dimensions allow."""
+"""A map of the library.
+
+Songs that sound alike lie close together, as far as two dimensions allow.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,9 @@ class LibraryMap:
 
 
 def sample_library(taste: Taste, library: SongLibrary, *, limit: int = MAX_SONGS) -> LibrarySample:
-    """Read the taste's labelled songs and up to `limit` others of the library, the same ones each time.
+    """Read the taste's labelled songs and up to `limit` others of the library.
+
+    The others are the same ones each time.
 
     Raises
     ------
@@ -87,7 +92,9 @@ def sample_library(taste: Taste, library: SongLibrary, *, limit: int = MAX_SONGS
     return LibrarySample(vectors=vectors, labels=labels, n_songs=len(labelled.union(digests)))
 
 
-def draw_map(taste: Taste, sample: LibrarySample, *, method: Method | None = None) -> LibraryMap | None:
+def draw_map(
+    taste: Taste, sample: LibrarySample, *, method: Method | None = None
+) -> LibraryMap | None:
     """Find places for songs in two dimensions, and their scores.
 
     Parameters
@@ -96,8 +103,8 @@ def draw_map(taste: Taste, sample: LibrarySample, *, method: Method | None = Non
         Its song space is what is drawn, so songs lie as the taste hears them.
     sample : LibrarySample
     method : {"PCA", "UMAP"}, optional
-        Principal components (Pearson 1901), or UMAP (McInnes, Healy & Melville 2018); default: that where
-        the package `umap-learn` is installed and there are more than 15 songs.
+        Principal components (Pearson 1901), or UMAP (McInnes, Healy & Melville 2018); default: that
+        where the package `umap-learn` is installed and there are more than 15 songs.
 
     Returns
     -------

@@ -1,4 +1,7 @@
-"""The pictures of a report, from an evaluation; each can be looked into through its `Picture.figure`."""
+"""The pictures of a report, from an evaluation.
+
+Each can be looked into through its `Picture.figure`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ _CHANCE: dict[str, Any] = {"color": LIGHT.other, "linewidth": 1.2, "linestyle": 
 
 
 def plot_roc(found: Evaluation, evidence: Evidence) -> Picture:
-    """Draw how many likes are found against how many other songs come along; the areas are the AUCs."""
+    """Draw how many likes are found against how many other songs come along.
+
+    The areas are the AUCs.
+    """
     with canvas(height_in=_HEIGHT_IN) as figure:
         axes = figure.subplots()
         for name, (held_out, style) in _ways(evidence).items():
@@ -41,7 +47,9 @@ def plot_roc(found: Evaluation, evidence: Evidence) -> Picture:
             axes.plot(100 * x, 100 * y, label=f"{name}, AUC {auc:.3f}", **style)
         axes.plot([0, 100], [0, 100], label="a coin, AUC 0.500", **_CHANCE)
         _percent_axes(axes)
-        label_axes(axes, title="", x="Other songs let through", x_unit="%", y="Likes found", y_unit="%")
+        label_axes(
+            axes, title="", x="Other songs let through", x_unit="%", y="Likes found", y_unit="%"
+        )
         axes.legend(loc="lower right")
     ways = "; ".join(f"{name} {beside.auc:.3f}" for name, beside in found.comparisons.items())
     alt = f"ROC curve. Area under it: your taste {found.auc:.3f}; {ways}. The higher, the better."
@@ -60,11 +68,13 @@ def plot_precision(found: Evaluation, evidence: Evidence) -> Picture:
             axes.plot(100 * x, 100 * y, label=f"{name}, average {precision:.3f}", **style)
         axes.plot([0, 100], [100 * chance] * 2, label=f"a coin, average {chance:.3f}", **_CHANCE)
         _percent_axes(axes)
-        label_axes(axes, title="", x="Likes found", x_unit="%", y="Likes among the picks", y_unit="%")
+        label_axes(
+            axes, title="", x="Likes found", x_unit="%", y="Likes among the picks", y_unit="%"
+        )
         figure.legend(loc="outside lower center", ncols=1)
     alt = (
-        f"Precision-recall curve. Average precision of your taste: {found.average_precision:.3f}; a coin "
-        f"would have {chance:.3f}, the share of likes among the songs that took part."
+        f"Precision-recall curve. Average precision of your taste: {found.average_precision:.3f}; "
+        f"a coin would have {chance:.3f}, the share of likes among the songs that took part."
     )
     return Picture(figure=figure, name="precision-recall", alt=alt, palette=LIGHT)
 
@@ -96,8 +106,12 @@ def plot_reliability(evidence: Evidence) -> Picture:
         counts.set(ylim=(0, 1.6 * max(n)), yticks=[])
         counts.grid(visible=False)
         label_axes(counts, title="", x="Held-out score", x_unit=None, y="Songs", y_unit=None)
-    points = "; ".join(f"{b.n} songs scored {b.score:.2f} on average, {b.liked:.0%} are likes" for b in bins)
-    return Picture(figure=figure, name="calibration", alt=f"Calibration plot: {points}.", palette=LIGHT)
+    points = "; ".join(
+        f"{b.n} songs scored {b.score:.2f} on average, {b.liked:.0%} are likes" for b in bins
+    )
+    return Picture(
+        figure=figure, name="calibration", alt=f"Calibration plot: {points}.", palette=LIGHT
+    )
 
 
 def plot_curve(found: Evaluation) -> Picture:
@@ -118,7 +132,12 @@ def plot_curve(found: Evaluation) -> Picture:
             span = found.promise.ci90
             error = [[found.promise.auc - span[0]], [span[1] - found.promise.auc]]
             dots = (0, (2, 1.5))
-            axes.plot([n_likes[-1], there], [aucs[-1], found.promise.auc], color=LIGHT.second, linestyle=dots)
+            axes.plot(
+                [n_likes[-1], there],
+                [aucs[-1], found.promise.auc],
+                color=LIGHT.second,
+                linestyle=dots,
+            )
             axes.errorbar(
                 [there],
                 [found.promise.auc],
@@ -136,7 +155,9 @@ def plot_curve(found: Evaluation) -> Picture:
         label_axes(axes, title="", x="Likes learnt from", x_unit=None, y="AUC", y_unit=None)
         figure.legend(loc="outside lower center", ncols=2)
     measured = "; ".join(f"{n} likes {auc:.3f}" for n, auc in zip(n_likes, aucs, strict=True))
-    return Picture(figure=figure, name="learning", alt=f"Learning curve, AUC: {measured}.", palette=LIGHT)
+    return Picture(
+        figure=figure, name="learning", alt=f"Learning curve, AUC: {measured}.", palette=LIGHT
+    )
 
 
 def plot_map(drawn: LibraryMap) -> Picture:
@@ -154,17 +175,25 @@ def plot_map(drawn: LibraryMap) -> Picture:
             here = drawn.labels == label
             if here.any():
                 edge: dict[str, Any] = {"edgecolors": LIGHT.surface, "linewidths": 1.2}
-                axes.scatter(x[here], y[here], s=110, color=colour, marker=marker, label=name, **edge)
+                axes.scatter(
+                    x[here], y[here], s=110, color=colour, marker=marker, label=name, **edge
+                )
         axes.set(xticks=[], yticks=[])
         axes.margins(0.04)
         label_axes(
-            axes, title="", x=f"{drawn.method} 1", x_unit="no unit", y=f"{drawn.method} 2", y_unit="no unit"
+            axes,
+            title="",
+            x=f"{drawn.method} 1",
+            x_unit="no unit",
+            y=f"{drawn.method} 2",
+            y_unit="no unit",
         )
         figure.legend(loc="outside lower center", ncols=3, columnspacing=1.0, handletextpad=0.3)
     n_like, n_dislike = int((drawn.labels == LIKE).sum()), int((drawn.labels == DISLIKE).sum())
     alt = (
-        f"Map of {len(x)} of {drawn.n_songs} songs by {drawn.method}, coloured by score, with {n_like} "
-        f"likes and {n_dislike} dislikes marked. Songs close together sound alike to the encoder."
+        f"Map of {len(x)} of {drawn.n_songs} songs by {drawn.method}, coloured by score, with "
+        f"{n_like} likes and {n_dislike} dislikes marked. Songs close together sound alike to the "
+        "encoder."
     )
     return Picture(figure=figure, name="map", alt=alt, palette=LIGHT)
 
@@ -185,7 +214,9 @@ def plot_tags(chosen: Sequence[TagDifference]) -> Picture:
             axes.errorbar(middle[here], rows[here], xerr=error, fmt=marker, color=colour, capsize=3)
         axes.set_yticks(rows, labels=[_short(one.tag) for one in chosen])
         axes.grid(visible=False, axis="y")
-        label_axes(axes, title="", x="Less or more than the library", x_unit="its SD", y="", y_unit=None)
+        label_axes(
+            axes, title="", x="Less or more than the library", x_unit="its SD", y="", y_unit=None
+        )
     told = "; ".join(f"{one.tag} {one.difference:+.1f}" for one in chosen)
     alt = f"Tags of your likes against the library, in standard deviations: {told}."
     return Picture(figure=figure, name="tags", alt=alt, palette=LIGHT)

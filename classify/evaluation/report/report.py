@@ -21,7 +21,12 @@ from classify.evaluation.report.sections import (
 )
 from classify.evaluation.report.suspects import Suspect, suspects_of
 from classify.evaluation.report.tag_profile import TagDifference, profile_tags
-from classify.evaluation.sentences import auc_sentence, chance_sentence, evaluation_story, trust_sentences
+from classify.evaluation.sentences import (
+    auc_sentence,
+    chance_sentence,
+    evaluation_story,
+    trust_sentences,
+)
 from classify.library.song_library import SongLibrary
 from classify.output.formats import write_text
 from classify.output.html import Html, element, page, section
@@ -58,7 +63,10 @@ class Report:
 
 
 def write_report(
-    path: str | os.PathLike[str], *, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = None
+    path: str | os.PathLike[str],
+    *,
+    taste: str | Taste = DEFAULT_TASTE,
+    root: str | Path | None = None,
 ) -> Evaluation:
     """Evaluate a taste and write what was found as one self-contained HTML page.
 
@@ -109,7 +117,11 @@ def render_report(report: Report) -> str:
     found = report.found
     shown = Path(report.name).stem if report.name.endswith(".npz") else report.name
     title = f"The taste {shown}" if shown else "A taste"
-    parts = [*_headline(title, report), *curve_sections(found), suspect_section(found, report.suspects)]
+    parts = [
+        *_headline(title, report),
+        *curve_sections(found),
+        suspect_section(found, report.suspects),
+    ]
     parts += [map_section(report.drawn), tag_section(report.tags, report.encoder)]
     parts += [method_section(found), _figures(found)]
     return page(title=f"{title} \u2013 Seven Songs", body=parts, css=_CSS)
@@ -117,12 +129,17 @@ def render_report(report: Report) -> str:
 
 def _headline(title: str, report: Report) -> list[Html]:
     found, (low, high) = report.found, report.found.auc_ci90
-    counts = f"{found.n_like} likes, {found.n_dislike} dislikes and {found.n_unlabelled} unlabelled songs"
+    counts = (
+        f"{found.n_like} likes, {found.n_dislike} dislikes "
+        f"and {found.n_unlabelled} unlabelled songs"
+    )
     trust = trust_sentences(found)
     number = element(
         "div",
         element(
-            "div", f"{found.auc:.0%}", class_="big" if found.can_tell and is_enough(found) else "big faint"
+            "div",
+            f"{found.auc:.0%}",
+            class_="big" if found.can_tell and is_enough(found) else "big faint",
         ),
         element("div", f"90% interval {low:.0%} to {high:.0%}", class_="muted"),
         _bar(low, found.auc, high),
@@ -143,14 +160,20 @@ def _headline(title: str, report: Report) -> list[Html]:
 def _bar(low: float, middle: float, high: float) -> Html:
     """Draw the interval on a scale from a coin's 50% (or less) to 100%."""
     x0, x1, x2 = (100 * value for value in (low, middle, high))
-    alt = f"{middle:.0%}, interval {low:.0%} to {high:.0%}, on a scale from 0% to 100%; a coin is at 50%"
+    alt = (
+        f"{middle:.0%}, interval {low:.0%} to {high:.0%}, "
+        "on a scale from 0% to 100%; a coin is at 50%"
+    )
     parts = (
         '<rect x="0" y="8" width="100" height="4" rx="2" class="track"/>'
         '<rect x="49.7" y="2" width=".6" height="16" class="coin"/>'
         f'<rect x="{x0:.1f}" y="8" width="{max(x2 - x0, 1):.1f}" height="4" rx="2" class="span"/>'
-        f'<rect x="{min(max(x1 - 0.75, 0), 98.5):.1f}" y="4" width="1.5" height="12" rx=".75" class="mark"/>'
+        f'<rect x="{min(max(x1 - 0.75, 0), 98.5):.1f}" y="4" '
+        'width="1.5" height="12" rx=".75" class="mark"/>'
     )
-    drawn = element("svg", Html(parts), role="img", aria_label=alt, viewBox="0 0 100 20", class_="bar")
+    drawn = element(
+        "svg", Html(parts), role="img", aria_label=alt, viewBox="0 0 100 20", class_="bar"
+    )
     ends = element(
         "div",
         element("span", "0%"),
@@ -163,7 +186,8 @@ def _bar(low: float, middle: float, high: float) -> Html:
 
 def _figures(found: Evaluation) -> Html:
     return section(
-        "All figures, as the command prints them", element("pre", evaluation_story(found).rstrip("\n"))
+        "All figures, as the command prints them",
+        element("pre", evaluation_story(found).rstrip("\n")),
     )
 
 

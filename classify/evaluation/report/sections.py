@@ -1,4 +1,7 @@
-"""The sections of a report in words and pictures; what too little is known of is said, not drawn."""
+"""The sections of a report in words and pictures.
+
+Where too little is known for a picture, words say so.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,14 @@ from classify.evaluation.sentences import promise_sentence
 from classify.learning.examples import LIKE, UNLABELLED
 from classify.output.html import Html, element, figure, section, table
 
-__all__ = ["curve_sections", "is_enough", "map_section", "method_section", "suspect_section", "tag_section"]
+__all__ = [
+    "curve_sections",
+    "is_enough",
+    "map_section",
+    "method_section",
+    "suspect_section",
+    "tag_section",
+]
 
 MIN_LIKES = 5
 """With fewer the curves would be two or three steps, which look like much and mean nothing."""
@@ -36,23 +46,30 @@ def is_enough(found: Evaluation) -> bool:
 
 
 def curve_sections(found: Evaluation) -> list[Html]:
-    """Show how well it ranks, what its scores are worth and what more likes would bring, or why not."""
+    """Show how well it ranks, what its scores are worth and what more likes would bring.
+
+    Where that can't be shown, say why not.
+    """
     evidence = found.evidence
     if evidence is None or not is_enough(found):
         n_others = found.n_dislike + found.n_unlabelled
         few = (
-            f"No curves are drawn from {found.n_like} likes and {n_others} other songs: they would be a few "
-            f"large steps, and change their shape with every song. From {MIN_LIKES} likes and {MIN_OTHERS} "
-            "others on there are ROC, precision-recall, calibration and learning curves here; about 7 "
-            "likes give a taste to rely on."
+            f"No curves are drawn from {found.n_like} likes and {n_others} other songs: they would "
+            f"be a few large steps, and change their shape with every song. From {MIN_LIKES} likes "
+            f"and {MIN_OTHERS} others on there are ROC, precision-recall, calibration and learning "
+            "curves here; about 7 likes give a taste to rely on."
         )
         like = element("code", "sevensongs label like PATH")
         embed = element("code", "sevensongs embed PATH")
-        more = element("p", "Next: ", like, " for some more songs, or ", embed, " for more of your library.")
+        more = element(
+            "p", "Next: ", like, " for some more songs, or ", embed, " for more of your library."
+        )
         return [section("Too little evidence for pictures", element("p", few, class_="note"), more)]
     return [
         section(
-            "Does it find what you like?", _ranking_words(found, evidence), _ranking_plots(found, evidence)
+            "Does it find what you like?",
+            _ranking_words(found, evidence),
+            _ranking_plots(found, evidence),
         ),
         section("Do its scores keep their word?", *_score_words(found), _score_plot(evidence)),
         section("Would more likes help?", *_learning(found)),
@@ -67,12 +84,14 @@ def _ranking_words(found: Evaluation, evidence: Evidence) -> Html:
         rows.append([name, f"{beside.auc:.3f}", gain, _WAYS.get(name, "")])
     alone = evidence.held_out.by_song
     with_what = (
-        "alone, as all are of one artist or album," if alone else "with all songs of its artist or album,"
+        "alone, as all are of one artist or album,"
+        if alone
+        else "with all songs of its artist or album,"
     )
     words = element(
         "p",
-        f"Each like was hidden once, {with_what} and had to be found again among songs that were hidden too. "
-        "Simpler ways had to do the same with the same songs.",
+        f"Each like was hidden once, {with_what} and had to be found again among songs that were "
+        "hidden too. Simpler ways had to do the same with the same songs.",
     )
     header = ["", "AUC", "The taste's gain (90% interval)", "What it does"]
     return Html(words + table(header, rows, numbers=(1,)))
@@ -94,8 +113,8 @@ def _ranking_plots(found: Evaluation, evidence: Evidence) -> Html:
     coin = "The dotted line is a coin."
     one = f"ROC curve: go down the ranking and see which share of your likes has come by. {coin}"
     two = (
-        f"Precision and recall: which share of the picks are likes. {coin} Songs that you would like but "
-        "have not labelled count as wrong here, so the truth is rather higher."
+        f"Precision and recall: which share of the picks are likes. {coin} Songs that you would "
+        "like but have not labelled count as wrong here, so the truth is rather higher."
     )
     if not found.n_unlabelled:
         two = f"Precision and recall: which share of the picks are likes. {coin}"
@@ -112,35 +131,40 @@ def _score_words(found: Evaluation) -> list[Html]:
         element(
             "p",
             f"A like that it has not seen scores {found.score_like:.2f} on average, another song "
-            f"{found.score_other:.2f}. Brier score {found.brier:.3f} (0 is perfect; always saying 0.5 "
-            "gives 0.250).",
+            f"{found.score_other:.2f}. Brier score {found.brier:.3f} (0 is perfect; always saying "
+            "0.5 gives 0.250).",
         )
     ]
 
 
 def _score_plot(evidence: Evidence) -> Html:
     if not evidence.scores.claimed.any():
-        return element("p", "No score was claimed for any song held out, so there is nothing to draw.")
+        return element(
+            "p", "No score was claimed for any song held out, so there is nothing to draw."
+        )
     unlabelled = (evidence.scores.labels == UNLABELLED).any()
     caption = (
-        "Calibration: points on the dotted line would mean that of the songs that score 0.7, seven in ten "
-        "are liked. The bars count the songs behind each point; few songs make long whiskers."
+        "Calibration: points on the dotted line would mean that of the songs that score 0.7, seven "
+        "in ten are liked. The bars count the songs behind each point; few songs make long "
+        "whiskers."
     )
     if unlabelled:
         caption += (
-            " Unlabelled songs count as not liked, though some surely would be, so points below the line "
-            "are no proof of scores that promise too much."
+            " Unlabelled songs count as not liked, though some surely would be, so points below "
+            "the line are no proof of scores that promise too much."
         )
     return figure(plot_reliability(evidence).svg(), caption)
 
 
 def _learning(found: Evaluation) -> list[Html]:
-    told = element("p", promise_sentence(found) or "Too little is known to say what more likes would bring.")
+    told = element(
+        "p", promise_sentence(found) or "Too little is known to say what more likes would bring."
+    )
     if len(found.learning_curve) < 2:
         return [told]
     caption = (
-        "Learning curve: how good the taste is with fewer likes, on the same hidden songs. One like at "
-        "least is always hidden, so the curve ends before all of them."
+        "Learning curve: how good the taste is with fewer likes, on the same hidden songs. One "
+        "like at least is always hidden, so the curve ends before all of them."
     )
     return [told, figure(plot_curve(found).svg(), caption)]
 
@@ -156,17 +180,20 @@ def suspect_section(found: Evaluation, suspects: Sequence[Suspect]) -> Html:
         parts.append(element("p", "No labelled song is on the wrong side."))
     else:
         words = (
-            "A taste that has not seen these songs puts them on the wrong side. Listen again: if a label "
-            "was a slip, the command mends it. If not, leave it; the odd songs teach most."
+            "A taste that has not seen these songs puts them on the wrong side. Listen again: if a "
+            "label was a slip, the command mends it. If not, leave it; the odd songs teach most."
         )
         if not found.can_tell:
             words = (
-                "A taste that has not seen these songs puts them on the wrong side. As this taste can't be "
-                "told from chance yet, that says more of it than of your labels."
+                "A taste that has not seen these songs puts them on the wrong side. As this taste "
+                "can't be told from chance yet, that says more of it than of your labels."
             )
         parts += [element("p", words), _suspects(labelled)]
     if others and found.can_tell and is_enough(found):
-        words = "Not labelled yet, and they score like your likes although the taste was not shown them:"
+        words = (
+            "Not labelled yet, and they score like your likes although the taste was not "
+            "shown them:"
+        )
         parts += [element("h3", "Perhaps you like these"), element("p", words), _suspects(others)]
     return section("Songs to listen to again", *parts)
 
@@ -190,13 +217,13 @@ def map_section(drawn: LibraryMap | None) -> Html:
     n = len(drawn.labels)
     which = f"All {n:,} songs" if n == drawn.n_songs else f"{n:,} of {drawn.n_songs:,} songs"
     caption = (
-        f"{which}; near is alike, as the taste hears it. The axes have no meaning of their own. The colour "
-        "is the taste's score; of labelled songs it has seen the label."
+        f"{which}; near is alike, as the taste hears it. The axes have no meaning of their own. "
+        "The colour is the taste's score; of labelled songs it has seen the label."
     )
     if drawn.shown is not None:
         caption += (
-            f" These two directions (principal components) hold {drawn.shown:.0%} of the differences "
-            "between songs, so songs that lie together may still differ in the rest."
+            f" These two directions (principal components) hold {drawn.shown:.0%} of the "
+            "differences between songs, so songs that lie together may still differ in the rest."
         )
     else:
         caption += " UMAP keeps neighbours together; distances between far groups mean little."
@@ -212,19 +239,19 @@ def tag_section(tags: Sequence[TagDifference], encoder: str) -> Html:
     chosen = sorted([*up[:_TAGS_UP], *down[:_TAGS_DOWN]], key=lambda one: -one.difference)
     if not chosen:
         none = (
-            "Nothing is said here: that takes 3 likes, 10 unlabelled songs, and an encoder with tags "
-            f"({encoder} was used)."
+            "Nothing is said here: that takes 3 likes, 10 unlabelled songs, and an encoder with "
+            f"tags ({encoder} was used)."
         )
         return section(heading, element("p", none))
     words = (
-        "The encoder has words of its own for what it hears. Your likes have more of the tags above and "
-        "less of those below than the rest of your library does."
+        "The encoder has words of its own for what it hears. Your likes have more of the tags "
+        "above and less of those below than the rest of your library does."
     )
     caption = (
-        "In standard deviations (SD) of your library's songs, with 90% intervals. These are the clearest "
-        f"of {len(tags)} tags, so chance has helped to choose them, and an interval that reaches 0 tells "
-        "nothing. This describes your likes; the taste itself uses the sound, not the tags, and a tag is "
-        "the encoder's guess."
+        "In standard deviations (SD) of your library's songs, with 90% intervals. These are the "
+        f"clearest of {len(tags)} tags, so chance has helped to choose them, and an interval that "
+        "reaches 0 tells nothing. This describes your likes; the taste itself uses the sound, not "
+        "the tags, and a tag is the encoder's guess."
     )
     return section(heading, element("p", words), figure(plot_tags(chosen).svg(), caption))
 
@@ -232,14 +259,14 @@ def tag_section(tags: Sequence[TagDifference], encoder: str) -> Html:
 def method_section(found: Evaluation) -> Html:
     """Say how it was measured."""
     words = (
-        "AUC is the share of pairs, one like and one other song, in which the like ranks higher: 0.5 is a "
-        "coin, 1 is perfect. Whole artists and albums are hidden together where tags tell them, so that "
-        "songs of one band can't betray each other. Intervals are found by drawing artists and albums "
-        "anew, again and again."
+        "AUC is the share of pairs, one like and one other song, in which the like ranks higher: "
+        "0.5 is a coin, 1 is perfect. Whole artists and albums are hidden together where tags tell "
+        "them, so that songs of one band can't betray each other. Intervals are found by drawing "
+        "artists and albums anew, again and again."
     )
     if found.n_unlabelled:
         words += (
-            " Unlabelled songs count as others; some of them you would like, which makes all figures a "
-            "little worse than they are."
+            " Unlabelled songs count as others; some of them you would like, which makes all "
+            "figures a little worse than they are."
         )
     return section("How this was measured", element("p", words))

@@ -1,4 +1,7 @@
-"""Songs whose label and held-out score contradict each other, and the command that mends each label."""
+"""Songs whose label and held-out score contradict each other.
+
+Each comes with the command that mends its label.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ class Suspect:
 
 
 def suspects_of(found: Sequence[Mistake], *, root: str | Path, taste: str) -> tuple[Suspect, ...]:
-    """Name the songs of mistakes: the 10 worst labelled ones, and the 5 unlabelled ones that score highest.
+    """Name the songs of mistakes.
+
+    They are the 10 worst labelled ones, and the 5 unlabelled ones that score highest.
 
     Parameters
     ----------
@@ -54,7 +59,8 @@ def suspects_of(found: Sequence[Mistake], *, root: str | Path, taste: str) -> tu
     root : path or URI
         The cache.
     taste : str
-        Name or file of the taste, for the commands; "" for one that has none, which gets no commands.
+        Name or file of the taste, for the commands; "" for one that has none, which gets no
+        commands.
 
     Raises
     ------

@@ -1,4 +1,7 @@
-"""What a taste is made of, in its encoder's words: tags of which likes have more or less than the library."""
+"""What a taste is made of, in its encoder's words.
+
+These are the tags of which likes have more or less than the library.
+"""
 
 from __future__ import annotations
 
@@ -74,9 +77,11 @@ def profile_tags(library: SongLibrary, sample: LibrarySample) -> tuple[TagDiffer
 def tag_differences(
     names: tuple[str, ...], likes: NDArray[np.float32], library: NDArray[np.float32]
 ) -> list[TagDifference]:
-    """Compare tag scores of likes, shape (n_like, n_tags), with those of a library, shape (n, n_tags).
+    """Compare tag scores of likes with those of a library.
 
-    Their square roots are compared: scores of most tags crowd near zero.
+    The shapes are (n_like, n_tags) and (n, n_tags).
+
+    The square roots of the scores are compared: scores of most tags crowd near zero.
     """
     liked, usual = (np.sqrt(np.clip(part.astype(np.float64), 0, 1)) for part in (likes, library))
     spread = usual.std(axis=0, ddof=1)
@@ -86,7 +91,9 @@ def tag_differences(
         middle = float((liked[:, i].mean() - usual[:, i].mean()) / spread[i])
         # Of few likes the spread is hardly known: never less than half of the library's.
         own = max(float(liked[:, i].std(ddof=1) / spread[i]), 0.5)
-        half = _students_t95(len(liked) - 1) * float(np.hypot(own / np.sqrt(len(liked)), len(usual) ** -0.5))
+        half = _students_t95(len(liked) - 1) * float(
+            np.hypot(own / np.sqrt(len(liked)), len(usual) ** -0.5)
+        )
         found.append(
             TagDifference(
                 tag=names[i],
@@ -100,7 +107,10 @@ def tag_differences(
 
 
 def _students_t95(freedom: int) -> float:
-    """Approximate the 95% quantile of Student's t (Abramowitz & Stegun 26.7.5); 4% low for 2 degrees."""
+    """Approximate the 95% quantile of Student's t (Abramowitz & Stegun 26.7.5).
+
+    It is 4% low for 2 degrees.
+    """
     z, v = _Z95, float(freedom)
     first, second = (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96
     third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384

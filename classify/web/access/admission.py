@@ -1,7 +1,8 @@
 """Who may ask: by the names under which a request calls us, where it comes from, and its token.
 
-A page from elsewhere can make a browser send requests to this machine. Its own name made to point here (DNS
-rebinding) shows in Host, a form or script of another site in Origin and Sec-Fetch-Site (Fetch Metadata, W3C).
+A page from elsewhere can make a browser send requests to this machine. Its own name made to point
+here (DNS rebinding) shows in Host, a form or script of another site in Origin and Sec-Fetch-Site
+(Fetch Metadata, W3C).
 """
 
 from __future__ import annotations
@@ -33,7 +34,10 @@ _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 
 
 def cookie_value(token: str) -> str:
-    """Return what the cookie holds: it proves that its bearer knew the token, and does not tell it."""
+    """Return what the cookie holds.
+
+    It proves that its bearer knew the token, and does not tell it.
+    """
     return hmac.new(token.encode(), b"sevensongs cookie", hashlib.sha256).hexdigest()
 
 
@@ -48,7 +52,8 @@ class Admission:
     def __init__(self, settings: ServiceSettings) -> None:
         names = {*_LOOPBACK_NAMES, _bracketed(settings.host)}
         if not settings.on_loopback:
-            names |= {socket.gethostname(), f"{socket.gethostname()}.local"}  # the second by multicast DNS
+            # the second by multicast DNS
+            names |= {socket.gethostname(), f"{socket.gethostname()}.local"}
         self._port = settings.port
         self._any_literal = not settings.on_loopback
         allowed = {name.lower() for name in (*names, *settings.allowed_hosts)}
@@ -107,8 +112,9 @@ class Admission:
         addresses = " or an address in numbers" if self._any_literal else ""
         return Problem(
             421,
-            f"Host is {_shown(host)}; this service answers to {names}{addresses}, with its own port or none. "
-            "'sevensongs serve --allow-host NAME' allows another name, NAME:PORT another port",
+            f"Host is {_shown(host)}; this service answers to {names}{addresses}, with its own "
+            "port or none. 'sevensongs serve --allow-host NAME' allows another name, NAME:PORT "
+            "another port",
         )
 
     def _without_token(self, scope: Scope, seen: Mapping[bytes, bytes]) -> Problem | None:
@@ -118,8 +124,8 @@ class Admission:
             return None
         return Problem(
             401,
-            "this service is open to the network and needs its token, which 'sevensongs serve' showed when "
-            "it started: open the address with #token=... that stands there, or send "
+            "this service is open to the network and needs its token, which 'sevensongs serve' "
+            "showed when it started: open the address with #token=... that stands there, or send "
             "'Authorization: Bearer TOKEN'",
             headers={"WWW-Authenticate": 'Bearer realm="sevensongs"'},
         )
@@ -131,7 +137,8 @@ class Admission:
         right = False
         for pair in seen.get(b"cookie", b"").split(b";"):
             name, _, value = pair.strip().partition(b"=")
-            if name == COOKIE.encode():  # another service on this machine may have set one of that name too
+            # another service on this machine may have set one of that name too
+            if name == COOKIE.encode():
                 right |= hmac.compare_digest(value, self._cookie)
         return right
 
@@ -141,7 +148,10 @@ def _is_same(origin: bytes, host: bytes) -> bool:
 
 
 def _digest(token: bytes) -> bytes:
-    """Make all tokens equally long, so that not even the length of the right one can be measured."""
+    """Make all tokens equally long.
+
+    So not even the length of the right one can be measured.
+    """
     return hashlib.sha256(token).digest()
 
 
@@ -159,7 +169,10 @@ def _is_literal(name: str) -> bool:
 
 
 def _opens_page(scope: Scope, seen: Mapping[bytes, bytes]) -> bool:
-    """Whether a link from elsewhere opens the page; the page itself does nothing by being opened."""
+    """Whether a link from elsewhere opens the page.
+
+    The page itself does nothing by being opened.
+    """
     return (
         scope["method"] == "GET"
         and seen.get(b"sec-fetch-mode") == b"navigate"

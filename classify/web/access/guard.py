@@ -1,6 +1,9 @@
-"""The outermost layer: who may ask, how much and how slowly they may send, and the headers of every answer.
+"""The outermost layer of the service.
 
-Pure ASGI, because every request goes through it: Starlette's BaseHTTPMiddleware starts a task for each.
+It decides who may ask, how much and how slowly they may send, and sets the headers of every answer.
+
+Pure ASGI, because every request goes through it: Starlette's BaseHTTPMiddleware starts a task for
+each.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ MAX_JSON_BYTES = 64 * 1024
 """Of every body but an upload."""
 IDLE_S = 30.0
 """A client that sends nothing for so long is given up."""
-_LEAST_BYTES_A_SECOND = 10_000  # after that time, on average; else a slow one would hold its place for days
+# after that time, on average; else a slow one would hold its place for days
+_LEAST_BYTES_A_SECOND = 10_000
 _FRAME_BYTES = 16 * 1024  # of multipart, around the file
 _UPLOADS = frozenset({"/v1/score", "/v1/embeddings"})
 _LINGER_S = 2.0
@@ -48,7 +52,8 @@ _ONCE = frozenset(
 _READ = _ONCE | {b"cookie"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
 )
 _HEADERS = [
     (b"content-security-policy", _POLICY.encode()),
@@ -112,7 +117,8 @@ class Guard:
         if body.problem is None:
             try:
                 await self._app(scope, body.receive, answer.send_unless(body))
-            except Exception:  # such as Starlette's that the client has left, which is what it was told
+            # such as Starlette's that the client has left, which is what it was told
+            except Exception:
                 if body.problem is None:
                     raise
         if body.problem is not None and not answer.status:
@@ -125,10 +131,15 @@ class Guard:
 
 
 def _read_headers(scope: Scope, seen: dict[bytes, bytes]) -> Problem | None:
-    """Pick the headers that matter; one that came twice could mean one thing to us and another to a proxy."""
+    """Pick the headers that matter.
+
+    One that came twice could mean one thing to us and another to a proxy.
+    """
     headers = scope["headers"]
     if len(headers) > _MAX_HEADERS:
-        return Problem(431, f"the request has {len(headers)} headers; up to {_MAX_HEADERS} are read")
+        return Problem(
+            431, f"the request has {len(headers)} headers; up to {_MAX_HEADERS} are read"
+        )
     for name, value in headers:
         if name in _READ:
             if name not in seen:
@@ -144,7 +155,10 @@ def _read_headers(scope: Scope, seen: dict[bytes, bytes]) -> Problem | None:
 
 
 class _Body:
-    """A request's body, counted while it comes; once there is a problem, the client seems to have left."""
+    """A request's body, counted while it comes.
+
+    Once there is a problem, the client seems to have left.
+    """
 
     def __init__(self, receive: Receive, limit: int, idle_s: float) -> None:
         self._receive = receive
@@ -177,8 +191,8 @@ class _Body:
             self.is_idle = True
             self.problem = Problem(
                 408,
-                f"of the body {self._n_bytes} bytes came, and too little for {self._idle_s:g} s: at least "
-                f"{_LEAST_BYTES_A_SECOND / 1000:g} kB a second are needed; send it again",
+                f"of the body {self._n_bytes} bytes came, and too little for {self._idle_s:g} s: "
+                f"at least {_LEAST_BYTES_A_SECOND / 1000:g} kB a second are needed; send it again",
             )
             return {"type": "http.disconnect"}
         self._n_bytes += len(message.get("body", b""))
@@ -189,7 +203,10 @@ class _Body:
         return message
 
     def _deadline(self) -> float:
-        """Return when the next piece must be there: after a silence, or where all of it comes too slowly."""
+        """Return when the next piece must be there.
+
+        This ends a silence, or a body that comes too slowly as a whole.
+        """
         now = asyncio.get_running_loop().time()
         if self._started is None:
             self._started = now
@@ -200,12 +217,15 @@ class _Body:
         if n_bytes <= self._limit:
             return None
         if self._limit == MAX_JSON_BYTES:
-            return Problem(413, f"the body has {more}{n_bytes} bytes; up to {self._limit} are read here")
+            return Problem(
+                413, f"the body has {more}{n_bytes} bytes; up to {self._limit} are read here"
+            )
         limit = (self._limit - _FRAME_BYTES) / _MB
         return Problem(
             413,
             f"the upload has {more}{n_bytes / _MB:.1f} MB; files of up to {limit:g} MB are taken: "
-            "'sevensongs serve --max-upload' allows more, and 'sevensongs score FILE' needs no upload",
+            "'sevensongs serve --max-upload' allows more, and 'sevensongs score FILE' needs no "
+            "upload",
         )
 
 
@@ -240,12 +260,16 @@ class _Answer:
     ) -> None:
         """Send a problem; with a body under way, end the connection too.
 
-        A connection that is closed while more is coming is reset, and the client may never read why: so
-        what comes is taken and dropped for a moment.
+        A connection that is closed while more is coming is reset, and the client may never read
+        why: so what comes is taken and dropped for a moment.
         """
         response = problem_response(problem)
-        headers = [*response.raw_headers, (b"connection", b"close")] if closes else response.raw_headers
-        await self.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        headers = (
+            [*response.raw_headers, (b"connection", b"close")] if closes else response.raw_headers
+        )
+        await self.send(
+            {"type": "http.response.start", "status": problem.status, "headers": headers}
+        )
         body = b"" if scope["method"] == "HEAD" else bytes(response.body)
         await self.send({"type": "http.response.body", "body": body, "more_body": lingers})
         if not lingers:

@@ -1,7 +1,9 @@
-"""How long and how large what stands around a request's body may be, of which uvicorn knows no bounds.
+"""Limits of time and size for what stands around a request's body.
 
-The guard sees a request only when its head is complete. Before that, whoever can reach the port could hold
-a connection for ever, or fill the memory, without any token.
+uvicorn knows no bounds for it.
+
+The guard sees a request only when its head is complete. Before that, whoever can reach the port
+could hold a connection for ever, or fill the memory, without any token.
 """
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ __all__ = ["HEAD_S", "MAX_HEAD_BYTES", "BoundedProtocol"]
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_S = 30.0
-"""From the connection, or a request's first byte, to the end of its head; and from an answer to the end of a
-body that was not read before it."""
+"""Time from the connection, or a request's first byte, to the end of its head.
+
+It is also the time from an answer to the end of a body that was not read before it.
+"""
 _IN_BODY = -1
 
 

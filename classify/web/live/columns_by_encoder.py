@@ -21,7 +21,9 @@ _REMOTE_S = 300.0  # a cache at a URI is read anew so often
 
 
 class ColumnsByEncoder:
-    """The shelves of a cache, one for each encoder that is asked for. Not for several threads at once.
+    """The shelves of a cache, one for each encoder that is asked for.
+
+    They are not for several threads at once.
 
     Parameters
     ----------
@@ -40,7 +42,10 @@ class ColumnsByEncoder:
         self._n_refreshed = 0
 
     def stamp(self) -> object:
-        """Tell the state of the cache: the same stamp, the same songs. Cheap: it lists some folders."""
+        """Tell the state of the cache: the same stamp, the same songs.
+
+        This is cheap: it lists some folders.
+        """
         if is_uri(str(self._root)):
             return (self._n_refreshed, int(time.monotonic() / _REMOTE_S))
         stores = Path(self._root, "embeddings")
@@ -79,10 +84,15 @@ class ColumnsByEncoder:
 
     def drop_unused(self, used: Sequence[SongColumns]) -> None:
         """Forget the shelves that are no longer used, so that memory does not grow."""
-        self._kept = {key: kept for key, kept in self._kept.items() if any(kept[1] is one for one in used)}
+        self._kept = {
+            key: kept for key, kept in self._kept.items() if any(kept[1] is one for one in used)
+        }
 
     def _default(self, stamp: object) -> SongVectors:
-        """Choose musicnn, or, where nothing is embedded with it, the encoder that has the most songs."""
+        """Choose musicnn, or the encoder that has the most songs.
+
+        The second is for a cache where nothing is embedded with musicnn.
+        """
         if self._chosen is None or self._chosen[0] != stamp:
             self._chosen = (stamp, self._choose())
         return self._chosen[1]
@@ -93,7 +103,9 @@ class ColumnsByEncoder:
         ours = [store for store in stores if store.encoder == _DEFAULT_ENCODER and counts[store]]
         if len(ours) > 1:  # an older version of it, too
             ours = [s for s in ours if s.fingerprint == _fingerprint(self._root)] or ours
-        most = sorted(stores, key=counts.__getitem__, reverse=True)[:1] if any(counts.values()) else []
+        most = (
+            sorted(stores, key=counts.__getitem__, reverse=True)[:1] if any(counts.values()) else []
+        )
         chosen = ours[:1] or most
         return SongVectors(chosen or [_empty_store(self._root)])
 

@@ -62,8 +62,8 @@ class Lessons:
         Problem
             404: a song is not in the library.
         LabelError
-            If songs that sound the same have different labels, or the labels can't be read or written; then
-            nothing is changed.
+            If songs that sound the same have different labels, or the labels can't be read or
+            written; then nothing is changed.
         TasteError, CacheError
         """
         started = time.monotonic()
@@ -102,7 +102,9 @@ class Lessons:
             raise Problem(409, outcome.note)
         return outcome
 
-    def _learn(self, former: RankedSongs, change: Change, head: str | None, started: float) -> LearnOutcome:
+    def _learn(
+        self, former: RankedSongs, change: Change, head: str | None, started: float
+    ) -> LearnOutcome:
         path = self._desk.tastes.path(former.name)
         done = relabel(former.shelf.library, change, path=path, former=former.taste, head=head)
         standing = self._desk.learnt(former)
@@ -131,7 +133,8 @@ class _Queue:
 class LabelTurns:
     """Labels of one taste are learnt one after the other; those that come meanwhile, all at once.
 
-    So three quick labels cost two trainings, and each answer comes after one that includes its label.
+    So three quick labels cost two trainings, and each answer comes after one that includes its
+    label.
     """
 
     def __init__(self, lessons: Lessons) -> None:

@@ -59,7 +59,8 @@ class LiveLibrary:
         self._kept: dict[str, _Kept] = {}
         self._spare: SongColumns | None = None
         self._loading = threading.RLock()
-        # A lock lives as long as somebody holds it or waits: names of tastes are whatever clients send.
+        # A lock lives as long as somebody holds it or waits: names of tastes are whatever clients
+        # send.
         self._learning: WeakValueDictionary[str, threading.Lock] = WeakValueDictionary()
         # It rises over restarts too, so that a page which stays open sees that things have changed.
         self._revisions = itertools.count(int(time.time()))
@@ -92,7 +93,10 @@ class LiveLibrary:
         return any(shelf.row_of(digest) is not None for shelf in self._open_shelves())
 
     def song_file(self, digest: str) -> FileRecord:
-        """Return a file of a song, one that is there if there is any; a 404 problem for an unknown digest."""
+        """Return a file of a song, one that is there if there is any.
+
+        Raise a 404 problem for an unknown digest.
+        """
         for shelf in self._open_shelves():
             row = shelf.row_of(digest)
             if row is not None:
@@ -100,7 +104,10 @@ class LiveLibrary:
         raise _no_song(digest)
 
     def shelf(self) -> SongColumns:
-        """Return the songs as the default taste sees them; where that is damaged, as no taste does."""
+        """Return the songs as the default taste sees them.
+
+        Where that is damaged, return them as without a taste.
+        """
         try:
             return self.standing().shelf
         except (LabelError, TasteError):
@@ -146,9 +153,10 @@ class LiveLibrary:
             self._loading.release()
 
     def standing_now(self, name: str | None = None) -> RankedSongs | None:
-        """Return what is kept, without waiting; None where it is time to look again, to one who asks.
+        """Return what is kept, without waiting.
 
-        Whoever gets None calls `standing`, and the others do not wait for that.
+        Return None to one who asks when it is time to look again. Whoever gets None calls
+        `standing`, and the others do not wait for that.
         """
         kept = self._kept.get(name or self.settings.taste)
         if kept is None or kept.error is not None:
@@ -190,7 +198,8 @@ class LiveLibrary:
         else:
             try:
                 standing = self._made(name, None if kept is None else kept.standing)
-            except (LabelError, TasteError) as error:  # told to all who ask, and not old scores to some
+            # told to all who ask, and not old scores to some
+            except (LabelError, TasteError) as error:
                 if kept is not None:
                     kept.error, kept.look_again = error, time.monotonic() + _LOOK_EVERY_S
                 raise
@@ -203,7 +212,9 @@ class LiveLibrary:
         with self._loading:
             self._kept.pop(standing.name, None)
             self._kept[standing.name] = _Kept(standing=standing, stamp=stamp, look_again=look_again)
-            others = [name for name in self._kept if name not in (standing.name, self.settings.taste)]
+            others = [
+                name for name in self._kept if name not in (standing.name, self.settings.taste)
+            ]
             too_many = set(others[: max(0, len(others) - _KEPT_STANDINGS)])
             for name in [one for one in self._kept if one != standing.name]:
                 # One that stands on an old shelf would keep all of that in memory.
@@ -219,7 +230,11 @@ class LiveLibrary:
         if former is not None and former.taste is not taste:
             before = former.ranks_on(shelf)
         elif former is not None and former.before is not None:
-            before = former.before if former.shelf is shelf else carried(former.before, former.shelf, shelf)
+            before = (
+                former.before
+                if former.shelf is shelf
+                else carried(former.before, former.shelf, shelf)
+            )
         if former is not None and former.taste is taste and former.shelf is shelf:
             scored = former.scored
         else:
@@ -252,11 +267,16 @@ class LiveLibrary:
         by_place = np.argsort(shelf.at)
         decisions = np.empty(len(shelf))
         vectors = shelf.library.vectors.open()
-        decisions[by_place] = decide(taste, vectors, shelf.at[by_place], self.settings.root, keep=keep)
+        decisions[by_place] = decide(
+            taste, vectors, shelf.at[by_place], self.settings.root, keep=keep
+        )
         return decisions
 
     def newest(self, name: str) -> RankedSongs:
-        """Return the standing with the labels of this moment: nothing is learnt on top of old ones."""
+        """Return the standing with the labels of this moment.
+
+        Nothing is learnt on top of old ones.
+        """
         with self._loading:
             kept = self._kept.get(name)
             if kept is not None and kept.stamp[1] != self.tastes.stamp(name):
@@ -265,14 +285,20 @@ class LiveLibrary:
 
     @contextmanager
     def learning(self, name: str) -> Iterator[None]:
-        """Keep other threads from teaching a taste meanwhile; what is asked of it is answered as it was."""
+        """Keep other threads from teaching a taste meanwhile.
+
+        What is asked of it is answered as it was.
+        """
         with self._loading:
             lock = self._learning.setdefault(name, threading.Lock())
         with lock:
             yield
 
     def learnt(self, former: RankedSongs) -> RankedSongs:
-        """Show a taste and its labels as their files are now; `learning` must be held since `newest`."""
+        """Show a taste and its labels as their files are now.
+
+        `learning` must be held since `newest`.
+        """
         name, shelf = former.name, former.shelf
         with self._loading:
             kept = self._kept.get(name)

@@ -62,7 +62,10 @@ class Scored:
 
     @classmethod
     def of(cls, taste: Taste, decisions: FloatArray) -> Scored:
-        """Rank songs, whose rows stand in the order of their paths, by a taste's decisions on them."""
+        """Rank songs by a taste's decisions on them.
+
+        The rows of the songs stand in the order of their paths.
+        """
         # Not by the scores, which at either end differ less than a float can tell.
         order = np.argsort(-decisions, kind="stable")
         ranks = np.empty(len(order), np.int64)
@@ -144,7 +147,9 @@ class RankedSongs:
         if wanted.verdict is not None:
             verdicts = None if self.scored is None else self.scored.verdicts
             nothing = np.zeros(len(self.shelf), np.bool_)
-            masks.append(nothing if verdicts is None else verdicts == _VERDICT_CODES[wanted.verdict])
+            masks.append(
+                nothing if verdicts is None else verdicts == _VERDICT_CODES[wanted.verdict]
+            )
         if wanted.words.strip():
             masks.append(self.shelf.matches(wanted.words))
         return np.logical_and.reduce(masks) if masks else None
@@ -176,7 +181,9 @@ class RankedSongs:
                 "verdict": _VERDICTS[verdict],
                 "label": _NAMES[label],
             }
-            for song, label, rank, was, score, verdict in zip(described, labels, *columns, strict=True)
+            for song, label, rank, was, score, verdict in zip(
+                described, labels, *columns, strict=True
+            )
         ]
 
     def song(self, row: int) -> dict[str, Any]:
@@ -184,7 +191,10 @@ class RankedSongs:
         return self.songs(np.array([row]))[0]
 
     def score_json(self, digest: str) -> bytes | None:
-        """Write `classify.web.models.ScoreOfSong` of a song; None without a taste, or such a song."""
+        """Write `classify.web.models.ScoreOfSong` of a song.
+
+        Return None without a taste, or without such a song.
+        """
         known = self._answers.get(digest)
         if known is not None:
             return known
@@ -220,7 +230,10 @@ class RankedSongs:
         return _NAMES[int(self.labels[row])]
 
     def ranks_on(self, shelf: SongColumns) -> NDArray[np.int64] | None:
-        """Return the ranks of this standing for the rows of another shelf; 0 for songs that were not here."""
+        """Return the ranks of this standing for the rows of another shelf.
+
+        The rank is 0 for songs that were not here.
+        """
         if self.scored is None:
             return None
         if shelf is self.shelf:
@@ -228,7 +241,9 @@ class RankedSongs:
         return carried(self.scored.ranks, self.shelf, shelf)
 
     def moves_since(self, former: RankedSongs) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Tell which songs came into the first twenty that nobody has labelled, and which left them.
+        """Tell which songs came into the first twenty, and which left them.
+
+        These are the first twenty songs that nobody has labelled.
 
         Returns
         -------
@@ -272,7 +287,9 @@ def codes_of(labels: Mapping[str, str], shelf: SongColumns) -> NDArray[np.int8]:
     for label in LABELS:
         names = [name for name, one in labels.items() if one == label]
         by_path = [shelf.digest_at(name) for name in names if not is_digest(name)]
-        codes[shelf.rows_of([*filter(is_digest, names), *filter(None, by_path)])] = _LABEL_CODES[label]
+        codes[shelf.rows_of([*filter(is_digest, names), *filter(None, by_path)])] = _LABEL_CODES[
+            label
+        ]
     return codes
 
 

@@ -1,6 +1,7 @@
 """One scan at a time: new songs of the served folders go into the cache, while the service runs on.
 
-A thread runs `embed_library`; any number of listeners are told how far it is. It does not depend on them.
+A thread runs `embed_library`; any number of listeners are told how far it is. It does not depend on
+them.
 """
 
 from __future__ import annotations
@@ -99,7 +100,8 @@ class Scan:
                 raise Problem(409, "a scan is running already; wait for its end, or cancel it")
             self._stop.clear()
             self.state, self.progress, self.result = "running", None, None
-            # No daemon: what is done must be committed even where the service ends without asking us to.
+            # No daemon: what is done must be committed even where the service ends without asking
+            # us to.
             self._thread = threading.Thread(target=self._run, args=(chosen,), name="scan")
             self._thread.start()
 
@@ -161,7 +163,9 @@ class Scan:
     def _chosen(self, folders: Sequence[str] | None) -> list[Path]:
         served = {str(folder): folder for folder in self._settings.folders}
         if not served:
-            raise Problem(409, "no folder is served, so there is nothing to scan: 'sevensongs serve FOLDER'")
+            raise Problem(
+                409, "no folder is served, so there is nothing to scan: 'sevensongs serve FOLDER'"
+            )
         strange = [folder for folder in folders or () if folder not in served]
         if strange:
             raise Problem(422, f"{strange[0]!r:.200} is not served; there are {', '.join(served)}")
@@ -207,7 +211,10 @@ class Scan:
         )
 
     def _library(self) -> SongLibrary:
-        """Return the library of the default taste; where it has yet to be learnt, of its encoder to be."""
+        """Return the library of the default taste.
+
+        Where the taste has yet to be learnt, it is of the encoder that the taste will have.
+        """
         root = self._settings.root
         try:
             taste = self._desk.taste()
@@ -248,7 +255,10 @@ class Scan:
 
 
 def _say(what: str, error: Exception) -> None:
-    """Write an error to the log: in a line where it is one of ours, else with all that helps to mend it."""
+    """Write an error to the log.
+
+    One of ours takes a line; any other comes with all that helps to mend it.
+    """
     expected = isinstance(error, CacheError | ClassifyError | EmbedError | Problem)
     _log.error("%s: %s", what, error, exc_info=None if expected else error)
 

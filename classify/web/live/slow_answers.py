@@ -1,4 +1,7 @@
-"""What takes a while to find out: why a song has its score, what to label next, how good a taste is."""
+"""What takes a while to find out.
+
+It is why a song has its score, what to label next, and how good a taste is.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ class SlowAnswers:
         self._lock = threading.Lock()
 
     def _once(self, key: Hashable, find: Callable[[], _Result]) -> _Result:
-        """Return what was found before; of several that ask at once, one finds and the others wait."""
+        """Return what was found before.
+
+        Of several that ask at once, one finds and the others wait.
+        """
         with self._lock:
             known = self._kept.get(key)
             future: Future[_Result] = Future() if known is None else known
@@ -59,17 +65,24 @@ class SlowAnswers:
         return future.result()
 
     def detail(self, name: str, digest: str) -> dict[str, Any]:
-        """Tell of a song what `classify.web.models.Detail` has; the first time it is heard whole."""
+        """Tell of a song what `classify.web.models.Detail` has.
+
+        The first time it is heard whole.
+        """
         standing = self._desk.standing(name)
         row = self._desk.row_of(standing.shelf, digest)
         explanation, note = None, ""
         try:
             # By the taste that explains: its file may hold another one by now.
-            found = self._once(("why", standing.taste, digest), lambda: self._explained(standing, row))
+            found = self._once(
+                ("why", standing.taste, digest), lambda: self._explained(standing, row)
+            )
             explanation = found | {"label": standing.label_of(row)}
         except (ClassifyError, EmbedError) as error:  # the song is still a song, and has neighbours
             note = str(error)
-        near = self._once(("near", standing.shelf.serial, digest), lambda: self._neighbours(standing, digest))
+        near = self._once(
+            ("near", standing.shelf.serial, digest), lambda: self._neighbours(standing, digest)
+        )
         rows = [standing.shelf.row_of(one) for one, _ in near]
         return {
             "song": standing.song(row),
@@ -87,7 +100,9 @@ class SlowAnswers:
             raise ClassifyError("nothing is learnt yet: label at least two songs that you like")
         file = standing.shelf.file_of(row)
         _require_same(file)
-        plain = asdict(explain(file.path, taste=standing.taste, root=self._desk.settings.root, workers=1))
+        plain = asdict(
+            explain(file.path, taste=standing.taste, root=self._desk.settings.root, workers=1)
+        )
         del plain["path"]
         for side in ("like", "dislike"):
             other = plain[side]
@@ -120,7 +135,9 @@ class SlowAnswers:
             ],
         }
 
-    def _suggested(self, standing: RankedSongs, top: int) -> tuple[int, list[tuple[str, float, str, str]]]:
+    def _suggested(
+        self, standing: RankedSongs, top: int
+    ) -> tuple[int, list[tuple[str, float, str, str]]]:
         if standing.taste is None:
             return self._to_begin(standing, top)
         found = suggest_from(
@@ -132,17 +149,24 @@ class SlowAnswers:
         )
         named = [(standing.shelf.digest_at(song.path), song) for song in found.songs]
         return found.n_unlabelled, [
-            (digest, song.unknown, song.reason, song.why) for digest, song in named if digest is not None
+            (digest, song.unknown, song.reason, song.why)
+            for digest, song in named
+            if digest is not None
         ]
 
-    def _to_begin(self, standing: RankedSongs, top: int) -> tuple[int, list[tuple[str, float, str, str]]]:
+    def _to_begin(
+        self, standing: RankedSongs, top: int
+    ) -> tuple[int, list[tuple[str, float, str, str]]]:
         free = np.flatnonzero(standing.labels == 0)
         chosen = free[np.arange(min(top, len(free))) * len(free) // max(1, min(top, len(free)))]
         why = "any song whose label you know helps to begin"
         return len(free), [(digest, 1.0, "start", why) for digest in standing.shelf.digests(chosen)]
 
     def evaluation(self, name: str) -> dict[str, Any]:
-        """Tell what `classify.web.models.EvaluationFound` has; it takes seconds, once for each taste."""
+        """Tell what `classify.web.models.EvaluationFound` has.
+
+        It takes seconds, once for each taste.
+        """
         taste = self._desk.taste(name)
 
         def find() -> dict[str, Any]:

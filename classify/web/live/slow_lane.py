@@ -22,11 +22,15 @@ _RETRY_S = 5
 
 
 class SlowLane:
-    """A few threads for work of seconds, so that it keeps none of those waiting that answer at once."""
+    """A few threads for work of seconds.
+
+    So such work keeps nobody waiting whose answer comes at once.
+    """
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_AT_ONCE, "slow")
-        self._turns = asyncio.Semaphore(_AT_ONCE)  # what waits does so here: a thread pool forgets nothing
+        # what waits does so here: a thread pool forgets nothing
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._n_there = 0
 
     async def run(self, work: Callable[[], _Result], *, asked_by: Request | None = None) -> _Result:
@@ -48,8 +52,8 @@ class SlowLane:
         if self._n_there >= _AT_ONCE + _WAITING:
             raise Problem(
                 503,
-                f"{self._n_there} requests that take seconds are there already; up to {_AT_ONCE + _WAITING} "
-                f"may be: ask again in {_RETRY_S} s",
+                f"{self._n_there} requests that take seconds are there already; up to "
+                f"{_AT_ONCE + _WAITING} may be: ask again in {_RETRY_S} s",
                 headers={"Retry-After": str(_RETRY_S)},
             )
         self._n_there += 1

@@ -94,7 +94,10 @@ class SongColumns:
         return found
 
     def rows_at(self, places: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Tell which songs stand at some places of the library's vectors; all of them must be ours."""
+        """Tell which songs stand at some places of the library's vectors.
+
+        All of them must be ours.
+        """
         return self._by_place[np.searchsorted(self.at[self._by_place], places)]
 
     @cached_property
@@ -129,7 +132,10 @@ class SongColumns:
         return self._copies.of(row)
 
     def described(self, rows: NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
-        """Tell what people know songs by: the parts of `classify.web.models.Song` that no taste decides."""
+        """Tell what people know songs by.
+
+        These are the parts of `classify.web.models.Song` that no taste decides.
+        """
         texts = [self._columns[name].take(rows).to_pylist() for name in _TEXTS]
         paths = [os.fsdecode(path) for path in self.paths.take(rows).to_pylist()]
         durations = self.durations_s[rows].tolist()
@@ -175,14 +181,20 @@ class SongColumns:
             return rising[::-1].copy() if descending else rising
         way = "descending" if descending else "ascending"
         if key == "duration":
-            columns, keys = {"duration": pa.array(self.durations_s, from_pandas=True)}, [("duration", way)]
+            columns, keys = (
+                {"duration": pa.array(self.durations_s, from_pandas=True)},
+                [("duration", way)],
+            )
         elif key == "title":
             titles = pc.coalesce(_not_empty(self._columns["title"]), self._names)
             columns, keys = {"title": folded(titles)}, [("title", way)]
         else:
-            columns = {name: folded(_not_empty(self._columns[name])) for name in ("artist", "album")}
+            columns = {
+                name: folded(_not_empty(self._columns[name])) for name in ("artist", "album")
+            }
             keys = [("artist", way), ("album", way)]
-        order = pc.sort_indices(pa.table(columns), sort_keys=keys)  # stable; what is not known comes last
+        # stable; what is not known comes last
+        order = pc.sort_indices(pa.table(columns), sort_keys=keys)
         found: NDArray[np.intp] = order.to_numpy().astype(np.intp)
         return found
 
@@ -190,7 +202,9 @@ class SongColumns:
     def _names(self) -> pa.StringArray:
         import pyarrow.compute as pc
 
-        names = pc.replace_substring_regex(_as_text(self.paths), pattern=r"(?s)^.*[/\\]", replacement="")
+        names = pc.replace_substring_regex(
+            _as_text(self.paths), pattern=r"(?s)^.*[/\\]", replacement=""
+        )
         return pc.replace_substring_regex(names, pattern=r"(?s)(.)\.[^.]*$", replacement=r"\1")
 
     @cached_property
@@ -208,7 +222,10 @@ class SongColumns:
         return folded(pc.binary_join_element_wise(*texts, "\n", null_handling="skip"))
 
     def matches(self, words: str) -> NDArray[np.bool_]:
-        """Tell which songs have all of the words in their tags or path; case and accents do not count."""
+        """Tell which songs have all of the words in their tags or path.
+
+        Case and accents do not count.
+        """
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -291,4 +308,6 @@ def _as_text(paths: pa.BinaryArray) -> pa.StringArray:
     try:
         return paths.cast(pa.string())
     except pa.ArrowInvalid:
-        return pa.array([path.decode("utf-8", "replace") for path in paths.to_pylist()], pa.string())
+        return pa.array(
+            [path.decode("utf-8", "replace") for path in paths.to_pylist()], pa.string()
+        )

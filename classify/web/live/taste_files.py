@@ -51,7 +51,9 @@ class TasteFiles:
         """
         path = self._folder / f"{name}{_TASTE}"
         if taste_path(name, root=self._root) != path:
-            raise TasteError(f"{name!r:.100} is no name of a taste; here tastes go by name, not by file")
+            raise TasteError(
+                f"{name!r:.100} is no name of a taste; here tastes go by name, not by file"
+            )
         return path
 
     def names(self) -> list[str]:
@@ -85,7 +87,9 @@ class TasteFiles:
         return tuple(_stamp_of(one) for one in (path, labels_path(path)))
 
     def read(self, name: str) -> tuple[Taste | None, dict[str, str]]:
-        """Read a taste, None where none has been learnt yet, and its labels, song to like or dislike.
+        """Read a taste and its labels, song to like or dislike.
+
+        The taste is None where none has been learnt yet.
 
         A song goes by its digest; by its path where a person has written no digest.
 
@@ -94,7 +98,8 @@ class TasteFiles:
         TasteError, LabelError
             If a file is damaged.
         """
-        stamp = self.stamp(name)  # before reading: what changes meanwhile is read again the next time
+        # before reading: what changes meanwhile is read again the next time
+        stamp = self.stamp(name)
         with self._lock:
             kept = self._kept.get(name)
         if kept is not None and kept[0] == stamp:
@@ -126,21 +131,29 @@ class TasteFiles:
         if taste is None:
             raise Problem(
                 404,
-                f"there is no taste {name!r}; label at least two songs that you like, or make one with "
-                "'sevensongs train --like ...'",
+                f"there is no taste {name!r}; label at least two songs that you like, or make one "
+                "with 'sevensongs train --like ...'",
             )
         return taste
 
     def info(self, name: str, *, encoder: str) -> dict[str, Any]:
-        """Tell of a taste what `classify.web.models.TasteInfo` has; what is damaged says so in its note."""
+        """Tell of a taste what `classify.web.models.TasteInfo` has.
+
+        What is damaged says so in its note.
+        """
         try:
             taste, labels = self.read(name)
         except ClassifyError as error:
             return _untrained(name, encoder, {}, str(error))
         if taste is None:
             n_like = list(labels.values()).count("like")
-            few = f"{n_like} of the {MIN_LIKES} liked songs that a taste needs at least; about 7 work well"
-            return _untrained(name, encoder, labels, few if n_like < MIN_LIKES else "nothing is learnt yet")
+            few = (
+                f"{n_like} of the {MIN_LIKES} liked songs that a taste needs at least; "
+                "about 7 work well"
+            )
+            return _untrained(
+                name, encoder, labels, few if n_like < MIN_LIKES else "nothing is learnt yet"
+            )
         return {
             "name": name,
             "encoder": taste.encoder,

@@ -1,4 +1,7 @@
-"""The question that programs ask most, a cached song's score, answered without the detours of a route."""
+"""The question that programs ask most: a cached song's score.
+
+It is answered without the detours of a route.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +24,9 @@ _QUERY = re.compile(rb"taste=([A-Za-z0-9][A-Za-z0-9._-]{0,79})")
 class QuickScores:
     """ASGI middleware before the route `songs_api.read_score`, whose answers it gives byte by byte.
 
-    Routing, reading parameters and building an answer take FastAPI eight times as long as all else together.
-    Whatever is not plain (a taste that is not loaded, a song that is not there, any mistake) is passed on.
+    Routing, reading parameters and building an answer take FastAPI eight times as long as all else
+    together. Whatever is not plain (a taste that is not loaded, a song that is not there, any
+    mistake) is passed on.
 
     Parameters
     ----------
@@ -36,7 +40,9 @@ class QuickScores:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a plain question; pass on all others."""
-        answer = self._answer(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        answer = (
+            self._answer(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
+        )
         if answer is None:
             await self._app(scope, receive, send)
             return

@@ -87,7 +87,8 @@ def _sent(request: Request, name: str) -> Response:
     file = files.get(name)
     if file is None:
         raise Problem(404, "the page has no such file")
-    # Asked for again each time, so that a newer version of the program is never shown with an older page.
+    # Asked for again each time, so that a newer version of the program is never shown with an older
+    # page.
     headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
     known = request.headers.get("if-none-match", "")
     if file.etag in (one.strip().removeprefix("W/") for one in known.split(",")):

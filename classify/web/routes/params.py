@@ -14,7 +14,9 @@ __all__ = ["DeskOfApp", "SongId", "TasteName", "TasteQuery", "desk_of"]
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$"
 
-SongId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="The recording's audio digest.")]
+SongId = Annotated[
+    str, Path(pattern=r"^[0-9a-f]{32}$", description="The recording's audio digest.")
+]
 
 
 def _no_path(name: str | None) -> str | None:
@@ -24,7 +26,9 @@ def _no_path(name: str | None) -> str | None:
 
 
 TasteName = Annotated[
-    str, Path(pattern=_NAME, max_length=80, description="The taste's name."), AfterValidator(_no_path)
+    str,
+    Path(pattern=_NAME, max_length=80, description="The taste's name."),
+    AfterValidator(_no_path),
 ]
 TasteQuery = Annotated[
     str | None,

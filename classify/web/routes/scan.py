@@ -23,8 +23,11 @@ _EVENTS = "text/event-stream"
 _HEARTBEAT_S = 15.0
 _EVENT_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events: `progress` again and again, then one `done`, or `error` with a problem.",
-        "content": {_EVENTS: {}},  # a schema would be of the whole stream, or of an event: readers differ
+        "description": (
+            "Events: `progress` again and again, then one `done`, or `error` with a problem."
+        ),
+        # a schema would be of the whole stream, or of an event: readers differ
+        "content": {_EVENTS: {}},
     }
 }
 
@@ -61,7 +64,9 @@ ScanOfApp = Annotated[Scan, Depends(_scan_of)]
 
 
 @router.post(
-    "", response_class=StreamingResponse, responses={**problems(400, 401, 403, 409, 413), **_EVENT_RESPONSE}
+    "",
+    response_class=StreamingResponse,
+    responses={**problems(400, 401, 403, 409, 413), **_EVENT_RESPONSE},
 )
 async def start_scan(scan: ScanOfApp, body: ScanIn | None = None) -> Response:
     """Embed what is new in the served folders; goes on when the client leaves."""
@@ -78,7 +83,9 @@ async def scan_status(request: Request, scan: ScanOfApp) -> Response:
     return Response(to_json(document, indent=None), media_type="application/json")
 
 
-@router.delete("", status_code=202, response_model=ScanCancelling, responses=problems(401, 403, 404))
+@router.delete(
+    "", status_code=202, response_model=ScanCancelling, responses=problems(401, 403, 404)
+)
 async def cancel_scan(scan: ScanOfApp) -> ScanCancelling:
     """End the running scan; what is done is kept."""
     scan.cancel()

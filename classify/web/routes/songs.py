@@ -14,7 +14,15 @@ from starlette.responses import Response
 
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.live.ranked_songs import Listing
-from classify.web.models import Change, Detail, LabelAsked, LabelName, ScoreOfSong, SongPage, Verdict
+from classify.web.models import (
+    Change,
+    Detail,
+    LabelAsked,
+    LabelName,
+    ScoreOfSong,
+    SongPage,
+    Verdict,
+)
 from classify.web.problems import Problem, problems
 from classify.web.routes.params import DeskOfApp, SongId, TasteQuery
 
@@ -39,7 +47,9 @@ Sort = Literal["score", "moved", "artist", "title", "path", "duration"]
 
 def json_response(document: Any) -> Response:
     """Write JSON in ASCII alone, as a file's name may hold what UTF-8 does not."""
-    return Response(json.dumps(document, separators=(",", ":")).encode(), media_type="application/json")
+    return Response(
+        json.dumps(document, separators=(",", ":")).encode(), media_type="application/json"
+    )
 
 
 @router.get("/songs", responses={200: {"model": SongPage}, **problems(409)}, response_model=None)
@@ -48,20 +58,26 @@ def list_songs(
     taste: TasteQuery = None,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MAX_SONGS)] = 100,
-    sort: Annotated[Sort, Query(description="'moved': by places gained in the last training.")] = "score",
+    sort: Annotated[
+        Sort, Query(description="'moved': by places gained in the last training.")
+    ] = "score",
     order: Annotated[
-        Literal["asc", "desc"] | None, Query(description="Default: desc for score and moved, else asc.")
+        Literal["asc", "desc"] | None,
+        Query(description="Default: desc for score and moved, else asc."),
     ] = None,
     q: Annotated[
-        str, Query(max_length=_MAX_WORDS, description="Words that stand in artist, title, album or path.")
+        str,
+        Query(
+            max_length=_MAX_WORDS, description="Words that stand in artist, title, album or path."
+        ),
     ] = "",
     label: Annotated[Literal["like", "dislike", "none"] | None, Query()] = None,
     verdict: Annotated[Verdict | None, Query()] = None,
 ) -> Response:
     """List songs, best first unless told otherwise.
 
-    Without a taste yet there are no ranks, and what would be sorted by them is sorted by path. Files that
-    have gone since they were embedded are listed too.
+    Without a taste yet there are no ranks, and what would be sorted by them is sorted by path.
+    Files that have gone since they were embedded are listed too.
     """
     standing = desk.standing(taste)
     descending = order == "desc" if order else sort in ("score", "moved")
@@ -80,10 +96,15 @@ def list_songs(
 
 
 @router.get(
-    "/songs/{song_id}", responses={200: {"model": Detail}, **problems(404, 409, 503)}, response_model=None
+    "/songs/{song_id}",
+    responses={200: {"model": Detail}, **problems(404, 409, 503)},
+    response_model=None,
 )
 async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None) -> Response:
-    """Tell why a song has its score, and what sounds like it; the first time the song is heard whole."""
+    """Tell why a song has its score, and what sounds like it.
+
+    The first time the song is heard whole.
+    """
     state = request.app.state
     name = taste or state.settings.taste
     work = partial(state.insight.detail, name, song_id)
@@ -107,7 +128,9 @@ def read_score(desk: DeskOfApp, song_id: SongId, taste: TasteQuery = None) -> Re
 
 
 @router.put(
-    "/songs/{song_id}/label", responses={200: {"model": Change}, **problems(404, 409)}, response_model=None
+    "/songs/{song_id}/label",
+    responses={200: {"model": Change}, **problems(404, 409)},
+    response_model=None,
 )
 async def label_song(
     request: Request,
@@ -120,14 +143,18 @@ async def label_song(
 
 
 @router.delete(
-    "/songs/{song_id}/label", responses={200: {"model": Change}, **problems(404, 409)}, response_model=None
+    "/songs/{song_id}/label",
+    responses={200: {"model": Change}, **problems(404, 409)},
+    response_model=None,
 )
 async def unlabel_song(request: Request, song_id: SongId, taste: TasteQuery = None) -> Response:
     """Take a song's label away; the taste learns at once."""
     return await _label(request, song_id, None, taste)
 
 
-async def _label(request: Request, digest: str, label: LabelName | None, taste: str | None) -> Response:
+async def _label(
+    request: Request, digest: str, label: LabelName | None, taste: str | None
+) -> Response:
     state = request.app.state
     name = taste or state.settings.taste
     outcome: LearnOutcome = await state.label_turns.label(name, digest, label)

@@ -41,7 +41,9 @@ router.add_api_route(
     response_class=FileResponse,
     responses=_AUDIO_ANSWERS,
 )
-router.add_api_route("/songs/{song_id}/audio", song_audio, methods=["HEAD"], include_in_schema=False)
+router.add_api_route(
+    "/songs/{song_id}/audio", song_audio, methods=["HEAD"], include_in_schema=False
+)
 
 
 @router.get(
@@ -81,4 +83,6 @@ def _drawn(picture: Spectrogram, width: int, height: int) -> Response:
         "X-Duration-S": f"{picture.duration_s:.3f}",
         "X-Highest-Hz": f"{picture.highest_hz:g}",
     }
-    return Response(write_png(picture.levels, width, height), headers=headers, media_type="image/png")
+    return Response(
+        write_png(picture.levels, width, height), headers=headers, media_type="image/png"
+    )

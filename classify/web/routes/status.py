@@ -35,7 +35,9 @@ class Health(BaseModel):
     token_required: bool = Field(description="Whether all but this needs the token.")
     n_songs: int | None = None
     encoder: str | None = None
-    taste: str | None = Field(default=None, description="The taste that is meant where a request names none.")
+    taste: str | None = Field(
+        default=None, description="The taste that is meant where a request names none."
+    )
     tastes: list[str] | None = None
     scan: Literal["idle", "running"] | None = None
     folders: list[str] | None = Field(default=None, description="What may be scanned.")
@@ -46,7 +48,11 @@ async def health(request: Request, desk: DeskOfApp) -> Response:
     """Tell that the service runs, and what it serves."""
     settings = cast("ServiceSettings", request.app.state.settings)
     needed = settings.token is not None
-    document: dict[str, Any] = {"status": "ok", "version": version("sevensongs"), "token_required": needed}
+    document: dict[str, Any] = {
+        "status": "ok",
+        "version": version("sevensongs"),
+        "token_required": needed,
+    }
     if not needed or request.scope.get(AUTHORISED):
         scan = cast("Scan", request.app.state.scan)
         document |= await asyncio.to_thread(
@@ -67,7 +73,10 @@ async def health(request: Request, desk: DeskOfApp) -> Response:
     response_class=Response,
     responses={
         **problems(401, 403),
-        200: {"description": "Prometheus's text.", "content": {"text/plain": {"schema": {"type": "string"}}}},
+        200: {
+            "description": "Prometheus's text.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
     },
 )
 async def metrics(request: Request, desk: DeskOfApp) -> Response:

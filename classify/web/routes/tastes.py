@@ -1,4 +1,7 @@
-"""Routes of tastes: which there are, how good they are, learning again, what to label next, a playlist."""
+"""Routes of tastes.
+
+Which there are, how good they are, learning again, what to label next, and a playlist.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ def list_tastes(desk: DeskOfApp) -> Response:
     return json_response({"tastes": [desk.taste_info(name) for name in desk.taste_names()]})
 
 
-@router.get("/tastes/{name}", responses={200: {"model": TasteInfo}, **problems(404)}, response_model=None)
+@router.get(
+    "/tastes/{name}", responses={200: {"model": TasteInfo}, **problems(404)}, response_model=None
+)
 def read_taste(desk: DeskOfApp, name: TasteName) -> Response:
     """Tell of one taste."""
     return json_response(_info(desk, name))
@@ -55,7 +60,10 @@ def _info(desk: Any, name: str) -> dict[str, Any]:
     response_model=None,
 )
 async def evaluate_taste(request: Request, name: TasteName) -> Response:
-    """Tell how good a taste is on songs that it has not seen; it takes seconds, once for each taste."""
+    """Tell how good a taste is on songs that it has not seen.
+
+    It takes seconds, once for each taste.
+    """
     state = request.app.state
     work = partial(state.insight.evaluation, name)
     return json_response(await state.study_lane.run(work, asked_by=request))
@@ -81,7 +89,9 @@ async def train_taste(
 
 
 @router.get(
-    "/suggestions", responses={200: {"model": SuggestionList}, **problems(404, 409, 503)}, response_model=None
+    "/suggestions",
+    responses={200: {"model": SuggestionList}, **problems(404, 409, 503)},
+    response_model=None,
 )
 async def suggest_songs(
     request: Request, taste: TasteQuery = None, top: Annotated[int, Query(ge=1, le=50)] = 5
@@ -110,7 +120,10 @@ async def read_playlist(
     top: Annotated[int, Query(ge=1, le=100_000)] = 50,
     min_score: Annotated[float, Query(ge=0, le=1)] = 0,
 ) -> Response:
-    """Write the best songs that are there as a playlist, as `sevensongs score --format m3u8` does."""
+    """Write the best songs that are there as a playlist.
+
+    It is what `sevensongs score --format m3u8` writes.
+    """
     state = request.app.state
     name = taste or state.settings.taste
     work = partial(state.insight.playlist, name, top, min_score)

@@ -40,7 +40,9 @@ class UploadScoreOut(BaseModel):
     """What a taste says of an upload."""
 
     id: str = Field(description="The recording's audio digest.")
-    score: float = Field(description="Probability of being liked, as `sevensongs score FILE --json` has it.")
+    score: float = Field(
+        description="Probability of being liked, as `sevensongs score FILE --json` has it."
+    )
     verdict: Literal["like", "unsure", "dislike"]
     threshold: float
     unsure: Interval
@@ -58,16 +60,24 @@ class UploadEmbeddingOut(BaseModel):
     fingerprint: str
     kind: Literal["frames", "song"]
     shape: list[int]
-    starts_s: list[float] | None = Field(description="Where each frame begins, in seconds; null for a song.")
-    values: list[list[float]] | list[float] = Field(description="A row for each frame, or one song vector.")
+    starts_s: list[float] | None = Field(
+        description="Where each frame begins, in seconds; null for a song."
+    )
+    values: list[list[float]] | list[float] = Field(
+        description="A row for each frame, or one song vector."
+    )
 
 
 @router.post(
-    "/score", response_model=UploadScoreOut, responses=problems(404) | _PROBLEMS, openapi_extra=UPLOAD_BODY
+    "/score",
+    response_model=UploadScoreOut,
+    responses=problems(404) | _PROBLEMS,
+    openapi_extra=UPLOAD_BODY,
 )
 async def score_upload(request: Request, desk: DeskOfApp, taste: TasteQuery = None) -> Response:
     """Score a song that is uploaded; nothing of it is kept."""
-    wanted = await asyncio.to_thread(desk.taste, taste)  # before the upload: a wrong name costs nothing
+    # before the upload: a wrong name costs nothing
+    wanted = await asyncio.to_thread(desk.taste, taste)
     hearing = _ears_of(request).hearing
     return await _heard(
         request,
@@ -108,7 +118,9 @@ async def embed_upload(
     hearing = _ears_of(request).hearing
     return await _heard(
         request,
-        lambda call, path: hearing.embed(call, path, name, whole_song=kind == "song", coverage=coverage),
+        lambda call, path: hearing.embed(
+            call, path, name, whole_song=kind == "song", coverage=coverage
+        ),
         _npy if format == "npy" else partial(_embedding_json, kind=kind),
     )
 
@@ -173,7 +185,10 @@ def _npy(found: UploadEmbedding) -> Response:
 
 
 def _json(document: dict[str, Any], *, values: NDArray[Any] | None = None) -> Response:
-    """Write JSON; of many values a row at a time, as one call would keep all other threads waiting."""
+    """Write JSON; of many values, a row at a time.
+
+    One call for all of them would keep all other threads waiting.
+    """
     text = to_json(document, indent=None)
     if values is not None:
         rows = ", ".join(to_json(row.tolist(), indent=None) for row in values)

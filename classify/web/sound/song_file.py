@@ -1,4 +1,7 @@
-"""A song's file on its way to a player: the very file of the catalog, in ranges, with its true kind."""
+"""A song's file on its way to a player.
+
+It is the very file of the catalog, in ranges, with its true kind.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,9 @@ def media_type(beginning: bytes) -> str:
 
 
 class SongFile(FileResponse):
-    """Starlette's file response on a file that is open already, with problem documents for its errors.
+    """Starlette's file response on a file that is open already.
+
+    Its errors are problem documents.
 
     Parameters
     ----------
@@ -133,4 +138,8 @@ class _Explained:
             problem = Problem(400, "the range can't be read; such as 'bytes=0-99' is one")
         response = problem_response(problem)
         self._body = bytes(response.body)
-        return {"type": "http.response.start", "status": problem.status, "headers": response.raw_headers}
+        return {
+            "type": "http.response.start",
+            "status": problem.status,
+            "headers": response.raw_headers,
+        }

@@ -77,7 +77,8 @@ class Spectrograms:
         Raises
         ------
         Problem
-            503 if too many wait. The future may have: 410 if the file has gone or changed, or an EmbedError.
+            503 if too many wait. The future may have: 410 if the file has gone or changed, or an
+            EmbedError.
         """
         if self._worker.n_waiting >= _MOST_WAITING:
             raise Problem(
@@ -104,7 +105,9 @@ class Spectrograms:
         sound = call(draw_sound, song.path, self._limits, cpu_s=cpu_s)
         _require_still(song)
         levels = np.round((sound.levels_db / -_FLOOR_DB + 1) * 255).astype(np.uint8)
-        picture = Spectrogram(levels=levels, duration_s=sound.duration_s, highest_hz=sound.highest_hz)
+        picture = Spectrogram(
+            levels=levels, duration_s=sound.duration_s, highest_hz=sound.highest_hz
+        )
         with self._lock:
             self._kept[digest] = picture
             while len(self._kept) > _KEPT:
@@ -113,11 +116,14 @@ class Spectrograms:
 
 
 def changed_since(song: FileRecord) -> Problem:
-    """Return what a song ends with of which the file has gone or changed: what is there may be anything."""
+    """Return what a song ends with of which the file has gone or changed.
+
+    What is there may be anything.
+    """
     return Problem(
         410,
-        f"the file of this song ({os.path.basename(song.path)!r}) has gone, or changed since it was heard; "
-        "scan its folder again",
+        f"the file of this song ({os.path.basename(song.path)!r}) has gone, or changed since it "
+        "was heard; scan its folder again",
     )
 
 

@@ -36,7 +36,11 @@ UPLOAD_BODY = {
                     "type": "object",
                     "required": ["file"],
                     "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "An audio file."}
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "An audio file.",
+                        }
                     },
                 }
             }
@@ -88,7 +92,9 @@ def _boundary(request: Request) -> bytes:
         raise Problem(415, f"the body is {kind.decode('latin-1')[:80]!r}; {_HOW}")
     boundary = options.get(b"boundary", b"")
     if not 1 <= len(boundary) <= 70:  # RFC 2046, 5.1.1
-        raise Problem(400, f"the form's boundary has {len(boundary)} characters, 1 to 70 are needed; {_HOW}")
+        raise Problem(
+            400, f"the form's boundary has {len(boundary)} characters, 1 to 70 are needed; {_HOW}"
+        )
     return boundary
 
 
@@ -111,12 +117,19 @@ def _write(file: BinaryIO, pieces: list[bytes]) -> None:
 
 def _unwritable(error: OSError) -> Problem:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "free some space in the temporary folder" if full else "see to the temporary folder (TMPDIR)"
+    remedy = (
+        "free some space in the temporary folder"
+        if full
+        else "see to the temporary folder (TMPDIR)"
+    )
     return Problem(507, f"the upload can't be kept while it is heard ({error.strerror}); {remedy}")
 
 
 class _Form:
-    """Takes what the parser finds; there is one field, and its content is kept until it is written."""
+    """What takes the things that the parser finds.
+
+    There is one field, and its content is kept until it is written.
+    """
 
     def __init__(self) -> None:
         self._name, self._value = b"", b""

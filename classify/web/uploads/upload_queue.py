@@ -95,7 +95,8 @@ class UploadQueue:
 
     def _private_folder(self) -> str:
         with self._lock:
-            if self._folder is not None and not os.path.isdir(self._folder.name):  # /tmp is cleaned by age
+            # /tmp is cleaned by age
+            if self._folder is not None and not os.path.isdir(self._folder.name):
                 self._folder.cleanup()
                 self._folder = None
             if self._folder is None:

@@ -1,4 +1,7 @@
-"""What is made of an upload: its score, which is the command's to the last digit, or its embedding."""
+"""What is made of an upload.
+
+It is its score, which is the command's to the last digit, or its embedding.
+"""
 
 from __future__ import annotations
 
@@ -133,9 +136,14 @@ class UploadScoring:
         """
         prepared = self._ready(encoder)
         if len(prepared.parts) > 1 and not whole_song:
-            raise Problem(422, f"{prepared.name} is several encoders, each with frames of its own; name one")
+            raise Problem(
+                422, f"{prepared.name} is several encoders, each with frames of its own; name one"
+            )
         info = self._probe(call, path)
-        entries = [self._embed(call, part, info, _n_windows(part.name, coverage)) for part in prepared.parts]
+        entries = [
+            self._embed(call, part, info, _n_windows(part.name, coverage))
+            for part in prepared.parts
+        ]
         first = entries[0]
         return UploadEmbedding(
             info=info,
@@ -155,14 +163,19 @@ class UploadScoring:
     def _song_vector(
         self, call: Call, library: SongLibrary, taste: Taste, info: AudioInfo
     ) -> NDArray[np.float32]:
-        """Embed as `SongLibrary.embed_missing` would: at the usual coverage, and only what is missing."""
+        """Embed as `SongLibrary.embed_missing` would.
+
+        This embeds at the usual coverage, and only what is missing.
+        """
         prepared = library.prepared_for(taste)
         coverage = self._usual_coverage(library)
         parts = []
         for store, part in zip(library.vectors.stores, prepared.parts, strict=True):
             n_windows = _n_windows(part.name, coverage[part.name])
             known = _vector_held(store, info.digest, n_windows)
-            parts.append(self._embed(call, part, info, n_windows).vector if known is None else known)
+            parts.append(
+                self._embed(call, part, info, n_windows).vector if known is None else known
+            )
         return np.concatenate(parts)
 
     def _embed(self, call: Call, part: PreparedEncoder, info: AudioInfo, n_windows: int) -> Entry:
@@ -185,7 +198,10 @@ class UploadScoring:
         return coverage
 
     def _ready(self, encoder: str) -> PreparedEncoders:
-        """Have encoders ready that are on this machine; over HTTP nothing is fetched, and no model named."""
+        """Have encoders ready that are on this machine.
+
+        Over HTTP nothing is fetched, and no model named.
+        """
         if encoder not in self._prepared:
             self._require_ready(encoder)
             self._prepared[encoder] = prepare_encoders(encoder, root=self._root)
@@ -201,7 +217,9 @@ class UploadScoring:
                 known = ", ".join(sorted({key for key in ENCODERS if key != "hub"} | used.keys()))
                 raise Problem(422, f"there is no encoder {name!r:.80} here; there are {known}")
             if not status[name].ready:
-                raise Problem(409, f"the encoder {name} is not ready here: {status[name].how_to_get}")
+                raise Problem(
+                    409, f"the encoder {name} is not ready here: {status[name].how_to_get}"
+                )
         try:
             encoder_name(encoder)
         except EncoderError as error:
@@ -213,7 +231,10 @@ def _n_windows(encoder: str, coverage: str | int) -> int:
 
 
 def _vector_held(store: EmbeddingStore, digest: str, n_windows: int) -> NDArray[np.float32] | None:
-    """Return what one of several encoders has of a recording, if that is as much as is asked for."""
+    """Return what one of several encoders has of a recording.
+
+    Return it only if that is as much as is asked for.
+    """
     held = store.held([digest]).get(digest)
     if held is None or not (held == WHOLE or 0 < n_windows <= held):
         return None

@@ -41,7 +41,10 @@ class UploadSlot:
         self._patience: asyncio.Timeout | None = None
 
     def rate(self) -> float:
-        """Return the bytes a second at which it comes; infinity when it is there, or has just begun."""
+        """Return the bytes a second at which it comes.
+
+        It is infinite when all is there, or has just begun.
+        """
         elapsed_s = time.monotonic() - self._since
         if self._patience is None or elapsed_s < self._grace_s:
             return float("inf")
@@ -61,8 +64,8 @@ class UploadSlot:
         except TimeoutError:
             raise Problem(
                 408,
-                f"of the upload {self.n_bytes} bytes came in {time.monotonic() - self._since:.0f} s, and "
-                "others needed its place; when all places are taken, at least "
+                f"of the upload {self.n_bytes} bytes came in {time.monotonic() - self._since:.0f} "
+                "s, and others needed its place; when all places are taken, at least "
                 f"{_HARDLY / 1000:g} kB a second are needed: send it again",
                 headers={"Retry-After": str(_RETRY_S)},
             ) from None
@@ -114,13 +117,14 @@ class UploadSlots:
             self._held.discard(place)
 
     def _make_room(self) -> None:
-        # Of those the one with the least to send again: if the slowest had to go, nobody slow would ever end.
+        # Of those the one with the least to send again: if the slowest had to go, nobody slow would
+        # ever end.
         hardly = [place for place in self._held if place.rate() < _HARDLY]
         if not hardly:
             raise Problem(
                 503,
-                f"{len(self._held)} uploads are being taken in or heard, and {self._n_places} are the most "
-                f"at once; send it again in {_RETRY_S} s",
+                f"{len(self._held)} uploads are being taken in or heard, and {self._n_places} are "
+                f"the most at once; send it again in {_RETRY_S} s",
                 headers={"Retry-After": str(_RETRY_S)},
             )
         least = min(hardly, key=lambda place: place.n_bytes)

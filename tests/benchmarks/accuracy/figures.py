@@ -54,10 +54,14 @@ def judge(truth: NDArray[np.bool_], scored: Scored, *, picks: bool = False) -> F
 
 
 def calibration_error(truth: NDArray[np.bool_], scores: FloatArray, n_bins: int = 10) -> float:
-    """Expected calibration error (Naeini et al. 2015): |mean score - share of likes| over equal bins."""
+    """Expected calibration error (Naeini et al. 2015).
+
+    It is |mean score - share of likes| over equal bins.
+    """
     bins = np.minimum((scores * n_bins).astype(int), n_bins - 1)
     gaps = [
-        abs(scores[bins == k].mean() - truth[bins == k].mean()) * np.mean(bins == k) for k in np.unique(bins)
+        abs(scores[bins == k].mean() - truth[bins == k].mean()) * np.mean(bins == k)
+        for k in np.unique(bins)
     ]
     return float(np.sum(gaps))
 
@@ -108,8 +112,9 @@ def summarise(found: Found) -> dict[str, Any]:
 def paired_difference(found: Found, reference: Found) -> dict[str, Any]:
     """Compare two ways on the same draws: `found` minus `reference`.
 
-    `ci90_of_mean` is a bootstrap over draws of the mean difference: "beaten" means that it excludes zero.
-    `ci90_of_draws` are the 5th and 95th percentile of the draws' differences: what a single draw may show.
+    `ci90_of_mean` is a bootstrap over draws of the mean difference: "beaten" means that it excludes
+    zero. `ci90_of_draws` are the 5th and 95th percentile of the draws' differences: what a single
+    draw may show.
     """
     if [sorted(draw) for draw in found] != [sorted(draw) for draw in reference]:
         raise ValueError("the two ways were not judged on the same draws and tastes")
@@ -118,7 +123,9 @@ def paired_difference(found: Found, reference: Found) -> dict[str, Any]:
     for key in _PAIRED:
         if key in first and key in second:
             values = _per_draw(found, key) - _per_draw(reference, key)
-            resampled = np.random.default_rng(0).integers(len(values), size=(_N_BOOTSTRAP, len(values)))
+            resampled = np.random.default_rng(0).integers(
+                len(values), size=(_N_BOOTSTRAP, len(values))
+            )
             means = values[resampled].mean(axis=1)
             differences[key] = {
                 "mean": round(float(values.mean()), 4),

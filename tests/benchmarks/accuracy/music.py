@@ -41,7 +41,8 @@ def load_collections(
 ) -> list[Collection]:
     """Embed what is missing; return one collection for each encoder.
 
-    Encoders that are not on this machine are left out with their reason, unless they `must` be there.
+    Encoders that are not on this machine are left out with their reason, unless they `must` be
+    there.
     """
     base = root or Path(default_root())
     collections: list[Collection] = []
@@ -60,7 +61,8 @@ def load_collections(
     digests = {collection.digests for collection in collections}
     if len(digests) > 1:
         raise SystemExit(
-            f"the encoders hold {sorted(map(len, digests))} songs; all must hear the same: embed again"
+            f"the encoders hold {sorted(map(len, digests))} songs; all must hear the same: embed "
+            "again"
         )
     return collections
 
@@ -71,13 +73,18 @@ def _collection(music: Path, parts: Sequence[str], base: Path) -> Collection:
     vectors, fingerprints = [], []
     for part in parts:
         report = embed_library([music], root=base, encoder=part, retry_failed=True)
-        say(f"{part}: {report.embedded} songs embedded, {report.cached} were there, {report.wall_s:.0f} s")
+        say(
+            f"{part}: {report.embedded} songs embedded, {report.cached} were there, "
+            f"{report.wall_s:.0f} s"
+        )
         for failure in report.failed:
             say(f"{part}: {failure.path}: {failure.error}")
         tastes = tastes or _tastes(music, base)
         digests, found = stored_vectors(base, report.fingerprint, sorted(tastes))
         if len(digests) < len(tastes):
-            raise EmbedError(f"{part} holds {len(digests)} of {len(tastes)} songs; see the reasons above")
+            raise EmbedError(
+                f"{part} holds {len(digests)} of {len(tastes)} songs; see the reasons above"
+            )
         vectors.append(found)
         fingerprints.append(report.fingerprint)
     assert tastes is not None
@@ -93,7 +100,11 @@ def _collection(music: Path, parts: Sequence[str], base: Path) -> Collection:
 
 def _tastes(music: Path, base: Path) -> dict[str, str]:
     """Return the folder of each song that is long enough, by digest."""
-    rows = [row for row in Catalog(base).load().values() if Path(row.path).is_relative_to(music.absolute())]
+    rows = [
+        row
+        for row in Catalog(base).load().values()
+        if Path(row.path).is_relative_to(music.absolute())
+    ]
     return {
         row.digest: Path(row.path).parent.name
         for row in sorted(rows, key=lambda row: row.path)

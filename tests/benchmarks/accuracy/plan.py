@@ -56,7 +56,12 @@ def plan(*, default: bool, quick: bool, n_songs: int = 0) -> Iterator[Case]:
     likes = [n for n in LIKES if n == SEVEN or (default and not quick) or (default and n == 3)]
     for n_like in likes:
         for dislikes in DISLIKE_KINDS:
-            yield Case(kind="draws", n_like=n_like, dislikes=dislikes, ways=_ways(n_like, dislikes, default))
+            yield Case(
+                kind="draws",
+                n_like=n_like,
+                dislikes=dislikes,
+                ways=_ways(n_like, dislikes, default),
+            )
     if not default:
         return
     for n_like in [n for n in likes if n in _HIDDEN_LIKES]:
@@ -90,7 +95,9 @@ def draw_of(collection: Collection, case: Case, taste: str, seed: int) -> Draw |
     return library_draw(collection, taste, n_like=case.n_like, dislikes=case.dislikes, seed=seed)
 
 
-def evaluate(collection: Collection, case: Case, seed: int, sounds: Sounds) -> dict[str, dict[str, Figures]]:
+def evaluate(
+    collection: Collection, case: Case, seed: int, sounds: Sounds
+) -> dict[str, dict[str, Figures]]:
     """Judge one draw of a case over all tastes: way -> taste -> figures."""
     found: dict[str, dict[str, Figures]] = {}
     for taste in collection.names:
@@ -99,19 +106,29 @@ def evaluate(collection: Collection, case: Case, seed: int, sounds: Sounds) -> d
     return found
 
 
-def _draws(collection: Collection, case: Case, taste: str, seed: int, sounds: Sounds) -> dict[str, Figures]:
+def _draws(
+    collection: Collection, case: Case, taste: str, seed: int, sounds: Sounds
+) -> dict[str, Figures]:
     draw = draw_of(collection, case, taste, seed)
     if draw is None:
         return {}
     return {way: judge(draw.truth, WAYS[way](draw), picks=case.hidden) for way in case.ways}
 
 
-def _labels(collection: Collection, case: Case, taste: str, seed: int, sounds: Sounds) -> dict[str, Figures]:
-    draw = labelled_draw(collection, n_like=case.n_like, seed=seed) if taste == collection.names[0] else None
+def _labels(
+    collection: Collection, case: Case, taste: str, seed: int, sounds: Sounds
+) -> dict[str, Figures]:
+    draw = (
+        labelled_draw(collection, n_like=case.n_like, seed=seed)
+        if taste == collection.names[0]
+        else None
+    )
     return {} if draw is None else {way: judge(draw.truth, WAYS[way](draw)) for way in case.ways}
 
 
-def _ceiling(collection: Collection, case: Case, taste: str, seed: int, sounds: Sounds) -> dict[str, Figures]:
+def _ceiling(
+    collection: Collection, case: Case, taste: str, seed: int, sounds: Sounds
+) -> dict[str, Figures]:
     most, seven = ceiling_draws(collection, taste, n_like=case.n_like, seed=seed)
     found = {
         "two thirds of the likes": judge(most.truth, WAYS[OURS](most)),
@@ -151,8 +168,13 @@ def _out_of_distribution(
     for sound, vectors in {**sounds, **songs}.items():
         scores = learnt.score(vectors)
         verdicts = learnt.verdicts(scores)
-        counts = {verdict: float(verdicts.count(verdict)) for verdict in ("like", "unsure", "dislike")}
-        found[sound] = counts | {"mean_score": float(scores.mean()), "highest_score": float(scores.max())}
+        counts = {
+            verdict: float(verdicts.count(verdict)) for verdict in ("like", "unsure", "dislike")
+        }
+        found[sound] = counts | {
+            "mean_score": float(scores.mean()),
+            "highest_score": float(scores.max()),
+        }
     return found
 
 

@@ -53,10 +53,17 @@ class Results:
         yield what | summarise(found) | {"differences": list(self._differences(encoder, case, way))}
         if case.hidden and "picks_0.9" in next(iter(found[0].values())):
             for row in precision_rows(found):
-                yield what | {"kind": "precision", "n_draws": len(found), "n_tastes": len(found[0])} | row
+                yield (
+                    what
+                    | {"kind": "precision", "n_draws": len(found), "n_tastes": len(found[0])}
+                    | row
+                )
 
     def _differences(self, encoder: str, case: Case, way: str) -> Iterator[dict[str, Any]]:
-        """Compare with the kernel head, the same without dislikes, the default encoder, the reference."""
+        """Compare with the other ways.
+
+        They are the kernel head, the same without dislikes, the default encoder and the reference.
+        """
         others = [
             (encoder, case, OURS),
             (encoder, case, "reference"),
@@ -74,7 +81,9 @@ class Results:
                 continue  # encoders are compared by the kernel head
             seen.add(other)
             to = {"encoder": to_encoder, "way": to_way, "dislikes": to_case.dislikes}
-            yield {"to": to} | paired_difference(self._found[encoder, case, way], self._found[other])
+            yield {"to": to} | paired_difference(
+                self._found[encoder, case, way], self._found[other]
+            )
 
 
 def _n_dislike(case: Case) -> int:
@@ -85,8 +94,13 @@ def _verdicts(found: Found) -> dict[str, Any]:
     """Count verdicts over all tastes, draws and sounds of a kind."""
     cells = [figures for draw in found for figures in draw.values()]
     row: dict[str, Any] = {"n_draws": len(found), "n_tastes": len(found[0])}
-    row |= {verdict: int(sum(cell[verdict] for cell in cells)) for verdict in ("like", "unsure", "dislike")}
-    row["likes_by_taste"] = {taste: int(sum(draw[taste]["like"] for draw in found)) for taste in found[0]}
+    row |= {
+        verdict: int(sum(cell[verdict] for cell in cells))
+        for verdict in ("like", "unsure", "dislike")
+    }
+    row["likes_by_taste"] = {
+        taste: int(sum(draw[taste]["like"] for draw in found)) for taste in found[0]
+    }
     row["mean_score"] = round(float(np.mean([cell["mean_score"] for cell in cells])), 4)
     row["highest_score"] = round(max(cell["highest_score"] for cell in cells), 4)
     return row

@@ -1,4 +1,7 @@
-"""Sounds that are no music: noise, silence, a tone, speech. They must never come out as a confident like."""
+"""Sounds that are no music: noise, silence, a tone, speech.
+
+They must never come out as a confident like.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +26,22 @@ _LEVELS_DB = (-40, -20, -10)  # root mean square against full scale
 _VOICES = ("en-gb", "en-us+f3", "de", "fr", "es+m4", "it+f2")
 _TEXTS = (
     (
-        "Good evening. Here is the weather for tomorrow. In the north it will be cloudy at first, with "
-        "some rain before noon; later the sky clears from the west. In the south it stays dry and warm. "
-        "The wind is light and comes from the sea. Over the weekend it will be cooler, and on the hills "
-        "there may be the first frost of the year."
+        "Good evening. Here is the weather for tomorrow. In the north it will be cloudy at first, "
+        "with some rain before noon; later the sky clears from the west. In the south it stays dry "
+        "and warm. The wind is light and comes from the sea. Over the weekend it will be cooler, "
+        "and on the hills there may be the first frost of the year."
     ),
     (
-        "To bake this bread you need flour, water, salt and a little yeast. Mix everything in a large "
-        "bowl, cover it and wait until the next morning. Then fold the dough a few times, let it rest for "
-        "an hour, and bake it in a very hot pot for half an hour with the lid on, and a quarter of an "
-        "hour without. Let it cool before you cut it."
+        "To bake this bread you need flour, water, salt and a little yeast. Mix everything in a "
+        "large bowl, cover it and wait until the next morning. Then fold the dough a few times, "
+        "let it rest for an hour, and bake it in a very hot pot for half an hour with the lid on, "
+        "and a quarter of an hour without. Let it cool before you cut it."
     ),
     (
-        "The train to the coast leaves from platform four in ten minutes. Passengers with bicycles use "
-        "the last carriage. Please mind the step. Because of works on the line, trains do not stop at the "
-        "old harbour today; a bus waits at the station before it. Tickets are valid on the bus. We are "
-        "sorry for the trouble, and wish you a good journey."
+        "The train to the coast leaves from platform four in ten minutes. Passengers with bicycles "
+        "use the last carriage. Please mind the step. Because of works on the line, trains do not "
+        "stop at the old harbour today; a bus waits at the station before it. Tickets are valid on "
+        "the bus. We are sorry for the trouble, and wish you a good journey."
     ),
 )
 
@@ -64,7 +67,9 @@ def embed_sounds(encoder: str, root: Path | None) -> dict[str, NDArray[np.float3
         rows = Catalog(own).load()
         found = {}
         for kind, paths in kinds.items():
-            digests = sorted({rows[str(path)].digest or "" for path in paths if str(path) in rows} - {""})
+            digests = sorted(
+                {rows[str(path)].digest or "" for path in paths if str(path) in rows} - {""}
+            )
             if digests:
                 found[kind] = np.asarray(stored_vectors(own, report.fingerprint, digests)[1])
     return found
@@ -78,13 +83,17 @@ def _write_noise(folder: Path) -> dict[str, list[Path]]:
         spectrum = np.fft.rfft(white)
         spectrum[1:] /= np.sqrt(np.arange(1, len(spectrum)))  # power falls by 3 dB an octave
         spectrum[0] = 0
-        for kind, samples in (("white noise", white), ("pink noise", np.fft.irfft(spectrum, n_samples))):
+        for kind, samples in (
+            ("white noise", white),
+            ("pink noise", np.fft.irfft(spectrum, n_samples)),
+        ):
             level = 10 ** (level_db / 20) / samples.std()
             kinds[kind].append(_write(folder / f"{kind} {level_db} dB.wav", samples * level))
     kinds["digital silence"] = [_write(folder / "silence.wav", np.zeros(n_samples))]
     times_s = np.arange(n_samples) / RATE_HZ
     kinds["a tone of 440 Hz"] = [
-        _write(folder / f"tone {peak}.wav", peak * np.sin(2 * np.pi * 440 * times_s)) for peak in (0.05, 0.5)
+        _write(folder / f"tone {peak}.wav", peak * np.sin(2 * np.pi * 440 * times_s))
+        for peak in (0.05, 0.5)
     ]
     return kinds
 
@@ -112,7 +121,9 @@ def _write_speech(folder: Path) -> dict[str, list[Path]]:
         path = folder / f"speech {voice}.wav"
         # All texts, each voice beginning with another: more than a minute, then cut.
         text = " ".join(_TEXTS[(number + k) % len(_TEXTS)] for k in range(2 * len(_TEXTS)))
-        subprocess.run([program, "-v", voice, "-w", str(path), text], check=True, capture_output=True)
+        subprocess.run(
+            [program, "-v", voice, "-w", str(path), text], check=True, capture_output=True
+        )
         with wave.open(str(path), "rb") as file:
             rate_hz = file.getframerate()
             frames = file.readframes(DURATION_S * rate_hz)

@@ -1,4 +1,7 @@
-"""README's tables, from the rows. `python accuracy/table.py ROWS README` puts them where they belong."""
+"""README's tables, from the rows.
+
+`python accuracy/table.py ROWS README` puts them where they belong.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def way_table(rows: Rows) -> str:
-    """Lay out every way at seven likes, and how far it is behind the default head on the same draws."""
+    """Lay out every way at seven likes.
+
+    Show how far it is behind the default head on the same draws.
+    """
     heads = ["way"]
     for kind in DISLIKE_KINDS:
         heads += ["7 likes" if kind == "none" else f"+ 7 {kind} dislikes", "difference"]
@@ -42,7 +48,10 @@ def way_table(rows: Rows) -> str:
 
 
 def encoder_table(rows: Rows) -> str:
-    """Lay out every encoder at seven likes with the kernel head, and its difference to the default one."""
+    """Lay out every encoder at seven likes with the kernel head.
+
+    Show its difference to the default one.
+    """
     heads = [
         "encoder",
         "7 likes",
@@ -56,7 +65,11 @@ def encoder_table(rows: Rows) -> str:
         row, near = _one(rows, encoder=name), _one(rows, encoder=name, dislikes="near")
         if row is not None:
             default = " (default)" if name == DEFAULT_ENCODER else ""
-            cells = [f"`{name}`{default}", _with_interval(row), _difference(row, encoder=DEFAULT_ENCODER)]
+            cells = [
+                f"`{name}`{default}",
+                _with_interval(row),
+                _difference(row, encoder=DEFAULT_ENCODER),
+            ]
             cells += [f"{near['auc']:.3f}" if near else ""]
             lines.append([*cells, f"{row['average_precision']:.3f}", f"{row['ece']:.3f}"])
     return lay_out(heads, lines)
@@ -91,14 +104,20 @@ def replace_tables(text: str, rows: Rows) -> str:
 
 
 def _one(rows: Rows, **asked: Any) -> dict[str, Any] | None:
-    """Find a row; at seven likes, by the default encoder and kernel head, unless asked otherwise."""
+    """Find a row.
+
+    It is at seven likes, by the default encoder and kernel head, unless asked otherwise.
+    """
     wanted = {"kind": "draws", "encoder": DEFAULT_ENCODER, "way": OURS, "n_like": SEVEN}
     wanted |= {"dislikes": "none", "hidden": False} | asked
     return next((row for row in rows if wanted.items() <= row.items()), None)
 
 
 def _difference(row: dict[str, Any], **to: str) -> str:
-    """Return the paired difference of the AUC to a row of the same draws, with the interval of its mean."""
+    """Return the paired difference of the AUC to a row of the same draws.
+
+    It comes with the interval of its mean.
+    """
     target = {"encoder": row["encoder"], "way": OURS, "dislikes": row["dislikes"]} | to
     if {key: row[key] for key in target} == target:
         return ""

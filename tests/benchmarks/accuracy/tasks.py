@@ -1,4 +1,7 @@
-"""Who plays which part in a draw: likes, dislikes, unlabelled library, test. Pure; see README.md."""
+"""Who plays which part in a draw: likes, dislikes, unlabelled library, test.
+
+These functions are pure; see README.md.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,8 @@ DISLIKE_KINDS = ("none", "random", "near")
 N_DISLIKE = 7
 _MIN_TEST_LIKES = 2
 _THIRD = 1 / 3
-# Of each channel's spread in the library. Nine of the songs as MP3 of 128 kbit/s lie 0.08 to 0.20 of it (root
-# mean square, musicnn) from what they are as Ogg Vorbis, cosines 0.986 to 0.996.
+# Of each channel's spread in the library. Nine of the songs as MP3 of 128 kbit/s lie 0.08 to 0.20
+# of it (root mean square, musicnn) from what they are as Ogg Vorbis, cosines 0.986 to 0.996.
 _COPY_NOISE = 0.12
 
 
@@ -82,8 +85,12 @@ def unit_rows(collection: Collection, library: Rows) -> Vectors:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
-def library_draw(collection: Collection, taste: str, *, n_like: int, dislikes: str, seed: int) -> Draw | None:
-    """Half of the others are the library, and dislikes come out of it; the rest of both is the test.
+def library_draw(
+    collection: Collection, taste: str, *, n_like: int, dislikes: str, seed: int
+) -> Draw | None:
+    """Half of the others are the library, and dislikes come out of it.
+
+    The rest of both is the test.
 
     So the test is the same for every kind of dislikes. None where the taste has too few songs.
     """
@@ -109,7 +116,10 @@ def _dislikes(draw: Draw, library: Rows, kind: str) -> Rows:
 
 
 def hidden_draw(collection: Collection, taste: str, *, n_like: int, seed: int) -> Draw | None:
-    """Take the whole collection for the library; the rest of the taste is hidden in it; all is judged."""
+    """Take the whole collection for the library; the rest of the taste is hidden in it.
+
+    All of it is judged.
+    """
     split = _split(collection, taste, seed)
     if len(split.mine) < n_like + _MIN_TEST_LIKES:
         return None
@@ -118,7 +128,10 @@ def hidden_draw(collection: Collection, taste: str, *, n_like: int, seed: int) -
 
 
 def labelled_draw(collection: Collection, *, n_like: int, seed: int) -> Draw | None:
-    """About half of the songs are liked, whole tastes at a time; as many dislikes as likes, no library."""
+    """About half of the songs are liked, whole tastes at a time.
+
+    There are as many dislikes as likes, and no library.
+    """
     rng = np.random.default_rng([seed, len(ROBUSTNESS) + 100])
     names = rng.permutation(collection.names)
     sizes = np.cumsum([np.sum(collection.tastes == name) for name in names])
@@ -138,7 +151,9 @@ def labelled_draw(collection: Collection, *, n_like: int, seed: int) -> Draw | N
     )
 
 
-def ceiling_draws(collection: Collection, taste: str, *, n_like: int, seed: int) -> tuple[Draw, Draw]:
+def ceiling_draws(
+    collection: Collection, taste: str, *, n_like: int, seed: int
+) -> tuple[Draw, Draw]:
     """Two thirds of all likes, and `n_like` of these two thirds; the same test for both."""
     split = _split(collection, taste, seed)
     most = split.draw(round(len(split.mine) * 2 / 3))
@@ -167,7 +182,9 @@ class _Split:
         )
 
 
-def _split(collection: Collection, taste: str, seed: int, also: NDArray[np.bool_] | None = None) -> _Split:
+def _split(
+    collection: Collection, taste: str, seed: int, also: NDArray[np.bool_] | None = None
+) -> _Split:
     """Shuffle a taste, with what else is liked, and the others; the same in every encoder."""
     liked = collection.tastes == taste
     if also is not None:
@@ -186,7 +203,10 @@ def _partners(collection: Collection, taste: str, seed: int) -> list[str]:
 
 
 def _third_liked(collection: Collection, taste: str, seed: int) -> Pair:
-    """A third of the library is liked (several tastes in one); against a library without hidden likes."""
+    """A third of the library is liked (several tastes in one).
+
+    It is compared with a library without hidden likes.
+    """
     liked = collection.tastes == taste
     for partner in _partners(collection, taste, seed):
         if liked.mean() >= _THIRD:
@@ -209,14 +229,20 @@ def _two_styles(collection: Collection, taste: str, seed: int) -> Pair:
 
 
 def _one_mislabelled(collection: Collection, taste: str, seed: int) -> Pair:
-    """Six likes and a song of another taste; against seven likes, with the same library and test."""
+    """Six likes and a song of another taste.
+
+    They are compared with seven likes, with the same library and test.
+    """
     split = _split(collection, taste, seed)
     draw = replace(split.draw(7), unlabelled=np.sort(split.library[1:]))
     return replace(draw, likes=np.concatenate([draw.likes[:6], split.library[:1]])), draw
 
 
 def _library_of_the_liked_style(collection: Collection, taste: str, seed: int) -> Pair | None:
-    """The library is half of the rest of the taste, so all of it is liked; against an ordinary one."""
+    """The library is half of the rest of the taste, so all of it is liked.
+
+    It is compared with an ordinary one.
+    """
     split = _split(collection, taste, seed)
     n_more = (len(split.mine) - 7) // 2
     if n_more < _MIN_TEST_LIKES:
@@ -227,7 +253,10 @@ def _library_of_the_liked_style(collection: Collection, taste: str, seed: int) -
 
 
 def _library_of_another_style(collection: Collection, taste: str, seed: int) -> Pair:
-    """The library is one other taste; against an ordinary one of the remaining; neither is in the test."""
+    """The library is one other taste, compared with an ordinary one of the remaining.
+
+    Neither is in the test.
+    """
     single = collection.tastes == _partners(collection, taste, seed)[0]
     split = _split(collection, taste, seed)
     split = replace(split, library=split.library[~single[split.library]])
@@ -237,12 +266,18 @@ def _library_of_another_style(collection: Collection, taste: str, seed: int) -> 
 
 
 def _near_duplicates(collection: Collection, taste: str, seed: int) -> Pair:
-    """A copy of every like, as by another encoding, lies in the library; against the library without."""
+    """A copy of every like, as by another encoding, lies in the library.
+
+    It is compared with the library without the copies.
+    """
     plain = _split(collection, taste, seed).draw(7)
     rng = np.random.default_rng([seed, 2])
     likes, spread = collection.vectors[plain.likes], collection.vectors.std(axis=0)
     copies = (likes + _COPY_NOISE * spread * rng.standard_normal(likes.shape)).astype(np.float32)
-    names = [blake2b(f"copy of {collection.digests[row]}".encode(), digest_size=16) for row in plain.likes]
+    names = [
+        blake2b(f"copy of {collection.digests[row]}".encode(), digest_size=16)
+        for row in plain.likes
+    ]
     wider = replace(
         collection,
         digests=(*collection.digests, *(name.hexdigest() for name in names)),
@@ -250,7 +285,9 @@ def _near_duplicates(collection: Collection, taste: str, seed: int) -> Pair:
         vectors=np.concatenate([collection.vectors, copies]),
     )
     added = np.arange(len(collection.digests), len(wider.digests))
-    return replace(plain, collection=wider, unlabelled=np.concatenate([plain.unlabelled, added])), plain
+    return replace(
+        plain, collection=wider, unlabelled=np.concatenate([plain.unlabelled, added])
+    ), plain
 
 
 ROBUSTNESS: dict[str, Callable[[Collection, str, int], Pair | None]] = {

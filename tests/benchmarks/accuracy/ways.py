@@ -23,8 +23,8 @@ FloatArray = NDArray[np.float64]
 class Scored:
     """Scores of a draw's test songs.
 
-    `probabilities` tells whether the scores claim to be such; `uncalibrated` are a head's own, before its
-    calibration.
+    `probabilities` tells whether the scores claim to be such; `uncalibrated` are a head's own,
+    before its calibration.
     """
 
     scores: FloatArray
@@ -76,7 +76,10 @@ def _ours(draw: Draw, head: str) -> Scored:
 
 
 def _plain_decisions(taste: Taste, vectors: NDArray[np.float32]) -> FloatArray:
-    """Decide by the layers alone: `Taste.decisions` is bounded by the calibration for unfamiliar songs."""
+    """Decide by the layers alone.
+
+    `Taste.decisions` is bounded by the calibration for unfamiliar songs.
+    """
     hidden: FloatArray = taste.space(vectors)
     for depth, (weights, bias) in enumerate(taste.layers):
         hidden = (ACTIVATIONS[taste.activation](hidden) if depth else hidden) @ weights + bias
@@ -94,7 +97,10 @@ def _nearest(draw: Draw) -> Scored:
 
 
 def _isolation_forest(draw: Draw) -> Scored:
-    """Liu, Ting & Zhou 2008. It splits between a channel's extremes, so a scaler changes nothing in it."""
+    """The isolation forest of Liu, Ting & Zhou 2008.
+
+    It splits between a channel's extremes, so a scaler changes nothing in it.
+    """
     from sklearn.ensemble import IsolationForest
 
     rows = SongTransform.fit(draw.collection.vectors[draw.library])(draw.collection.vectors)
@@ -103,7 +109,10 @@ def _isolation_forest(draw: Draw) -> Scored:
 
 
 def _one_class_svm(draw: Draw) -> Scored:
-    """Schölkopf et al. 2001, behind a scaler of the likes, as one finds it in tutorials on novelty."""
+    """The one-class machine of Schölkopf et al. 2001, behind a scaler of the likes.
+
+    One finds it so in tutorials on novelty.
+    """
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import OneClassSVM
@@ -116,7 +125,8 @@ def _one_class_svm(draw: Draw) -> Scored:
 def _tutorial(draw: Draw) -> Scored:
     """Fit a scaler and a logistic regression (C = 1) to the labelled songs alone.
 
-    It needs both labels: without dislikes, as many random library songs as there are likes stand in.
+    It needs both labels: without dislikes, as many random library songs as there are likes stand
+    in.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -144,6 +154,6 @@ WAYS: dict[str, Callable[[Draw], Scored]] = {
     "isolation forest": _isolation_forest,
     "one-class SVM": _one_class_svm,
 }
-# These take no notice of dislikes. As test and library are the same with every kind of dislikes, so is
-# what they find.
+# These take no notice of dislikes. As test and library are the same with every kind of dislikes, so
+# is what they find.
 LIKES_ONLY = frozenset({"cosine", "nearest", "isolation forest", "one-class SVM"})

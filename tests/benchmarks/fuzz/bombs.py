@@ -33,8 +33,13 @@ _CRC8 = _crc_table(0x07, 8)
 _CRC16 = _crc_table(0x8005, 16)
 
 
-def flac_silence(hours: float, *, rate_hz: int = 1000, n_channels: int = 1, n_bits: int = 16) -> bytes:
-    """Make a FLAC file of silence, some 15 bytes for 65535 samples (RFC 9639, constant subframes)."""
+def flac_silence(
+    hours: float, *, rate_hz: int = 1000, n_channels: int = 1, n_bits: int = 16
+) -> bytes:
+    """Make a FLAC file of silence.
+
+    It takes some 15 bytes for 65535 samples (RFC 9639, constant subframes).
+    """
     n_blocks = max(1, round(hours * 3600 * rate_hz / _FLAC_BLOCK))
     n_samples = n_blocks * _FLAC_BLOCK
     fields = rate_hz << 44 | n_channels - 1 << 41 | n_bits - 1 << 36 | n_samples % 2**36
@@ -58,7 +63,10 @@ def _flac_frame(number: int, n_channels: int, n_bits: int) -> bytes:
 
 
 def opus_silence(hours: float, *, gain: int = 0) -> bytes:
-    """Make an Ogg Opus file of silence, two bytes for 120 ms (RFC 6716, six empty frames of SILK)."""
+    """Make an Ogg Opus file of silence.
+
+    It takes two bytes for 120 ms (RFC 6716, six empty frames of SILK).
+    """
     head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, 312, 48000, gain, 0)
     tags = b"OpusTags" + struct.pack("<I", 1) + b"x" + struct.pack("<I", 0)
     pages = [
@@ -157,8 +165,14 @@ def _picture(sources: Mapping[str, bytes], rng: np.random.Generator) -> tuple[by
     if rng.random() < 0.5:
         body = b"\0image/jpeg\0\3\0" + b"\xff\xd8" + bytes(n_bytes)
         frame = b"APIC" + struct.pack(">I", len(body)) + b"\0\0" + body
-        return b"ID3\x03\0\0" + _synchsafe(len(frame)) + frame + sources["mp3"], f"a cover of {n_bytes} bytes"
-    picture = struct.pack(">II", 3, 10) + b"image/jpeg" + struct.pack(">6I", 0, 2**31, 2**31, 24, 0, n_bytes)
+        return b"ID3\x03\0\0" + _synchsafe(len(frame)) + frame + sources[
+            "mp3"
+        ], f"a cover of {n_bytes} bytes"
+    picture = (
+        struct.pack(">II", 3, 10)
+        + b"image/jpeg"
+        + struct.pack(">6I", 0, 2**31, 2**31, 24, 0, n_bytes)
+    )
     block = picture + bytes(n_bytes)
     flac = sources["flac"]
     inserted = struct.pack(">I", 6 << 24 | len(block)) + block

@@ -58,7 +58,9 @@ def hostile_file(number: int, sources: Mapping[str, bytes]) -> HostileFile:
     return HostileFile(number=number, kind=kind, what=what, name=name, content=content)
 
 
-def write_corpus(numbers: Iterable[int], sources: Mapping[str, bytes], folder: Path) -> list[HostileFile]:
+def write_corpus(
+    numbers: Iterable[int], sources: Mapping[str, bytes], folder: Path
+) -> list[HostileFile]:
     """Write files of the corpus into a folder; returns them without their bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []

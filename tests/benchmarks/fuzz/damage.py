@@ -1,4 +1,7 @@
-"""Ways to damage a music file: each takes the sources and a generator, and gives bytes and words."""
+"""Ways to damage a music file.
+
+Each takes the sources and a generator, and gives bytes and words.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,8 @@ _EXTREMES = (
     2**62,
     2**64 - 1,
 )
-# Where lengths, counts, rates and channels stand: the bytes to find, and offsets from their beginning.
+# Where lengths, counts, rates and channels stand: the bytes to find, and offsets from their
+# beginning.
 _FIELDS: dict[bytes, tuple[tuple[int, str], ...]] = {
     b"fmt ": ((8, "<H"), (10, "<H"), (12, "<I"), (16, "<I"), (20, "<H"), (22, "<H")),
     b"data": ((4, "<I"), (4, ">Q"), (16, "<Q")),
@@ -60,7 +64,8 @@ _FIELDS: dict[bytes, tuple[tuple[int, str], ...]] = {
     b"\xb5\x88": ((2, ">Q"),),  # SamplingFrequency
     b"\x9f\x81": ((2, "B"),),  # Channels
     b"\x2a\xd7\xb1": ((4, ">H"), (4, ">I")),  # TimestampScale
-    b"\xa1\xdc\xab\x8c": ((16, "<Q"), (40, "<Q"), (48, "<Q"), (56, "<Q"), (64, "<I")),  # ASF: file properties
+    # ASF: file properties
+    b"\xa1\xdc\xab\x8c": ((16, "<Q"), (40, "<Q"), (48, "<Q"), (56, "<Q"), (64, "<I")),
 }
 
 
@@ -70,13 +75,17 @@ def _flips(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) ->
     return _flipped(content, rng.integers(0, len(content), size=n), rng), f"{n} bits flipped"
 
 
-def _head_flips(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
+def _head_flips(
+    sources: Mapping[str, bytes], name: str, rng: np.random.Generator
+) -> tuple[bytes, str]:
     n = int(rng.integers(1, 30))
     at = rng.integers(0, min(_HEAD_BYTES, len(sources[name])), size=n)
     return _flipped(sources[name], at, rng), f"{n} bits flipped in the header"
 
 
-def _tail_flips(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
+def _tail_flips(
+    sources: Mapping[str, bytes], name: str, rng: np.random.Generator
+) -> tuple[bytes, str]:
     content = sources[name]
     n = int(rng.integers(1, 30))
     at = len(content) - 1 - rng.integers(0, min(_HEAD_BYTES, len(content)), size=n)
@@ -89,17 +98,23 @@ def _flipped(content: bytes, at: np.ndarray, rng: np.random.Generator) -> bytes:
     return damaged.tobytes()
 
 
-def _cut_off(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
+def _cut_off(
+    sources: Mapping[str, bytes], name: str, rng: np.random.Generator
+) -> tuple[bytes, str]:
     n = int(rng.integers(1, len(sources[name])))
     return sources[name][:n], f"cut off after {n} bytes"
 
 
-def _beheaded(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
+def _beheaded(
+    sources: Mapping[str, bytes], name: str, rng: np.random.Generator
+) -> tuple[bytes, str]:
     n = int(rng.integers(1, len(sources[name]) if rng.random() < 0.5 else _HEAD_BYTES))
     return sources[name][n:], f"without its first {n} bytes"
 
 
-def _spliced(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
+def _spliced(
+    sources: Mapping[str, bytes], name: str, rng: np.random.Generator
+) -> tuple[bytes, str]:
     other = str(rng.choice(sorted(sources)))
     body = sources[other]
     if rng.random() < 0.5:  # a header of one, the body of the other
@@ -109,7 +124,9 @@ def _spliced(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) 
     return sources[name][:n] + body[m:], f"{n} bytes of it, then {other} from byte {m} on"
 
 
-def _inserted(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
+def _inserted(
+    sources: Mapping[str, bytes], name: str, rng: np.random.Generator
+) -> tuple[bytes, str]:
     content = sources[name]
     at, n = int(rng.integers(0, len(content))), int(rng.integers(1, 20_000))
     filler = [rng.bytes(n), bytes(n), b"\xff" * n][int(rng.integers(3))]
@@ -128,7 +145,9 @@ def _moved(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) ->
     return content[:a] + middle + content[c:], f"{words}, bytes {a} to {c}"
 
 
-def _overwritten(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
+def _overwritten(
+    sources: Mapping[str, bytes], name: str, rng: np.random.Generator
+) -> tuple[bytes, str]:
     """Put an extreme number anywhere in the header, of any width and byte order."""
     layout = "<>"[int(rng.integers(2))] + "BHIQ"[int(rng.integers(4))]
     at = int(rng.integers(0, min(_HEAD_BYTES, len(sources[name]) - 8)))
@@ -136,7 +155,10 @@ def _overwritten(sources: Mapping[str, bytes], name: str, rng: np.random.Generat
 
 
 def _lying(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
-    """Put extreme numbers where lengths, counts, rates and channels stand; Ogg pages keep right checksums."""
+    """Put extreme numbers where lengths, counts, rates and channels stand.
+
+    Ogg pages keep right checksums.
+    """
     content = sources[name]
     is_ogg = content[:4] == b"OggS"
     if is_ogg and rng.random() < 0.5:
@@ -155,7 +177,9 @@ def _lying(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) ->
     return (join_pages(split_pages(lied)) if is_ogg else lied), words
 
 
-def _put(content: bytes, places: list[tuple[int, str]], rng: np.random.Generator) -> tuple[bytes, str]:
+def _put(
+    content: bytes, places: list[tuple[int, str]], rng: np.random.Generator
+) -> tuple[bytes, str]:
     damaged = bytearray(content)
     said = []
     for at, layout in places:
@@ -169,14 +193,20 @@ def _lying_ogg(content: bytes, rng: np.random.Generator) -> tuple[bytes, str]:
     pages = split_pages(content)
     for page in pages[2:]:
         if rng.random() < 0.3:
-            value = int(rng.integers(-(2**62), 2**62)) if rng.random() < 0.5 else int(rng.integers(0, 10**7))
+            value = (
+                int(rng.integers(-(2**62), 2**62))
+                if rng.random() < 0.5
+                else int(rng.integers(0, 10**7))
+            )
             page.granule = value
         if rng.random() < 0.05:
             page.flags ^= int(rng.integers(1, 8))
     return join_pages(pages), "Ogg pages with stray timestamps and flags"
 
 
-def _rewired(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
+def _rewired(
+    sources: Mapping[str, bytes], name: str, rng: np.random.Generator
+) -> tuple[bytes, str]:
     """Ogg pages in loops, interleaved streams, chained streams, packets that never end."""
     oggs = [key for key in sorted(sources) if sources[key][:4] == b"OggS"]
     first = sources[name] if name in oggs else sources[oggs[int(rng.integers(len(oggs)))]]
@@ -196,7 +226,10 @@ def _rewired(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) 
         pages = [page for both in zip(pages, other, strict=False) for page in both]
         words = "two streams page by page"
     elif way == 3:
-        pages = pages[:3] + [Page(flags=1, granule=-1, serial=pages[0].serial, body=b"\xff" * 65025)] * 40
+        pages = (
+            pages[:3]
+            + [Page(flags=1, granule=-1, serial=pages[0].serial, body=b"\xff" * 65025)] * 40
+        )
         words = "a packet that never ends"
     elif way == 4:
         rng.shuffle(pages)
@@ -217,7 +250,12 @@ def _id3(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> t
     version, flags = int(rng.integers(0, 6)), int(rng.integers(0, 256))
     frame = [b"APIC", b"TIT2", b"TXXX", b"GEOB", b"CHAP", b"PRIV"][int(rng.integers(6))]
     frame += int(rng.choice(_EXTREMES[:11])).to_bytes(4, "big") + rng.bytes(2)
-    tag = b"ID3" + bytes([version, 0, flags]) + said + (frame + rng.bytes(60)) * int(rng.integers(1, 50))
+    tag = (
+        b"ID3"
+        + bytes([version, 0, flags])
+        + said
+        + (frame + rng.bytes(60)) * int(rng.integers(1, 50))
+    )
     ape = b"APETAGEX" + struct.pack("<4I", 2000, int(rng.choice(_EXTREMES[:11])), 7, 0) + bytes(8)
     return tag + sources[
         name
@@ -226,7 +264,9 @@ def _id3(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> t
 
 def _magic(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
     n = int(rng.integers(0, 64))
-    return sources[name][:n] + rng.bytes(int(rng.integers(0, 100_000))), f"{n} bytes of it, the rest random"
+    return sources[name][:n] + rng.bytes(
+        int(rng.integers(0, 100_000))
+    ), f"{n} bytes of it, the rest random"
 
 
 def _random(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:

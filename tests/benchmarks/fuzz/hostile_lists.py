@@ -1,4 +1,7 @@
-"""Playlists and CSVs that mean harm: made of songs and of what is none, and judged. See README.md here."""
+"""Playlists and CSVs that mean harm: made of songs and of what is none, and judged.
+
+See README.md here.
+"""
 
 from __future__ import annotations
 
@@ -73,14 +76,13 @@ ENTRIES: tuple[str, ...] = (
     "http://127.0.0.1:9/a.mp3", "HTTPS://example.invalid/a.mp3", "ftp://example.invalid/a.mp3",
     "rtsp://example.invalid/x", "smb://example.invalid/x.mp3", "file://example.invalid/share/a.mp3",
     "concat:music/a.mp3|music/a.mp3", "data:audio/mpeg;base64,AAAA", "pipe:0", "-",
-    "subfile,,start,0,end,9,,:a.mp3",
-    "/dev/zero", "/dev/tty", "/dev/random", "/dev/full", "fifo.mp3", "zero.mp3", "pipe.mp3",
-    "file:///dev/zero", "file:///dev/../dev/zero", "../lists/fifo.mp3", "folder.mp3", ".", "..", "/",
-    "loop.mp3",
-    "inner.m3u", "inner.csv", "~/a.mp3", "~root/a.mp3", "$HOME/a.mp3", "`id`.mp3", "$(id).mp3", "music/*.mp3",
-    "music/a.mp3\0.txt", "\0", "gone.mp3", "x" * 5000, "y" * 100_000, "\x1b]0;x\x07.mp3", "\u202e3pm.exe",
-    "%2e%2e/x",
-    "file:///%00", "file:///" + "%2e" * 3000, "\\\\example.invalid\\share\\a.mp3", "\udcff\udcfe", "a\x85b",
+    "subfile,,start,0,end,9,,:a.mp3", "/dev/zero", "/dev/tty", "/dev/random", "/dev/full",
+    "fifo.mp3", "zero.mp3", "pipe.mp3", "file:///dev/zero", "file:///dev/../dev/zero",
+    "../lists/fifo.mp3", "folder.mp3", ".", "..", "/", "loop.mp3", "inner.m3u", "inner.csv",
+    "~/a.mp3", "~root/a.mp3", "$HOME/a.mp3", "`id`.mp3", "$(id).mp3", "music/*.mp3",
+    "music/a.mp3\0.txt", "\0", "gone.mp3", "x" * 5000, "y" * 100_000, "\x1b]0;x\x07.mp3",
+    "\u202e3pm.exe", "%2e%2e/x", "file:///%00", "file:///" + "%2e" * 3000,
+    "\\\\example.invalid\\share\\a.mp3", "\udcff\udcfe", "a\x85b",
 )  # fmt: skip
 """Entries of which none is a song."""
 
@@ -120,7 +122,9 @@ def _as_playlist(r: Random, entries: list[str]) -> str:
     end = r.choice(["\n", "\r\n", "\r"])
     lines = []
     for entry in entries:
-        lines += r.choice([[], ["#EXTINF:1,http://example.invalid/a.mp3"], ["", "  "], ["#" + "z" * 200_000]])
+        lines += r.choice(
+            [[], ["#EXTINF:1,http://example.invalid/a.mp3"], ["", "  "], ["#" + "z" * 200_000]]
+        )
         lines.append(entry)
     return end.join(["#EXTM3U", *lines]) + r.choice(["", end])
 
@@ -130,7 +134,8 @@ def _as_csv(r: Random, entries: list[str]) -> str:
     writer = csv.writer(out, delimiter=r.choice(",;\t"), lineterminator=r.choice(["\n", "\r\n"]))
     writer.writerow(["title", "Path", "x"])
     for entry in entries:
-        # A field as long as the longest entry would make the CSV no CSV: see test_hostile_playlists.py.
+        # A field as long as the longest entry would make the CSV no CSV: see
+        # test_hostile_playlists.py.
         writer.writerow(["a\nb" * r.randint(0, 3), entry[:100_000], 1])
     return out.getvalue()
 
@@ -139,7 +144,8 @@ def _as_csv(r: Random, entries: list[str]) -> str:
 def opened_files() -> Iterator[list[str]]:
     """Collect the names of all files that this process opens meanwhile."""
     global _opened
-    for encoding in ("utf-8-sig", "utf-16", "cp1252"):  # whose modules Python opens when they are first used
+    # whose modules Python opens when they are first used
+    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
         codecs.lookup(encoding)
     if not getattr(sys, _MARK, False):
         setattr(sys, _MARK, True)
@@ -159,7 +165,9 @@ def _note(event: str, arguments: tuple[object, ...]) -> None:
 
 
 def judge_list(r: Random, ground: Playground) -> bool:
-    """Read a hostile list; return whether exactly its songs were found, and no other file was opened.
+    """Read a hostile list.
+
+    Return whether exactly its songs were found, and no other file was opened.
 
     Raises
     ------

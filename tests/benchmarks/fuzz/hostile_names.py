@@ -1,4 +1,7 @@
-"""Songs whose names and tags mean harm, in every format of output: made, and judged. See README.md here."""
+"""Songs whose names and tags mean harm, in every format of output: made, and judged.
+
+See README.md here.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,11 @@ __all__ = ["judge_rows", "make_rows", "make_songs", "round_trip"]
 
 Row = dict[str, Any]
 _PIECES = (
-    "=", "+", "-", "@", "\t", "\r", "\n", "\r\n", "\x1b[2J", "\x1b]0;x\x07", "\x9b31m", "\x7f", "\x85",
-    "\u2028", "\0",
-    "\u202e", "\ufeff", "\u200d", '"', "'", ",", ";", "|", "\\", "%0A", "#EXTM3U", "#EXTINF:1,x",
-    "/etc/passwd",
-    "http://example.invalid", "file:///etc/passwd", "=cmd|' /C calc'!A1", '=HYPERLINK("http://x")', ";=1+1",
-    '";=1+1',
-    "\uff1d1", "a", "é", "日本\u3000語", "🎵", "\udcff", "\udce9", " ", "  ", "-1", "x" * 300,
+    "=", "+", "-", "@", "\t", "\r", "\n", "\r\n", "\x1b[2J", "\x1b]0;x\x07", "\x9b31m", "\x7f",
+    "\x85", "\u2028", "\0", "\u202e", "\ufeff", "\u200d", '"', "'", ",", ";", "|", "\\", "%0A",
+    "#EXTM3U", "#EXTINF:1,x", "/etc/passwd", "http://example.invalid", "file:///etc/passwd",
+    "=cmd|' /C calc'!A1", '=HYPERLINK("http://x")', ";=1+1", '";=1+1', "\uff1d1", "a", "é",
+    "日本\u3000語", "🎵", "\udcff", "\udce9", " ", "  ", "-1", "x" * 300,
 )  # fmt: skip
 _FORMULA = re.compile(r"[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _SPOOFS = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
@@ -67,7 +68,10 @@ def make_rows(r: Random, paths: list[str]) -> list[Row]:
 
 
 def round_trip(rows: list[Row], folder: Path) -> bool:
-    """Whether the CSV and the playlist of rows, read back, name the same files in the same order."""
+    """Whether the CSV and the playlist of rows agree.
+
+    Read back, they must name the same files in the same order.
+    """
     found = []
     for name in ("csv", "m3u8"):
         file = folder / f"songs.{name}"
@@ -87,7 +91,9 @@ def judge_rows(rows: list[Row]) -> None:
     """
     texts = {name: render(rows, name) for name in FORMATS}
     for name, text in texts.items():
-        controls = {c for c in text if (unicodedata.category(c) == "Cc" and c != "\n") or c in _SPOOFS}
+        controls = {
+            c for c in text if (unicodedata.category(c) == "Cc" and c != "\n") or c in _SPOOFS
+        }
         assert not controls, (name, controls)
         text.encode("utf-8")  # is text
     assert len(texts["table"].splitlines()) == len(rows) + 1

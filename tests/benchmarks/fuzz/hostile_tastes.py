@@ -1,6 +1,9 @@
-"""Tastes that mean harm, or have come to some: made from a sound one, and judged. See README.md here.
+"""Tastes that mean harm, or have come to some: made from a sound one, and judged.
 
-Every maker takes a `random.Random`, which hypothesis can stand in for, and the bytes of a sound taste.
+See README.md here.
+
+Every maker takes a `random.Random`, which hypothesis can stand in for, and the bytes of a sound
+taste.
 """
 
 from __future__ import annotations
@@ -48,19 +51,30 @@ _TYPES = [
     "<M8[s]",
     "<f16",
 ]
-_SHAPES = ((), (0,), (1,), (10**12,), (10**9, 10**9), (2**63,), (0, 2**40), (1, 1, 1), (3, 4), (2**31, 2))
+_SHAPES = (
+    (),
+    (0,),
+    (1,),
+    (10**12,),
+    (10**9, 10**9),
+    (2**63,),
+    (0, 2**40),
+    (1, 1, 1),
+    (3, 4),
+    (2**31, 2),
+)
 _BOMB_BYTES = 20_000_000  # more than a taste may hold
 _FLOATS = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e-45, 3e38, 1e300, 1e308)
 _TEXTS = ("[" * 50_000, "[]," * 100_000, '{"a":' * 20_000, "1" * 10_000, "NaN", '"\\ud800"', "null")
 # fmt: off
 _NAMES = (
-    "../../x.npy", "/etc/passwd", "C:\\x.npy", "meta", "mean.npy.npy", "", ".npy", "a" * 300, "x\0y.npy",
-    "\xe9.npy",
+    "../../x.npy", "/etc/passwd", "C:\\x.npy", "meta", "mean.npy.npy", "", ".npy", "a" * 300,
+    "x\0y.npy", "\xe9.npy",
 )
 _VALUES: tuple[Any, ...] = (
-    None, True, 0, -1, 1, 2, 3, 10**9, 2**63, 10**400, 0.5, -0.5, 1e308, float("nan"), float("inf"), "", "x",
-    "\ud800", "../../x", "a+b", "musicnn", "\x1b[2J", "x" * 10_000, [], [0.1], [0.9, 0.1], [None], ["a"] * 99,
-    [[]], {}, {"a": 1},
+    None, True, 0, -1, 1, 2, 3, 10**9, 2**63, 10**400, 0.5, -0.5, 1e308, float("nan"), float("inf"),
+    "", "x", "\ud800", "../../x", "a+b", "musicnn", "\x1b[2J", "x" * 10_000, [], [0.1], [0.9, 0.1],
+    [None], ["a"] * 99, [[]], {}, {"a": 1},
 )
 # fmt: on
 
@@ -92,7 +106,9 @@ def _members(content: bytes) -> Members:
         return [(name, archive.read(name)) for name in archive.namelist()]
 
 
-def _npy(descr: str, shape: tuple[int, ...], body: bytes, *, version: tuple[int, int] = (1, 0)) -> bytes:
+def _npy(
+    descr: str, shape: tuple[int, ...], body: bytes, *, version: tuple[int, int] = (1, 0)
+) -> bytes:
     header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
     text = header.encode("latin-1").ljust(117) + b"\n"
     return b"\x93NUMPY" + struct.pack("<BBH", *version, len(text)) + text + body
@@ -114,13 +130,17 @@ def _cut(r: Random, content: bytes, _mark: Path) -> bytes:
 
 def _splice(r: Random, content: bytes, _mark: Path) -> bytes:
     start, length = r.randrange(len(content)), r.randint(1, 400)
-    source = r.choice([bytes(length), r.randbytes(length), content[r.randrange(len(content)) :][:length]])
+    source = r.choice(
+        [bytes(length), r.randbytes(length), content[r.randrange(len(content)) :][:length]]
+    )
     keep = r.choice([0, length])  # in place of as many bytes, or between them
     return content[:start] + source + content[start + keep :]
 
 
 def _junk(r: Random, content: bytes, _mark: Path) -> bytes:
-    return r.choice([b"", b"PK\3\4", b"PK\5\6" + bytes(18), content[:60]]) + r.randbytes(r.randint(0, 600))
+    return r.choice([b"", b"PK\3\4", b"PK\5\6" + bytes(18), content[:60]]) + r.randbytes(
+        r.randint(0, 600)
+    )
 
 
 def _lie(r: Random, content: bytes, _mark: Path) -> bytes:
@@ -169,7 +189,12 @@ def _other_array(r: Random, content: bytes, _mark: Path) -> bytes:
         data = data[: len(data) - len(body)] + values.tobytes()
     else:
         version = r.choice([(1, 0), (1, 0), (2, 0), (3, 0), (9, 9)])
-        data = _npy(r.choice(_TYPES), r.choice(_SHAPES), body[: r.choice([0, 8, len(body)])], version=version)
+        data = _npy(
+            r.choice(_TYPES),
+            r.choice(_SHAPES),
+            body[: r.choice([0, 8, len(body)])],
+            version=version,
+        )
     members[place] = (name, data)
     return write_members(members)
 
@@ -243,13 +268,18 @@ FORGED: dict[str, Maker] = {
 
 
 def make_hostile(r: Random, kind: str, content: bytes, mark: Path) -> bytes:
-    """Make a hostile file of a sound taste's bytes; `mark` is the folder that a pickle would leave."""
+    """Make a hostile file of a sound taste's bytes.
+
+    `mark` is the folder that a pickle would leave.
+    """
     return (DAMAGED | FORGED)[kind](r, content, mark)
 
 
 def forge(content: bytes, **arrays: bytes) -> bytes:
     """Replace members of a sound taste by others' bytes."""
-    kept = [(name, data) for name, data in _members(content) if name.removesuffix(".npy") not in arrays]
+    kept = [
+        (name, data) for name, data in _members(content) if name.removesuffix(".npy") not in arrays
+    ]
     return write_members([*kept, *((f"{name}.npy", data) for name, data in arrays.items())])
 
 
@@ -271,7 +301,10 @@ def judge(path: Path, content: bytes, sound: Taste) -> Verdict:
     assert np.isfinite(scores).all(), scores
     assert ((scores >= 0) & (scores <= 1)).all(), scores
     assert set(taste.verdicts(scores)) <= {"like", "unsure", "dislike"}
-    if _plain(taste) == _plain(sound) and taste.score(songs).tobytes() == sound.score(songs).tobytes():
+    if (
+        _plain(taste) == _plain(sound)
+        and taste.score(songs).tobytes() == sound.score(songs).tobytes()
+    ):
         return "unchanged"
     return "other"
 
@@ -284,9 +317,22 @@ def _refused(message: str, path: Path) -> Verdict:
 
 def _plain(taste: Taste) -> list[Any]:
     space, known = taste.space, taste.familiarity.known
-    arrays: list[NDArray[Any]] = [space.standard.mean, space.standard.scale, space.basis, space.offset, known]
+    arrays: list[NDArray[Any]] = [
+        space.standard.mean,
+        space.standard.scale,
+        space.basis,
+        space.offset,
+        known,
+    ]
     arrays += [array for layer in taste.layers for array in layer]
-    words = [taste.encoder, taste.fingerprint, taste.head, taste.likes, taste.dislikes, taste.unlabelled]
+    words = [
+        taste.encoder,
+        taste.fingerprint,
+        taste.head,
+        taste.likes,
+        taste.dislikes,
+        taste.unlabelled,
+    ]
     figures = [taste.threshold, taste.unsure, taste.auc, taste.auc_ci90, taste.calibration]
     told: list[Any] = [
         taste.note,

@@ -27,7 +27,10 @@ _CRC = _crc_table()
 
 @dataclass(kw_only=True)
 class Page:
-    """One page; flags: 1 continued, 2 first, 4 last. Without `lacing`, a packet that fills it goes on."""
+    """One page; flags: 1 continued, 2 first, 4 last.
+
+    Without `lacing`, a packet that fills the page goes on.
+    """
 
     flags: int
     granule: int
@@ -45,7 +48,9 @@ def split_pages(content: bytes) -> list[Page]:
         body = at + _HEADER.size + n
         lacing = content[at + _HEADER.size : body]
         at = body + sum(lacing)
-        pages.append(Page(flags=flags, granule=granule, serial=serial, body=content[body:at], lacing=lacing))
+        pages.append(
+            Page(flags=flags, granule=granule, serial=serial, body=content[body:at], lacing=lacing)
+        )
     return pages
 
 
@@ -60,7 +65,9 @@ def join_pages(pages: Iterable[Page]) -> bytes:
         if lacing is None:
             n_whole, rest = divmod(len(page.body), 255)
             lacing = (b"\xff" * n_whole + (bytes([rest]) if rest else b""))[:255]
-        head = _HEADER.pack(b"OggS", 0, page.flags & 255, page.granule, page.serial, number, 0, len(lacing))
+        head = _HEADER.pack(
+            b"OggS", 0, page.flags & 255, page.granule, page.serial, number, 0, len(lacing)
+        )
         whole = bytearray(head + lacing + page.body)
         struct.pack_into("<I", whole, _CRC_AT, _crc(whole))
         parts.append(bytes(whole))

@@ -1,4 +1,7 @@
-"""Short excerpts of real music in every container that PyAV writes: what the fuzz corpus is made of."""
+"""Short excerpts of real music in every container that PyAV writes.
+
+The fuzz corpus is made of them.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ class Format:
 
 
 FORMATS = {
-    "mp3": Format(suffix=".mp3", container="mp3", codec="libmp3lame", sample_format="s16p", bit_rate=96_000),
+    "mp3": Format(
+        suffix=".mp3", container="mp3", codec="libmp3lame", sample_format="s16p", bit_rate=96_000
+    ),
     "mp3-bare": Format(
         suffix=".mp3",
         container="mp3",
@@ -44,8 +49,12 @@ FORMATS = {
     "flac": Format(suffix=".flac", container="flac", codec="flac", rate_hz=22050),
     "flac-ogg": Format(suffix=".oga", container="ogg", codec="flac", rate_hz=22050, layout="mono"),
     "vorbis": Format(suffix=".ogg", container="ogg", codec="vorbis", sample_format="fltp"),
-    "opus": Format(suffix=".opus", container="opus", codec="libopus", rate_hz=48000, bit_rate=64_000),
-    "aac": Format(suffix=".m4a", container="ipod", codec="aac", sample_format="fltp", bit_rate=96_000),
+    "opus": Format(
+        suffix=".opus", container="opus", codec="libopus", rate_hz=48000, bit_rate=64_000
+    ),
+    "aac": Format(
+        suffix=".m4a", container="ipod", codec="aac", sample_format="fltp", bit_rate=96_000
+    ),
     "aac-index-first": Format(
         suffix=".m4a",
         container="mp4",
@@ -62,8 +71,12 @@ FORMATS = {
         bit_rate=96_000,
         muxer={"movflags": "+frag_keyframe+empty_moov", "frag_duration": "500000"},
     ),
-    "adts": Format(suffix=".aac", container="adts", codec="aac", sample_format="fltp", bit_rate=96_000),
-    "alac": Format(suffix=".m4a", container="ipod", codec="alac", rate_hz=22050, sample_format="s16p"),
+    "adts": Format(
+        suffix=".aac", container="adts", codec="aac", sample_format="fltp", bit_rate=96_000
+    ),
+    "alac": Format(
+        suffix=".m4a", container="ipod", codec="alac", rate_hz=22050, sample_format="s16p"
+    ),
     "wav": Format(suffix=".wav", container="wav", codec="pcm_s16le", rate_hz=16000),
     "wav-float": Format(
         suffix=".wav",
@@ -74,12 +87,20 @@ FORMATS = {
         layout="mono",
     ),
     "aiff": Format(suffix=".aiff", container="aiff", codec="pcm_s16be", rate_hz=16000),
-    "wma": Format(suffix=".wma", container="asf", codec="wmav2", sample_format="fltp", bit_rate=96_000),
+    "wma": Format(
+        suffix=".wma", container="asf", codec="wmav2", sample_format="fltp", bit_rate=96_000
+    ),
     "mka": Format(suffix=".mka", container="matroska", codec="flac", rate_hz=22050),
-    "webm": Format(suffix=".webm", container="webm", codec="libopus", rate_hz=48000, bit_rate=64_000),
-    "wavpack": Format(suffix=".wv", container="wv", codec="wavpack", rate_hz=22050, sample_format="s16p"),
+    "webm": Format(
+        suffix=".webm", container="webm", codec="libopus", rate_hz=48000, bit_rate=64_000
+    ),
+    "wavpack": Format(
+        suffix=".wv", container="wv", codec="wavpack", rate_hz=22050, sample_format="s16p"
+    ),
     "tta": Format(suffix=".tta", container="tta", codec="tta", rate_hz=22050),
-    "ac3": Format(suffix=".ac3", container="ac3", codec="ac3", sample_format="fltp", bit_rate=128_000),
+    "ac3": Format(
+        suffix=".ac3", container="ac3", codec="ac3", sample_format="fltp", bit_rate=128_000
+    ),
     "caf": Format(suffix=".caf", container="caf", codec="pcm_s16be", rate_hz=16000),
     "au": Format(suffix=".au", container="au", codec="pcm_s16be", rate_hz=16000),
     "w64": Format(suffix=".w64", container="w64", codec="pcm_s16le", rate_hz=16000),
@@ -112,9 +133,13 @@ def _transcode(path: str, kind: Format, out: Path) -> bytes:
     resampler = av.AudioResampler(format=kind.sample_format, layout=kind.layout, rate=kind.rate_hz)
     # bitexact: no random serial numbers, dates or versions
     options = {"fflags": "+bitexact", **kind.muxer}
-    with av.open(path) as music, av.open(out, "w", format=kind.container, options=options) as container:
+    with (
+        av.open(path) as music,
+        av.open(out, "w", format=kind.container, options=options) as container,
+    ):
         stream = cast(
-            Any, container.add_stream(kind.codec, rate=kind.rate_hz, options={"strict": "experimental"})
+            Any,
+            container.add_stream(kind.codec, rate=kind.rate_hz, options={"strict": "experimental"}),
         )
         stream.layout, stream.format = kind.layout, kind.sample_format
         stream.codec_context.flags |= av.codec.context.Flags.bitexact.value

@@ -87,8 +87,13 @@ class Bed:
             shutil.copytree(library.folder, folder, dirs_exist_ok=True)
         self.library = self._at(root or library.root, folder or library.folder)
 
-    def run(self, *arguments: str | Path, code: int | None = None, says: str = "", **more: Any) -> str:
-        """Run a command; note a traceback, another exit code than one of ours, and words that are missing."""
+    def run(
+        self, *arguments: str | Path, code: int | None = None, says: str = "", **more: Any
+    ) -> str:
+        """Run a command.
+
+        Note a traceback, another exit code than one of ours, and words that are missing.
+        """
         done = self._run_command(self.library, *arguments, **more)
         self.expect(f"{arguments[0]}", done.returncode, done.stdout + done.stderr, code, says)
         return done.stdout
@@ -99,9 +104,13 @@ class Bed:
             self.outcome.survived = False
             self.outcome.notes.append(f"{what} ended with {got}: {said[-1500:]}")
         elif (code is not None and got != code) or not re.search(says, said, re.DOTALL):
-            self.outcome.notes.append(f"{what} ended with {got} for {code}, or lacks {says!r}: {said[-600:]}")
+            self.outcome.notes.append(
+                f"{what} ended with {got} for {code}, or lacks {says!r}: {said[-600:]}"
+            )
 
-    def start(self, *arguments: str | Path, start_new_session: bool = False) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str | Path, start_new_session: bool = False
+    ) -> subprocess.Popen[str]:
         """Start a command that something happens to."""
         return subprocess.Popen(
             self.library.command(*arguments),
@@ -119,7 +128,9 @@ class Bed:
 
     def finish(self, folder: Path | None = None) -> None:
         """Run once more without the fault: every song must be there, right, and nothing damaged."""
-        report = json.loads(self.run("embed", folder or self.library.folder, "--json", code=0) or "{}")
+        report = json.loads(
+            self.run("embed", folder or self.library.folder, "--json", code=0) or "{}"
+        )
         if report.get("failed"):
             self.outcome.notes.append(f"still failing: {report['failed'][:2]}")
         self.run("cache", "verify", code=0)
@@ -154,4 +165,6 @@ def system(*argv: str) -> None:
         package = _PACKAGES[argv[0]]
         raise Cannot(f"no {argv[0]} on PATH (Debian: apt-get install {package})") from error
     if done.returncode:
-        raise Cannot(f"only root may {argv[0]}, and not in every container (exit code {done.returncode})")
+        raise Cannot(
+            f"only root may {argv[0]}, and not in every container (exit code {done.returncode})"
+        )

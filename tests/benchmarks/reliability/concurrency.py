@@ -1,4 +1,7 @@
-"""Let many processes work on one cache at once; then count what was lost. See README.md in this folder."""
+"""Let many processes work on one cache at once; then count what was lost.
+
+See README.md in this folder.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +39,13 @@ _MEANWHILE: tuple[tuple[str, ...], ...] = (
 )
 # As the command, with commits of 8 songs: there are more of them to meet.
 _EMBED = (
-    "import embed, json, sys; report = embed.embed_library([sys.argv[2]], root=sys.argv[1], workers=1, "
-    "batch_songs=8); print(json.dumps({'embedded': report.embedded})); sys.exit(len(report.failed))"
+    "import embed, json, sys; report = embed.embed_library([sys.argv[2]], root=sys.argv[1], "
+    "workers=1, batch_songs=8); print(json.dumps({'embedded': report.embedded})); "
+    "sys.exit(len(report.failed))"
 )
 _COMPILE = (
-    "import sys, embed; print(embed.prepare_encoder(sys.argv[2], root=sys.argv[1]).fingerprint, flush=True)"
+    "import sys, embed; "
+    "print(embed.prepare_encoder(sys.argv[2], root=sys.argv[1]).fingerprint, flush=True)"
 )
 
 
@@ -88,10 +93,12 @@ def _timed(what: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def embed_together(n: int, work: Path, *, n_songs: int = _N_SONGS) -> dict[str, Any]:
-    """Run `embed` four times at once on one library and cache, and score, prune, verify and info meanwhile.
+    """Run `embed` four times at once on one library and cache.
 
-    A taste is learnt from the first songs before. What `score` answers meanwhile must be what the taste says
-    of these songs, to the last bit, and never of fewer songs than an answer before.
+    Run score, prune, verify and info meanwhile.
+
+    A taste is learnt from the first songs before. What `score` answers meanwhile must be what the
+    taste says of these songs, to the last bit, and never of fewer songs than an answer before.
     """
     errors: list[str] = []
     commands: Counter[str] = Counter()
@@ -150,7 +157,9 @@ def _all_at_once(library: Library) -> tuple[list[_Ended], list[_Loop]]:
 
 
 def _run(argv: Sequence[str]) -> _Ended:
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, env=child_environment())
+    done = subprocess.run(
+        argv, capture_output=True, text=True, check=False, env=child_environment()
+    )
     return _Ended(argv=argv, exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
 
@@ -165,7 +174,10 @@ def _n_rows(library: Library) -> int:
 
 
 def _wrong_answers(library: Library, answers: Sequence[_Ended]) -> int:
-    """Count answers that differ from the last one in what they say of any song, or that know fewer songs."""
+    """Count answers that contradict the last one, or that know fewer songs.
+
+    An answer contradicts it that differs in what it says of any song.
+    """
     last = _scores(run_child(library.command("score", "--json")).stdout)
     wrong, n_before = int(len(last) != len(library.paths)), 0
     for answer in answers:
@@ -185,7 +197,10 @@ def _likes(paths: Sequence[str]) -> list[str]:
 
 
 def train_together(n: int, work: Path) -> dict[str, Any]:
-    """Let two `train` write one taste at once, from other songs each; it must be the one or the other."""
+    """Let two `train` write one taste at once, from other songs each.
+
+    It must be the one or the other.
+    """
     library = embedded_library(work, "two-tastes")
     file = library.root / "tastes" / "default.npz"
     sides = [library.command("train", *_likes(some)) for some in _sides(library)]

@@ -1,4 +1,7 @@
-"""Damage done to a cache at random: does every command give the right answer or an error, is it mended?"""
+"""Damage done to a cache at random.
+
+Does every command give the right answer or an error, and is the cache mended?
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,11 @@ KINDS = ("flip", "cut", "delete")
 _N_SONGS = 14
 _N_LIKES = 5
 _GROUPS = ("embeddings", "catalog.lance", "encoders", "scores")
-_HARMLESS = ("latest_version_hint.json", ".fingerprint")  # both are made anew, and nothing hangs on them
+# both are made anew, and nothing hangs on them
+_HARMLESS = ("latest_version_hint.json", ".fingerprint")
 
-_SEARCH = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[3])])  # for its child
+# for its child
+_SEARCH = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[3])])
 
 
 @dataclass(kw_only=True)
@@ -43,7 +48,8 @@ class Outcome:
     told : int
         Of which `cache verify` said that something is damaged.
     refused, right, wrong : int
-        Answers of commands before the repair: an error with its remedy, right, and wrong without a word.
+        Answers of commands before the repair: an error with its remedy, right, and wrong without a
+        word.
     crashed : int
         Commands that ended with a traceback or a signal.
     lost : int
@@ -61,7 +67,10 @@ class Outcome:
 
 
 class Patient:
-    """A small cache of real music with a taste and kept scores, and copies of it that are damaged."""
+    """A small cache of real music, and copies of it that are damaged.
+
+    It has a taste and kept scores.
+    """
 
     def __init__(self, work: Path) -> None:
         self._library = Library.make(work, "damage", _N_SONGS // 2)
@@ -122,12 +131,16 @@ class Patient:
         except CacheError:
             return True
         return set(names) != set(right) or any(
-            not np.array_equal(right[name], vector) for name, vector in zip(names, vectors, strict=True)
+            not np.array_equal(right[name], vector)
+            for name, vector in zip(names, vectors, strict=True)
         )
 
     def _run(self, *arguments: str | Path) -> None:
         done = subprocess.run(
-            self._library.command(*arguments), capture_output=True, check=False, env=child_environment()
+            self._library.command(*arguments),
+            capture_output=True,
+            check=False,
+            env=child_environment(),
         )
         assert done.returncode == 0, done.stderr.decode()
 
@@ -144,7 +157,9 @@ class Patient:
         ]
         done = run(argv, env=child_environment(PYTHONPATH=_SEARCH))
         if done.returncode != 0:
-            return {"died": {"code": done.returncode, "said": done.stderr, "traceback": done.stderr}}
+            return {
+                "died": {"code": done.returncode, "said": done.stderr, "traceback": done.stderr}
+            }
         answers: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return answers
 
@@ -187,7 +202,11 @@ def rows(n: int, work: Path) -> Iterator[dict[str, Any]]:
             hit[group] += 1
             patient.suffer(rng.choice(groups[group]), kind, rng, outcome)
         yield {
-            "fault": {"flip": "one bit flipped", "cut": "a file cut short", "delete": "a file deleted"}[kind],
+            "fault": {
+                "flip": "one bit flipped",
+                "cut": "a file cut short",
+                "delete": "a file deleted",
+            }[kind],
             "n": outcome.n,
             "told": outcome.told,
             "answers_right": outcome.right,

@@ -1,4 +1,7 @@
-"""Read thousands of hostile tastes, playlists and names; count what was believed. See README.md here."""
+"""Read thousands of hostile tastes, playlists and names; count what was believed.
+
+See README.md here.
+"""
 
 from __future__ import annotations
 
@@ -38,16 +41,19 @@ def rows(n: int, work: Path) -> Iterator[dict[str, Any]]:
     Yields
     ------
     dict
-        Of each kind: `fault`, `n`, `survived` (tries that ended in the right answer or a named refusal),
-        `lost` (lists and outputs of which a song was not found again), `wrong` (tastes taken for what they
-        are not, answers that are no numbers, entries that were opened, pickles that ran) and `seconds`.
+        Of each kind: `fault`, `n`, `survived` (tries that ended in the right answer or a named
+        refusal), `lost` (lists and outputs of which a song was not found again), `wrong` (tastes
+        taken for what they are not, answers that are no numbers, entries that were opened, pickles
+        that ran) and `seconds`.
     """
     sound, content = Taste.load(_TASTE), _TASTE.read_bytes()
     work = work / "data"
     work.mkdir()
     mark = work / "mark"
     for kind in (*DAMAGED, *FORGED):
-        trial = partial(_taste, kind=kind, content=content, sound=sound, path=work / "t.npz", mark=mark)
+        trial = partial(
+            _taste, kind=kind, content=content, sound=sound, path=work / "t.npz", mark=mark
+        )
         yield _row(f"taste: {kind}", n, trial, lost=False)
     ground = Playground.make(work / "ground")
     yield _row("playlist or CSV: hostile entries", n, partial(judge_list, ground=ground), lost=True)

@@ -21,7 +21,10 @@ _CLASS_CONTENT, _CLOEXEC, _MARK_ADD, _ACCESS_PERM, _HERE = 0x4, 0x1, 0x1, 0x2000
 
 
 def full_disk_taste(bed: Bed, rng: random.Random) -> None:
-    """The disk is full under `train`, `label` and `score -o`: the old files stay, then all goes through."""
+    """The disk is full under `train`, `label` and `score -o`.
+
+    The old files stay, then all goes through.
+    """
     with mounted(bed.work / "disk", "64m") as disk:
         bed.move(root=disk)
         songs, listed = bed.library.paths, disk / "list.csv"
@@ -29,7 +32,8 @@ def full_disk_taste(bed: Bed, rng: random.Random) -> None:
         bed.run("train", "--like", songs[0], "--like", songs[1], code=0)
         bed.run("score", "-o", listed, code=0)
         before = _contents(disk / "tastes"), listed.read_bytes()
-        # Room for nothing, and then for the labels but not for the taste, which has tens of kilobytes.
+        # Room for nothing, and then for the labels but not for the taste, which has tens of
+        # kilobytes.
         for room in (0, rng.randrange(1, 4) * 4096):
             with _filled(disk, room):
                 bed.run("train", "--like", songs[2], "--like", songs[3], code=1, says=_FULL)
@@ -44,7 +48,10 @@ def full_disk_taste(bed: Bed, rng: random.Random) -> None:
 
 
 def full_disk_repair(bed: Bed, rng: random.Random) -> None:
-    """The disk is full under `cache verify --repair`; with room it is mended, and nothing is lost."""
+    """The disk is full under `cache verify --repair`.
+
+    With room it is mended, and nothing is lost.
+    """
     with mounted(bed.work / "disk", "64m") as disk:
         bed.move(root=disk)
         bed.run("embed", bed.library.folder, code=0)
@@ -61,7 +68,10 @@ def full_disk_repair(bed: Bed, rng: random.Random) -> None:
 
 
 def silent_drive(bed: Bed, rng: random.Random) -> None:
-    """Whoever reads one of the songs waits for ever, as where a server has gone; later it answers."""
+    """Whoever reads one of the songs waits for ever, as where a server has gone.
+
+    Later it answers.
+    """
     song = rng.choice(bed.library.paths)
     with _silent(song):
         said = bed.run("embed", bed.library.folder, "--json", "--max-stall", str(_STALL_S), code=1)
@@ -72,7 +82,9 @@ def silent_drive(bed: Bed, rng: random.Random) -> None:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".npz", ".csv")}
+    return {
+        path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".npz", ".csv")
+    }
 
 
 def _free_bytes(disk: Path) -> int:

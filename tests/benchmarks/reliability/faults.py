@@ -1,4 +1,7 @@
-"""What the world does to a run: full disks, vanished mounts, files that change, odd names and odd files."""
+"""What the world does to a run.
+
+It fills disks, takes mounts away, changes files, and has odd names and odd files.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,10 @@ def file_size_limit(bed: Bed, rng: random.Random) -> None:
 
 
 def read_only_cache(bed: Bed, rng: random.Random) -> None:
-    """The file system of the cache is read-only; what is in it is read, and nothing can be added."""
+    """The file system of the cache is read-only.
+
+    What is in it is read, and nothing can be added.
+    """
     with mounted(bed.work / "disk", "64m") as disk:
         bed.move(root=disk)
         n_before = rng.randrange(1, bed.n_songs)
@@ -105,7 +111,10 @@ def cache_moved(bed: Bed, rng: random.Random) -> None:
 
 
 def music_vanishes(bed: Bed, rng: random.Random) -> None:
-    """The music is unmounted in the middle of a run, and mounted again later: no song is taken for broken."""
+    """The music is unmounted in the middle of a run, and mounted again later.
+
+    No song is taken for broken.
+    """
     with mounted(bed.work / "drive", "64m") as drive:
         bed.move(folder=drive)
         keep = bed.work / "music"
@@ -130,7 +139,10 @@ def music_moved(bed: Bed, rng: random.Random) -> None:
 
 
 def broken_disk(bed: Bed, rng: random.Random) -> None:
-    """The disk under the music answers with I/O errors, from some place of some song on; later it is well."""
+    """The disk under the music answers with I/O errors, from some place of some song on.
+
+    Later it is well.
+    """
     image, drive = bed.work / "image", bed.work / "drive"
     with image.open("wb") as file:
         file.truncate(16 << 20)
@@ -189,7 +201,9 @@ def files_change(bed: Bed, rng: random.Random) -> None:
     bed.outcome.wrong += sum(known[path].digest != probe(path).digest for path in bed.library.paths)
     here = dict(zip(*bed.library.store.matrix(), strict=True))
     right = dict(zip(*bed.reference.store.matrix(), strict=True))
-    bed.outcome.wrong += sum(not (here[name] == right[name]).all() for name in right.keys() & here.keys())
+    bed.outcome.wrong += sum(
+        not (here[name] == right[name]).all() for name in right.keys() & here.keys()
+    )
     bed.outcome.lost += len(right.keys() - here.keys())
     bed.run("cache", "verify", code=0)
 
@@ -215,8 +229,18 @@ def clock_skew(bed: Bed, rng: random.Random) -> None:
 
 
 def odd_names(bed: Bed, rng: random.Random) -> None:
-    """Names in both Unicode forms, no UTF-8, line breaks and commas; out as CSV and M3U8, and in again."""
-    names = [b"caf\xc3\xa9", b"cafe\xcc\x81", b"caf\xe9 \xff", b"new\nline", b'"quoted", and more', b"=1+1"]
+    """Names in both Unicode forms, no UTF-8, line breaks and commas.
+
+    They go out as CSV and M3U8, and in again.
+    """
+    names = [
+        b"caf\xc3\xa9",
+        b"cafe\xcc\x81",
+        b"caf\xe9 \xff",
+        b"new\nline",
+        b'"quoted", and more',
+        b"=1+1",
+    ]
     names += [b"-rf", b"\xf0\x9f\x8e\xb5 \xe2\x80\xae", b"trailing ", b"#hash"]
     rng.shuffle(names)
     renamed = []
@@ -236,7 +260,9 @@ def odd_names(bed: Bed, rng: random.Random) -> None:
         again = json.loads(bed.run("score", listed, "--json", code=0))
         bed.outcome.wrong += again != rows
     bed.run("score", code=0)
-    table = csv.DictReader(io.StringIO((bed.work / "list.csv").read_text("utf-8", "surrogateescape")))
+    table = csv.DictReader(
+        io.StringIO((bed.work / "list.csv").read_text("utf-8", "surrogateescape"))
+    )
     bed.outcome.wrong += any(row["path"][:1] in "=+-@" for row in table)
     bed.finish()
 
@@ -259,11 +285,15 @@ def odd_files(bed: Bed, rng: random.Random) -> None:
             end.bind("socket.mp3")
         finally:
             os.chdir(here)
-        odd = sorted(path for path in folder.iterdir() if path.suffix == ".mp3" and not path.is_dir())
+        odd = sorted(
+            path for path in folder.iterdir() if path.suffix == ".mp3" and not path.is_dir()
+        )
         for _ in range(2):
             report = json.loads(bed.run("embed", folder, "--json", code=1))
             failed = {failure["path"] for failure in report["failed"]}
-            bed.outcome.wrong += report["found"] - len(failed) != bed.n_songs or failed != set(map(str, odd))
+            bed.outcome.wrong += report["found"] - len(failed) != bed.n_songs or failed != set(
+                map(str, odd)
+            )
     for path in odd:
         path.unlink()
     rng.shuffle(odd)
@@ -271,13 +301,20 @@ def odd_files(bed: Bed, rng: random.Random) -> None:
 
 
 def compiler_killed(bed: Bed, rng: random.Random) -> None:
-    """A run and the compiler that it started are killed, while it works and just before it is done."""
+    """A run and the compiler that it started are killed.
+
+    That is while it works, and just before it is done.
+    """
     encoders = bed.library.root / "encoders"
     shutil.rmtree(encoders)
     for at_the_end in (False, True):
         process = bed.start("embed", bed.library.folder, start_new_session=True)
         deadline = time.monotonic() + (LONG_S if at_the_end else rng.uniform(1, 6))
-        while not list(encoders.glob(".part-*")) and process.poll() is None and time.monotonic() < deadline:
+        while (
+            not list(encoders.glob(".part-*"))
+            and process.poll() is None
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.0002)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -321,7 +358,9 @@ def rows(n: int, work: Path) -> Iterator[dict[str, Any]]:
         yield judge(bed, name, fault, n)
 
 
-def judge(bed: Bed, name: str, fault: Callable[[Bed, random.Random], None], n: int) -> dict[str, Any]:
+def judge(
+    bed: Bed, name: str, fault: Callable[[Bed, random.Random], None], n: int
+) -> dict[str, Any]:
     """Bring one fault about `n` times and add up what came of it."""
     row: dict[str, Any] = {"fault": name, "n": 0, "survived": 0, "lost": 0, "wrong": 0}
     notes: list[str] = []

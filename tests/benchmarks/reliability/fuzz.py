@@ -1,8 +1,9 @@
 """Hostile audio through the real command: what became of it, in what time and memory.
 
-Every file of the corpus (`fuzz.corpus`) ends in an embedding or in a failure that says why. The run is made
-twice, the second time in other batches, with another number of workers and in reverse order: every stored
-number must be the same. Sound files among the hostile ones must come out as they do alone.
+Every file of the corpus (`fuzz.corpus`) ends in an embedding or in a failure that says why. The run
+is made twice, the second time in other batches, with another number of workers and in reverse
+order: every stored number must be the same. Sound files among the hostile ones must come out as
+they do alone.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class FuzzRun:
     noise : list of str
         Lines on stderr that are not ours.
     wrong : list of str
-        What must not be: a file without a result, a number that is not finite, a reason without words.
+        What must not be: a file without a result, a number that is not finite, a reason without
+        words.
     peak_bytes, wall_s
         Of the whole tree of processes, and of the slowest batch.
     """
@@ -78,20 +80,23 @@ def rows(n: int, work: Path) -> Iterator[dict[str, Any]]:
     ------
     dict
         ``fault``, ``n``, ``survived``, ``lost`` and ``wrong`` (0 each), ``embedded``, ``refused``,
-        ``crashed`` (of the latter, those that a native decoder did not survive); in the last row also
-        ``seconds``, ``peak_bytes`` and ``slowest_batch_s``.
+        ``crashed`` (of the latter, those that a native decoder did not survive); in the last row
+        also ``seconds``, ``peak_bytes`` and ``slowest_batch_s``.
     """
     started = time.monotonic()
     sources = make_sources(demo_tracks())
     files = write_corpus(range(n), sources, work / "corpus")
     paths = [work / "corpus" / file.name for file in files]
     first = fuzz(paths, work / "first", encoders=work, batch=_BATCH)
-    again = fuzz(paths[::-1], work / "again", encoders=work, batch=_BATCH + 31, options=("--workers", "1"))
+    again = fuzz(
+        paths[::-1], work / "again", encoders=work, batch=_BATCH + 31, options=("--workers", "1")
+    )
     alone = _alone(sources, work)
     wrong = _differences(first, again) + [
         f"{file.name}: a sound file ({file.what}) came out otherwise than alone"
         for file in files
-        if file.kind == "sound" and first.stored.get(file.name) != alone[file.what.partition(":")[0]]
+        if file.kind == "sound"
+        and first.stored.get(file.name) != alone[file.what.partition(":")[0]]
     ]
     wrong += first.wrong + again.wrong + first.noise + again.noise
     for line in wrong:
@@ -142,12 +147,15 @@ def fuzz(
         failures |= {Path(failure["path"]).name: failure["error"] for failure in report["failed"]}
     stored, digests, bad = read_stored(root)
     wrong += bad
-    wrong += [f"{name}: {words}" for name, words in failures.items() if any(bug in words for bug in _BUGS)]
+    wrong += [
+        f"{name}: {words}" for name, words in failures.items() if any(bug in words for bug in _BUGS)
+    ]
     names = {path.name for path in paths}
     wrong += [f"{name}: no result" for name in sorted(names - stored.keys() - failures.keys())]
     if peak_bytes > MAX_BYTES:
         wrong.append(
-            f"memory reached {peak_bytes / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are allowed"
+            f"memory reached {peak_bytes / 1e6:.0f} MB; at most {MAX_BYTES / 1e6:.0f} MB are "
+            "allowed"
         )
     return FuzzRun(
         stored=stored,
@@ -161,9 +169,14 @@ def fuzz(
 
 
 def read_stored(root: Path) -> tuple[Stored, dict[str, str], list[str]]:
-    """Read all that a cache holds and its digests, by the files' names; and name what is not finite."""
+    """Read all that a cache holds and its digests, by the files' names.
+
+    Name also what is not finite.
+    """
     prepared = embed.prepare_encoder("musicnn", root=root)
-    store = EmbeddingStore(root, encoder=prepared.name, fingerprint=prepared.fingerprint, dim=prepared.dim)
+    store = EmbeddingStore(
+        root, encoder=prepared.name, fingerprint=prepared.fingerprint, dim=prepared.dim
+    )
     held = store.held()
     stored: Stored = {}
     digests: dict[str, str] = {}
@@ -175,7 +188,9 @@ def read_stored(root: Path) -> tuple[Stored, dict[str, str], list[str]]:
         assert entry is not None
         name = Path(path).name
         numbers = (entry.frames, entry.starts_s, entry.vector)
-        if not all(np.isfinite(part).all() for part in numbers) or not np.isfinite(entry.duration_s):
+        if not all(np.isfinite(part).all() for part in numbers) or not np.isfinite(
+            entry.duration_s
+        ):
             wrong.append(f"{name}: a stored number is not finite")
         digests[name] = recording.digest
         stored[name] = (entry.frames.tobytes(), entry.starts_s.tobytes(), entry.vector.tobytes())
@@ -190,7 +205,9 @@ def _embed(
     command = [*COMMAND, "--cache", str(root), "embed", "--json", *options, *map(str, paths)]
     peak = 0
     with said.open("wb") as err, printed.open("wb") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=err, env=os.environ | {"NO_COLOR": "1"})
+        child = subprocess.Popen(
+            command, stdout=out, stderr=err, env=os.environ | {"NO_COLOR": "1"}
+        )
         while child.poll() is None:
             peak = max(peak, tree_memory(child.pid))
             time.sleep(_SAMPLE_S)
@@ -217,7 +234,8 @@ def _differences(one: FuzzRun, other: FuzzRun) -> list[str]:
     names = one.stored.keys() | one.failures.keys() | other.stored.keys() | other.failures.keys()
     digests = one.digests | other.digests
     n_files = Counter(digests.values())
-    # Of files with the same packets and other headers (which lie), whichever comes first is embedded.
+    # Of files with the same packets and other headers (which lie), whichever comes first is
+    # embedded.
     names = {name for name in names if n_files[digests.get(name, "")] <= 1}
     return [
         f"{name}: two runs differ"
@@ -227,11 +245,15 @@ def _differences(one: FuzzRun, other: FuzzRun) -> list[str]:
     ]
 
 
-def _row(kind: str, files: Sequence[HostileFile], run: FuzzRun, wrong: Sequence[str]) -> dict[str, Any]:
+def _row(
+    kind: str, files: Sequence[HostileFile], run: FuzzRun, wrong: Sequence[str]
+) -> dict[str, Any]:
     names = [file.name for file in files]
     n_embedded = sum(name in run.stored for name in names)
     n_refused = sum(name in run.failures for name in names)
-    about_these = [line for line in wrong if line.partition(":")[0] in names or kind == "hostile audio"]
+    about_these = [
+        line for line in wrong if line.partition(":")[0] in names or kind == "hostile audio"
+    ]
     return {
         "fault": kind,
         "n": len(names),

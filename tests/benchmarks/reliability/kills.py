@@ -1,4 +1,7 @@
-"""Kill `embed` and whatever else writes, at random moments; then count what was lost. See README.md here."""
+"""Kill `embed` and whatever else writes, at random moments; then count what was lost.
+
+See README.md here.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,9 @@ _BATCH = 64  # that of the command
 _PENDING = 2 * _BATCH  # songs still to be embedded when a run begins: some 3 s of work on two cores
 _FIRST_SONGS_S = 2.5  # within which a run has come to its first songs
 _N_REFERENCE = 400
-# `embed_library` in a process of its own, that tells after every song how many seconds it has embedded.
-# Before a step of a commit, when a file or folder of it is opened to be synced, it kills itself or its group.
+# `embed_library` in a process of its own, that tells after every song how many seconds it has
+# embedded. Before a step of a commit, when a file or folder of it is opened to be synced, it kills
+# itself or its group.
 _RUN = (
     "import os, signal, sys, embed\n"
     "left, whom = int(sys.argv[4]), sys.argv[5]\n"
@@ -76,8 +80,9 @@ def _timed(what: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def kill_embed(n: int, work: Path, *, pending: int = _PENDING, seed: int = SEED) -> dict[str, Any]:
     """Kill `embed` n times over one library, run it to its end, and count.
 
-    Before each run there are `pending` songs to embed, so new ones come in as others are done. Three runs of
-    five are of `embed_library` with commits of 8 songs, one with commits of 64; one is of the command.
+    Before each run there are `pending` songs to embed, so new ones come in as others are done.
+    Three runs of five are of `embed_library` with commits of 8 songs, one with commits of 64; one
+    is of the command.
     """
     library = Library.make(work, "embed")
     rng = np.random.default_rng(seed)
@@ -92,7 +97,9 @@ def kill_embed(n: int, work: Path, *, pending: int = _PENDING, seed: int = SEED)
     return _row(tally, library, sound) | {"finished": exit_code == 0 and not last.stderr}
 
 
-def _one_kill(library: Library, number: int, rng: np.random.Generator, tally: _Tally, pending: int) -> None:
+def _one_kill(
+    library: Library, number: int, rng: np.random.Generator, tally: _Tally, pending: int
+) -> None:
     whom = ("group", "parent", "worker", "group", "group")[number % 5]
     batch = (_SMALL_BATCH, _SMALL_BATCH, _BATCH, _SMALL_BATCH, 0)[number // 2 % 5]
     moment = _moment(number, pending, rng, ours=batch > 0, whom=whom)
@@ -129,7 +136,9 @@ def _one_kill(library: Library, number: int, rng: np.random.Generator, tally: _T
         tally.over_batch += n_uncommitted > batch
 
 
-def _moment(number: int, pending: int, rng: np.random.Generator, *, ours: bool, whom: str) -> Moment:
+def _moment(
+    number: int, pending: int, rng: np.random.Generator, *, ours: bool, whom: str
+) -> Moment:
     """Choose when to kill: after so many songs, in a commit or just after one, or at any time."""
     way = ("song", "step", "song", "step", "commit", "time", "song")[number % 7]
     if way == "step" and ours and whom != "worker":
@@ -145,7 +154,9 @@ def _moment_of(library: Library, victim: Victim, n_committed: int, files_before:
     """Tell from what a kill has left where it came."""
     if victim.ended_by_itself or len(library.known()) == len(library.paths):
         return "after the last commit"
-    unfinished = [path for path in set(files_in(library.root)) - files_before if _is_unfinished(path)]
+    unfinished = [
+        path for path in set(files_in(library.root)) - files_before if _is_unfinished(path)
+    ]
     orphans = _data_files(library) - files_before - _referenced(library)
     half = len(library.embedded()) > len(library.known())
     if unfinished or orphans or half:
@@ -212,5 +223,6 @@ def _row(tally: _Tally, library: Library, sound: Soundness) -> dict[str, Any]:
         "processes_left": tally.survivors,
         "semaphores_left": tally.semaphores,
         "files_left": len(unfinished) + len(orphans),
-        "bytes_left": sum(left[path] for path in unfinished) + sum(left.get(path, 0) for path in orphans),
+        "bytes_left": sum(left[path] for path in unfinished)
+        + sum(left.get(path, 0) for path in orphans),
     }

@@ -1,4 +1,7 @@
-"""Libraries for the reliability benchmarks: short excerpts of real music, and what a cache holds of them."""
+"""Libraries for the reliability benchmarks.
+
+They are short excerpts of real music, and what a cache holds of them.
+"""
 
 from __future__ import annotations
 
@@ -92,10 +95,15 @@ class Library:
             self.paths.append(str(path))
 
     def add_synthetic(self, n_songs: int) -> None:
-        """Add songs without music, only for `score`, which keeps its decisions of a large library alone."""
+        """Add songs without music.
+
+        They are only for `score`, which keeps its decisions of a large library alone.
+        """
         first = len(self.paths)
         add_songs(self.root, self.folder, first, n_songs, n_songs)
-        self.paths += [str(song_path(self.folder, number)) for number in range(first, first + n_songs)]
+        self.paths += [
+            str(song_path(self.folder, number)) for number in range(first, first + n_songs)
+        ]
 
     def command(self, *arguments: str | Path) -> list[str]:
         """Return the command on this cache."""
@@ -129,7 +137,10 @@ class Library:
         return {path for path, row in self.catalog.load().items() if row.digest in held}
 
     def check(self, reference: Library | None = None) -> Soundness:
-        """Compare the cache with what it should hold, and its vectors with those of another cache."""
+        """Compare the cache with what it should hold.
+
+        Compare its vectors with those of another cache.
+        """
         rows = self.catalog.load()
         digests = {path: rows[path].digest for path in self.paths if path in rows}
         names, vectors = self.store.matrix()
@@ -138,7 +149,9 @@ class Library:
         if reference is not None:
             right = dict(zip(*reference.store.matrix(), strict=True))
             here = dict(zip(names, vectors, strict=True))
-            wrong += sum(not np.array_equal(here[name], right[name]) for name in here.keys() & right.keys())
+            wrong += sum(
+                not np.array_equal(here[name], right[name]) for name in here.keys() & right.keys()
+            )
         there = set(names)
         lost = sum(digests.get(path) not in there for path in self.paths)
         lost += len(digests) - len(set(digests.values()))  # every song is another recording

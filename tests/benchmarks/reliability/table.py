@@ -49,11 +49,15 @@ def _summed(rows: Rows) -> list[dict[str, Any]]:
         if row not in tastes:
             found.append(row)
         elif row is tastes[0]:
-            counts = {key: sum(one[key] for one in tastes) for key in ("n", "survived", "lost", "wrong")}
+            counts = {
+                key: sum(one[key] for one in tastes) for key in ("n", "survived", "lost", "wrong")
+            }
             found.append(row | counts | {"fault": _ONE_ROW["data"]})
     return found
 
 
 if __name__ == "__main__":
     results, readme = map(Path, sys.argv[1:])
-    readme.write_text(replace_table(readme.read_text("utf-8"), read_rows(results)), encoding="utf-8")
+    readme.write_text(
+        replace_table(readme.read_text("utf-8"), read_rows(results)), encoding="utf-8"
+    )

@@ -1,4 +1,7 @@
-"""Kill train, label and score, at the steps of their writing and at random moments. See README.md here."""
+"""Kill train, label and score, at the steps of their writing and at random moments.
+
+See README.md here.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ _N_SYNTHETIC = 4100  # from 4,096 songs on, decisions are kept
 
 
 def _events(folder: str, name: str) -> tuple[tuple[str, str], ...]:
-    """Name the steps of a file's way into a folder of the cache: made, renamed, brought to the disk.
+    """Name the steps of a file's way into a folder of the cache.
 
-    The temporary file's name begins with `name`.
+    It is made, renamed, and brought to the disk. The temporary file's name begins with `name`.
     """
     file = f"cache/{folder}/{name}"
     return (("open", file), ("os.rename", file), ("open", f"cache/{folder}'"))
@@ -34,8 +37,9 @@ def _events(folder: str, name: str) -> tuple[tuple[str, str], ...]:
 def kill_train(n: int, work: Path, *, seed: int = 5, first: int = 0) -> dict[str, Any]:
     """Kill `train`, which would replace one taste with another; it must be the one or the other.
 
-    The kills are those of the numbers `first`, `first` + 1, ...; of four, one comes at a random moment, then
-    one before the file is made, one before it is renamed, and one before the folder is synced.
+    The kills are those of the numbers `first`, `first` + 1, ...; of four, one comes at a random
+    moment, then one before the file is made, one before it is renamed, and one before the folder is
+    synced.
     """
     library = embedded_library(work, "train")
     likes = (library.paths[:_N_LIKES], library.paths[-_N_LIKES:])
@@ -47,12 +51,20 @@ def kill_train(n: int, work: Path, *, seed: int = 5, first: int = 0) -> dict[str
         tastes.append(Taste.load(file))
         sides.append(_labelled(file))
     start_s = (time.monotonic() - started) / 2
-    series = Series(library=library, seed=seed, start_s=start_s, events=_events("tastes", ".default.npz"))
+    series = Series(
+        library=library, seed=seed, start_s=start_s, events=_events("tastes", ".default.npz")
+    )
     at = 1
     for number in range(first, first + n):
         n_before = series.n_temporary("tastes")
         ended = series.kill(number, _train(library, likes[1 - at]))
-        moment = "after" if ended else "in the write" if series.n_temporary("tastes") > n_before else "before"
+        moment = (
+            "after"
+            if ended
+            else "in the write"
+            if series.n_temporary("tastes") > n_before
+            else "before"
+        )
         found = _which(file, tastes)
         series.lost += found is None or _labelled(file) not in sides
         if found is not None and found != at:
@@ -73,7 +85,10 @@ def kill_label(n: int, work: Path, *, seed: int = 5) -> dict[str, Any]:
     song = library.paths[_N_LIKES]
     without = _labelled(file)
     states = [without, without | {(song, "like")}]
-    events = (*_events("tastes", ".default.labels.csv.")[:2], ("os.rename", "cache/tastes/.default.npz"))
+    events = (
+        *_events("tastes", ".default.labels.csv.")[:2],
+        ("os.rename", "cache/tastes/.default.npz"),
+    )
     series = Series(library=library, seed=seed, start_s=start_s, events=events)
     at = 0
     for number in range(n):
@@ -114,11 +129,17 @@ def _which(file: Path, tastes: Sequence[Taste]) -> int | None:
 
 
 def _numbers(taste: Taste) -> list[Any]:
-    return [array for layer in taste.layers for array in layer] + [taste.space.basis, taste.space.offset]
+    return [array for layer in taste.layers for array in layer] + [
+        taste.space.basis,
+        taste.space.offset,
+    ]
 
 
 def kill_score(n: int, work: Path, *, seed: int = 5) -> dict[str, Any]:
-    """Kill `score` while it keeps its decisions; the next one must answer the same to the last bit."""
+    """Kill `score` while it keeps its decisions.
+
+    The next one must answer the same to the last bit.
+    """
     library = embedded_library(work, "score")
     library.add_synthetic(_N_SYNTHETIC)
     run_child(_train(library, library.paths[:_N_LIKES]))

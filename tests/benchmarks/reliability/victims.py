@@ -1,4 +1,7 @@
-"""Processes that are killed: start one, wait for a moment, kill it or a part of it, see what outlives it."""
+"""Processes that are killed.
+
+Start one, wait for a moment, kill it or a part of it, and see what outlives it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ COMMITS = ("catalog.lance/*", "embeddings/*/*")
 
 _POLL_S = 0.0004
 _WORKER = b"popen_loky"
-# The command, killed by itself just before what an audit event of Python announces, where a path is in it.
+# The command, killed by itself just before what an audit event of Python announces, where a path is
+# in it.
 _KILL_AT = (
     "import os, signal, sys\n"
     "event, part = sys.argv[1:3]\n"
@@ -139,7 +143,10 @@ class Victim:
         return len(left)
 
     def semaphores_left(self) -> int:
-        """Count the semaphores of its pool that outlived it, 32 bytes each in memory; they are removed."""
+        """Count the semaphores of its pool that outlived it, 32 bytes each in memory.
+
+        Remove them.
+        """
         left = list(Path("/dev/shm").glob(f"sem.loky-{self._process.pid}-*"))
         for path in left:
             path.unlink(missing_ok=True)
@@ -152,10 +159,16 @@ class Victim:
 
     @property
     def stderr(self) -> str:
-        """What it has said, without how far it was, and that loky's tracker of semaphores cleans up."""
+        """What it has said.
+
+        That is without how far it was, and without what loky's tracker of semaphores says when it
+        cleans up.
+        """
         text = self._said.with_suffix(".err").read_text("utf-8", "replace")
         usual = (" songs, ", "resource_tracker.py", "warnings.warn(")
-        return "\n".join(line for line in text.splitlines() if not any(part in line for part in usual))
+        return "\n".join(
+            line for line in text.splitlines() if not any(part in line for part in usual)
+        )
 
     def _n_lines(self, wanted: int) -> int:
         return self._said.read_bytes().count(b"\n") if wanted else 0

@@ -1,4 +1,7 @@
-"""Kill one command again and again, at random moments: compaction, prune, and others. See README.md here."""
+"""Kill one command again and again, at random moments: compaction, prune, and others.
+
+See README.md here.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,9 @@ class Series:
             argv = killed_at(*self.events[number % 4 - 1], argv)
             moment = Moment(delay_s=LONG_S)
         elif not self.events and number % 4:
-            moment = Moment(n_changes=int(rng.integers(1, 4)), delay_s=float(rng.uniform(0, self.writes_s)))
+            moment = Moment(
+                n_changes=int(rng.integers(1, 4)), delay_s=float(rng.uniform(0, self.writes_s))
+            )
         victim = Victim(argv, self.library.root.parent / "run.out")
         victim.wait_for(moment, self.library.root)
         victim.kill("group")
@@ -108,7 +113,10 @@ class Series:
 
 
 def kill_compaction(n: int, work: Path, *, seed: int = 5) -> dict[str, Any]:
-    """Kill the compaction that ends a run of `embed`, of 40 small commits with rows that are there twice."""
+    """Kill the compaction that ends a run of `embed`.
+
+    The run makes 40 small commits with rows that are there twice.
+    """
 
     def argv(library: Library) -> list[str]:
         return [sys.executable, "-P", "-c", _COMPACT, str(library.root)]
@@ -144,7 +152,9 @@ def _kill_upkeep(
         ended = series.kill(number, argv(library))
         n_after = _n_fragments(library)
         done = all(b < a for a, b in zip(n_before, n_after, strict=True))
-        series.moments["after" if ended or done else "before" if n_after == n_before else "in it"] += 1
+        series.moments[
+            "after" if ended or done else "before" if n_after == n_before else "in it"
+        ] += 1
         names_now, vectors_now = library.store.matrix()
         series.lost += len(set(names) - set(names_now)) + len(paths - library.known())
         series.wrong += names_now != names or not np.array_equal(vectors_now, vectors)
@@ -154,7 +164,9 @@ def _kill_upkeep(
 
 def _scatter(library: Library) -> None:
     """Put rows again that are there already, in many small commits."""
-    entries = [entry for entry in map(library.store.get, sorted(library.embedded())) if entry is not None]
+    entries = [
+        entry for entry in map(library.store.get, sorted(library.embedded())) if entry is not None
+    ]
     recordings = list(library.catalog.load().values())
     for number in range(_N_COMMITS):
         library.store.put([entries[number % len(entries)]])

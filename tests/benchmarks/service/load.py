@@ -1,8 +1,9 @@
 """Clients of the service in a process of their own: each asks, waits for the answer, asks again.
 
-Raw HTTP/1.1 on kept connections, on uvloop where it is installed, so that the clients are not what is slow.
-`python service/load.py` reads one JSON document a line from stdin (`port`, `n_clients`, `paths`, and
-`seconds` or `n_requests`) and answers with one: latencies in milliseconds, how many had what status.
+Raw HTTP/1.1 on kept connections, on uvloop where it is installed, so that the clients are not what
+is slow. `python service/load.py` reads one JSON document a line from stdin (`port`, `n_clients`,
+`paths`, and `seconds` or `n_requests`) and answers with one: latencies in milliseconds, how many
+had what status.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ class Load:
         n_requests: int | None = None,
     ) -> None:
         heads = f"HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
-        self._requests: Iterator[bytes] = itertools.cycle([f"GET {path} {heads}".encode() for path in paths])
+        self._requests: Iterator[bytes] = itertools.cycle(
+            [f"GET {path} {heads}".encode() for path in paths]
+        )
         self._port, self._n_clients, self._seconds = port, n_clients, seconds
         self._left = n_requests
         self._until = float("inf")
@@ -120,7 +123,10 @@ class Load:
             self._done.set_result(None)
 
     def _fail(self, told: dict[str, Any]) -> None:
-        """End with what a client has raised; without this nobody would hear of it, and all would wait."""
+        """End with what a client has raised.
+
+        Without this nobody would hear of it, and all would wait.
+        """
         if not self._done.done():
             self._done.set_exception(told.get("exception") or RuntimeError(told["message"]))
 

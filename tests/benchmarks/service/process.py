@@ -39,8 +39,8 @@ class Service:
     Raises
     ------
     AssertionError
-        If it does not come to answer; at the end, if it does not stop when it is told to, or has written a
-        traceback. See `Patience` for how long it may take.
+        If it does not come to answer; at the end, if it does not stop when it is told to, or has
+        written a traceback. See `Patience` for how long it may take.
     """
 
     def __init__(self, root: Path, *arguments: str | Path, **environment: str) -> None:
@@ -75,7 +75,9 @@ class Service:
         found: list[int] = []
 
         def answers() -> bool:
-            assert self._child.poll() is None, f"it has ended with {self._child.returncode}: {self.said()}"
+            assert self._child.poll() is None, (
+                f"it has ended with {self._child.returncode}: {self.said()}"
+            )
             found[:] = map(int, _URL.findall(self.said()))
             return bool(found) and _answers(found[0])
 
@@ -100,7 +102,10 @@ class Service:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if not self._log.closed:
             self.stop()

@@ -1,4 +1,7 @@
-"""Is a scan as good as hearing everything? The seven-likes task of bench_accuracy, with fewer windows."""
+"""Is a scan as good as hearing everything?
+
+The seven-likes task of bench_accuracy, with fewer windows.
+"""
 
 from __future__ import annotations
 
@@ -25,16 +28,24 @@ __all__ = ["accuracy_rows"]
 _N_WINDOWS = (4, 6, 8, 10, 12, 16)
 
 
-def accuracy_rows(music: Path, encoders: Sequence[str], work: Path, n_draws: int) -> Iterator[dict[str, Any]]:
-    """Yield a row for each encoder: the AUC of a scan, of all windows and of some, on the same draws.
+def accuracy_rows(
+    music: Path, encoders: Sequence[str], work: Path, n_draws: int
+) -> Iterator[dict[str, Any]]:
+    """Yield a row for each encoder.
 
-    The scan and the whole are embedded as `embed` does it. What other numbers of windows give is pooled from
-    the whole's frames, of which a scan's are some, bit for bit.
+    It has the AUC of a scan, of all windows and of some, on the same draws.
+
+    The scan and the whole are embedded as `embed` does it. What other numbers of windows give is
+    pooled from the whole's frames, of which a scan's are some, bit for bit.
     """
     for name in encoders:
         scan, full = (_collection(music, name, coverage, work) for coverage in ("scan", "full"))
         found = {"scan": _found(scan, n_draws), "full": _found(full, n_draws)}
-        row: dict[str, Any] = {"encoder": name, "n_draws": n_draws, "n_tastes": len(found["full"][0])}
+        row: dict[str, Any] = {
+            "encoder": name,
+            "n_draws": n_draws,
+            "n_tastes": len(found["full"][0]),
+        }
         row["scan_windows"] = encoder_spec(name).scan_windows
         for coverage, one in found.items():
             figures = summarise(one)
@@ -77,7 +88,9 @@ def _with_windows(full: Collection, entries: Sequence[Entry], n_windows: int) ->
     return replace(full, vectors=np.stack([_pooled(entry, spec, n_windows) for entry in entries]))
 
 
-def _pooled(entry: Entry, spec: EncoderSpec, n_windows: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _pooled(
+    entry: Entry, spec: EncoderSpec, n_windows: int
+) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     chosen = choose_windows(len(entry.frames), n_windows)
     n_samples = round(entry.duration_s * spec.grid.rate_hz)
     weights = np.array([spec.grid.parts_heard(i, n_samples) for i in chosen], dtype=np.float64)

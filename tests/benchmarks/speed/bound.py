@@ -1,7 +1,9 @@
-"""What no embedding can beat on this machine: the processor time of decoding and of the network, each alone.
+"""What no embedding can beat on this machine.
 
-A process of its own with one thread: `python speed/bound.py CACHE`. For each JSON line that it reads it
-measures one of the two, and answers with a line of figures.
+It is the processor time of decoding and of the network, each alone.
+
+A process of its own with one thread: `python speed/bound.py CACHE`. For each JSON line that it
+reads it measures one of the two, and answers with a line of figures.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from embed.encoders.windows import NativeCut, choose_windows
 __all__ = ["decode", "network", "serve"]
 
 _AT_ONCE = 16  # windows that the network gets together, as a worker's does
-_TIMES = 8  # so that it takes a second or two: what is shorter says little on a machine that others use too
+# so that it takes a second or two: what is shorter says little on a machine that others use too
+_TIMES = 8
 
 
 def decode(encoder: str, paths: list[str], n_windows: int) -> dict[str, Any]:
@@ -59,7 +62,9 @@ def _some_windows(encoder: Encoder, path: str, n_windows: int) -> NDArray[np.flo
     cut = NativeCut(grid=grid, native_hz=info.rate_hz, n_native=info.n_samples)
     chosen = choose_windows(grid.count(cut.n_samples), n_windows)
     spans = cut.spans(chosen)
-    return np.stack([cut.resample(*one) for one in zip(chosen, spans, read_spans(info, spans), strict=True)])
+    return np.stack(
+        [cut.resample(*one) for one in zip(chosen, spans, read_spans(info, spans), strict=True)]
+    )
 
 
 def serve(cache: str) -> None:

@@ -1,8 +1,10 @@
-"""A synthetic library: the cache that `embed` would leave, through the same writes, without any music.
+"""A synthetic library: the cache that `embed` would leave, without any music.
+
+It is made through the same writes.
 
 A process of its own, so that its memory does not count as that of the commands measured afterwards:
-`python speed/library.py CACHE FOLDER FIRST N_SONGS SONGS_A_COMMIT`. It adds songs FIRST, FIRST + 1, ... to
-the cache, and empty files of their names to FOLDER.
+`python speed/library.py CACHE FOLDER FIRST N_SONGS SONGS_A_COMMIT`. It adds songs FIRST, FIRST + 1,
+... to the cache, and empty files of their names to FOLDER.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def add_songs(root: Path, folder: Path, first: int, n_songs: int, per_commit: in
     With few songs a commit each is a run of its own, which compacts where that is due.
     """
     prepared = prepare_encoder(ENCODER, root=root)
-    store = EmbeddingStore(root, encoder=ENCODER, fingerprint=prepared.fingerprint, dim=prepared.dim)
+    store = EmbeddingStore(
+        root, encoder=ENCODER, fingerprint=prepared.fingerprint, dim=prepared.dim
+    )
     catalog = Catalog(root)
     for start in range(first, first + n_songs, per_commit):
         numbers = range(start, min(start + per_commit, first + n_songs))
@@ -63,7 +67,8 @@ def _entries(numbers: range, prepared: PreparedEncoder) -> Iterator[Entry]:
     styles = _styles(prepared.dim)
     rng = np.random.default_rng((_SEED, numbers.start))
     chosen = rng.integers(_N_STYLES, size=(len(numbers), 3))
-    chosen[:, 0] = [number // _PER_ARTIST % N_KINDS for number in numbers]  # an artist keeps to one style
+    # an artist keeps to one style
+    chosen[:, 0] = [number // _PER_ARTIST % N_KINDS for number in numbers]
     shares = rng.dirichlet((2.0, 1.0, 0.5), size=len(numbers)).astype(np.float32)
     vectors = np.einsum("ij,ijk->ik", shares, styles[chosen])
     vectors *= rng.lognormal(0.0, 0.2, size=vectors.shape).astype(np.float32)

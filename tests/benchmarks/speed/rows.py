@@ -1,4 +1,6 @@
-"""Rows of the speed benchmarks: the machine, a child process with its time and memory, medians and quartiles.
+"""Rows of the speed benchmarks.
+
+Here are the machine, a child process with its time and memory, medians and quartiles.
 
 Standard library alone: a child's peak memory counts from what its parent had when it was started.
 """
@@ -53,8 +55,8 @@ class ChildRun:
     wall_s, cpu_s : float
         From its start to its end; of it and of all processes that it started.
     peak_bytes : int
-        The largest sum, over the process and those that it started, of memory in RAM, with what several
-        share counted once (PSS); sampled. Without sampling the peak of the process alone.
+        The largest sum, over the process and those that it started, of memory in RAM, with what
+        several share counted once (PSS); sampled. Without sampling the peak of the process alone.
     stdout : str
     """
 
@@ -70,7 +72,10 @@ def say(text: str) -> None:
 
 
 def child_environment(**more: str) -> dict[str, str]:
-    """Return our environment as a user's would be: bytecode is kept, nothing points at another cache."""
+    """Return our environment as a user's would be.
+
+    Bytecode is kept, nothing points at another cache.
+    """
     left_out = ("PYTHONDONTWRITEBYTECODE", "PYTHONPROFILEIMPORTTIME", "SEVENSONGS_CACHE")
     return {key: value for key, value in os.environ.items() if key not in left_out} | more
 
@@ -88,11 +93,17 @@ def run_child(
     arguments = [str(argument) for argument in argv]
     started = time.perf_counter()
     child = subprocess.Popen(
-        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env or child_environment(), text=True
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env or child_environment(),
+        text=True,
     )
     sampler = _Sampler(child.pid) if sample else None
     said: list[str] = []
-    reader = threading.Thread(target=lambda: said.append(child.stderr.read() if child.stderr else ""))
+    reader = threading.Thread(
+        target=lambda: said.append(child.stderr.read() if child.stderr else "")
+    )
     reader.start()
     stdout = child.stdout.read() if child.stdout else ""
     _, status, usage = os.wait4(child.pid, 0)
@@ -103,11 +114,14 @@ def run_child(
         child.stdout.close()
         child.stderr.close()
     if child.returncode:
-        raise SystemExit(f"{' '.join(arguments[-3:])} ended with {child.returncode}: {said[0][-2000:]}")
+        raise SystemExit(
+            f"{' '.join(arguments[-3:])} ended with {child.returncode}: {said[0][-2000:]}"
+        )
     peak, cpu_s = usage.ru_maxrss * 1024, usage.ru_utime + usage.ru_stime
     if sampler is not None:
         peak, sampled_cpu_s = sampler.stop()
-        cpu_s = max(cpu_s, sampled_cpu_s)  # workers that nobody waited for are missing in the former
+        # workers that nobody waited for are missing in the former
+        cpu_s = max(cpu_s, sampled_cpu_s)
     return ChildRun(wall_s=wall_s, cpu_s=cpu_s, peak_bytes=peak, stdout=stdout)
 
 
@@ -170,7 +184,9 @@ def _cpu_s(pid: int) -> float:
 def measured(name: str, values: Sequence[float]) -> dict[str, Any]:
     """Return the median and the quartiles of runs, under a name, with four significant digits."""
     ordered = sorted(values)
-    quartiles = statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1 else ordered * 3
+    quartiles = (
+        statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1 else ordered * 3
+    )
     low, median, high = (float(f"{value:.4g}") for value in quartiles)
     return {name: median, f"{name}_quartiles": [low, high]}
 
@@ -205,7 +221,9 @@ def processor() -> str:
 
 def _git(*arguments: str) -> str:
     folder = Path(__file__).parents[1]
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False, cwd=folder)
+    done = subprocess.run(
+        ["git", *arguments], capture_output=True, text=True, check=False, cwd=folder
+    )
     return done.stdout.strip()
 
 

@@ -1,4 +1,7 @@
-"""A process that measures something whenever it is asked to, so that runs of several kinds can take turns."""
+"""A process that measures something whenever it is asked to.
+
+So runs of several kinds can take turns.
+"""
 
 from __future__ import annotations
 
@@ -59,14 +62,19 @@ class Server:
         if not line:
             self._child.wait()
             self._said.seek(0)
-            raise SystemExit(f"{self._child.args!r} has ended: {self._said.read()[-2000:].decode()}")
+            raise SystemExit(
+                f"{self._child.args!r} has ended: {self._said.read()[-2000:].decode()}"
+            )
         return line
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         assert self._child.stdin is not None
         self._child.stdin.close()

@@ -1,4 +1,7 @@
-"""README's tables of speed, from the rows. `python speed/table.py RESULTS README` puts them in place."""
+"""README's tables of speed, from the rows.
+
+`python speed/table.py RESULTS README` puts them in place.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,15 @@ Rows = Sequence[dict[str, Any]]
 
 def embed_table(rows: Rows) -> str:
     """Lay out embedding beside the usual way and the bound."""
-    heads = ["encoder", "coverage", "songs", "songs a minute", "audio s a second", "the usual way", "faster"]
+    heads = [
+        "encoder",
+        "coverage",
+        "songs",
+        "songs a minute",
+        "audio s a second",
+        "the usual way",
+        "faster",
+    ]
     heads += ["the bound", "reached", "cores busy", "peak memory"]
     lines = [
         [
@@ -51,7 +62,14 @@ def embed_table(rows: Rows) -> str:
 
 def long_table(rows: Rows) -> str:
     """Lay out the runs with a file of ten hours."""
-    heads = ["encoder", "coverage", "hours of the long file", "time", "audio s a second", "peak memory"]
+    heads = [
+        "encoder",
+        "coverage",
+        "hours of the long file",
+        "time",
+        "audio s a second",
+        "peak memory",
+    ]
     lines = [
         [
             f"`{row['encoder']}`",
@@ -73,7 +91,9 @@ def scan_table(rows: Rows) -> str:
     for row in _of_kind(rows, "accuracy"):
         low, high = row["scan_minus_full"]["ci90_of_mean"]
         difference = f"{row['scan_minus_full']['mean']:+.3f} ({low:+.3f} to {high:+.3f})"
-        lines.append([f"`{row['encoder']}`", f"{row['auc_scan']:.3f}", f"{row['auc_full']:.3f}", difference])
+        lines.append(
+            [f"`{row['encoder']}`", f"{row['auc_scan']:.3f}", f"{row['auc_full']:.3f}", difference]
+        )
     return lay_out(heads, lines)
 
 
@@ -83,7 +103,11 @@ def library_table(rows: Rows) -> str:
     operations = list(dict.fromkeys(row["operation"] for row in found))
     lines = []
     for build, n_songs in dict.fromkeys((row["build"], row["n_songs"]) for row in found):
-        cells = {row["operation"]: row for row in found if (row["build"], row["n_songs"]) == (build, n_songs)}
+        cells = {
+            row["operation"]: row
+            for row in found
+            if (row["build"], row["n_songs"]) == (build, n_songs)
+        }
         name = f"{n_songs:,}" if build == "at once" else f"{n_songs:,}, {build}"
         seconds = [f"{cells[one]['wall_s']:.2f} s" if one in cells else "" for one in operations]
         peak = max(row["peak_bytes"] for row in cells.values())
@@ -121,11 +145,20 @@ def service_table(rows: Rows) -> str:
     for row in _of_kind(rows, "uploads"):
         if "p95_ms" in row:
             asked = f"the same, while {row['n_uploaders']} others upload songs"
-            lines.append(_latency_line(asked, row | {"n_clients": 50, "per_s": row["scores_per_s"]}))
+            lines.append(
+                _latency_line(asked, row | {"n_clients": 50, "per_s": row["scores_per_s"]})
+            )
         else:
             per_s = _with_quartiles(row, "per_s")
             lines.append(
-                ["the score of an uploaded song of 30 s", str(row["n_uploaders"]), per_s, "", "", ""]
+                [
+                    "the score of an uploaded song of 30 s",
+                    str(row["n_uploaders"]),
+                    per_s,
+                    "",
+                    "",
+                    "",
+                ]
             )
     lines += [
         _latency_line(f"100 of {row['n_songs']:,} songs, {row['asked']}", row)
@@ -134,7 +167,9 @@ def service_table(rows: Rows) -> str:
     for row in _of_kind(rows, "labels"):
         low, high = row["wall_s_quartiles"]
         within = f"{row['wall_s']:.2f} s ({low:.2f} to {high:.2f})"
-        lines.append([f"a label, then the new ranking of {row['n_songs']:,} songs", "1", "", within, "", ""])
+        lines.append(
+            [f"a label, then the new ranking of {row['n_songs']:,} songs", "1", "", within, "", ""]
+        )
     return lay_out(heads, lines)
 
 

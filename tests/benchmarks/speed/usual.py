@@ -1,8 +1,10 @@
-"""The usual way to embed songs, file by file, as tutorials do it: librosa, then the network in TensorFlow.
+"""The usual way to embed songs, file by file, as tutorials do it.
 
-A process of its own: `python speed/usual.py ENCODER`. It loads everything, says so, and then embeds the files
-of each JSON list that it reads, a line of figures for each. Loading is not counted, so the usual way looks
-better than it is.
+It takes Librosa, then the network in TensorFlow.
+
+A process of its own: `python speed/usual.py ENCODER`. It loads everything, says so, and then embeds
+the files of each JSON list that it reads, a line of figures for each. Loading is not counted, so
+the usual way looks better than it is.
 """
 
 from __future__ import annotations
@@ -43,7 +45,10 @@ def _yamnet() -> Embed:
 
 
 def _musicnn() -> Embed:
-    """Follow the musicnn package: librosa's mel spectrogram, then one patch of 187 frames at a time."""
+    """Follow the musicnn package.
+
+    Take Librosa's mel spectrogram, then one patch of 187 frames at a time.
+    """
     import librosa
     import tensorflow as tf
 
@@ -61,19 +66,25 @@ def _musicnn() -> Embed:
         )  # (96, n_frames)
         log_mel = np.log10(10000 * mel.T + 1).astype(np.float32)
         starts = range(0, len(log_mel) - _N_FRAMES + 1, _N_FRAMES)
-        patches = [network(log_mel[np.newaxis, start : start + _N_FRAMES]).numpy() for start in starts]
+        patches = [
+            network(log_mel[np.newaxis, start : start + _N_FRAMES]).numpy() for start in starts
+        ]
         return np.asarray(np.concatenate(patches).mean(axis=0))
 
     return embed
 
 
 def _pools(patch: Any, v: dict[str, NDArray[np.float32]]) -> Any:
-    """Compute the network's pools (1, 1506) from a patch (1, 187, 96), layer by layer as in the paper."""
+    """Compute the network's pools (1, 1506) from a patch (1, 187, 96).
+
+    It goes layer by layer, as in the paper.
+    """
     import tensorflow as tf
 
     x = _normalise(patch[..., tf.newaxis], v, 0)
     padded = tf.pad(x, [[0, 0], [3, 3], [0, 0], [0, 0]])
-    fronts = [_layer(padded, v, i, "VALID") for i in (0, 1)]  # timbral: 7 frames by 90% and 40% of the bands
+    # timbral: 7 frames by 90% and 40% of the bands
+    fronts = [_layer(padded, v, i, "VALID") for i in (0, 1)]
     fronts += [_layer(x, v, i, "SAME") for i in (2, 3, 4)]  # temporal: 128, 64 and 32 frames
     first = tf.concat([tf.reduce_max(front, axis=2) for front in fronts], axis=2)  # (1, 187, 561)
     second = _middle(first, v, 5)
@@ -111,7 +122,10 @@ USUAL: dict[str, Callable[[], Embed]] = {"musicnn": _musicnn, "yamnet": _yamnet}
 
 
 def serve(encoder: str) -> None:
-    """Embed the files of each line; answer with seconds, processor seconds and the peak of memory."""
+    """Embed the files of each line.
+
+    Answer with seconds, processor seconds and the peak of memory.
+    """
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     out = os.fdopen(os.dup(1), "w", buffering=1)  # TensorFlow may say things on stdout
     os.dup2(2, 1)

@@ -1,4 +1,7 @@
-"""From courses to figures: how many labels a way needs to be as good as random labelling. Pure NumPy."""
+"""From courses to figures: how many labels a way needs to be as good as random labelling.
+
+It is pure NumPy.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,13 @@ def rows_of(draws: Sequence[Mapping[str, Played]], n_start: int) -> Iterator[dic
     """
     tastes, ways = list(draws[0]), list(next(iter(draws[0].values())))
     # (n_draws, n_labels + 1), the mean over tastes.
-    auc = {way: np.array([_mean(draw[t][way].auc for t in tastes) for draw in draws]) for way in ways}
-    likes = {way: np.array([_mean(draw[t][way].n_like for t in tastes) for draw in draws]) for way in ways}
+    auc = {
+        way: np.array([_mean(draw[t][way].auc for t in tastes) for draw in draws]) for way in ways
+    }
+    likes = {
+        way: np.array([_mean(draw[t][way].n_like for t in tastes) for draw in draws])
+        for way in ways
+    }
     again = np.random.default_rng(0).integers(len(draws), size=(_N_BOOTSTRAP, len(draws)))
     shared = {"n_start": n_start, "n_draws": len(draws), "n_tastes": len(tastes)}
     for way in ways:
@@ -63,16 +71,20 @@ def rows_of(draws: Sequence[Mapping[str, Played]], n_start: int) -> Iterator[dic
                     **shared,
                     "as_good_as": k,
                     "needed": _rounded(needed),
-                    "needed_ci90": [_rounded(value) for value in np.quantile(found, _CI90, method="nearest")],
+                    "needed_ci90": [
+                        _rounded(value) for value in np.quantile(found, _CI90, method="nearest")
+                    ],
                     "share": _rounded(needed / k),
                 }
 
 
 def labels_needed(curve: FloatArray, target: float) -> float:
-    """Return from how many labels on a curve stays at a target or above, between two of them by a line.
+    """Return from how many labels on a curve stays at a target or above.
 
-    Infinite where its last point is below. The first time that it gets there would flatter a curve that goes
-    up and down.
+    Between two of them it follows a line.
+
+    Infinite where its last point is below. The first time that it gets there would flatter a curve
+    that goes up and down.
     """
     below = np.flatnonzero(curve < target)
     if not len(below):

@@ -1,4 +1,7 @@
-"""One listener who labels one song after another, as some way of choosing asks for. Pure; see README.md."""
+"""One listener who labels one song after another, as some way of choosing asks for.
+
+The functions are pure; see README.md.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +25,18 @@ Rows = NDArray[np.intp]
 RANDOM, OURS, IN_BATCHES = "random", "suggest", "suggest, ten at once"
 BATCH = 10
 _MIN_HIDDEN = 4
-"""Songs of the taste that are not known at the start: half of them can be found, half are the test."""
+"""Songs of the taste that are not known at the start.
+
+Half of them can be found, half are the test.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Course:
-    """What came of it, after 0, 1, 2, ... labels: AUC on the test, and how many likes are known, (n + 1,)."""
+    """What came of it, after 0, 1, 2, ... labels.
+
+    The AUC on the test, and how many likes are known, (n + 1,).
+    """
 
     auc: FloatArray
     n_like: NDArray[np.int_]
@@ -35,7 +44,10 @@ class Course:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:
-    """What a way of choosing may look at; rows of the songs that are not labelled, and the shuffled order."""
+    """What a way of choosing may look at.
+
+    These are rows of the songs that are not labelled, and the shuffled order.
+    """
 
     taste: Taste
     draw: Draw
@@ -54,9 +66,9 @@ class Table:
 
 
 def opening(collection: Collection, taste: str, *, n_like: int, seed: int) -> Draw | None:
-    """Deal the first likes, and halve what is left of the taste and of the others: library and test.
+    """Deal the first likes, and halve what is left of the taste and of the others.
 
-    None where the taste has too few songs.
+    The halves are library and test. Return None where the taste has too few songs.
     """
     rng = np.random.default_rng([seed, collection.names.index(taste), 7])
     liked = collection.tastes == taste

@@ -25,7 +25,10 @@ def suggest_table(rows: Rows) -> str:
     heads += [f"AUC after {_AFTER}", f"likes among {_AFTER}"]
     lines = []
     for curve in (row for row in rows if row["kind"] == "curve"):
-        cells = [str(curve["n_start"]), f"`{curve['way']}`" if "suggest" in curve["way"] else curve["way"]]
+        cells = [
+            str(curve["n_start"]),
+            f"`{curve['way']}`" if "suggest" in curve["way"] else curve["way"],
+        ]
         cells += [_needed(rows, curve, k) for k in _AS_GOOD_AS]
         found = curve["n_like"][_AFTER] - curve["n_start"]
         lines.append([*cells, f"{curve['auc'][_AFTER]:.3f}", f"{found:.1f}"])
@@ -40,7 +43,9 @@ def _needed(rows: Rows, curve: dict[str, Any], k: int) -> str:
     if row["needed"] is None:
         return "more than 30"
     low, high = (30 if value is None else value for value in row["needed_ci90"])
-    return f"{row['needed']:.1f} ({low:.0f} to {high:.0f}{'+' if None in row['needed_ci90'] else ''})"
+    return (
+        f"{row['needed']:.1f} ({low:.0f} to {high:.0f}{'+' if None in row['needed_ci90'] else ''})"
+    )
 
 
 def replace_table(text: str, rows: Rows) -> str:
@@ -50,4 +55,6 @@ def replace_table(text: str, rows: Rows) -> str:
 
 if __name__ == "__main__":
     results, readme = map(Path, sys.argv[1:])
-    readme.write_text(replace_table(readme.read_text("utf-8"), read_rows(results)), encoding="utf-8")
+    readme.write_text(
+        replace_table(readme.read_text("utf-8"), read_rows(results)), encoding="utf-8"
+    )

@@ -85,7 +85,9 @@ def test_a_report_is_one_page_beside_the_same_words(run: Command, tmp_path: Path
     assert html.escape(done.stdout.rstrip("\n")) in text
     assert text.count('class="plot"') == 6
     assert "sevensongs label like " in text or "No labelled song is on the wrong side" in text
-    refused = run("evaluate", "--taste", "demo", "--report", tmp_path / "nowhere" / "x.html", code=1)
+    refused = run(
+        "evaluate", "--taste", "demo", "--report", tmp_path / "nowhere" / "x.html", code=1
+    )
     assert "can't be written" in refused.stderr
     assert refused.stdout == ""
 
@@ -96,7 +98,9 @@ def test_the_demo_is_right_and_the_same_each_time(run: Command) -> None:
     assert first["accuracy_unseen"] >= 0.9
     assert len(first["rows"]) == 21
     assert first["embedded"] == second["embedded"] == 0
-    assert [first[key] for key in ("auc_unseen", "rows")] == [second[key] for key in ("auc_unseen", "rows")]
+    assert [first[key] for key in ("auc_unseen", "rows")] == [
+        second[key] for key in ("auc_unseen", "rows")
+    ]
 
 
 def test_the_demo_in_words_says_what_to_do_next(run: Command) -> None:
@@ -122,7 +126,9 @@ def test_train_score_and_evaluate_agree_on_what_was_learnt(
     rows = run.json("score", "--taste", "folk")
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
     assert sorted(row["path"] for row in rows) == library
-    assert all(0 <= row["score"] <= 1 and row["verdict"] in ("like", "unsure", "dislike") for row in rows)
+    assert all(
+        0 <= row["score"] <= 1 and row["verdict"] in ("like", "unsure", "dislike") for row in rows
+    )
     found = run.json("evaluate", "--taste", "folk")
     assert found["n_groups"] == 7
     assert found["auc_ci90"][0] <= found["auc"] <= found["auc_ci90"][1]
@@ -151,14 +157,18 @@ def test_the_demo_is_no_part_of_the_library_of_who_has_songs(
     own = Command(tmp_path / "cache")
     (run.root.parent / "music").rename(tmp_path / "away")
     try:
-        assert own.json("score", "--taste", "demo", code=1) == [], "the demo does not stand in for them"
+        assert own.json("score", "--taste", "demo", code=1) == [], (
+            "the demo does not stand in for them"
+        )
     finally:
         (tmp_path / "away").rename(run.root.parent / "music")
     assert sorted(row["path"] for row in own.json("score", "--taste", "demo")) == library
     assert not set(tracks) & set(library)
 
 
-def test_a_new_song_is_embedded_to_be_scored(run: Command, tracks: list[str], tmp_path: Path) -> None:
+def test_a_new_song_is_embedded_to_be_scored(
+    run: Command, tracks: list[str], tmp_path: Path
+) -> None:
     copy = tmp_path / "renamed.opus"
     shutil.copy(tracks[3], copy)
     shutil.copytree(run.root, tmp_path / "cache")
@@ -177,7 +187,9 @@ def test_top_and_min_score_cut_the_list(run: Command) -> None:
 
 
 @pytest.mark.exact
-def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(run: Command) -> None:
+def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(
+    run: Command,
+) -> None:
     rows = run.json("score", "--taste", "demo")
     own = classify.Taste.load(run.root / "tastes" / "demo.npz")
     known = cache.Catalog(run.root).load()
@@ -191,11 +203,15 @@ def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(
         more = unlabelled[: len(picks) + 1]
         assert len(more) == len(picks) or np.mean([row["score"] for row in more]) < precision
     assert len(picks) == 21
-    assert run.json("score", "--taste", "demo", "--precision", "0.5", "--top", "3") == unlabelled[:3]
+    assert (
+        run.json("score", "--taste", "demo", "--precision", "0.5", "--top", "3") == unlabelled[:3]
+    )
     none = run("score", "--taste", "demo", "--precision", "1")
     assert "none of 21 songs is so sure that 100% of the picks" in none.stderr
     (run.root.parent / "empty").mkdir()
-    nothing = run("score", run.root.parent / "empty", "--taste", "demo", "--precision", "0.5", code=1)
+    nothing = run(
+        "score", run.root.parent / "empty", "--taste", "demo", "--precision", "0.5", code=1
+    )
     assert "no audio file is there" in nothing.stderr
     assert "--precision" not in nothing.stderr
 
@@ -206,17 +222,27 @@ def test_every_format_holds_the_same_songs(run: Command, tmp_path: Path) -> None
     base = ("score", "--taste", "demo", "--top", "4", "--format")
     assert [json.loads(line) for line in run(*base, "jsonl").stdout.splitlines()] == rows
     table = list(csv.DictReader(io.StringIO(run(*base, "csv").stdout)))
-    assert [(r["path"], float(r["score"])) for r in table] == [(r["path"], r["score"]) for r in rows]
+    assert [(r["path"], float(r["score"])) for r in table] == [
+        (r["path"], r["score"]) for r in rows
+    ]
     playlist = tmp_path / "best.m3u8"
     assert run(*base, "m3u8", "-o", playlist).stdout == ""
     assert [line for line in playlist.read_text("utf-8").splitlines() if line[0] != "#"] == [
         r["path"] for r in rows
     ]
-    assert run.json("score", playlist, "--taste", "demo") == rows, "a playlist of ours can be read back"
-    assert run(*base, "table").stdout.splitlines()[1].split()[:3] == ["1", f"{rows[0]['score']:.3f}", "like"]
+    assert run.json("score", playlist, "--taste", "demo") == rows, (
+        "a playlist of ours can be read back"
+    )
+    assert run(*base, "table").stdout.splitlines()[1].split()[:3] == [
+        "1",
+        f"{rows[0]['score']:.3f}",
+        "like",
+    ]
 
 
-def test_a_bad_file_is_named_and_the_rest_is_scored(run: Command, tracks: list[str], tmp_path: Path) -> None:
+def test_a_bad_file_is_named_and_the_rest_is_scored(
+    run: Command, tracks: list[str], tmp_path: Path
+) -> None:
     bad = tmp_path / "bad.mp3"
     bad.write_bytes(b"this is no music")
     rows = run.json("score", bad, tracks[0], tmp_path / "missing.mp3", "--taste", "demo", code=1)
@@ -263,7 +289,9 @@ def test_too_few_likes_are_refused_and_few_are_told(run: Command, tracks: list[s
     assert "2 likes are few" in two.stderr
 
 
-def test_a_song_liked_and_disliked_is_refused(run: Command, likes: list[str], tracks: list[str]) -> None:
+def test_a_song_liked_and_disliked_is_refused(
+    run: Command, likes: list[str], tracks: list[str]
+) -> None:
     both = run("train", *likes, "--dislike", likes[1], code=1)
     assert "liked and disliked" in both.stderr
     electronic = [option for t in tracks if "electronic" in t for option in ("--dislike", t)][:6]
@@ -295,7 +323,9 @@ def test_a_copy_of_a_like_in_another_format_is_found_out(
 
 
 @pytest.mark.parametrize("head", ["logistic", "dense"])
-def test_the_other_heads_learn_too(run: Command, likes: list[str], tmp_path: Path, head: str) -> None:
+def test_the_other_heads_learn_too(
+    run: Command, likes: list[str], tmp_path: Path, head: str
+) -> None:
     file = tmp_path / "other.npz"
     assert run.json("train", *likes, "--head", head, "-o", file)["head"] == head
     rows = run.json("score", "--taste", file)
@@ -339,7 +369,15 @@ def test_encoders_are_listed_with_how_to_get_them(run: Command) -> None:
 def test_version_and_help_of_every_command() -> None:
     command = Command(Path.cwd())
     assert command("--version").stdout.startswith("sevensongs ")
-    for name in (["embed"], ["train"], ["score"], ["evaluate"], ["encoders"], ["cache", "info"], ["demo"]):
+    for name in (
+        ["embed"],
+        ["train"],
+        ["score"],
+        ["evaluate"],
+        ["encoders"],
+        ["cache", "info"],
+        ["demo"],
+    ):
         assert "Example: sevensongs" in command(*name, "--help").stdout, name
 
 
@@ -361,7 +399,9 @@ def test_scoring_from_the_cache_imports_neither_tensorflow_nor_scikit_learn(run:
     assert done.stderr.strip() == "[]"
 
 
-def test_training_on_cached_songs_does_not_import_tensorflow(run: Command, likes: list[str]) -> None:
+def test_training_on_cached_songs_does_not_import_tensorflow(
+    run: Command, likes: list[str]
+) -> None:
     code = (
         "import sys\nfrom classify.cli.app import app\n"
         "try: app(['train', *sys.argv[1:], '--json'])\n"

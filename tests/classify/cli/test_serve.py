@@ -61,7 +61,10 @@ def root(heard: Path, tmp_path: Path) -> Path:
 
 
 def test_it_serves_on_this_machine_until_it_is_told_to_end(root: Path, heard: Path) -> None:
-    with running("--cache", str(root), "serve", str(heard / "music"), "--port", "0") as (process, address):
+    with running("--cache", str(root), "serve", str(heard / "music"), "--port", "0") as (
+        process,
+        address,
+    ):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", address)
         health = httpx2.get(f"{address}v1/health", timeout=LONG_S).json()
         assert (health["n_songs"], health["token_required"]) == (28, False)

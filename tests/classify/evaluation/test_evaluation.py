@@ -5,7 +5,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classify import Evaluation, LabelError, LabelledSongs, SongTransform, VectorError, evaluate_taste
+from classify import (
+    Evaluation,
+    LabelError,
+    LabelledSongs,
+    SongTransform,
+    VectorError,
+    evaluate_taste,
+)
 from classify.evaluation import held_scores
 from classify.evaluation.learning_curve import extrapolate
 from classify.evaluation.permutation import permutation_test
@@ -26,7 +33,9 @@ def songs(n: int, shift: float, tag: str, groups: tuple[str, ...] | None = None)
     vectors = rng.normal(size=(n, DIM))
     vectors[:, :10] += shift
     digests = tuple(f"{tag}{i:031x}" for i in range(n))
-    return LabelledSongs(digests=digests, vectors=vectors.astype(np.float32), groups=groups or digests)
+    return LabelledSongs(
+        digests=digests, vectors=vectors.astype(np.float32), groups=groups or digests
+    )
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +113,9 @@ def test_meaningless_labels_measure_near_chance() -> None:
     aucs = []
     for i in range(6):
         examples = prepare_examples(likes=songs(8, 0, f"m{i}"), unlabelled=songs(60, 0, "b"))
-        ranker = head_ranker(make_head("logistic", 0), examples.vectors.astype(np.float64), examples.labels)
+        ranker = head_ranker(
+            make_head("logistic", 0), examples.vectors.astype(np.float64), examples.labels
+        )
         held_out_songs = cross_fit(examples, ranker, max_like_folds=50)
         assert held_out_songs is not None
         aucs.append(held_out_songs.auc)
@@ -144,8 +155,12 @@ def test_too_few_songs_to_hold_out_are_refused() -> None:
 # --- beside simpler ways, and beside chance --------------------------------------------------
 
 
-def test_every_simpler_way_comes_with_what_the_head_gains_on_the_same_pairs(likes_only: Evaluation) -> None:
-    assert set(likes_only.comparisons) == set(likes_only.baselines) == {"random", "cosine", "nearest"}
+def test_every_simpler_way_comes_with_what_the_head_gains_on_the_same_pairs(
+    likes_only: Evaluation,
+) -> None:
+    assert (
+        set(likes_only.comparisons) == set(likes_only.baselines) == {"random", "cosine", "nearest"}
+    )
     for name, beside in likes_only.comparisons.items():
         assert beside.auc == likes_only.baselines[name]
         assert beside.gain == pytest.approx(likes_only.auc - beside.auc)
@@ -198,7 +213,9 @@ def test_p_counts_artists_not_songs() -> None:
     """Three artists who have nothing in common are no taste, however many songs each has."""
     rng = np.random.default_rng(0)
     artists = np.repeat(np.arange(20), 4)
-    vectors = (rng.normal(size=(20, DIM))[artists] * 3 + 0.1 * rng.normal(size=(80, DIM))).astype(np.float32)
+    vectors = (rng.normal(size=(20, DIM))[artists] * 3 + 0.1 * rng.normal(size=(80, DIM))).astype(
+        np.float32
+    )
 
     def p(groups: tuple[str, ...]) -> float:
         likes, others = (
@@ -250,7 +267,10 @@ def test_the_same_song_twice_among_the_likes_counts_once() -> None:
 
 
 def test_frames_of_one_song_on_both_sides_give_nothing_away() -> None:
-    """Each like is in the library too, pooled from other frames: it must not serve against its twin."""
+    """Each like is in the library too, pooled from other frames.
+
+    The copy must not serve against its twin.
+    """
     likes, others = songs(7, 1.2, "a"), songs(60, 0, "b")
     noise = np.random.default_rng(0).normal(size=likes.vectors.shape) * 1e-3
     twins = tuple(f"f{i:031x}" for i in range(7))
@@ -261,7 +281,9 @@ def test_frames_of_one_song_on_both_sides_give_nothing_away() -> None:
     )
     measured = evaluate_taste(likes=likes, unlabelled=library)
     assert measured.n_unlabelled == 60
-    assert measured.auc == pytest.approx(evaluate_taste(likes=likes, unlabelled=others).auc, abs=0.02)
+    assert measured.auc == pytest.approx(
+        evaluate_taste(likes=likes, unlabelled=others).auc, abs=0.02
+    )
 
 
 # --- what more likes would bring -------------------------------------------------------------
@@ -290,7 +312,10 @@ def test_nothing_is_promised_where_the_curve_may_as_well_be_flat() -> None:
 
 
 def test_more_likes_are_promised_to_help_where_they_do() -> None:
-    """Gaussian classes, a weak sign spread over many dimensions: twice the likes keep the promise."""
+    """Gaussian classes, a weak sign spread over many dimensions.
+
+    Twice the likes keep the promise.
+    """
 
     def drawn(n_like: int) -> Evaluation:
         rng = np.random.default_rng(5)
@@ -299,7 +324,9 @@ def test_more_likes_are_promised_to_help_where_they_do() -> None:
         digests = tuple(f"{i:032x}" for i in range(len(vectors)))
         others, likes = (
             LabelledSongs(
-                digests=digests[part], vectors=vectors[part].astype(np.float32), groups=digests[part]
+                digests=digests[part],
+                vectors=vectors[part].astype(np.float32),
+                groups=digests[part],
             )
             for part in (slice(100), slice(100, None))
         )
@@ -342,7 +369,8 @@ def test_the_tastes_own_space_is_used_where_it_is_given(likes_only: Evaluation) 
     blind = replace(
         own,
         standard=SongTransform(
-            mean=standard.mean, scale=np.where(np.arange(DIM) < 10, 1e6, standard.scale).astype(np.float32)
+            mean=standard.mean,
+            scale=np.where(np.arange(DIM) < 10, 1e6, standard.scale).astype(np.float32),
         ),
     )
     assert evaluate_taste(likes=likes, unlabelled=library, space=blind).auc < likes_only.auc - 0.1
@@ -422,7 +450,9 @@ def test_pairs_that_no_head_judged_do_not_count() -> None:
     assert 0 < bootstrap_auc(held_out(wins))[0] < 1
 
 
-def test_every_like_is_scored_without_itself_even_beside_two_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_like_is_scored_without_itself_even_beside_two_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Two dislikes make two folds; likes of a third, fourth and fifth must not drop out."""
     held: list[str] = []
 

@@ -34,7 +34,9 @@ def _labelled(vectors: NDArray[np.float32], name: str) -> LabelledSongs:
     return LabelledSongs(digests=digests, vectors=vectors, groups=digests)
 
 
-def _taste(head: str, n_encoders: int = 1) -> tuple[Taste, NDArray[np.float32], NDArray[np.float32]]:
+def _taste(
+    head: str, n_encoders: int = 1
+) -> tuple[Taste, NDArray[np.float32], NDArray[np.float32]]:
     rng = np.random.default_rng(3)
     likes, others = (
         np.concatenate([_songs(rng, n, DIM // 2, centre) for _ in range(n_encoders)], axis=1)
@@ -86,12 +88,16 @@ def test_slopes_are_those_of_the_taste_itself(head: str, n_encoders: int) -> Non
 def test_a_song_is_compared_with_songs_on_the_threshold() -> None:
     taste, likes, others = _taste("kernel")
     reference = Reference.between(taste, likes, others)
-    assert taste.calibration(np.array([reference.decision]))[0] == pytest.approx(taste.threshold, abs=1e-6)
+    assert taste.calibration(np.array([reference.decision]))[0] == pytest.approx(
+        taste.threshold, abs=1e-6
+    )
     assert reference.weights.sum() == pytest.approx(1)
     assert (reference.weights >= 0).all()
     nothing = np.zeros((0, taste.dim), np.float32)
     alone = Reference.between(taste, nothing, others)
-    assert alone.decision == pytest.approx(decide_with_slopes(taste, signed_roots64(others))[0].mean())
+    assert alone.decision == pytest.approx(
+        decide_with_slopes(taste, signed_roots64(others))[0].mean()
+    )
     assert Reference.between(taste, likes, nothing).weights == pytest.approx(1 / len(likes))
 
 
@@ -99,7 +105,8 @@ def test_a_song_unlike_anything_known_is_held_down_by_a_term_of_its_own() -> Non
     taste, likes, others = _taste("kernel")
     reference = Reference.between(taste, likes, others)
     assert shares_of(taste, likes[0], reference).unfamiliar == 0
-    # In the direction of a like, for which a head has an ear alone, and far outside of all that there is.
+    # In the direction of a like, for which a head has an ear alone, and far outside of all that
+    # there is.
     usual = taste.space.standard.mean.astype(np.float64)
     root = usual + 50 * (signed_roots64(likes[0]) - usual)
     strange = (np.sign(root) * root**2).astype(np.float32)
@@ -108,7 +115,9 @@ def test_a_song_unlike_anything_known_is_held_down_by_a_term_of_its_own() -> Non
     assert taste.familiarity.is_far(taste.space.standardise(strange[np.newaxis]))[0]
     assert raw > found.decision
     assert found.unfamiliar == pytest.approx(found.decision - raw)
-    assert found.shares.sum() + found.unfamiliar == pytest.approx(found.decision - reference.decision)
+    assert found.shares.sum() + found.unfamiliar == pytest.approx(
+        found.decision - reference.decision
+    )
 
 
 def test_windows_share_what_the_mean_adds_and_the_better_ones_get_more() -> None:
@@ -134,7 +143,9 @@ def test_what_is_zero_throughout_adds_nothing_and_is_no_error() -> None:
     reference = Reference.between(taste, likes, others)
     silent = np.zeros(taste.dim, np.float32)
     found = shares_of(taste, silent, reference)
-    points = share_windows(np.zeros((4, DIM // 2), np.float16), np.ones(4), found, slice(0, DIM // 2))
+    points = share_windows(
+        np.zeros((4, DIM // 2), np.float16), np.ones(4), found, slice(0, DIM // 2)
+    )
     assert np.isfinite(points).all()
     assert points == pytest.approx(points[0])
 

@@ -1,4 +1,7 @@
-"""Why a song has its score, on real music: it adds up, its moments are right, and it can be shown."""
+"""Why a song has its score, on real music.
+
+It adds up, its moments are right, and it can be shown.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ class Tour:
         self.root = root
         self._sounds: dict[str, embed.SoundPicture] = {}
         liked = [track for track in tracks if is_liked(track)]
-        self.liked, self.unseen = liked[::2][:7], [track for track in liked if track not in liked[::2][:7]]
+        self.liked, self.unseen = (
+            liked[::2][:7],
+            [track for track in liked if track not in liked[::2][:7]],
+        )
         self.other = [track for track in tracks if not is_liked(track)]
         assert not embed.embed_library(tracks, root=root).failed
         rest = [*self.unseen, *self.other]
@@ -88,14 +94,18 @@ def tour(tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list[
     root = tmp_path_factory.mktemp("explain") / "cache"
     shutil.copytree(compiled / "encoders", root / "encoders")
     made = Tour(root, tracks)
-    assert not embed.embed_library([path for path, *_ in made.spliced], root=root, coverage="full").failed
+    assert not embed.embed_library(
+        [path for path, *_ in made.spliced], root=root, coverage="full"
+    ).failed
     return made
 
 
 def test_contributions_add_up_to_the_score(tour: Tour) -> None:
     for path in (tour.unseen[0], tour.other[0], tour.liked[0], tour.spliced[0][0]):
         found = tour.explain(path)
-        assert found.score == classify.score([path], taste=tour.taste, root=tour.root).songs[0].score
+        assert (
+            found.score == classify.score([path], taste=tour.taste, root=tour.root).songs[0].score
+        )
         steps = sum(found.points) + found.unfamiliar
         assert found.start_score + steps == pytest.approx(found.score, abs=1e-9)
         assert found.start_score == pytest.approx(tour.taste.threshold, abs=1e-6)
@@ -117,7 +127,8 @@ def test_the_seam_of_a_spliced_song_is_found_within_three_seconds(tour: Tour) ->
         assert min(abs(at - seam_s) for at in found.sections_s) <= 3
         edges = [at for one in found.passages for at in (one.start_s, one.end_s)]
         assert min(abs(at - seam_s) for at in edges) <= 3
-        # The acoustic side speaks for the song, the electronic one against it, and the curve agrees.
+        # The acoustic side speaks for the song, the electronic one against it, and the curve
+        # agrees.
         sides = np.array([at + 1.5 < seam_s for at in found.starts_s]) == liked_first
         points, scores = np.array(found.points), np.array(found.scores)
         assert points[sides].sum() > 0 > points[~sides].sum()
@@ -156,12 +167,20 @@ def test_a_liked_song_does_not_resemble_itself(tour: Tour) -> None:
     assert "You have called it a like yourself" in explanation_story(found)
 
 
-def test_two_encoders_and_a_dislike_are_explained_too(tmp_path: Path, pair_root: Path, tiny: str) -> None:
+def test_two_encoders_and_a_dislike_are_explained_too(
+    tmp_path: Path, pair_root: Path, tiny: str
+) -> None:
     rng, names = np.random.default_rng(0), []
     t = np.arange(12 * 48000) / 48000
     for k in range(14):
-        tone = np.sin(2 * np.pi * (220 if k < 6 else 1500) * (1 + 0.02 * k) * t) * (1 + np.sin(2 * t)) / 4
-        names.append(_write(tmp_path / f"{k}.flac", tone + 0.01 * (k % 5) * rng.normal(size=t.size)))
+        tone = (
+            np.sin(2 * np.pi * (220 if k < 6 else 1500) * (1 + 0.02 * k) * t)
+            * (1 + np.sin(2 * t))
+            / 4
+        )
+        names.append(
+            _write(tmp_path / f"{k}.flac", tone + 0.01 * (k % 5) * rng.normal(size=t.size))
+        )
     assert not embed.embed_library(names[:-1], root=pair_root, encoder=f"musicnn+{tiny}").failed
     assert not embed.embed_library(names[-1:], root=pair_root).failed  # by one of the two alone
     trained = classify.train(
@@ -186,7 +205,9 @@ def test_a_story_needs_no_matplotlib(tour: Tour) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tour.root)
 
 
-def test_what_can_not_be_explained_is_refused_in_words(tour: Tour, tmp_path: Path, root: Path) -> None:
+def test_what_can_not_be_explained_is_refused_in_words(
+    tour: Tour, tmp_path: Path, root: Path
+) -> None:
     broken = tmp_path / "broken.mp3"
     broken.write_bytes(b"no song" * 300)
     with pytest.raises(ClassifyError, match=r"broken\.mp3: .*not audio"):
@@ -207,7 +228,9 @@ def test_the_story_says_what_speaks_for_and_against_a_song(tour: Tour) -> None:
         assert f"{clock(one.start_s)} to {clock(one.end_s)}" in story
     assert "sounds like" in story
     assert "What speaks against it" in story
-    strange = dataclasses.replace(found, unfamiliar=-0.2, verdict="unsure", title="\x1b[31mred\nline")
+    strange = dataclasses.replace(
+        found, unfamiliar=-0.2, verdict="unsure", title="\x1b[31mred\nline"
+    )
     story = explanation_story(strange)
     assert "unlike anything that is known" in story
     assert "The evidence is thin" in story
@@ -271,8 +294,12 @@ def test_the_page_is_safe_whole_and_usable_by_keyboard(tour: Tour, tmp_path: Pat
     slider = next(attributes for _, attributes in page.tags if attributes.get("role") == "slider")
     assert slider["tabindex"] == "0"
     assert float(slider["data-seconds"] or 0) == pytest.approx(found.duration_s, abs=0.001)
-    plays = [float(a["data-at"] or 0) for name, a in page.tags if name == "button" and "data-at" in a]
-    assert plays[: len(found.passages)] == pytest.approx([one.start_s for one in found.passages], abs=0.01)
+    plays = [
+        float(a["data-at"] or 0) for name, a in page.tags if name == "button" and "data-at" in a
+    ]
+    assert plays[: len(found.passages)] == pytest.approx(
+        [one.start_s for one in found.passages], abs=0.01
+    )
     audio = next(attributes for name, attributes in page.tags if name == "audio")
     assert (audio["src"] or "").startswith("data:audio/flac;base64,")
     svg = next(attributes for name, attributes in page.tags if name == "svg")

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cache import Entry
-from classify.explanation.passages import local_means, merge_sections, pick_passages, place_windows, sections
+from classify.explanation.passages import (
+    local_means,
+    merge_sections,
+    pick_passages,
+    place_windows,
+    sections,
+)
 from classify.explanation.resemblance import SongMoments, hear, nearest_moment
 from classify.explanation.tag_account import TagModel, tag_amounts
 from classify.taste.song_space import SongSpace
@@ -25,7 +31,10 @@ def _walk(levels: list[float], lengths: list[int], noise: float = 0.3) -> FloatA
     rng = np.random.default_rng(0)
     centres = [level * np.sign(rng.normal(size=8)) for level in levels]
     return np.concatenate(
-        [centre + noise * rng.normal(size=(n, 8)) for centre, n in zip(centres, lengths, strict=True)]
+        [
+            centre + noise * rng.normal(size=(n, 8))
+            for centre, n in zip(centres, lengths, strict=True)
+        ]
     )
 
 
@@ -59,11 +68,14 @@ def test_sections_that_add_as_much_are_one_passage() -> None:
 @given(
     st.lists(st.integers(1, 9), min_size=1, max_size=8).flatmap(
         lambda lengths: st.tuples(
-            st.just(lengths), st.lists(st.floats(-1, 1), min_size=sum(lengths), max_size=sum(lengths))
+            st.just(lengths),
+            st.lists(st.floats(-1, 1), min_size=sum(lengths), max_size=sum(lengths)),
         )
     )
 )
-def test_passages_are_few_in_order_apart_and_the_weightiest(case: tuple[list[int], list[float]]) -> None:
+def test_passages_are_few_in_order_apart_and_the_weightiest(
+    case: tuple[list[int], list[float]],
+) -> None:
     lengths, values = case
     edges, points = [0, *np.cumsum(lengths).tolist()], np.array(values)
     told = pick_passages(edges, points)
@@ -104,7 +116,9 @@ def test_the_same_moment_is_found_in_another_song() -> None:
     space, rng = _space(), np.random.default_rng(2)
     song, other, third = rng.normal(size=(3, 20, DIM))
     other[12] = song[4]
-    heard = [hear(space, [_entry(frames, name, 20)]) for frames, name in ((other, "b"), (third, "c"))]
+    heard = [
+        hear(space, [_entry(frames, name, 20)]) for frames, name in ((other, "b"), (third, "c"))
+    ]
     moment = nearest_moment(hear(space, [_entry(song, "a", 20)]), heard)
     assert moment is not None
     assert (moment.at_s, moment.digest, moment.other_at_s) == (12.0, "b" * 32, 36.0)
@@ -116,10 +130,15 @@ def test_silence_is_not_what_songs_have_in_common() -> None:
     silence = rng.normal(size=(1, DIM))
     song, other = rng.normal(size=(2, 10, DIM))
     song[9] = other[0] = silence[0]
-    loud = nearest_moment(hear(space, [_entry(song, "a", 10)]), [hear(space, [_entry(other, "b", 10)])])
+    loud = nearest_moment(
+        hear(space, [_entry(song, "a", 10)]), [hear(space, [_entry(other, "b", 10)])]
+    )
     assert loud is not None
     assert (loud.at_s, loud.other_at_s) == (27.0, 0.0)
-    heard = [hear(space, [_entry(frames, name, 10)], silence) for frames, name in ((song, "a"), (other, "b"))]
+    heard = [
+        hear(space, [_entry(frames, name, 10)], silence)
+        for frames, name in ((song, "a"), (other, "b"))
+    ]
     found = nearest_moment(heard[0], heard[1:])
     assert found is not None
     assert found.at_s != 27.0

@@ -1,4 +1,7 @@
-"""A song in three words, and the tables that show them; without music, by the real encoder's tags."""
+"""A song in three words, and the tables that show them.
+
+The tests go without music, by the real encoder's tags.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,9 @@ def library(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
                 title="風の\nとおり道" if number == 0 else None,
             )
         )
-    EmbeddingStore(root, encoder="musicnn", fingerprint=prepared.fingerprint, dim=prepared.dim).put(entries)
+    EmbeddingStore(root, encoder="musicnn", fingerprint=prepared.fingerprint, dim=prepared.dim).put(
+        entries
+    )
     Catalog(root).put(rows)
 
     def songs(numbers: Sequence[int]) -> LabelledSongs:
@@ -105,7 +110,9 @@ def test_words_are_what_a_song_has_more_of_and_the_likes_have_too() -> None:
 
 
 def test_three_words_at_most_and_each_of_its_own_kind() -> None:
-    tags = tags_of(["electro", "Electronic", "hard rock", "rock", "soul", "80s"], [6, 5, 4, 3, 2, 1])
+    tags = tags_of(
+        ["electro", "Electronic", "hard rock", "rock", "soul", "80s"], [6, 5, 4, 3, 2, 1]
+    )
     assert tags.words(np.ones(6)) == ("electro", "hard rock", "soul")
 
 
@@ -132,7 +139,9 @@ def test_liked_and_disliked_songs_get_different_words(library: tuple[Path, list[
     words = words_for(asked, ["like"] * 6 + ["dislike"] * 7, taste, root=root)
     assert [len(some) <= 3 for some in words] == [True] * 13
     assert words[-1] == ()
-    liked, disliked = ({word for some in words[part] for word in some} for part in (slice(6), slice(6, 12)))
+    liked, disliked = (
+        {word for some in words[part] for word in some} for part in (slice(6), slice(6, 12))
+    )
     assert liked
     assert disliked
     assert not liked & disliked

@@ -35,7 +35,9 @@ LABELS = st.lists(
 
 
 @given(labels=LABELS)
-def test_what_is_written_is_read_back(labels: list[Label], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_what_is_written_is_read_back(
+    labels: list[Label], tmp_path_factory: pytest.TempPathFactory
+) -> None:
     file = tmp_path_factory.getbasetemp() / "round-trip.labels.csv"
     write_labels(file, labels)
     found = read_labels(file)
@@ -46,7 +48,8 @@ def test_what_is_written_is_read_back(labels: list[Label], tmp_path_factory: pyt
 def test_a_person_may_add_a_row_with_a_path_alone(tmp_path: Path) -> None:
     file = tmp_path / "x.labels.csv"
     file.write_text(
-        "\ufefflabel,path\nLike,songs/one.mp3\ndislike,/music/two.mp3\nlike,/music/two.mp3\n", "utf-8"
+        "\ufefflabel,path\nLike,songs/one.mp3\ndislike,/music/two.mp3\nlike,/music/two.mp3\n",
+        "utf-8",
     )
     assert read_labels(file) == (
         Label(label="like", path=str(tmp_path / "songs" / "one.mp3"), digest=""),
@@ -89,9 +92,13 @@ def test_a_new_label_takes_the_place_of_the_old_one() -> None:
 @pytest.fixture
 def music(tracks: list[str], root: Path, tmp_path: Path) -> list[Path]:
     """Four acoustic songs and six others, embedded; the cache is `root`."""
-    chosen = [t for t in tracks if "acoustic" in t][:4] + [t for t in tracks if "electronic" in t][:6]
+    chosen = [t for t in tracks if "acoustic" in t][:4] + [t for t in tracks if "electronic" in t][
+        :6
+    ]
     (tmp_path / "music").mkdir()
-    paths = [Path(shutil.copy(track, tmp_path / "music" / f"{i}.opus")) for i, track in enumerate(chosen)]
+    paths = [
+        Path(shutil.copy(track, tmp_path / "music" / f"{i}.opus")) for i, track in enumerate(chosen)
+    ]
     embed.embed_library(paths, root=root, coverage=2)
     return paths
 
@@ -131,7 +138,9 @@ def test_what_comes_into_the_first_places_is_told(
     assert len(changed.entered) == len(changed.left)
 
 
-def test_a_label_stays_with_a_song_that_is_moved_and_goes_with_clear(music: list[Path], root: Path) -> None:
+def test_a_label_stays_with_a_song_that_is_moved_and_goes_with_clear(
+    music: list[Path], root: Path
+) -> None:
     classify.label(music[:3], "like", root=root)
     moved = music[0].rename(music[0].with_name("moved.opus"))
     embed.embed_library([moved], root=root, coverage=2)
@@ -142,7 +151,9 @@ def test_a_label_stays_with_a_song_that_is_moved_and_goes_with_clear(music: list
     assert (cleared.n_labelled, cleared.n_like, cleared.taste) == (1, 1, None)
 
 
-def test_rows_that_a_person_adds_are_learnt_from_and_get_their_digest(music: list[Path], root: Path) -> None:
+def test_rows_that_a_person_adds_are_learnt_from_and_get_their_digest(
+    music: list[Path], root: Path
+) -> None:
     classify.label(music[:1], "like", root=root)
     file = labels_path(root / "tastes" / "default.npz")
     with file.open("a", encoding="utf-8") as rows:
@@ -151,11 +162,14 @@ def test_rows_that_a_person_adds_are_learnt_from_and_get_their_digest(music: lis
     assert trained.taste.n_like == 2
     assert [failure.path for failure in trained.failed] == ["/nowhere/else.mp3"]
     kept = read_labels(file) or ()
-    assert [bool(one.digest) for one in kept] == [False, True, True]  # nothing that was written is lost
+    # nothing that was written is lost
+    assert [bool(one.digest) for one in kept] == [False, True, True]
     assert kept[0].path == "/nowhere/else.mp3"
 
 
-def test_labels_begin_with_those_that_the_taste_was_trained_with(music: list[Path], root: Path) -> None:
+def test_labels_begin_with_those_that_the_taste_was_trained_with(
+    music: list[Path], root: Path
+) -> None:
     trained = classify.train(music[:3], root=root)
     labels_path(trained.path).unlink()  # as of a taste that somebody sent
     added = classify.label(music[3:4], "like", root=root)

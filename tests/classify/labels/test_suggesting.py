@@ -32,14 +32,19 @@ def digest_of(name: str) -> str:
 
 
 class Library:
-    """Songs of five kinds, sixteen each, and a taste for the first kind, of which four are liked."""
+    """Songs of five kinds, sixteen each, and a taste for the first kind.
+
+    Four of that kind are liked.
+    """
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.root, self.folder = root, folder
         folder.mkdir()
         rng = np.random.default_rng(5)
         centres = rng.gamma(2.0, 1.0, (KINDS, 2 * DIM))
-        vectors = np.repeat(centres, PER_KIND, axis=0) * rng.lognormal(0, 0.7, (KINDS * PER_KIND, 2 * DIM))
+        vectors = np.repeat(centres, PER_KIND, axis=0) * rng.lognormal(
+            0, 0.7, (KINDS * PER_KIND, 2 * DIM)
+        )
         self.vectors = vectors.astype(np.float32)
         self.names = [f"kind {k} song {i:02}" for k in range(KINDS) for i in range(PER_KIND)]
         self.add(self.names, self.vectors)
@@ -111,7 +116,9 @@ def test_songs_are_new_and_different_and_told_why(library: Library) -> None:
     assert found.n_unlabelled == len(library.names) - N_LIKES
     assert len(set(names(found))) == 12
     assert not set(names(found)) & set(library.names[:N_LIKES])
-    assert len({name.split(" song")[0] for name in names(found)}) >= 3, "it probes beyond what is known"
+    assert len({name.split(" song")[0] for name in names(found)}) >= 3, (
+        "it probes beyond what is known"
+    )
     assert "kind 0" in names(found)[0], "and begins with what may be liked"
     for song in found.songs:
         assert song.reason in REASONS
@@ -146,7 +153,9 @@ def test_the_same_library_and_labels_give_the_same_songs(library: Library) -> No
     assert names(suggest(root=library.root, top=3)) == names(suggest(root=library.root, top=8))[:3]
 
 
-def test_labels_that_the_taste_has_not_learnt_from_yet_are_not_asked_for_again(library: Library) -> None:
+def test_labels_that_the_taste_has_not_learnt_from_yet_are_not_asked_for_again(
+    library: Library,
+) -> None:
     first = names(suggest(root=library.root, top=3))
     library.label([*library.names[:N_LIKES], *first], "dislike")
     again = suggest(root=library.root, top=20)
@@ -201,7 +210,9 @@ def test_two_files_of_one_recording_are_one_song(library: Library) -> None:
     assert [song.why for song in after.songs] == [song.why for song in before.songs]
 
 
-def test_a_large_library_is_not_looked_at_whole(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_library_is_not_looked_at_whole(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The best songs and some of all the others stand for it; likely ones are never missed."""
     monkeypatch.setattr("classify.labels.suggesting._BEST", 10)
     monkeypatch.setattr("classify.labels.suggesting._SPREAD", 6)
@@ -219,7 +230,9 @@ def test_a_large_library_is_not_looked_at_whole(library: Library, monkeypatch: p
 
 def test_nothing_left_to_label_is_said(library: Library) -> None:
     library.label(library.names[N_LIKES:], "dislike")
-    with pytest.raises(classify.ClassifyError, match=r"every one of the 80 songs .* is labelled already"):
+    with pytest.raises(
+        classify.ClassifyError, match=r"every one of the 80 songs .* is labelled already"
+    ):
         suggest(root=library.root)
     with pytest.raises(ValueError, match="top is 0"):
         suggest(root=library.root, top=0)

@@ -43,7 +43,10 @@ def test_dislikes_are_known_too() -> None:
 
 
 def test_a_batch_is_diverse_in_itself() -> None:
-    """Ten songs of one kind that all score best, and two of others: one of each comes before a second."""
+    """Ten songs of one kind that all score best, and two of others.
+
+    One of each comes before a second.
+    """
     rng = np.random.default_rng(3)
     crowd = np.array([1.0, 0, 0, 0]) + 0.02 * rng.standard_normal((10, 4))
     songs = np.concatenate([crowd, np.eye(4)[1:3]])
@@ -56,7 +59,9 @@ def test_a_batch_is_diverse_in_itself() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 1000), top=st.integers(1, 8))
-def test_a_batch_is_what_one_at_a_time_would_be_if_no_answer_changed_the_scores(seed: int, top: int) -> None:
+def test_a_batch_is_what_one_at_a_time_would_be_if_no_answer_changed_the_scores(
+    seed: int, top: int
+) -> None:
     songs, known = points(20, seed=seed), points(3, seed=seed + 1)
     decisions = np.random.default_rng(seed).standard_normal(20)
     at_once = chosen(songs, decisions, known, top)

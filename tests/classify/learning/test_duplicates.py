@@ -48,7 +48,9 @@ def test_different_songs_are_left_as_they_are() -> None:
 
 def test_copies_among_likes_and_among_dislikes_count_once() -> None:
     merged = merge(
-        np.concatenate([LIKES, copy_of(LIKES[:2])]), OTHERS, np.concatenate([vectors(2, 3), vectors(1, 3)])
+        np.concatenate([LIKES, copy_of(LIKES[:2])]),
+        OTHERS,
+        np.concatenate([vectors(2, 3), vectors(1, 3)]),
     )
     assert merged.digests[:7] == ("a00", "a01", "a02", "a03", "a04", "d00", "d01")
     assert len(merged) == 7 + 30
@@ -61,17 +63,25 @@ def test_a_copy_of_a_like_in_the_library_is_never_negative() -> None:
 
 
 def test_a_copy_of_a_like_that_goes_itself_goes_too() -> None:
-    """Near is not transitive: the like in the middle is merged, and its other neighbour was a negative."""
+    """Near is not transitive.
+
+    The like in the middle is merged, and its other neighbour was a negative.
+    """
     step = np.zeros((1, DIM), dtype=np.float32)
     step[0, 0] = np.sqrt(0.8 * MAX_APART * DIM)
-    merged = merge(np.concatenate([LIKES, LIKES[:1] + step]), np.concatenate([OTHERS, LIKES[:1] + 2 * step]))
+    merged = merge(
+        np.concatenate([LIKES, LIKES[:1] + step]), np.concatenate([OTHERS, LIKES[:1] + 2 * step])
+    )
     assert "a05" not in merged.digests
     assert "u30" not in merged.digests
 
 
 def test_copies_within_the_library_count_once() -> None:
     """A held-out song's twin would stay behind as a negative, and any taste would look right."""
-    assert merge(LIKES, np.concatenate([OTHERS, copy_of(OTHERS)])).digests == merge(LIKES, OTHERS).digests
+    assert (
+        merge(LIKES, np.concatenate([OTHERS, copy_of(OTHERS)])).digests
+        == merge(LIKES, OTHERS).digests
+    )
 
 
 def test_one_silent_track_makes_no_copies_of_other_songs() -> None:
@@ -92,7 +102,9 @@ def test_a_song_liked_and_disliked_under_two_digests_is_named() -> None:
 
 
 def test_two_copies_of_one_like_are_too_few() -> None:
-    with pytest.raises(LabelError, match=r"the 2 likes are 1 song, in several copies; at least 2 .* --like"):
+    with pytest.raises(
+        LabelError, match=r"the 2 likes are 1 song, in several copies; at least 2 .* --like"
+    ):
         merge(np.concatenate([LIKES[:1], copy_of(LIKES[:1])]), OTHERS)
     with pytest.raises(LabelError, match="3 likes are 1 song"):
         merge(np.ones((3, DIM), dtype=np.float32), OTHERS)
@@ -106,7 +118,10 @@ def test_a_library_of_nothing_but_copies_of_the_likes_is_refused() -> None:
 def test_training_counts_copies_once() -> None:
     def fit(likes: Vectors, others: Vectors) -> tuple[int, int]:
         taste = fit_taste(
-            likes=songs(likes, "a"), unlabelled=songs(others, "u"), encoder="e", fingerprint="0" * 16
+            likes=songs(likes, "a"),
+            unlabelled=songs(others, "u"),
+            encoder="e",
+            fingerprint="0" * 16,
         )
         return taste.n_like, taste.n_unlabelled
 

@@ -70,7 +70,12 @@ def fit(**changes: Any) -> Taste:
 def same_bits(a: Taste, b: Taste) -> bool:
     def arrays(taste: Taste) -> list[bytes]:
         space = taste.space
-        own: list[NDArray[Any]] = [space.standard.mean, space.standard.scale, space.basis, space.offset]
+        own: list[NDArray[Any]] = [
+            space.standard.mean,
+            space.standard.scale,
+            space.basis,
+            space.offset,
+        ]
         own.append(taste.familiarity.known)
         return [x.tobytes() for x in [*own, *(x for layer in taste.layers for x in layer)]]
 
@@ -168,7 +173,9 @@ def test_an_explicit_dislike_counts_far_above_an_unlabelled_song() -> None:
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_saved_taste_scores_a_training_song_as_the_head_did_in_training(tmp_path: Path, head: str) -> None:
+def test_saved_taste_scores_a_training_song_as_the_head_did_in_training(
+    tmp_path: Path, head: str
+) -> None:
     likes, library = songs(7, liked=True, tag="a"), songs(60, liked=False, tag="b")
     fit(head=head).save(tmp_path / "t.npz")
     loaded = Taste.load(tmp_path / "t.npz")
@@ -191,7 +198,9 @@ def test_same_songs_in_any_order_give_the_same_taste_bit_for_bit(head: str) -> N
         head=head,
         likes=reorder(songs(7, liked=True, tag="a"), [3, 1, 0, 2, 6, 5, 4]),
         dislikes=reorder(dislikes, [2, 0, 1]),
-        unlabelled=reorder(songs(60, liked=False, tag="b"), np.random.default_rng(0).permutation(60)),
+        unlabelled=reorder(
+            songs(60, liked=False, tag="b"), np.random.default_rng(0).permutation(60)
+        ),
     )
     assert same_bits(first, shuffled)
 
@@ -277,7 +286,9 @@ def test_no_held_out_head_has_seen_the_group_of_a_song_it_scores() -> None:
 
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize(("n_like", "n_unlabelled"), [(2, 1), (7, 1), (2, 2), (2, 10)])
-def test_the_smallest_libraries_work_and_are_unsure(head: str, n_like: int, n_unlabelled: int) -> None:
+def test_the_smallest_libraries_work_and_are_unsure(
+    head: str, n_like: int, n_unlabelled: int
+) -> None:
     taste = fit(
         head=head,
         likes=songs(n_like, liked=True, tag="a"),
@@ -295,7 +306,9 @@ def test_the_smallest_libraries_work_and_are_unsure(head: str, n_like: int, n_un
 def test_a_library_of_equal_songs_is_one_song_in_copies() -> None:
     def flat(tag: str, n: int) -> LabelledSongs:
         part = songs(n, liked=False, tag=tag, dim=300)
-        return LabelledSongs(digests=part.digests, vectors=np.ones_like(part.vectors), groups=part.groups)
+        return LabelledSongs(
+            digests=part.digests, vectors=np.ones_like(part.vectors), groups=part.groups
+        )
 
     with pytest.raises(LabelError, match="copies"):
         fit(likes=flat("a", 3), unlabelled=flat("b", 9))
@@ -382,11 +395,14 @@ def test_training_and_evaluating_load_neither_scikit_learn_nor_scipy(head: str) 
         "from classify import LabelledSongs, evaluate_taste, fit_taste\n"
         "rows = np.random.default_rng(0).normal(size=(60, 100)).astype(np.float32)\n"
         "names = tuple(f'{i:032x}' for i in range(60))\n"
-        "likes, rest = (LabelledSongs(digests=names[part], vectors=rows[part], groups=names[part])\n"
+        "likes, rest = ("
+        "LabelledSongs(digests=names[part], vectors=rows[part], groups=names[part])\n"
         "               for part in (slice(0, 6), slice(6, 60)))\n"
-        f"taste = fit_taste(likes=likes, unlabelled=rest, encoder='e', fingerprint='f', head={head!r})\n"
+        "taste = fit_taste(likes=likes, unlabelled=rest, encoder='e', fingerprint='f', "
+        f"head={head!r})\n"
         f"evaluate_taste(likes=likes, unlabelled=rest, head={head!r})\n"
-        "heavy = {'sklearn', 'scipy', 'joblib', 'tensorflow', 'lance', 'pyarrow'} & set(sys.modules)\n"
+        "heavy = {'sklearn', 'scipy', 'joblib', 'tensorflow', 'lance', 'pyarrow'} "
+        "& set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     root = Path(__file__).parents[3]

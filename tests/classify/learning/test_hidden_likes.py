@@ -1,4 +1,7 @@
-"""Calibration in a library that hides likes: the share is found, and the scores mean what they say."""
+"""Calibration in a library that hides likes.
+
+The share is found, and the scores mean what they say.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ def songs(vectors: np.ndarray[tuple[int, int], np.dtype[np.float32]], first: int
 def blobs(
     seed: int, n_hidden: int, n_rest: int, gap: float = 3.0
 ) -> tuple[LabelledSongs, LabelledSongs, int]:
-    """Seven likes, and a library of `n_hidden` further ones and `n_rest` others, 60 numbers a song."""
+    """Seven likes and their library, 60 numbers a song.
+
+    The library has `n_hidden` further likes and `n_rest` others.
+    """
     rng = np.random.default_rng(seed)
     direction = rng.normal(size=60) / np.sqrt(60)
     likes = rng.normal(size=(7 + n_hidden, 60)) + gap * direction
@@ -85,6 +91,8 @@ def test_decisions_that_say_nothing_claim_nothing() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.array([np.nan]), np.zeros(0)])
-def test_what_cannot_be_calibrated_is_refused(bad: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+def test_what_cannot_be_calibrated_is_refused(
+    bad: np.ndarray[tuple[int], np.dtype[np.float64]],
+) -> None:
     with pytest.raises(ClassifyError, match="finite decisions of both sides"):
         Calibration.fit_mixture(bad, np.zeros(MIN_MIXTURE), np.zeros(0))

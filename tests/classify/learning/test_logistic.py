@@ -36,7 +36,8 @@ def test_it_finds_what_scikit_learn_finds(
     weight = rng.uniform(0, 2, n)
     weight[2] = 0
     coef, intercept = fit_logistic(rows, y, weight, C=C)
-    # A few rows of many columns make the matrix of its Newton solver too large; the other one needs time.
+    # A few rows of many columns make the matrix of its Newton solver too large; the other one needs
+    # time.
     solver = "newton-cholesky" if dim < 1000 else "lbfgs"
     theirs = LogisticRegression(C=C, tol=1e-11, max_iter=10_000, solver=solver).fit(rows, y, weight)
     np.testing.assert_allclose(coef, theirs.coef_[0], atol=2e-6)
@@ -46,7 +47,11 @@ def test_it_finds_what_scikit_learn_finds(
 def test_at_the_minimum_the_slope_is_zero() -> None:
     rng = np.random.default_rng(0)
     for C, size in ((1.0, 1.0), (1e4, 1.0), (1.0, 1e3), (1e-6, 1.0)):
-        rows, y, weight = size * rng.normal(size=(80, 6)), rng.random(80) < 0.2, rng.uniform(0, 1, 80)
+        rows, y, weight = (
+            size * rng.normal(size=(80, 6)),
+            rng.random(80) < 0.2,
+            rng.uniform(0, 1, 80),
+        )
         coef, intercept = fit_logistic(rows, y, weight, C=C)
         wrong = C * weight * (1 / (1 + np.exp(-(rows @ coef + intercept))) - y)
         np.testing.assert_allclose(wrong @ rows + coef, 0, atol=1e-5 * (1 + C * size))
@@ -55,7 +60,11 @@ def test_at_the_minimum_the_slope_is_zero() -> None:
 
 def test_no_song_of_any_size_makes_it_stumble() -> None:
     y = np.arange(10) < 3
-    for rows in (np.zeros((10, 2)), np.full((10, 2), 1e8), np.where(y, 1e6, -1e6)[:, None] * np.ones(3)):
+    for rows in (
+        np.zeros((10, 2)),
+        np.full((10, 2), 1e8),
+        np.where(y, 1e6, -1e6)[:, None] * np.ones(3),
+    ):
         coef, intercept = fit_logistic(rows, y, np.ones(10), C=1.0)
         assert np.isfinite(coef).all()
         assert np.isfinite(intercept)

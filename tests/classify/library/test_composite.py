@@ -31,9 +31,13 @@ MUSICNN_DIM = 424
 @pytest.fixture
 def music(tracks: list[str], tmp_path: Path) -> list[str]:
     """Three likes, three others, and one more."""
-    chosen = [t for t in tracks if "acoustic" in t][:3] + [t for t in tracks if "electronic" in t][:4]
+    chosen = [t for t in tracks if "acoustic" in t][:3] + [t for t in tracks if "electronic" in t][
+        :4
+    ]
     (tmp_path / "music").mkdir()
-    return [shutil.copy(track, str(tmp_path / "music" / f"{i}.opus")) for i, track in enumerate(chosen)]
+    return [
+        shutil.copy(track, str(tmp_path / "music" / f"{i}.opus")) for i, track in enumerate(chosen)
+    ]
 
 
 @pytest.fixture
@@ -63,14 +67,18 @@ def test_a_taste_of_two_encoders_from_embedding_to_evaluation(
     assert scores(classify.score(root=pair_root, taste=trained.path.stem)) == everything
     # A song scores the same alone, bit for bit.
     for path in music[2:5]:
-        assert scores(classify.score([path], taste=taste, root=pair_root)) == {path: everything[path]}
+        assert scores(classify.score([path], taste=taste, root=pair_root)) == {
+            path: everything[path]
+        }
     # The vectors are those of the parts, side by side.
     library = SongLibrary.of_taste(taste, pair_root)
     assert library.blocks == (2 * TINY_DIM, 2 * MUSICNN_DIM)
     digests = library.digests(music)
     parts = [store.matrix(digests)[1] for store in library.vectors.stores]
     np.testing.assert_array_equal(library.songs(digests).vectors, np.hstack(parts))
-    np.testing.assert_array_equal(taste.score(np.hstack(parts)), [everything[path] for path in music])
+    np.testing.assert_array_equal(
+        taste.score(np.hstack(parts)), [everything[path] for path in music]
+    )
     assert classify.evaluate(taste=taste, root=pair_root).auc is not None
 
 
@@ -78,7 +86,9 @@ def test_the_order_of_the_names_changes_nothing(
     music: list[str], pair_root: Path, both: str, tiny: str
 ) -> None:
     one = classify.train(music[:3], unlabelled=music[3:], encoder=both, root=pair_root).taste
-    other = classify.train(music[:3], unlabelled=music[3:], encoder=f"{tiny}+musicnn", root=pair_root).taste
+    other = classify.train(
+        music[:3], unlabelled=music[3:], encoder=f"{tiny}+musicnn", root=pair_root
+    ).taste
     assert (one.encoder, one.fingerprint) == (other.encoder, other.fingerprint)
     np.testing.assert_array_equal(one.space.basis, other.space.basis)
     np.testing.assert_array_equal(one.layers[0][0], other.layers[0][0])
@@ -106,7 +116,9 @@ def test_a_song_that_one_encoder_fails_on_stops_no_other(
     music: list[str], pair_root: Path, both: str, tmp_path: Path
 ) -> None:
     # musicnn hears it, so that it looked like a song of another encoder's library.
-    high = str(KINDS["flac"].write(tmp_path / "high.flac", np.full((1, 160000), 0.9, np.float32), 16000))
+    high = str(
+        KINDS["flac"].write(tmp_path / "high.flac", np.full((1, 160000), 0.9, np.float32), 16000)
+    )
     embed.embed_library([*music, high], root=pair_root)
     trained = classify.train([*music[:3], high], unlabelled=music[3:], encoder=both, root=pair_root)
     assert [failure.path for failure in trained.failed] == [high]
@@ -130,7 +142,9 @@ def test_a_library_of_one_part_is_refused_with_the_command(
     for paths in ([], music):
         with pytest.raises(classify.TasteError, match=command):
             classify.score(paths, taste=taste, root=other)
-    with pytest.raises(classify.LabelError, match=r"no song but the likes.*sevensongs embed --encoder hub:"):
+    with pytest.raises(
+        classify.LabelError, match=r"no song but the likes.*sevensongs embed --encoder hub:"
+    ):
         classify.train(music[:3], encoder=both, root=other)
     assert {s.encoder: s.n_songs for s in cache.list_stores(other)} == {tiny: 3, "musicnn": 7}
     with pytest.raises(classify.TasteError, match="not in the cache"):
@@ -197,7 +211,9 @@ def test_widths_that_do_not_fit_are_the_tastes_fault(
     for dim in (width + 2, width - 2, 2 * TINY_DIM):
         with pytest.raises(classify.TasteError, match="no taste of ours"):
             classify.score(
-                music[:1], taste=strange_taste(prepared.name, prepared.fingerprint, dim), root=pair_root
+                music[:1],
+                taste=strange_taste(prepared.name, prepared.fingerprint, dim),
+                root=pair_root,
             )
     fits = strange_taste(prepared.name, prepared.fingerprint, width)
     assert len(classify.score(music[:1], taste=fits, root=pair_root).songs) == 1
@@ -206,7 +222,8 @@ def test_widths_that_do_not_fit_are_the_tastes_fault(
 def test_a_strangers_model_is_not_loaded_under_a_fingerprint_that_is_known(
     music: list[str], pair_root: Path, tmp_path: Path
 ) -> None:
-    # The fingerprint of musicnn is no secret: a taste that gave it to a model of its own had that compiled.
+    # The fingerprint of musicnn is no secret: a taste that gave it to a model of its own had that
+    # compiled.
     embed.embed_library(music[:1], root=pair_root)
     known = embed.prepare_encoder("musicnn", root=pair_root).fingerprint
     for encoder, fingerprint, dim in (

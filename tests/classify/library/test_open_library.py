@@ -67,7 +67,9 @@ def test_songs_that_came_later_are_there_when_it_is_opened_again(
     assert np.array_equal(second.vectors.open().matrix(everything), fresh.matrix(everything))
 
 
-def test_songs_that_stand_in_another_order_keep_their_vectors(library: SongLibrary, tmp_path: Path) -> None:
+def test_songs_that_stand_in_another_order_keep_their_vectors(
+    library: SongLibrary, tmp_path: Path
+) -> None:
     first = OpenLibrary(library)
     one, *others = reversed(first.vectors.open().digests.to_pylist()[:4])
     shutil.copytree(Path(library.root) / "encoders", tmp_path / "other" / "encoders")
@@ -82,7 +84,9 @@ def test_songs_that_stand_in_another_order_keep_their_vectors(library: SongLibra
     assert np.array_equal(again.matrix(np.arange(4)), fresh.matrix(np.arange(4)))
 
 
-def test_labels_are_learnt_from_an_open_library_as_from_any(library: SongLibrary, tmp_path: Path) -> None:
+def test_labels_are_learnt_from_an_open_library_as_from_any(
+    library: SongLibrary, tmp_path: Path
+) -> None:
     songs = {one.digest or "": one.path for one in library.files().recordings()[:5]}
     labels = tuple(Label(label="like", path=path, digest=digest) for digest, path in songs.items())
     tastes = []

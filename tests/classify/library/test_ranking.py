@@ -48,7 +48,11 @@ def entry(n: int, *, shift: float = 0.0) -> Entry:
 def recording(path: Path, n: int) -> FileRecord:
     path.touch()
     return FileRecord(
-        path=str(path), size_bytes=0, mtime_ns=path.stat().st_mtime_ns, digest=name_of(n), duration_s=100.0
+        path=str(path),
+        size_bytes=0,
+        mtime_ns=path.stat().st_mtime_ns,
+        digest=name_of(n),
+        duration_s=100.0,
     )
 
 
@@ -64,7 +68,9 @@ def taste_of(encoder: str = "e", fingerprint: str = "0" * 16, dim: int = 4) -> T
             basis=np.eye(dim, dtype=np.float32),
             offset=zeros,
         ),
-        familiarity=Familiarity(known=np.zeros((0, 256), dtype=np.float32), limit=float(np.finfo("f4").max)),
+        familiarity=Familiarity(
+            known=np.zeros((0, 256), dtype=np.float32), limit=float(np.finfo("f4").max)
+        ),
         activation="relu",
         layers=((np.arange(1.0, dim + 1)[:, None], np.zeros(1)),),
         calibration=Calibration(),
@@ -185,8 +191,11 @@ def test_decisions_of_few_tastes_are_kept(library: Path) -> None:
     assert len(list((library / "scores").glob("*"))) == 8
 
 
-def test_encoders_side_by_side_are_read_in_step(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The other encoder has met the songs in another order, not all of them, and some that are unknown here.
+def test_encoders_side_by_side_are_read_in_step(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other encoder has met the songs in another order, not all of them, and some that are
+    # unknown here.
     import cache.vector_reader
 
     monkeypatch.setattr(cache.vector_reader, "_PART_ROWS", 6)

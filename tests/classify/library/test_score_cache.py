@@ -15,7 +15,11 @@ PACKAGE = Path(classify.__file__).parent
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(PACKAGE, tmp_path / "classify", ignore=shutil.ignore_patterns("__pycache__")))
+    return Path(
+        shutil.copytree(
+            PACKAGE, tmp_path / "classify", ignore=shutil.ignore_patterns("__pycache__")
+        )
+    )
 
 
 def edit(path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The index of a large library: it loses few neighbours, and changes nothing about those it finds."""
+"""The index of a large library.
+
+It loses few neighbours, and changes nothing about those it finds.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,9 @@ def test_pictures_are_kept_and_only_new_songs_are_pictured(
     pictured: list[int] = []
     original = NeighbourIndex.pictures_at
 
-    def counting(self: NeighbourIndex, at: np.ndarray, vectors: Vectors) -> tuple[np.ndarray, np.ndarray]:
+    def counting(
+        self: NeighbourIndex, at: np.ndarray, vectors: Vectors
+    ) -> tuple[np.ndarray, np.ndarray]:
         pictured.extend(at.tolist())
         return original(self, at, vectors)
 
@@ -118,7 +123,9 @@ def test_a_song_that_was_embedded_anew_is_pictured_anew(root: Path) -> None:
 
 def test_the_axes_are_found_again_when_the_library_has_outgrown_them(root: Path) -> None:
     opened(root)
-    store(root).put([entry(n + N_SONGS, vector) for n, vector in enumerate(songs(3 * N_SONGS + 1, seed=1))])
+    store(root).put(
+        [entry(n + N_SONGS, vector) for n, vector in enumerate(songs(3 * N_SONGS + 1, seed=1))]
+    )
     with pytest.raises(AssertionError, match="found again"):
         opened(root, may_fit=False)
     index, _ = opened(root)

@@ -25,7 +25,9 @@ def library(
 ) -> tuple[Path, list[str]]:
     """Ten acoustic and eight electronic tracks, embedded."""
     folder = tmp_path_factory.mktemp("similar")
-    chosen = [t for t in tracks if "acoustic" in t][:10] + [t for t in tracks if "electronic" in t][:8]
+    chosen = [t for t in tracks if "acoustic" in t][:10] + [t for t in tracks if "electronic" in t][
+        :8
+    ]
     (folder / "music").mkdir()
     music = [shutil.copy(track, str(folder / "music" / Path(track).name)) for track in chosen]
     root = folder / "cache"
@@ -63,7 +65,8 @@ def test_copies_are_folded_and_files_that_have_gone_left_out(
     own = tmp_path / "cache"
     shutil.copytree(root, own)
     nearest = similar(music[0], top=1, root=own).songs[0].path
-    twin = shutil.copy(music[0], str(tmp_path / "twin.opus"))  # another file of the song that is asked about
+    # another file of the song that is asked about
+    twin = shutil.copy(music[0], str(tmp_path / "twin.opus"))
     samples, rate_hz = decode_whole(nearest)
     rip = str(KINDS["mp3-cbr"].write(tmp_path / "rip.mp3", np.stack([samples, samples]), rate_hz))
     embed.embed_library([twin, rip], root=own)
@@ -74,7 +77,9 @@ def test_copies_are_folded_and_files_that_have_gone_left_out(
     assert rip not in str(similar(music[0], top=3, root=own))
 
 
-def test_at_most_two_of_an_album_unless_asked(library: tuple[Path, list[str]], tmp_path: Path) -> None:
+def test_at_most_two_of_an_album_unless_asked(
+    library: tuple[Path, list[str]], tmp_path: Path
+) -> None:
     root, music = library
     own = tmp_path / "cache"
     shutil.copytree(root, own)
@@ -82,7 +87,10 @@ def test_at_most_two_of_an_album_unless_asked(library: tuple[Path, list[str]], t
     rows = [row for row in catalog.load().values() if "acoustic" in row.path]
     fields = ("path", "size_bytes", "mtime_ns", "digest", "duration_s")
     catalog.put(
-        [FileRecord(**{name: getattr(row, name) for name in fields}, artist="A", album="One") for row in rows]
+        [
+            FileRecord(**{name: getattr(row, name) for name in fields}, artist="A", album="One")
+            for row in rows
+        ]
     )
     for per_album, most in ((2, 2), (1, 1), (None, 9)):
         found = similar(music[0], top=17, per_album=per_album, root=own)

@@ -26,16 +26,22 @@ from classify.taste.vectors import SongTransform
 @pytest.fixture
 def music(tracks: list[str], tmp_path: Path) -> list[str]:
     """Three likes, three others, and one that is not embedded at first."""
-    chosen = [t for t in tracks if "acoustic" in t][:3] + [t for t in tracks if "electronic" in t][:4]
+    chosen = [t for t in tracks if "acoustic" in t][:3] + [t for t in tracks if "electronic" in t][
+        :4
+    ]
     (tmp_path / "music").mkdir()
-    return [shutil.copy(track, str(tmp_path / "music" / f"{i}.opus")) for i, track in enumerate(chosen)]
+    return [
+        shutil.copy(track, str(tmp_path / "music" / f"{i}.opus")) for i, track in enumerate(chosen)
+    ]
 
 
 def library(root: Path) -> SongLibrary:
     return SongLibrary.of_encoders(embed.prepare_encoders("musicnn", root=root), root)
 
 
-def test_training_and_scoring_keep_to_the_coverage_of_the_library(music: list[str], root: Path) -> None:
+def test_training_and_scoring_keep_to_the_coverage_of_the_library(
+    music: list[str], root: Path
+) -> None:
     # Likes embedded with twelve windows among songs with two scored all else as liked.
     embed.embed_library(music[:6], root=root, coverage=2)
     trained = classify.train(music[:3], root=root)
@@ -107,7 +113,9 @@ def test_a_strangers_taste_does_not_have_a_model_loaded(music: list[str], root: 
         classify.score(music[:1], taste=dataclasses.replace(taste, fingerprint="zz"), root=root)
 
 
-def test_a_taste_of_another_width_is_to_blame_and_not_the_cache(music: list[str], root: Path) -> None:
+def test_a_taste_of_another_width_is_to_blame_and_not_the_cache(
+    music: list[str], root: Path
+) -> None:
     taste = classify.train(music[:3], unlabelled=music[3:6], root=root).taste
     narrow = dataclasses.replace(
         taste,
@@ -124,7 +132,9 @@ def test_a_taste_of_another_width_is_to_blame_and_not_the_cache(music: list[str]
         classify.score(music, taste=narrow, root=root)
 
 
-def test_songs_of_equal_score_keep_the_order_of_their_decisions(music: list[str], root: Path) -> None:
+def test_songs_of_equal_score_keep_the_order_of_their_decisions(
+    music: list[str], root: Path
+) -> None:
     taste = classify.train(music[:3], unlabelled=music[3:6], root=root).taste
     sure = dataclasses.replace(taste, calibration=Calibration(a=1e6, b=0.0))
     ranked = [song.path for song in classify.score(music, taste=sure, root=root).songs]
@@ -145,7 +155,9 @@ def test_damage_is_found_and_pruned(music: list[str], root: Path) -> None:
         at = content.find(entry.vector[:64].tobytes())
         if at >= 0:
             file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-    fresh = EmbeddingStore(root, encoder=store.encoder, fingerprint=store.fingerprint, dim=store.dim)
+    fresh = EmbeddingStore(
+        root, encoder=store.encoder, fingerprint=store.fingerprint, dim=store.dim
+    )
     assert cache.verify_cache(root)[0].damaged == (entry.digest,)
     assert cache.prune_cache(root)[0].damaged == (entry.digest,)
     assert entry.digest not in fresh.held()

@@ -14,8 +14,20 @@ from classify.errors import ClassifyError
 from classify.output.formats import FORMATS, printable, render, write_text
 
 ROWS: list[dict[str, Any]] = [
-    {"path": "/m/a.mp3", "score": 0.9, "artist": "=cmd()", "title": 'Say "no", twice', "duration_s": 61.4},
-    {"path": "/m/b\x1b[31m.mp3", "score": 0.5, "artist": None, "title": "two\nlines", "duration_s": None},
+    {
+        "path": "/m/a.mp3",
+        "score": 0.9,
+        "artist": "=cmd()",
+        "title": 'Say "no", twice',
+        "duration_s": 61.4,
+    },
+    {
+        "path": "/m/b\x1b[31m.mp3",
+        "score": 0.5,
+        "artist": None,
+        "title": "two\nlines",
+        "duration_s": None,
+    },
     {"path": "/m/c.mp3", "error": "holds no audio"},
 ]
 
@@ -46,12 +58,16 @@ def test_a_playlist_has_one_line_for_each_song_whatever_its_title() -> None:
     assert lines[0] == "#EXTM3U"
     assert lines[1] == '#EXTINF:61,=cmd() - Say "no", twice'
     assert lines[3] == "#EXTINF:-1,two lines"
-    assert [line for line in lines if not line.startswith("#")] == ["/m/a.mp3", "file:///m/b%1B%5B31m.mp3"]
+    assert [line for line in lines if not line.startswith("#")] == [
+        "/m/a.mp3",
+        "file:///m/b%1B%5B31m.mp3",
+    ]
 
 
 def test_a_table_lines_up_and_keeps_escapes_from_the_terminal() -> None:
     text = render(
-        [{"rank": 1, "score": 0.5, "song": "a\x1b[31m"}, {"rank": 10, "score": 1.0, "song": "bb"}], "table"
+        [{"rank": 1, "score": 0.5, "song": "a\x1b[31m"}, {"rank": 10, "score": 1.0, "song": "bb"}],
+        "table",
     )
     assert text.splitlines() == ["rank  score  song", "   1  0.500  a�[31m", "  10  1.000  bb"]
 

@@ -10,7 +10,17 @@ from html.parser import HTMLParser
 
 import pytest
 
-from classify.output.html import Html, data_url, element, embed_json, escape, figure, page, section, table
+from classify.output.html import (
+    Html,
+    data_url,
+    element,
+    embed_json,
+    escape,
+    figure,
+    page,
+    section,
+    table,
+)
 
 HOSTILE = "</script><script>alert(1)</script><!--\u2028<img src=x onerror=alert(1)>\"'&"
 
@@ -39,13 +49,17 @@ class Reader(HTMLParser):
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:
-    made = element("p", HOSTILE, element("b", "x & y"), title=HOSTILE, class_="a", hidden=True, id=None)
+    made = element(
+        "p", HOSTILE, element("b", "x & y"), title=HOSTILE, class_="a", hidden=True, id=None
+    )
     read = Reader(made)
     assert [tag for tag, _ in read.tags] == ["p", "b"]
     assert read.tags[0][1] == {"title": HOSTILE, "class": "a", "hidden": None}
     assert read.texts == {"p": HOSTILE, "b": "x & y"}
     assert escape(Html("<i>")) == "<i>"
-    assert element("p", title=Html('"><i>')) == '<p title="&quot;&gt;&lt;i&gt;"></p>', "attributes always are"
+    assert element("p", title=Html('"><i>')) == '<p title="&quot;&gt;&lt;i&gt;"></p>', (
+        "attributes always are"
+    )
 
 
 def test_controls_and_marks_of_direction_are_shown_as_such() -> None:
@@ -66,11 +80,17 @@ def test_json_in_a_page_can_not_end_its_element_and_comes_back() -> None:
 def test_the_policy_knows_exactly_this_style_and_this_script() -> None:
     script = "document.title = 'x'"
     text = page(
-        title=HOSTILE, body=[element("h1", HOSTILE)], script=script, css="b{color:red}", media="data:"
+        title=HOSTILE,
+        body=[element("h1", HOSTILE)],
+        script=script,
+        css="b{color:red}",
+        media="data:",
     )
     read = Reader(text)
     metas = [attributes for tag, attributes in read.tags if tag == "meta"]
-    policy = next(meta["content"] for meta in metas if meta.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        meta["content"] for meta in metas if meta.get("http-equiv") == "Content-Security-Policy"
+    )
     assert policy
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules["default-src"] == "'none'"
@@ -109,7 +129,9 @@ def test_pictures_need_words() -> None:
 
 
 def test_tables_and_sections() -> None:
-    made = Reader(section("A & B", table(["song", "score"], [[HOSTILE, 0.5]], numbers=[1]), name="x"))
+    made = Reader(
+        section("A & B", table(["song", "score"], [[HOSTILE, 0.5]], numbers=[1]), name="x")
+    )
     assert made.texts["h2"] == "A & B"
     cells = [attributes for tag, attributes in made.tags if tag in ("td", "th")]
     assert [cell.get("class") for cell in cells] == [None, "number", None, "number"]

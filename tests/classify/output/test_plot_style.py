@@ -1,4 +1,8 @@
-"""Pictures: colours that all eyes tell apart, words that stand for them, and the same bytes every time."""
+"""Pictures.
+
+Their colours can be told apart by all eyes, words stand for them, and the bytes are the same every
+time.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +92,9 @@ def test_svg_has_variables_for_colours_real_text_and_its_alternative() -> None:
     assert tree.get("role") == "img"
     assert tree.get("aria-label") == "It shows a curve."
     assert tree.get("viewBox") == f"0 0 {WIDTH_IN * 72:g} 216"
-    words = {"".join(node.itertext()).strip() for node in tree.iter("{http://www.w3.org/2000/svg}text")}
+    words = {
+        "".join(node.itertext()).strip() for node in tree.iter("{http://www.w3.org/2000/svg}text")
+    }
     assert {"Time (s)", "Score", "a curve"} <= words
     assert "var(--accent,#0072b2)" in svg
     assert not set(re.findall(r"[ :](#[0-9a-f]{6})", svg)), "every colour has a role"
@@ -118,7 +124,9 @@ def test_pictures_are_the_same_every_time_and_in_every_thread() -> None:
 def test_hostile_text_is_neither_markup_nor_mathematics() -> None:
     svg = draw(text=HOSTILE).svg()
     tree = ET.fromstring(svg)
-    words = {"".join(node.itertext()).strip() for node in tree.iter("{http://www.w3.org/2000/svg}text")}
+    words = {
+        "".join(node.itertext()).strip() for node in tree.iter("{http://www.w3.org/2000/svg}text")
+    }
     assert HOSTILE in words
     assert tree.get("aria-label") == f"It shows {HOSTILE}."
     found: list[str] = []
@@ -157,7 +165,8 @@ def test_the_rules_of_one_picture_are_nobody_elses() -> None:
     draw(DARK).png()
     assert dict(mpl.rcParams) == before
     script = (
-        "import classify.output.plot_style, classify.output.html, sys; assert 'matplotlib' not in sys.modules"
+        "import classify.output.plot_style, classify.output.html, sys; "
+        "assert 'matplotlib' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

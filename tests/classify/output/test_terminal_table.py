@@ -17,10 +17,16 @@ from hypothesis import strategies as st
 from classify.output.terminal_table import TableSong, Terminal, cells, fitted, song_table
 
 SONGS = [
-    TableSong(name="Will Savino - Ocean", score=0.973, verdict="like", why=("jazz", "folk", "chillout")),
-    TableSong(name="久石譲 - となりのトトロ 風のとおり道", score=0.431, verdict="unsure", why=("ambient",)),
-    TableSong(name="/music/a folder of a name/other/song.mp3", is_path=True, score=0.02, verdict="dislike"),
-]  # fmt: skip
+    TableSong(
+        name="Will Savino - Ocean", score=0.973, verdict="like", why=("jazz", "folk", "chillout")
+    ),
+    TableSong(
+        name="久石譲 - となりのトトロ 風のとおり道", score=0.431, verdict="unsure", why=("ambient",)
+    ),
+    TableSong(
+        name="/music/a folder of a name/other/song.mp3", is_path=True, score=0.02, verdict="dislike"
+    ),
+]
 ANYTHING = st.text(max_size=80)
 NAMES = st.builds(
     TableSong,
@@ -50,12 +56,17 @@ def test_no_line_is_wider_than_the_terminal_whatever_a_song_is_called(
         assert not any(ord(character) < 32 or ord(character) == 127 for character in line)
     assert "\u202e" not in text
     numbers = re.findall(r"^ *(\d+) ", text + " ", re.MULTILINE)
-    assert all(f"{rank}" in numbers or not songs[rank - 1].name.strip() for rank in range(1, len(songs) + 1))
+    assert all(
+        f"{rank}" in numbers or not songs[rank - 1].name.strip()
+        for rank in range(1, len(songs) + 1)
+    )
 
 
 def test_a_wide_terminal_has_a_line_a_song_with_everything() -> None:
     first, second, third = shown(120)
-    assert re.fullmatch(r"1  0\.97 ███████▊  like     Will Savino - Ocean +jazz, folk, chillout", first)
+    assert re.fullmatch(
+        r"1  0\.97 ███████▊  like     Will Savino - Ocean +jazz, folk, chillout", first
+    )
     assert "久石譲 - となりのトトロ 風のとおり道" in second
     assert cells(first[: first.index("jazz")]) == cells(second[: second.index("ambient")])
     assert third.endswith("/song.mp3")
@@ -88,7 +99,8 @@ def test_a_path_to_be_copied_is_never_cut() -> None:
 
 def test_bars_grow_with_the_score() -> None:
     lines = song_table(
-        [TableSong(name="x", score=score) for score in (-0.5, 0.0, 0.25, 0.5, 0.999, 1.0)], Terminal(width=80)
+        [TableSong(name="x", score=score) for score in (-0.5, 0.0, 0.25, 0.5, 0.999, 1.0)],
+        Terminal(width=80),
     )
     lengths = [line.count("█") for line in lines.splitlines()]
     assert lengths == [0, 0, 2, 4, 8, 8]
@@ -135,7 +147,8 @@ class _Stream(io.StringIO):
         ({"TERM": "xterm", "COLUMNS": "9999"}, True, 160),
         ({"TERM": "dumb", "COLUMNS": "80"}, False, 80),
         ({"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "80"}, False, 80),
-        ({"TERM": "xterm", "NO_COLOR": "", "COLUMNS": "80"}, True, 80),  # no-color.org: not when it is empty
+        # no-color.org: not when it is empty
+        ({"TERM": "xterm", "NO_COLOR": "", "COLUMNS": "80"}, True, 80),
     ],
 )
 def test_a_terminal_is_what_the_environment_says(
@@ -154,8 +167,13 @@ def test_the_width_is_that_of_the_terminal_itself() -> None:
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 61, 0, 0))
-    code = "import sys; from classify.output.terminal_table import Terminal; print(Terminal.of(sys.stdout))"
-    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")}
+    code = (
+        "import sys; from classify.output.terminal_table import Terminal; "
+        "print(Terminal.of(sys.stdout))"
+    )
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")
+    }
     subprocess.run(
         [sys.executable, "-c", code],
         stdin=theirs,

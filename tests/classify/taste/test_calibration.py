@@ -90,10 +90,14 @@ def test_extreme_decisions_do_not_overflow() -> None:
     assert Calibration()(np.array([-1e300, 0, 1e300])).tolist() == [0.005, 0.5, 0.995]
 
 
-@pytest.mark.parametrize("fitted", [Calibration(), Calibration(a=3.5, b=-2), Calibration(a=1e-3, b=40)])
+@pytest.mark.parametrize(
+    "fitted", [Calibration(), Calibration(a=3.5, b=-2), Calibration(a=1e-3, b=40)]
+)
 def test_inverse_leads_back(fitted: Calibration) -> None:
     for probability in (0.0051, 0.1, 0.49, 0.5, 0.9949):
-        assert fitted(np.array([fitted.inverse(probability)]))[0] == pytest.approx(probability, rel=1e-9)
+        assert fitted(np.array([fitted.inverse(probability)]))[0] == pytest.approx(
+            probability, rel=1e-9
+        )
 
 
 def test_unsure_band_narrows_as_evidence_grows() -> None:

@@ -55,7 +55,8 @@ def test_sketches_keep_distances() -> None:
     rows = songs(30).astype(np.float64)
     true = np.square(rows[:1] - rows[1:]).mean(axis=1)
     found = [
-        Familiarity(known=sketch(songs(30)[[i]]), limit=1.0).distances(songs(1))[0] for i in range(1, 30)
+        Familiarity(known=sketch(songs(30)[[i]]), limit=1.0).distances(songs(1))[0]
+        for i in range(1, 30)
     ]
     np.testing.assert_allclose(found, true, rtol=0.5)
     assert abs(np.mean(found / true) - 1) < 0.1
@@ -99,7 +100,14 @@ def test_a_library_in_which_every_song_is_twice_still_knows_new_music() -> None:
 
 
 def test_too_few_songs_know_nothing_and_find_nothing_strange() -> None:
-    for rows in (songs(0), songs(1), songs(3), songs(9), np.tile(songs(1), (50, 1)), np.zeros((50, 9), "f4")):
+    for rows in (
+        songs(0),
+        songs(1),
+        songs(3),
+        songs(9),
+        np.tile(songs(1), (50, 1)),
+        np.zeros((50, 9), "f4"),
+    ):
         known = Familiarity.fit(rows)
         assert not known.is_far(songs(5, seed=1, dim=rows.shape[1]) * 100).any()
     assert known.distances(np.zeros((0, 9), dtype=np.float32)).shape == (0,)

@@ -23,7 +23,8 @@ def problem(n_in: int, n_out: int, dtype: Any, n: int = 200) -> tuple[Any, Any]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_is_the_product(shape: tuple[int, int], dtype: Any) -> None:
     rows, weights = problem(*shape, dtype)
-    rows = np.round(rows * 2**16) / 2**16  # these need no rounding: what is left is that of the weights
+    # these need no rounding: what is left is that of the weights
+    rows = np.round(rows * 2**16) / 2**16
     found = RowMatrix(weights)(rows)
     exact = rows.astype(np.longdouble) @ weights.astype(np.longdouble)
     assert found.dtype == np.float64
@@ -58,7 +59,8 @@ def test_no_sum_of_a_tile_is_rounded(kind: str) -> None:
     round_rows(rows)
     matrix = RowMatrix(weights)
     kept = matrix(np.eye(SIDE))  # the weights as they count
-    exact = [[math.fsum(row * column) for column in kept.T] for row in rows[:8]]  # its terms are exact too
+    # its terms are exact too
+    exact = [[math.fsum(row * column) for column in kept.T] for row in rows[:8]]
     assert np.array_equal(matrix(rows)[:8], exact)
 
 
@@ -78,7 +80,9 @@ def test_a_dot_product_does_not_depend_on_where_its_row_lies(width: int, dtype: 
 @pytest.mark.exact
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_neither_place_nor_neighbours_nor_threads_change_a_bit(shape: tuple[int, int], dtype: Any) -> None:
+def test_neither_place_nor_neighbours_nor_threads_change_a_bit(
+    shape: tuple[int, int], dtype: Any
+) -> None:
     rows, weights = problem(*shape, dtype)
     matrix = RowMatrix(weights)
     together = matrix(rows)

@@ -1,4 +1,7 @@
-"""Song space: where a song lands depends on itself and the library, never on labels or neighbours."""
+"""Song space.
+
+Where a song lands depends on itself and the library, never on labels or neighbours.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,9 @@ def library(n: int = 120, dim: int = 40, seed: int = 0) -> Vectors:
     rng = np.random.default_rng(seed)
     strength = np.geomspace(4, 0.2, 12)
     latent = rng.normal(size=(n, 12)) * strength
-    mixed = latent @ np.random.default_rng(99).normal(size=(12, dim)) + 0.1 * rng.normal(size=(n, dim))
+    mixed = latent @ np.random.default_rng(99).normal(size=(12, dim)) + 0.1 * rng.normal(
+        size=(n, dim)
+    )
     return np.exp(mixed / 8).astype(np.float32)
 
 
@@ -32,7 +37,9 @@ def lengths(points: FloatArray) -> FloatArray:
 
 @pytest.mark.exact
 @pytest.mark.parametrize(("dim", "blocks"), [(7, ()), (3012, ()), (5060, PAIR), (9000, ())])
-def test_a_song_lands_at_the_same_place_alone_and_among_others(dim: int, blocks: tuple[int, ...]) -> None:
+def test_a_song_lands_at_the_same_place_alone_and_among_others(
+    dim: int, blocks: tuple[int, ...]
+) -> None:
     songs = library(110, dim) * np.where(np.arange(dim) % 3, 1, -1).astype(np.float32)
     space = SongSpace.fit(songs, blocks=blocks)
     for place in (space, space.standardise):
@@ -67,8 +74,13 @@ def test_the_place_is_what_float64_says() -> None:
         standard = (np.sqrt(songs.astype(np.float64)) - space.standard.mean) / space.standard.scale
         np.testing.assert_allclose(space.standardise(songs), standard, rtol=1e-4, atol=1e-5)
         cuts = np.cumsum(blocks)[:-1]
-        parts = [part / np.linalg.norm(part, axis=1)[:, None] for part in np.split(standard, cuts, axis=1)]
-        placed = np.hstack(parts) / np.sqrt(len(parts)) @ space.basis.astype(np.float64) - space.offset
+        parts = [
+            part / np.linalg.norm(part, axis=1)[:, None]
+            for part in np.split(standard, cuts, axis=1)
+        ]
+        placed = (
+            np.hstack(parts) / np.sqrt(len(parts)) @ space.basis.astype(np.float64) - space.offset
+        )
         placed /= np.linalg.norm(placed, axis=1)[:, None]
         np.testing.assert_allclose(space(songs), placed, atol=1e-5)
 
@@ -149,8 +161,12 @@ def test_parts_of_a_composite_count_the_same_whatever_their_size_and_scale(loud:
 def test_size_of_numbers_matters_as_their_root_and_sign() -> None:
     songs = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
     np.testing.assert_allclose(SongSpace.fit(songs).standardise(songs).mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(SongSpace.fit(songs)(songs), SongSpace.fit(songs * 16)(songs * 16), atol=1e-5)
-    assert np.array_equal(SongSpace.fit(-songs).standardise(-songs), -SongSpace.fit(songs).standardise(songs))
+    np.testing.assert_allclose(
+        SongSpace.fit(songs)(songs), SongSpace.fit(songs * 16)(songs * 16), atol=1e-5
+    )
+    assert np.array_equal(
+        SongSpace.fit(-songs).standardise(-songs), -SongSpace.fit(songs).standardise(songs)
+    )
 
 
 def test_songs_that_say_nothing_stay_numbers() -> None:

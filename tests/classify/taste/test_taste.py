@@ -66,7 +66,12 @@ def same(a: Taste, b: Taste) -> bool:
 
     def arrays(taste: Taste) -> list[tuple[bytes, tuple[int, ...]]]:
         space = taste.space
-        own: list[NDArray[Any]] = [space.standard.mean, space.standard.scale, space.basis, space.offset]
+        own: list[NDArray[Any]] = [
+            space.standard.mean,
+            space.standard.scale,
+            space.basis,
+            space.offset,
+        ]
         own.append(taste.familiarity.known)
         return [(x.tobytes(), x.shape) for x in [*own, *(x for one in taste.layers for x in one)]]
 
@@ -113,7 +118,10 @@ def test_a_song_scores_the_same_in_a_library_larger_than_a_chunk() -> None:
 
 @pytest.fixture(scope="module")
 def trained_wide() -> tuple[Taste, Vectors, NDArray[np.float64]]:
-    """A taste of a real size, songs of which some are unlike anything it knows, and their decisions."""
+    """A taste of a real size, songs and their decisions.
+
+    Some of the songs are unlike anything that it knows.
+    """
     trained = taste(dim=3012, n_hidden=400, activation="exp")
     many = songs(400, 3012, seed=2)
     many[::5] *= -20
@@ -143,7 +151,9 @@ def test_no_company_layout_or_place_changes_a_decision(
     elif layout == "float64":
         assert np.array_equal(trained.decisions(chosen.astype(np.float64)), decisions[rows])
     elif layout == "unaligned":
-        chosen = np.frombuffer(b"x" + chosen.tobytes(), dtype=np.float32, offset=1).reshape(chosen.shape)
+        chosen = np.frombuffer(b"x" + chosen.tobytes(), dtype=np.float32, offset=1).reshape(
+            chosen.shape
+        )
     assert np.array_equal(trained.decisions(chosen), decisions[rows])
 
 
@@ -194,7 +204,10 @@ def test_no_weights_that_are_let_in_lead_to_a_score_that_is_no_number(activation
     (w0, b0), (w1, b1) = good.layers
     signs = np.where(np.arange(w0.size).reshape(w0.shape) % 2, 1.0, -1.0)
     for size in (1e40, 1e99, 1e300):
-        for layers in (((w0, b0), (signs[:3, :1] * size, b1)), ((signs * size, b0 * size), (w1, b1))):
+        for layers in (
+            ((w0, b0), (signs[:3, :1] * size, b1)),
+            ((signs * size, b0 * size), (w1, b1)),
+        ):
             try:
                 hostile = dataclasses.replace(good, layers=layers)
             except TasteError:
@@ -205,7 +218,9 @@ def test_no_weights_that_are_let_in_lead_to_a_score_that_is_no_number(activation
 
 
 def test_songs_at_the_end_of_float32_have_a_score() -> None:
-    edge = np.array([[3.4e38], [-3.4e38], [1e-45], [0]], dtype=np.float32) * np.ones(DIM, dtype=np.float32)
+    edge = np.array([[3.4e38], [-3.4e38], [1e-45], [0]], dtype=np.float32) * np.ones(
+        DIM, dtype=np.float32
+    )
     assert np.isfinite(taste(n_hidden=5).score(edge)).all()
 
 
@@ -248,7 +263,12 @@ def test_parts_that_do_not_fit_are_refused() -> None:
     wide = ((np.zeros((len(w0), MAX_WEIGHTS // len(w0))), np.zeros(MAX_WEIGHTS // len(w0))),)
     with pytest.raises(TasteError, match="limit is 1000000"):
         dataclasses.replace(good, layers=wide)
-    for changes in ({"threshold": 1.0}, {"unsure": (0.6, 0.7)}, {"auc": 1.2}, {"activation": "tanh"}):
+    for changes in (
+        {"threshold": 1.0},
+        {"unsure": (0.6, 0.7)},
+        {"auc": 1.2},
+        {"activation": "tanh"},
+    ):
         with pytest.raises(TasteError):
             taste(**changes)
 
@@ -257,7 +277,9 @@ def test_parts_that_do_not_fit_are_refused() -> None:
 
 
 @pytest.mark.parametrize(("n_hidden", "activation"), [(0, "relu"), (6, "relu"), (6, "exp")])
-def test_saved_and_loaded_taste_is_equal_in_every_bit(tmp_path: Path, n_hidden: int, activation: str) -> None:
+def test_saved_and_loaded_taste_is_equal_in_every_bit(
+    tmp_path: Path, n_hidden: int, activation: str
+) -> None:
     path = tmp_path / "new folder" / "t.npz"
     trained = taste(n_hidden=n_hidden, blocks=(4, DIM - 4), activation=activation)
     trained.save(path)
@@ -480,9 +502,13 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
     return path, path.read_bytes()
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(data=st.data())
-def test_damage_is_always_a_taste_error_or_harmless(sound: tuple[Path, bytes], data: st.DataObject) -> None:
+def test_damage_is_always_a_taste_error_or_harmless(
+    sound: tuple[Path, bytes], data: st.DataObject
+) -> None:
     path, content = sound
     broken = bytearray(content)
     for _ in range(data.draw(st.integers(0, 4))):

@@ -1,4 +1,7 @@
-"""The service in a crowd: slow clients, two hundred at once, labels and uploads together, flat memory."""
+"""The service in a crowd.
+
+Slow clients, two hundred at once, labels and uploads together, and flat memory.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,9 @@ def ids(client: httpx2.Client) -> list[str]:
     return [song["id"] for song in client.get("/v1/songs").json()["songs"]]
 
 
-def test_slow_clients_hold_up_nobody(service: Service, client: httpx2.Client, ids: list[str]) -> None:
+def test_slow_clients_hold_up_nobody(
+    service: Service, client: httpx2.Client, ids: list[str]
+) -> None:
     def ask_all() -> float:
         started = time.monotonic()
         for digest in ids:
@@ -79,7 +84,10 @@ def test_a_slow_reader_of_sound_holds_up_nobody(
             connection.connect(("127.0.0.1", service.port))
             slow.append(connection)
             connection.sendall(
-                f"GET /v1/songs/{digest}/audio HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n".encode()
+                (
+                    f"GET /v1/songs/{digest}/audio HTTP/1.1\r\n"
+                    f"Host: 127.0.0.1:{service.port}\r\n\r\n"
+                ).encode()
             )
         assert client.get(f"/v1/songs/{ids[0]}/score").status_code == 200
         assert client.get(f"/v1/songs/{ids[0]}/audio").status_code == 200
@@ -88,14 +96,20 @@ def test_a_slow_reader_of_sound_holds_up_nobody(
             connection.close()
 
 
-def test_details_that_nobody_waits_for_are_not_worked_on(heard: Path, tmp_path: Path, ids: list[str]) -> None:
+def test_details_that_nobody_waits_for_are_not_worked_on(
+    heard: Path, tmp_path: Path, ids: list[str]
+) -> None:
     with (
         labelled_service(heard, tmp_path) as service,
         httpx2.Client(base_url=service.url, timeout=LONG_S) as client,
     ):
         for digest in ids:
-            with socket.create_connection(("127.0.0.1", service.port), timeout=LONG_S) as connection:
-                request = f"GET /v1/songs/{digest} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n"
+            with socket.create_connection(
+                ("127.0.0.1", service.port), timeout=LONG_S
+            ) as connection:
+                request = (
+                    f"GET /v1/songs/{digest} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n"
+                )
                 connection.sendall(request.encode())
                 time.sleep(0.02)
         answers: list[httpx2.Response] = []
@@ -141,7 +155,14 @@ def test_two_hundred_at_once_are_all_answered(
 ) -> None:
     assert client.get("/v1/suggestions").status_code == 200  # found once, and kept
     paths = [f"/v1/songs/{digest}/score" for digest in ids[:20]]
-    paths += ["/v1/songs?limit=50", "/v1/health", "/v1/tastes", "/v1/suggestions", "/", "/v1/nothing"]
+    paths += [
+        "/v1/songs?limit=50",
+        "/v1/health",
+        "/v1/tastes",
+        "/v1/suggestions",
+        "/",
+        "/v1/nothing",
+    ]
     found = asyncio.run(Load(port=service.port, n_clients=200, paths=paths, n_requests=1000).run())
     assert found["lost"] == 0
     assert found["n"] == 1000

@@ -1,4 +1,7 @@
-"""Clients that leave before their answer: what waits for them alone is not begun, what is begun is ended."""
+"""Clients that leave before their answer.
+
+What waits for them alone is not begun, what is begun is ended.
+"""
 
 from __future__ import annotations
 
@@ -66,11 +69,16 @@ def test_what_takes_seconds_is_not_begun_for_a_client_that_left() -> None:
         done: list[str] = []
         stays = asyncio.Event()
         busy = [
-            asyncio.create_task(lane.run(gate.wait, asked_by=request_until(stays))) for _ in range(N_THREADS)
+            asyncio.create_task(lane.run(gate.wait, asked_by=request_until(stays)))
+            for _ in range(N_THREADS)
         ]
         await asyncio.sleep(0)
-        left = asyncio.create_task(lane.run(lambda: done.append("left"), asked_by=request_until(gone)))
-        stayed = asyncio.create_task(lane.run(lambda: done.append("stayed"), asked_by=request_until(stays)))
+        left = asyncio.create_task(
+            lane.run(lambda: done.append("left"), asked_by=request_until(gone))
+        )
+        stayed = asyncio.create_task(
+            lane.run(lambda: done.append("stayed"), asked_by=request_until(stays))
+        )
         kept = asyncio.create_task(lane.run(lambda: done.append("kept")))
         await asyncio.sleep(0)
         gone.set()

@@ -1,4 +1,7 @@
-"""The OpenAPI document is what the service does: schemathesis asks, and a client is made from it."""
+"""The OpenAPI document is what the service does.
+
+Schemathesis asks, and a client is made from it.
+"""
 
 from __future__ import annotations
 
@@ -52,15 +55,23 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
 
 
 @pytest.mark.slow
-def test_schemathesis_finds_nothing(service: Service, document: dict[str, Any], tmp_path: Path) -> None:
+def test_schemathesis_finds_nothing(
+    service: Service, document: dict[str, Any], tmp_path: Path
+) -> None:
     songs = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
     (tmp_path / "schemathesis.toml").write_text(_known(songs[0]["id"]), "utf-8")
     options: tuple[str, ...] = ("--phases", "coverage,fuzzing,stateful", "--checks", "all")
-    options += ("--exclude-checks", "positive_data_acceptance")  # an id of the right form may be nobody's
+    # an id of the right form may be nobody's
+    options += ("--exclude-checks", "positive_data_acceptance")
     options += ("--max-examples", str(N_EXAMPLES))
     options += ("--generation-deterministic", "--warnings", "off", "--no-color")
     options += ("--request-timeout", str(LONG_S))
-    argv = [Path(sys.executable).with_name("schemathesis"), "run", f"{service.url}/v1/openapi.json", *options]
+    argv = [
+        Path(sys.executable).with_name("schemathesis"),
+        "run",
+        f"{service.url}/v1/openapi.json",
+        *options,
+    ]
     quiet = {**os.environ, "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(
         list(map(str, argv)), capture_output=True, text=True, check=False, cwd=tmp_path, env=quiet
@@ -122,6 +133,8 @@ def test_a_client_is_made_from_the_document_and_works(
         assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
         media = answer.headers["content-type"].partition(";")[0]
         declared = operation["responses"]["200"].get("content", {})
-        assert media in declared or any(kind.endswith("/*") for kind in declared), f"{path}: {media}"
+        assert media in declared or any(kind.endswith("/*") for kind in declared), (
+            f"{path}: {media}"
+        )
         asked.append(operation["operationId"])
     assert len(asked) >= 10

@@ -1,5 +1,7 @@
-"""What holds of the page's files without a browser: they fit together, ask for nothing elsewhere, and none of
-them can turn a song's name into markup."""
+"""What holds of the page's files without a browser.
+
+They fit together, ask for nothing elsewhere, and none of them can turn a song's name into markup.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ def test_index_has_no_script_or_style_of_its_own() -> None:
 
 @pytest.mark.parametrize("path", [*MODULES, *SHEETS, PAGE / "index.html"], ids=_name)
 def test_nothing_is_asked_for_elsewhere(path: Path) -> None:
-    for address in re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}[^\s\"')]*", path.read_text("utf-8")):
+    for address in re.findall(
+        r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}[^\s\"')]*", path.read_text("utf-8")
+    ):
         assert address == "http://www.w3.org/2000/svg", address  # a name, not an address
 
 
@@ -89,7 +93,9 @@ def test_every_file_that_is_named_is_there_and_every_file_is_named() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_what_a_module_imports_is_exported(path: Path) -> None:
-    for names, other in re.findall(r'import \{([^}]*)\} from "(\.[\w./-]+)"', path.read_text("utf-8")):
+    for names, other in re.findall(
+        r'import \{([^}]*)\} from "(\.[\w./-]+)"', path.read_text("utf-8")
+    ):
         text = (path.parent / other).read_text("utf-8")
         declared = r"^export (?:async )?(?:function\*?|class|const|let) (\w+)"
         exported = set(re.findall(declared, text, re.MULTILINE))
@@ -105,7 +111,11 @@ def test_ids_are_unique_and_those_that_scripts_need_exist() -> None:
     needed = set(re.findall(r'byId\("([\w-]+)"\)', text))
     assert needed <= set(ids) | made, needed - set(ids) - made
     icons = set(re.findall(r'(?:icon|setIcon)\((?:\w+, )?"([\w-]+)"', text))
-    icons |= {href.removeprefix("#i-") for _, a in _tags() if (href := a.get("href") or "").startswith("#i-")}
+    icons |= {
+        href.removeprefix("#i-")
+        for _, a in _tags()
+        if (href := a.get("href") or "").startswith("#i-")
+    }
     assert {f"i-{name}" for name in icons} <= set(ids)
 
 
@@ -137,7 +147,9 @@ def _contrast(one: str, other: str) -> float:
 
 @pytest.mark.parametrize(("theme", "palette"), [(0, LIGHT), (1, DARK)], ids=["light", "dark"])
 def test_colours_are_the_projects_and_can_be_told_apart(theme: int, palette: object) -> None:
-    colours = {name: pair[theme] for name, pair in _theme((PAGE / "base.css").read_text("utf-8")).items()}
+    colours = {
+        name: pair[theme] for name, pair in _theme((PAGE / "base.css").read_text("utf-8")).items()
+    }
     for role in ("ink", "muted", "accent", "like", "dislike", "step_1", "step_3", "step_5"):
         assert colours[role.replace("_", "-")] == getattr(palette, role)
     for ink in ("ink", "muted", "accent"):

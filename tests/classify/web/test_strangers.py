@@ -1,4 +1,7 @@
-"""The service beside strangers: other sites, requests without its token, paths that lead elsewhere."""
+"""The service beside strangers.
+
+These are other sites, requests without its token, and paths that lead elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,14 @@ def ids(client: httpx2.Client) -> list[str]:
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:{port}", "127.0.0.1.evil.example", "localhost:1", "0.0.0.0:{port}", ""],
+    [
+        "evil.example",
+        "evil.example:{port}",
+        "127.0.0.1.evil.example",
+        "localhost:1",
+        "0.0.0.0:{port}",
+        "",
+    ],
 )
 def test_a_name_that_points_here_by_rebinding_is_refused(host: str, service: Service) -> None:
     with httpx2.Client(base_url=service.url, timeout=LONG_S) as client:
@@ -53,8 +63,12 @@ def test_a_name_that_points_here_by_rebinding_is_refused(host: str, service: Ser
             assert "songs" not in answer.text or is_problem(answer, answer.status_code)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "LOCALHOST:{port}"])
-def test_names_of_this_machine_are_served(host: str, service: Service, client: httpx2.Client) -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}", "LOCALHOST:{port}"]
+)
+def test_names_of_this_machine_are_served(
+    host: str, service: Service, client: httpx2.Client
+) -> None:
     answer = client.get("/v1/health", headers={"Host": host.format(port=service.port)})
     assert answer.status_code == 200
 
@@ -116,7 +130,9 @@ def beyond(root: Path, path: str, method: str = "GET", **headers: str) -> httpx2
 
     async def ask() -> httpx2.Response:
         transport = httpx2.ASGITransport(create_app(settings), client=("192.0.2.9", 1234))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://192.0.2.7:8765") as client:
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://192.0.2.7:8765"
+        ) as client:
             return await client.request(method, path, headers=headers)
 
     return asyncio.run(ask())
@@ -139,7 +155,9 @@ def copied(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"Bearer {TOKEN}x",
     ],
 )
-def test_without_the_token_nothing_of_the_library_is_told(copied: Path, authorization: str | None) -> None:
+def test_without_the_token_nothing_of_the_library_is_told(
+    copied: Path, authorization: str | None
+) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     if authorization == f"Bearer {TOKEN} ":
         headers = {"Authorization": f"Bearer  {TOKEN[:-2]}"}
@@ -209,7 +227,9 @@ def test_the_token_is_in_no_picture_of_the_settings(copied: Path) -> None:
     ],
 )
 def test_no_path_leads_out_and_no_folder_is_listed(path: str, service: Service) -> None:
-    status, head, body = raw(service, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n")
+    status, head, body = raw(
+        service, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n"
+    )
     assert status in (404, 405, 422), (path, status)
     assert b"root:" not in body
     assert b"import" not in body
@@ -217,7 +237,9 @@ def test_no_path_leads_out_and_no_folder_is_listed(path: str, service: Service) 
     assert b"nosniff" in head
 
 
-@pytest.mark.parametrize("taste", ["../x", "/etc/passwd", "a/b", "x\x00y", "..", "con\n", "x" * 500])
+@pytest.mark.parametrize(
+    "taste", ["../x", "/etc/passwd", "a/b", "x\x00y", "..", "con\n", "x" * 500]
+)
 def test_a_taste_is_a_name_and_no_path(taste: str, client: httpx2.Client, service: Service) -> None:
     answer = client.get("/v1/songs", params={"taste": taste})
     assert is_problem(answer, 422) or is_problem(answer, 404)

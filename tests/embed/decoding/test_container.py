@@ -1,4 +1,7 @@
-"""Damaged files and files that are none: each gives a defined result or an AudioError, nothing else."""
+"""Damaged files and files that are none.
+
+Each gives a defined result or an AudioError, nothing else.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,20 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("kinds")
     kinds = list(KINDS.values())
     kinds.append(
-        Kind(**{**vars(KINDS["aac"]), "name": "aac-index-first", "muxer_options": {"movflags": "faststart"}})
+        Kind(
+            **{
+                **vars(KINDS["aac"]),
+                "name": "aac-index-first",
+                "muxer_options": {"movflags": "faststart"},
+            }
+        )
     )
     written = {}
     for kind in kinds:
         path = folder / f"{kind.name}{kind.suffix}"
-        written[kind.name] = kind.write(path, music(SECONDS, _rate(kind.name)), _rate(kind.name)).read_bytes()
+        written[kind.name] = kind.write(
+            path, music(SECONDS, _rate(kind.name)), _rate(kind.name)
+        ).read_bytes()
     return written
 
 
@@ -117,10 +128,15 @@ def test_an_id3v2_tag_that_claims_more_than_the_file_is_refused(
     assert "FFmpeg" in _refusal(path)
 
 
-def test_garbage_after_and_inside_an_mp3_does_not_stop_it(tmp_path: Path, contents: dict[str, bytes]) -> None:
+def test_garbage_after_and_inside_an_mp3_does_not_stop_it(
+    tmp_path: Path, contents: dict[str, bytes]
+) -> None:
     content = contents["mp3-cbr"]
     half = len(content) // 2
-    for damaged in (content + GARBAGE["noise"] * 3, content[:half] + GARBAGE["noise"] + content[half:]):
+    for damaged in (
+        content + GARBAGE["noise"] * 3,
+        content[:half] + GARBAGE["noise"] + content[half:],
+    ):
         path = tmp_path / "a.mp3"
         path.write_bytes(damaged)
         info, loudest = _hear(path)
@@ -193,7 +209,9 @@ def test_a_device_is_refused() -> None:
     assert _refusal("/dev/zero") == "is not a regular file"
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything"
+)
 def test_a_file_without_permission_is_refused(tmp_path: Path, contents: dict[str, bytes]) -> None:
     path = tmp_path / "a.mp3"
     path.write_bytes(contents["mp3-cbr"])
@@ -261,7 +279,8 @@ def test_flipped_bits_give_audio_or_an_audio_error(tmp_path: Path, name: str) ->
     refusals = []
     for k in range(50):
         damaged = np.frombuffer(content, dtype=np.uint8).copy()
-        # half of the copies are damaged in their headers alone: at the start, or (M4A's index) at the end
+        # half of the copies are damaged in their headers alone: at the start, or (M4A's index) at
+        # the end
         size = len(damaged) if k % 2 else min(600, len(damaged))
         at = rng.integers(0, size, size=rng.integers(1, 30))
         at = len(damaged) - 1 - at if k % 4 == 2 else at
@@ -271,7 +290,10 @@ def test_flipped_bits_give_audio_or_an_audio_error(tmp_path: Path, name: str) ->
         try:
             info = probe(str(path))
             ends = [0.0, 0.3, 0.6, 0.9]
-            spans = [Span(start=int(e * info.n_samples), stop=int(e * info.n_samples) + 8000) for e in ends]
+            spans = [
+                Span(start=int(e * info.n_samples), stop=int(e * info.n_samples) + 8000)
+                for e in ends
+            ]
             for samples in read_spans(info, spans):
                 assert np.isfinite(samples).all()
         except AudioError as error:

@@ -36,10 +36,15 @@ def test_blocks_hold_the_mean_of_the_channels_of_all_frames(kind: str, n_channel
         values = (samples.astype(np.float64) - (scale if dtype.kind == "u" else 0)) / scale
     else:
         samples = values.astype(dtype)
-    frames = [(100 + k, _frame(samples[k : k + 1152], kind, n_channels)) for k in range(0, 40_000, 1152)]
+    frames = [
+        (100 + k, _frame(samples[k : k + 1152], kind, n_channels)) for k in range(0, 40_000, 1152)
+    ]
     blocks = list(join_frames(frames))
     assert 1 < len(blocks) < 5
-    assert [start for start, _ in blocks] == [100, *(100 + np.cumsum([len(b) for _, b in blocks])[:-1])]
+    assert [start for start, _ in blocks] == [
+        100,
+        *(100 + np.cumsum([len(b) for _, b in blocks])[:-1]),
+    ]
     mono = np.concatenate([block for _, block in blocks])
     assert mono.dtype == np.float32
     np.testing.assert_allclose(mono, values.mean(axis=1), atol=1e-6)
@@ -48,7 +53,11 @@ def test_blocks_hold_the_mean_of_the_channels_of_all_frames(kind: str, n_channel
 def test_a_gap_begins_a_block() -> None:
     ones = np.ones((100, 1), dtype=np.float32)
     frames = [(at, _frame(ones, "fltp", 1)) for at in (0, 100, 300, 50)]
-    assert [(start, len(block)) for start, block in join_frames(frames)] == [(0, 200), (300, 100), (50, 100)]
+    assert [(start, len(block)) for start, block in join_frames(frames)] == [
+        (0, 200),
+        (300, 100),
+        (50, 100),
+    ]
 
 
 def test_channels_and_formats_may_change_on_the_way() -> None:

@@ -18,7 +18,9 @@ from tests.support.audio_files import KINDS, decode_whole, music
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return KINDS["vorbis"].write(tmp_path_factory.mktemp("ogg") / "plain.ogg", music(8, 44100), 44100)
+    return KINDS["vorbis"].write(
+        tmp_path_factory.mktemp("ogg") / "plain.ogg", music(8, 44100), 44100
+    )
 
 
 @pytest.fixture(scope="module")
@@ -61,16 +63,25 @@ def test_only_a_repeated_header_is_found(plain: Path, twice: Path) -> None:
     assert find_repeated_headers(io.BytesIO(b"")) is None
 
 
-@given(data=st.binary(max_size=60), cut=st.tuples(st.integers(0, 60), st.integers(0, 60)), draw=st.data())
+@given(
+    data=st.binary(max_size=60),
+    cut=st.tuples(st.integers(0, 60), st.integers(0, 60)),
+    draw=st.data(),
+)
 def test_a_hiding_file_is_the_file_without_those_bytes(
     data: bytes, cut: tuple[int, int], draw: st.DataObject
 ) -> None:
     start, stop = sorted(min(edge, len(data)) for edge in cut)
-    hiding, plain = HidingFile(io.BytesIO(data), start, stop), io.BytesIO(data[:start] + data[stop:])
+    hiding, plain = (
+        HidingFile(io.BytesIO(data), start, stop),
+        io.BytesIO(data[:start] + data[stop:]),
+    )
     for _ in range(6):
         size = draw.draw(st.integers(-1, 70))
         assert hiding.read(size) == plain.read(size)
-        offset, whence = draw.draw(st.sampled_from([(0, 0), (3, 0), (20, 0), (-2, 2), (0, 2), (0, 1)]))
+        offset, whence = draw.draw(
+            st.sampled_from([(0, 0), (3, 0), (20, 0), (-2, 2), (0, 2), (0, 1)])
+        )
         if whence == io.SEEK_END and len(plain.getvalue()) < 2:
             continue
         assert hiding.seek(offset, whence) == plain.seek(offset, whence)

@@ -17,10 +17,15 @@ soundfile = pytest.importorskip("soundfile")  # FFmpeg's own Vorbis encoder writ
 RATE_HZ = 44100
 
 
-def _vorbis(path: Path, *, rate_hz: int = RATE_HZ, n_channels: int = 2, seconds: float = 20) -> Path:
+def _vorbis(
+    path: Path, *, rate_hz: int = RATE_HZ, n_channels: int = 2, seconds: float = 20
+) -> Path:
     """Write music with beats, so that long and short blocks alternate."""
-    with soundfile.SoundFile(path, "w", rate_hz, n_channels, format="OGG", subtype="VORBIS") as file:
-        for block in np.array_split(music(seconds, rate_hz, n_channels).T, 20):  # it crashes on long ones
+    with soundfile.SoundFile(
+        path, "w", rate_hz, n_channels, format="OGG", subtype="VORBIS"
+    ) as file:
+        # it crashes on long ones
+        for block in np.array_split(music(seconds, rate_hz, n_channels).T, 20):
             file.write(block)
     return path
 
@@ -28,17 +33,22 @@ def _vorbis(path: Path, *, rate_hz: int = RATE_HZ, n_channels: int = 2, seconds:
 @pytest.mark.parametrize(
     ("rate_hz", "n_channels"), [(44100, 2), (48000, 1), (8000, 1), (96000, 2), (44100, 6)]
 )
-def test_vorbis_blocks_tell_what_packets_decode_to(tmp_path: Path, rate_hz: int, n_channels: int) -> None:
+def test_vorbis_blocks_tell_what_packets_decode_to(
+    tmp_path: Path, rate_hz: int, n_channels: int
+) -> None:
     path = _vorbis(tmp_path / "a.ogg", rate_hz=rate_hz, n_channels=n_channels)
     with open_audio(str(path)) as (container, stream):
         lengths = PacketLengths(stream)
         told, decoded = [], []
         for packet in Packets(container, stream):
             told.append(lengths.next(packet))
-            decoded.append(sum(frame.samples for frame in decode_packet(stream.codec_context, packet)))
+            decoded.append(
+                sum(frame.samples for frame in decode_packet(stream.codec_context, packet))
+            )
     assert told == decoded
     assert lengths.adds_up
-    assert len(set(told)) > 2 or rate_hz == 8000  # both kinds of block, which are equally long there
+    # both kinds of block, which are equally long there
+    assert len(set(told)) > 2 or rate_hz == 8000
     assert max(told) <= lengths.longest
 
 
@@ -93,7 +103,10 @@ def test_chained_vorbis_is_decoded_from_the_start(tmp_path: Path) -> None:
 
 
 def test_vorbis_beside_another_stream_is_counted_by_its_own_packets(tmp_path: Path) -> None:
-    one, two = _pages(_vorbis(tmp_path / "a.ogg", seconds=8)), _pages(_vorbis(tmp_path / "b.ogg", seconds=6))
+    one, two = (
+        _pages(_vorbis(tmp_path / "a.ogg", seconds=8)),
+        _pages(_vorbis(tmp_path / "b.ogg", seconds=6)),
+    )
     for page in two:
         page.serial = one[0].serial + 1
     reference, _ = decode_whole(tmp_path / "a.ogg")
@@ -136,6 +149,8 @@ def test_a_broken_vorbis_packet_moves_no_other_samples(tmp_path: Path, share: fl
     info = probe(str(path))
     assert info.digest != before.digest
     assert info.n_samples == before.n_samples
-    span = Span(start=round((share + 0.05) * len(whole)), stop=round((share + 0.05) * len(whole)) + 4000)
+    span = Span(
+        start=round((share + 0.05) * len(whole)), stop=round((share + 0.05) * len(whole)) + 4000
+    )
     (heard,) = read_spans(info, [span])
     np.testing.assert_array_equal(heard, whole[span.start : span.stop])

@@ -1,4 +1,7 @@
-"""Identity and length: what `probe` says depends on no tag or name, and believes no header that lies."""
+"""Identity and length.
+
+What `probe` says depends on no tag or name, and it believes no header that lies.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,17 @@ from embed import AudioError, Span, prepare_encoder, probe, read_spans
 from embed.pipeline.worker_tasks import embed_recording
 from tests.support.audio_files import KINDS, Kind, decode_whole, music
 
-COVER = b"\x89PNG\r\n\x1a\n" + np.random.default_rng(5).bytes(300_000)  # with sync words of every codec in it
+# with sync words of every codec in it
+COVER = b"\x89PNG\r\n\x1a\n" + np.random.default_rng(5).bytes(300_000)
 
 
 def _id3(tags: Any, *, n_chars: int) -> None:
     tags.add(mutagen.id3.TPE1(encoding=3, text=["Sömeone"]))
     tags.add(mutagen.id3.TIT2(encoding=1, text=["Söng"]))
     tags.add(mutagen.id3.COMM(encoding=3, lang="eng", desc="", text=["x" * n_chars]))
-    tags.add(mutagen.id3.APIC(encoding=3, mime="image/png", type=3, desc="", data=COVER[: 10 * n_chars]))
+    tags.add(
+        mutagen.id3.APIC(encoding=3, mime="image/png", type=3, desc="", data=COVER[: 10 * n_chars])
+    )
 
 
 def _picture(n_bytes: int) -> mutagen.flac.Picture:
@@ -97,9 +103,16 @@ def _mp4(path: Path, n_chars: int) -> None:
 
 def _asf(path: Path, n_chars: int) -> None:
     file = mutagen.asf.ASF(path)
-    file["Author"], file["Title"], file["Description"] = "Sömeone", "Söng", "x" * min(n_chars, 30_000)
+    file["Author"], file["Title"], file["Description"] = (
+        "Sömeone",
+        "Söng",
+        "x" * min(n_chars, 30_000),
+    )
     picture = (
-        b"\x03" + struct.pack("<I", 5 * n_chars) + "image/png\0\0".encode("utf-16-le") + COVER[: 5 * n_chars]
+        b"\x03"
+        + struct.pack("<I", 5 * n_chars)
+        + "image/png\0\0".encode("utf-16-le")
+        + COVER[: 5 * n_chars]
     )
     file["WM/Picture"] = mutagen.asf.ASFByteArrayAttribute(picture)
     file.save()
@@ -144,7 +157,10 @@ UNREAD = [("mp3-vbr", _ape)]  # FFmpeg does not look for APE tags in an MP3
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Six seconds in every kind; not to be written to."""
     folder = tmp_path_factory.mktemp("kinds")
-    return {k.name: k.write(folder / f"{k.name}{k.suffix}", music(6, 48000), 48000) for k in KINDS.values()}
+    return {
+        k.name: k.write(folder / f"{k.name}{k.suffix}", music(6, 48000), 48000)
+        for k in KINDS.values()
+    }
 
 
 @pytest.mark.parametrize(("name", "retag"), RETAGGERS)
@@ -169,7 +185,9 @@ def test_retagging_keeps_the_digest_the_length_and_the_samples(
 
 
 @pytest.mark.parametrize("name", list(KINDS))
-def test_another_recording_has_another_digest(tmp_path: Path, files: dict[str, Path], name: str) -> None:
+def test_another_recording_has_another_digest(
+    tmp_path: Path, files: dict[str, Path], name: str
+) -> None:
     kind = KINDS[name]
     one = probe(str(files[name]))
     other = music(6, 48000)
@@ -231,7 +249,12 @@ def _with_clock(content: bytes, clock: Callable[[int, int, bool], int]) -> bytes
     for k, page in enumerate(pages):
         (granule,) = struct.unpack_from("<q", page, 6)
         struct.pack_into(
-            "<qIII", page, 6, clock(k, granule, page is pages[-1]), *struct.unpack_from("<II", page, 14), 0
+            "<qIII",
+            page,
+            6,
+            clock(k, granule, page is pages[-1]),
+            *struct.unpack_from("<II", page, 14),
+            0,
         )
         struct.pack_into("<I", page, 22, _ogg_crc(page))
     return b"".join(pages)
@@ -261,7 +284,9 @@ def test_a_duration_that_lies_is_not_believed(
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
-def test_the_header_of_a_flac_may_not_tell_its_length(tmp_path: Path, files: dict[str, Path]) -> None:
+def test_the_header_of_a_flac_may_not_tell_its_length(
+    tmp_path: Path, files: dict[str, Path]
+) -> None:
     content = bytearray(files["flac"].read_bytes())
     assert content[:4] == b"fLaC"
     honest = probe(str(files["flac"]))
@@ -271,7 +296,11 @@ def test_the_header_of_a_flac_may_not_tell_its_length(tmp_path: Path, files: dic
         path = tmp_path / "a.flac"
         path.write_bytes(content)
         info = probe(str(path))
-        assert (info.digest, info.n_samples, info.layout) == (honest.digest, honest.n_samples, honest.layout)
+        assert (info.digest, info.n_samples, info.layout) == (
+            honest.digest,
+            honest.n_samples,
+            honest.layout,
+        )
         assert (info.warning is None) == (n_samples < 2**36 - 1)
 
 
@@ -336,7 +365,9 @@ def test_reading_does_not_touch_the_file(files: dict[str, Path]) -> None:
     assert os.stat(path).st_mtime_ns == status.st_mtime_ns
 
 
-def test_a_file_replaced_while_it_is_read_gets_no_others_embedding(tmp_path: Path, compiled: Path) -> None:
+def test_a_file_replaced_while_it_is_read_gets_no_others_embedding(
+    tmp_path: Path, compiled: Path
+) -> None:
     path = tmp_path / "song.wav"
     KINDS["wav-16"].write(path, music(4, 16000, seed=1), 16000)
     info = probe(str(path))

@@ -1,4 +1,7 @@
-"""Formats, and spans of a recording against its full decode. What is broken is in test_container.py."""
+"""Formats, and spans of a recording against its full decode.
+
+What is broken is in test_container.py.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ from embed import ENCODERS, AudioError, Span, probe, read_spans
 from embed.encoders.windows import NativeCut, choose_windows
 from tests.support.audio_files import KINDS, Kind, Signal, decode_whole, music
 
-# By how many samples a decoder may start late or early: bare AAC says nothing of its encoder's delay, and
-# FFmpeg's WMA decoder keeps its first block to itself.
+# By how many samples a decoder may start late or early: bare AAC says nothing of its encoder's
+# delay, and FFmpeg's WMA decoder keeps its first block to itself.
 DELAYS = {"adts": 1024, "wma": -2048}
-# AAC's perceptual noise substitution draws noise from the decoder's state, so that a span decoded alone has
-# other noise in the same bands than the whole file has; without it AAC is exact, as "aac" and "adts" show.
+# AAC's perceptual noise substitution draws noise from the decoder's state, so that a span decoded
+# alone has other noise in the same bands than the whole file has; without it AAC is exact, as "aac"
+# and "adts" show.
 NOISY = {"aac-pns"}
 TOLERANCES = {"opus": 1e-5, "aac": 1e-5, "adts": 1e-5}
 
@@ -44,7 +48,10 @@ def _lag(heard: NDArray[np.float32], source: NDArray[np.float32]) -> tuple[int, 
 
 
 def _cases() -> list[tuple[str, int, int]]:
-    """Every kind at every rate in stereo (or its only layout), and its other channel counts at one rate."""
+    """Every kind at every rate in stereo (or its only layout).
+
+    Its other channel counts are at one rate.
+    """
     cases = []
     for kind in KINDS.values():
         main = 2 if 2 in kind.channels else kind.channels[0]
@@ -77,7 +84,9 @@ def test_the_waveform_is_the_mean_of_the_channels_at_the_right_times(
         return
     expected = 0
     if name in DELAYS:
-        expected = DELAYS[name] if rate_hz >= 32000 or name == "adts" else int(np.sign(DELAYS[name]))
+        expected = (
+            DELAYS[name] if rate_hz >= 32000 or name == "adts" else int(np.sign(DELAYS[name]))
+        )
     lag, likeness = _lag(heard, mono)
     # WMA's blocks are shorter at low rates
     assert lag == expected or (name == "wma" and -2048 <= lag <= 0)
@@ -130,7 +139,9 @@ def _compare(name: str, spans: list[Span], path: Path) -> None:
             assert _lag(samples[low:], expected)[0] == 0
             assert _snr_db(samples[low:], expected) > 15
         else:
-            np.testing.assert_allclose(samples[low:], expected, atol=TOLERANCES.get(name, 0.0), rtol=0)
+            np.testing.assert_allclose(
+                samples[low:], expected, atol=TOLERANCES.get(name, 0.0), rtol=0
+            )
 
 
 SPANS_S = {
@@ -146,13 +157,17 @@ SPANS_S = {
 
 @pytest.mark.parametrize("where", list(SPANS_S))
 @pytest.mark.parametrize("name", list(KINDS))
-def test_spans_hold_the_samples_of_a_full_decode(files: dict[str, Path], name: str, where: str) -> None:
+def test_spans_hold_the_samples_of_a_full_decode(
+    files: dict[str, Path], name: str, where: str
+) -> None:
     rate_hz = 48000 if name == "opus" else 44100
     _compare(name, _spans_at(rate_hz, *SPANS_S[where]), files[name])
 
 
 @pytest.mark.parametrize("track", [0, 9])
-def test_spans_of_real_music_hold_the_samples_of_a_full_decode(tracks: list[str], track: int) -> None:
+def test_spans_of_real_music_hold_the_samples_of_a_full_decode(
+    tracks: list[str], track: int
+) -> None:
     _compare("opus", _spans_at(48000, 0.0, 2.4, 13.3, 26.5), Path(tracks[track]))
 
 
@@ -182,11 +197,15 @@ def test_scanned_windows_are_among_the_full_ones(files: dict[str, Path], name: s
         if name in NOISY:
             assert _snr_db(window, windows[0][i]) > 15
         else:
-            np.testing.assert_allclose(window, windows[0][i], atol=TOLERANCES.get(name, 0.0), rtol=0)
+            np.testing.assert_allclose(
+                window, windows[0][i], atol=TOLERANCES.get(name, 0.0), rtol=0
+            )
 
 
 @pytest.mark.parametrize("name", list(KINDS))
-def test_the_same_file_gives_the_same_bits_twice(files: dict[str, Path], name: str, tmp_path: Path) -> None:
+def test_the_same_file_gives_the_same_bits_twice(
+    files: dict[str, Path], name: str, tmp_path: Path
+) -> None:
     copy = Path(shutil.copy(files[name], tmp_path / "renamed"))  # not even the suffix matters
     one, two = probe(str(files[name])), probe(str(copy))
     assert one.digest == two.digest
@@ -215,7 +234,9 @@ def test_floats_out_of_range_and_nan_are_bounded(tmp_path: Path) -> None:
 def test_silence_is_zeros(tmp_path: Path) -> None:
     for name in ("flac", "mp3-cbr", "opus"):
         kind = KINDS[name]
-        path = kind.write(tmp_path / f"s{kind.suffix}", np.zeros((2, 96000), dtype=np.float32), 48000)
+        path = kind.write(
+            tmp_path / f"s{kind.suffix}", np.zeros((2, 96000), dtype=np.float32), 48000
+        )
         assert np.abs(_whole(path)).max() < 1e-4
 
 
@@ -253,7 +274,9 @@ print(duration_s, quietest, peak_mib() - before)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform == "win32", reason="peak memory is read with resource, which is POSIX")
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="peak memory is read with resource, which is POSIX"
+)
 @pytest.mark.parametrize("name", ["mp3", "wav"])
 def test_memory_stays_flat_on_ten_hours(tmp_path: Path, name: str) -> None:
     short = tmp_path / f"short.{name}"
@@ -261,7 +284,11 @@ def test_memory_stays_flat_on_ten_hours(tmp_path: Path, name: str) -> None:
     plain = {"write_xing": "0", "id3v2_version": "0"} if name == "mp3" else {"fflags": "+bitexact"}
     codec = "libmp3lame" if name == "mp3" else "pcm_u8"
     kind = Kind(
-        name=name, suffix="", codec=codec, bit_rate=8000 if name == "mp3" else None, muxer_options=plain
+        name=name,
+        suffix="",
+        codec=codec,
+        bit_rate=8000 if name == "mp3" else None,
+        muxer_options=plain,
     )
     content = kind.write(short, music(30, 8000, 1), 8000).read_bytes()
     header = b""
@@ -274,7 +301,9 @@ def test_memory_stays_flat_on_ten_hours(tmp_path: Path, name: str) -> None:
         for _ in range(1200):
             file.write(content)
     command = [sys.executable, "-c", _MEMORY_OF_SCAN, str(short), str(long)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
+    )
     duration_s, quietest, growth_mib = map(float, done.stdout.split())
     assert duration_s == pytest.approx(36000, rel=0.01)
     assert quietest > 0.05

@@ -20,7 +20,9 @@ def test_the_first_source_wins_and_others_fill_in() -> None:
 
 
 def test_names_of_tags_are_read_in_any_case() -> None:
-    assert read_tags({"ARTIST": "A", "Title": "T", "aLbUm": "L"}) == Tags(artist="A", title="T", album="L")
+    assert read_tags({"ARTIST": "A", "Title": "T", "aLbUm": "L"}) == Tags(
+        artist="A", title="T", album="L"
+    )
 
 
 @pytest.mark.parametrize("artist", [None, "", "  ", "\x00"])
@@ -79,9 +81,16 @@ def test_id3v1_in_latin_1_and_id3v2_in_invalid_utf_8(tmp_path: Path) -> None:
     path = KINDS["mp3-cbr"].write(tmp_path / "a.mp3", music(1, 44100), 44100)
     content = path.read_bytes()
     start = content.index(b"\xff\xfb")
-    v1 = b"TAG" + b"T\xeftle".ljust(30, b"\0") + b"Bj\xf6rk".ljust(30, b"\0") + b"Alb\xfcm".ljust(30, b"\0")
+    v1 = (
+        b"TAG"
+        + b"T\xeftle".ljust(30, b"\0")
+        + b"Bj\xf6rk".ljust(30, b"\0")
+        + b"Alb\xfcm".ljust(30, b"\0")
+    )
     (tmp_path / "v1.mp3").write_bytes(content[start:] + v1.ljust(128, b"\0"))
-    assert probe(str(tmp_path / "v1.mp3")).tags == Tags(artist="Björk", title="Tïtle", album="Albüm")
+    assert probe(str(tmp_path / "v1.mp3")).tags == Tags(
+        artist="Björk", title="Tïtle", album="Albüm"
+    )
     frame = b"\x03Bj\xf6rk"  # says UTF-8, is not
     body = b"TPE1" + len(frame).to_bytes(4, "big") + b"\0\0" + frame
     header = b"ID3\x04\0\0" + bytes([0, 0, 0, len(body)])

@@ -60,10 +60,16 @@ def test_two_processes_may_compile_at_once(tmp_path: Path, compiled: Path) -> No
     np.testing.assert_array_equal(encoder.embed(white_noise(4)), reference.embed(white_noise(4)))
 
 
-def test_the_compiled_network_is_the_original(compiled: Path, tracks: list[str], tmp_path: Path) -> None:
+def test_the_compiled_network_is_the_original(
+    compiled: Path, tracks: list[str], tmp_path: Path
+) -> None:
     encoder = embed.load_encoder("musicnn", root=compiled)
-    music = np.concatenate([full_windows(track, encoder.spec.grid)[0][2:5] for track in tracks[::9]])
-    sounds = np.stack([encoder.spec.grid.cut(x)[0] for x in (tone(0, 3), tone(440, 3), white_noise(3))])
+    music = np.concatenate(
+        [full_windows(track, encoder.spec.grid)[0][2:5] for track in tracks[::9]]
+    )
+    sounds = np.stack(
+        [encoder.spec.grid.cut(x)[0] for x in (tone(0, 3), tone(440, 3), white_noise(3))]
+    )
     windows = np.concatenate([music, sounds.astype(np.float32)])
     np.save(tmp_path / "windows.npy", windows)
     code = (
@@ -133,7 +139,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_noticed(damage: str, root: Path, compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damage_is_noticed(
+    damage: str, root: Path, compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     prepared = embed.prepare_encoder("musicnn", root=root)
     folder = compiled_folder(root)
     assert prepared.folder == folder
@@ -165,7 +173,9 @@ def hide_musicnn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the wheel as if it were not installed, for this process and for its children."""
     empty = Path(os.environ["SEVENSONGS_CACHE"]) / "without-musicnn"
     (empty / "musicnn").mkdir(parents=True, exist_ok=True)
-    (empty / "musicnn" / "__init__.py").write_text("raise RuntimeError('never import it')", encoding="ascii")
+    (empty / "musicnn" / "__init__.py").write_text(
+        "raise RuntimeError('never import it')", encoding="ascii"
+    )
     monkeypatch.syspath_prepend(str(empty))
     found = importlib.util.find_spec
 
@@ -180,10 +190,14 @@ def test_without_its_weights_what_is_compiled_still_works(
 ) -> None:
     wanted = embed.load_encoder("musicnn", root=root).embed(white_noise(4))
     hide_musicnn(monkeypatch)
-    np.testing.assert_array_equal(embed.load_encoder("musicnn", root=root).embed(white_noise(4)), wanted)
+    np.testing.assert_array_equal(
+        embed.load_encoder("musicnn", root=root).embed(white_noise(4)), wanted
+    )
 
 
-def test_a_missing_wheel_is_told_with_the_pip_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wheel_is_told_with_the_pip_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hide_musicnn(monkeypatch)
     with pytest.raises(embed.EncoderUnavailable, match="not installed") as caught:
         embed.load_encoder("musicnn", root=tmp_path)
@@ -229,7 +243,9 @@ def test_a_damaged_wheel_is_told_with_the_pip_line(
 
 def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "encoders").write_text("a file where a folder should be", encoding="ascii")
+    (tmp_path / "cache" / "encoders").write_text(
+        "a file where a folder should be", encoding="ascii"
+    )
     with pytest.raises(embed.EncoderError, match="can't be written"):
         embed.load_encoder("musicnn", root=tmp_path / "cache")
 
@@ -258,7 +274,8 @@ def test_a_script_from_stdin_finds_the_package_in_its_folder(tmp_path: Path) -> 
     shutil.copytree(Path(embed.__file__).parent, tmp_path / "embed")
     (tmp_path / "cache").symlink_to(Path(embed.__file__).parents[1] / "cache")
     code = (
-        "import embed, sys; from embed.encoders.compiler import compile_in_child; from pathlib import Path\n"
+        "import embed, sys; from embed.encoders.compiler import compile_in_child; "
+        "from pathlib import Path\n"
         "try: compile_in_child('hub:/nowhere', Path('x'))\n"
         "except embed.EncoderUnavailable as error: print(embed.__file__, error)\n"
     )

@@ -94,7 +94,9 @@ def test_a_composite_is_named_by_its_parts_in_one_order(pair_root: Path, tiny: s
     assert not embed.is_compiled(f"{one.fingerprint}+{'0' * 16}", root=pair_root)
 
 
-def test_a_copy_of_a_model_is_not_a_second_encoder(pair_root: Path, tiny: str, tmp_path: Path) -> None:
+def test_a_copy_of_a_model_is_not_a_second_encoder(
+    pair_root: Path, tiny: str, tmp_path: Path
+) -> None:
     shutil.copytree(tiny.removeprefix("hub:"), tmp_path / "copy")
     with pytest.raises(embed.EncoderError, match="are the same encoder"):
         embed.prepare_encoders(f"{tiny}+hub:{tmp_path / 'copy'}", root=pair_root)
@@ -127,7 +129,9 @@ def test_each_part_keeps_its_own_embeddings(music: Path, pair_root: Path, tiny: 
         assert n_songs(root)[tiny] == 3
     prepared = embed.prepare_encoder(tiny, root=alone)
     matrices = [
-        cache.EmbeddingStore(root, encoder=tiny, fingerprint=prepared.fingerprint, dim=prepared.dim).matrix()
+        cache.EmbeddingStore(
+            root, encoder=tiny, fingerprint=prepared.fingerprint, dim=prepared.dim
+        ).matrix()
         for root in (alone, pair_root)
     ]
     assert matrices[0][0] == matrices[1][0]
@@ -153,13 +157,17 @@ def test_failures_and_copies_are_counted_once(music: Path, pair_root: Path, tiny
     assert counts(embed.embed_library(paths, root=pair_root, encoder=both)) == (0, 4, 3)
 
 
-def test_a_missing_part_is_told_before_any_work(music: Path, pair_root: Path, tmp_path: Path) -> None:
+def test_a_missing_part_is_told_before_any_work(
+    music: Path, pair_root: Path, tmp_path: Path
+) -> None:
     with pytest.raises(embed.EncoderUnavailable, match="no SavedModel"):
         embed.embed_library([music], root=pair_root, encoder=f"musicnn+hub:{tmp_path / 'nowhere'}")
     assert n_songs(pair_root) == {}
 
 
-def test_an_interrupted_run_keeps_what_each_part_has_done(music: Path, pair_root: Path, tiny: str) -> None:
+def test_an_interrupted_run_keeps_what_each_part_has_done(
+    music: Path, pair_root: Path, tiny: str
+) -> None:
     both = f"musicnn+{tiny}"
 
     def stop(progress: embed.Progress) -> None:
@@ -180,7 +188,9 @@ def test_encoders_may_cover_songs_differently(music: Path, pair_root: Path, tiny
     embed.embed_library([music], root=pair_root, encoder=f"musicnn+{tiny}", coverage=coverage)
     held = {}
     for part in embed.prepare_encoders(f"musicnn+{tiny}", root=pair_root).parts:
-        store = cache.EmbeddingStore(pair_root, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim)
+        store = cache.EmbeddingStore(
+            pair_root, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim
+        )
         held[part.name] = set(store.held().values())
     assert held == {"musicnn": {2}, tiny: {cache.WHOLE}}
     with pytest.raises(embed.EmbedError, match="coverage is 'some'"):

@@ -15,7 +15,14 @@ import pytest
 import embed
 from embed.encoders.manifest import Manifest, read_manifest
 from embed.networks.network import Weights
-from tests.support.encoder_models import TEST_RATE_HZ, compiled_root, cosine, tone, white_noise, yamnet_root
+from tests.support.encoder_models import (
+    TEST_RATE_HZ,
+    compiled_root,
+    cosine,
+    tone,
+    white_noise,
+    yamnet_root,
+)
 
 DIM = 424  # of the default encoder
 WHEEL_ENCODERS = ("mtt-musicnn", "msd-vgg", "mtt-vgg")  # beside the default
@@ -77,7 +84,9 @@ def test_a_hub_model_has_the_row_of_the_table_and_its_own_name(tmp_path: Path) -
 )
 def test_unknown_encoders_are_refused_with_the_known_ones(name: str, tmp_path: Path) -> None:
     for call in (embed.encoder_spec, lambda n: embed.load_encoder(n, root=tmp_path)):
-        with pytest.raises(embed.EncoderError, match=r"musicnn, .*yamnet, vggish and hub:") as caught:
+        with pytest.raises(
+            embed.EncoderError, match=r"musicnn, .*yamnet, vggish and hub:"
+        ) as caught:
             call(name)
         assert repr(name) in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -103,8 +112,11 @@ def test_silence_noise_and_a_tone_land_apart(musicnn: embed.Encoder) -> None:
 
 
 def test_tags_tell_sounds_apart(musicnn: embed.Encoder) -> None:
-    # The authors' bare `except` hid that no weights were restored, and every song got the same tags.
-    silent, noisy = (musicnn.tag_scores(musicnn.embed(x)).mean(axis=0) for x in (tone(0, 6), white_noise(6)))
+    # The authors' bare `except` hid that no weights were restored, and every song got the same
+    # tags.
+    silent, noisy = (
+        musicnn.tag_scores(musicnn.embed(x)).mean(axis=0) for x in (tone(0, 6), white_noise(6))
+    )
     assert np.abs(silent - noisy).max() > 0.05
     assert len(set(musicnn.tags)) == 50
 
@@ -147,7 +159,9 @@ def test_a_waveform_shorter_than_a_frame_is_padded_with_silence(musicnn: embed.E
         (np.append(np.zeros(48000, np.float32), -np.inf), "NaN or infinity"),
     ],
 )
-def test_what_is_no_waveform_is_refused(musicnn: embed.Encoder, waveform: object, message: str) -> None:
+def test_what_is_no_waveform_is_refused(
+    musicnn: embed.Encoder, waveform: object, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         musicnn.embed(np.asarray(waveform))
 
@@ -160,7 +174,9 @@ def test_the_same_waveform_gives_the_same_bits(musicnn: embed.Encoder, compiled:
     np.testing.assert_array_equal(embed.load_encoder("musicnn", root=compiled).embed(noise), first)
     # nor does it matter which windows are embedded together
     windows = musicnn.spec.grid.cut(noise)
-    one_by_one = np.concatenate([musicnn.embed_windows(windows[i : i + 1]) for i in range(len(windows))])
+    one_by_one = np.concatenate(
+        [musicnn.embed_windows(windows[i : i + 1]) for i in range(len(windows))]
+    )
     np.testing.assert_array_equal(one_by_one, first)
 
 
@@ -174,7 +190,9 @@ def test_parts_average_to_windows(
     assert parts.shape == (len(windows), 6, 1024)
     np.testing.assert_array_equal(yamnet.embed_windows(windows), parts.mean(axis=1))
     heard = [6] * (len(windows) - 1) + [2]
-    np.testing.assert_array_equal(yamnet.embed_windows(windows, heard)[-1], parts[-1, :2].mean(axis=0))
+    np.testing.assert_array_equal(
+        yamnet.embed_windows(windows, heard)[-1], parts[-1, :2].mean(axis=0)
+    )
     # A tail that is not heard has no part in what is stored.
     n_samples = (6 + 2) * 7680 + (15600 - 7680)
     tail = np.concatenate([white_noise(20)[:n_samples], np.zeros(5000, np.float32)])
@@ -183,7 +201,11 @@ def test_parts_average_to_windows(
 
 def test_an_encoder_without_tags_says_so(compiled: Path, musicnn: embed.Encoder) -> None:
     mute = embed.Encoder(
-        replace(musicnn.spec, name="mute", tag_scores=None), "0" * 16, _manifest(compiled), lambda x: x, {}
+        replace(musicnn.spec, name="mute", tag_scores=None),
+        "0" * 16,
+        _manifest(compiled),
+        lambda x: x,
+        {},
     )
     with pytest.raises(embed.EncoderError, match="mute has no tags"):
         mute.tag_scores(np.zeros((1, DIM), np.float32))
@@ -217,11 +239,15 @@ def test_fingerprints_name_everything_that_moves_an_embedding() -> None:
     variants = [
         spec.fingerprint(replace(weights, sha256="1" * 64)),
         *(
-            replace(spec, grid=replace(grid, **{field: getattr(grid, field) + 1})).fingerprint(weights)
+            replace(spec, grid=replace(grid, **{field: getattr(grid, field) + 1})).fingerprint(
+                weights
+            )
             for field in ("rate_hz", "window_samples", "step_samples", "pad_samples", "n_parts")
         ),
         *(
-            replace(spec, front_end_params={**spec.front_end_params, name: value + 1}).fingerprint(weights)
+            replace(spec, front_end_params={**spec.front_end_params, name: value + 1}).fingerprint(
+                weights
+            )
             for name, value in spec.front_end_params.items()
         ),
     ]
@@ -239,7 +265,8 @@ def test_fingerprints_are_the_same_from_run_to_run(musicnn: embed.Encoder) -> No
             capture_output=True,
             text=True,
             check=True,
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(embed.__file__).parents[1])},
+            env=os.environ
+            | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(embed.__file__).parents[1])},
         ).stdout.strip()
         for seed in ("1", "2")
     }

@@ -20,18 +20,27 @@ rates = st.sampled_from(RATES_HZ)
 
 @st.composite
 def grids(draw: st.DrawFn) -> Grid:
-    """Grids as encoders have them: windows of parts of equal steps, each part as long as a step or longer."""
+    """Grids as encoders have them.
+
+    Their windows have parts of equal steps, each part as long as a step or longer.
+    """
     n_parts = draw(st.integers(1, 8))
     step = draw(st.integers(100, 20_000))
     part = step + draw(st.integers(0, 10_000))
     pad = draw(st.integers(0, part // 2))
     window = part + (n_parts - 1) * step
     return Grid(
-        rate_hz=16000, window_samples=window, step_samples=step * n_parts, pad_samples=pad, n_parts=n_parts
+        rate_hz=16000,
+        window_samples=window,
+        step_samples=step * n_parts,
+        pad_samples=pad,
+        n_parts=n_parts,
     )
 
 
-some_grids = st.one_of(st.sampled_from([ENCODERS[n].grid for n in ("musicnn", "yamnet", "vggish")]), grids())
+some_grids = st.one_of(
+    st.sampled_from([ENCODERS[n].grid for n in ("musicnn", "yamnet", "vggish")]), grids()
+)
 
 
 def test_coverage_is_a_word_or_a_number() -> None:
@@ -97,7 +106,9 @@ def test_a_longer_recording_has_no_fewer_windows(grid: Grid, n_samples: int, mor
 
 
 @given(grid=grids(), n_samples=st.integers(1, 60_000))
-def test_cutting_gives_the_counted_windows_of_the_padded_waveform(grid: Grid, n_samples: int) -> None:
+def test_cutting_gives_the_counted_windows_of_the_padded_waveform(
+    grid: Grid, n_samples: int
+) -> None:
     waveform = np.arange(1, n_samples + 1, dtype=np.float32)
     windows = grid.cut(waveform)
     assert windows.shape == (grid.count(n_samples), grid.window_samples)
@@ -119,7 +130,10 @@ def test_spans_are_in_order_and_of_bounded_length(
     assert all(a.start <= b.start and a.stop <= b.stop for a, b in itertools.pairwise(spans))
     for i, span in zip(chosen, spans, strict=True):
         start_s, stop_s = span.start / native_hz, span.stop / native_hz
-        wanted_s = grid.start(i) / grid.rate_hz, (grid.start(i) + grid.window_samples) / grid.rate_hz
+        wanted_s = (
+            grid.start(i) / grid.rate_hz,
+            (grid.start(i) + grid.window_samples) / grid.rate_hz,
+        )
         assert wanted_s[0] - 0.25 < start_s <= wanted_s[0]
         assert wanted_s[1] <= stop_s < wanted_s[1] + 0.25
 

@@ -28,10 +28,23 @@ def _found(*paths: str | Path) -> list[str]:
 
 def test_a_folder_is_searched_to_its_depth_and_sorted(tmp_path: Path) -> None:
     _touch(
-        tmp_path, "b.mp3", "a.flac", "sub/deep/c.OGG", "sub/D.Wav", "notes.txt", "cover.jpg", "list.m3u", "x"
+        tmp_path,
+        "b.mp3",
+        "a.flac",
+        "sub/deep/c.OGG",
+        "sub/D.Wav",
+        "notes.txt",
+        "cover.jpg",
+        "list.m3u",
+        "x",
     )
     names = [os.path.relpath(path, tmp_path) for path in _found(tmp_path)]
-    assert names == ["a.flac", "b.mp3", os.path.join("sub", "D.Wav"), os.path.join("sub", "deep", "c.OGG")]
+    assert names == [
+        "a.flac",
+        "b.mp3",
+        os.path.join("sub", "D.Wav"),
+        os.path.join("sub", "deep", "c.OGG"),
+    ]
 
 
 def test_hidden_files_and_folders_are_passed_over_unless_named(tmp_path: Path) -> None:
@@ -66,7 +79,9 @@ def test_a_folder_that_looks_like_a_song_is_a_folder(tmp_path: Path) -> None:
     assert _found(tmp_path) == inside
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything"
+)
 def test_a_folder_that_may_not_be_read_is_a_failure_and_the_rest_is_found(tmp_path: Path) -> None:
     (song,) = _touch(tmp_path, "a.mp3")
     closed = tmp_path / "closed"
@@ -78,7 +93,9 @@ def test_a_folder_that_may_not_be_read_is_a_failure_and_the_rest_is_found(tmp_pa
     assert "can't be searched" in found.failures[0].error
 
 
-def test_files_keep_the_order_given_and_come_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_keep_the_order_given_and_come_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     a, b = _touch(tmp_path, "a.mp3", "b.mp3")
     assert _found(b, tmp_path, a, b) == [b, a]
     monkeypatch.chdir(tmp_path)
@@ -110,7 +127,9 @@ def test_a_playlist_with_comments_blank_lines_and_any_line_ends(
     assert _found(playlist) == [a, b]
 
 
-def test_a_playlist_is_relative_to_its_own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_playlist_is_relative_to_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (song,) = _touch(tmp_path, "music/a.mp3")
     (tmp_path / "lists").mkdir()
     (tmp_path / "lists/x.m3u").write_text("../music/a.mp3\n")
@@ -184,7 +203,9 @@ def test_file_urls_are_paths_and_other_urls_are_refused(tmp_path: Path) -> None:
 
 def test_a_hls_playlist_opens_nothing(tmp_path: Path) -> None:
     playlist = tmp_path / "live.m3u8"
-    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://example.org/seg0.ts\n")
+    playlist.write_text(
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nhttp://example.org/seg0.ts\n"
+    )
     found = find_audio([playlist])
     assert found.files == ()
     assert len(found.failures) == 1
@@ -209,7 +230,8 @@ def test_a_csv_with_a_path_column_among_others(tmp_path: Path) -> None:
     a, b = _touch(tmp_path, "a, b.mp3", "c.mp3")
     table = tmp_path / "songs.CSV"
     table.write_bytes(
-        b'\xef\xbb\xbftitle,path,like\r\n"A ""x""\r\nof two","a, b.mp3",1\r\nC,c.mp3\r\nnone,,0\r\nD\r\n'
+        b'\xef\xbb\xbftitle,path,like\r\n"A ""x""\r\nof two","a, b.mp3",1\r\n'
+        b"C,c.mp3\r\nnone,,0\r\nD\r\n"
     )
     assert _found(table) == [a, b]
 
@@ -226,7 +248,9 @@ def test_a_quoted_line_end_belongs_to_the_name(tmp_path: Path) -> None:
     ("content", "columns"),
     [(b"title,file\na,b.mp3\n", "title, file"), (b"", "none"), (b"a.mp3\nb.mp3\n", "a.mp3")],
 )
-def test_a_csv_without_a_path_column_says_which_it_has(tmp_path: Path, content: bytes, columns: str) -> None:
+def test_a_csv_without_a_path_column_says_which_it_has(
+    tmp_path: Path, content: bytes, columns: str
+) -> None:
     table = tmp_path / "songs.csv"
     table.write_bytes(content)
     found = find_audio([table])

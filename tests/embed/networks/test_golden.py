@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 import cache
 import embed
-from tests.support.encoder_models import cosine, full_windows, heard_parts, run_tensorflow, yamnet_root
+from tests.support.encoder_models import (
+    cosine,
+    full_windows,
+    heard_parts,
+    run_tensorflow,
+    yamnet_root,
+)
 
 N_TRACKS = 28
 
@@ -22,7 +28,9 @@ N_TRACKS = 28
 def golden(shared: Path, name: str, tracks: list[str]) -> Mapping[str, NDArray[Any]]:
     with np.load(shared / "golden" / name) as stored:
         numbers = {key: stored[key] for key in stored.files}
-    assert [Path(str(name)).name for name in numbers["names"]] == [Path(track).name for track in tracks]
+    assert [Path(str(name)).name for name in numbers["names"]] == [
+        Path(track).name for track in tracks
+    ]
     return numbers
 
 
@@ -36,7 +44,9 @@ def test_musicnn_is_the_authors_network(shared: Path, tracks: list[str], root: P
     report = embed.embed_library(tracks, root=root, coverage="full")
     assert (report.embedded, report.failed, report.warnings) == (N_TRACKS, (), ())
     encoder = embed.load_encoder("musicnn", root=root)
-    store = cache.EmbeddingStore(root, encoder="musicnn", fingerprint=report.fingerprint, dim=encoder.dim)
+    store = cache.EmbeddingStore(
+        root, encoder="musicnn", fingerprint=report.fingerprint, dim=encoder.dim
+    )
     known = cache.Catalog(root).load()
     songs = [store.get(known[track].digest or "") for track in tracks]
     frames = [song.frames.astype(np.float32) for song in songs if song is not None]
@@ -48,7 +58,8 @@ def test_musicnn_is_the_authors_network(shared: Path, tracks: list[str], root: P
     np.testing.assert_allclose(tags, expected["tags"], atol=1e-3)
     np.testing.assert_array_equal(top(tags, 3), top(expected["tags"], 3))
 
-    # The penultimate layer is normalised after its rectifier, and that is folded into the last layer here.
+    # The penultimate layer is normalised after its rectifier, and that is folded into the last
+    # layer here.
     layers = constants(root, report.fingerprint)
     hidden = [np.maximum(one @ layers["dense1_w"] + layers["dense1_b"], 0) for one in frames]
     scale, shift = penultimate_normalisation()
@@ -67,7 +78,8 @@ def penultimate_normalisation() -> tuple[NDArray[np.float64], NDArray[np.float64
         "from tensorflow.python.training import py_checkpoint_reader\n"
         "reader = py_checkpoint_reader.NewCheckpointReader(f'{musicnn.MSD.locate().path}/')\n"
         "names = ['gamma', 'beta', 'moving_mean', 'moving_variance']\n"
-        "print(json.dumps([reader.get_tensor('batch_normalization_10/' + n).tolist() for n in names]))\n"
+        "print(json.dumps("
+        "[reader.get_tensor('batch_normalization_10/' + n).tolist() for n in names]))\n"
     )
     gamma, beta, mean, variance = (np.array(one) for one in run_tensorflow(code))
     scale = gamma / np.sqrt(variance + 0.001)
@@ -109,7 +121,9 @@ def test_yamnet_is_the_published_model(
     monkeypatch.setenv("SEVENSONGS_MODELS", str(shared / "models"))
     expected = golden(shared, "yamnet.npz", tracks)
     root = tmp_path / "cache"
-    shutil.copytree(yamnet_root(shared / "models", tmp_path_factory) / "encoders", root / "encoders")
+    shutil.copytree(
+        yamnet_root(shared / "models", tmp_path_factory) / "encoders", root / "encoders"
+    )
     report = embed.embed_library(tracks, root=root, encoder="yamnet", coverage="full")
     assert (report.embedded, report.failed, report.warnings) == (N_TRACKS, (), ())
     store = cache.EmbeddingStore(root, encoder="yamnet", fingerprint=report.fingerprint, dim=1024)
@@ -145,7 +159,8 @@ def test_yamnet_on_the_very_same_waveform(
         "import json, sys, numpy as np, tensorflow_hub\n"
         "model = tensorflow_hub.load(sys.argv[1])\n"
         "scores, embeddings, _ = model(np.load(sys.argv[2]))\n"
-        "np.savez(sys.argv[3], scores=scores.numpy(), embeddings=embeddings.numpy()); print('null')\n"
+        "np.savez(sys.argv[3], scores=scores.numpy(), embeddings=embeddings.numpy()); "
+        "print('null')\n"
     )
     original = os.fspath(shared / "models" / "yamnet")
     run_tensorflow(code, original, str(tmp_path / "waveform.npy"), str(tmp_path / "theirs.npz"))
@@ -155,6 +170,7 @@ def test_yamnet_on_the_very_same_waveform(
     windows = grid.cut(waveform)
     parts = [grid.parts_heard(i, len(waveform)) for i in range(len(windows))]
     ours = heard_parts(encoder, windows, parts)
-    assert len(embeddings) - 1 <= len(ours) <= len(embeddings)  # theirs pads the tail to a whole patch
+    # theirs pads the tail to a whole patch
+    assert len(embeddings) - 1 <= len(ours) <= len(embeddings)
     np.testing.assert_allclose(ours, embeddings[: len(ours)], atol=1e-4 * float(embeddings.max()))
     np.testing.assert_allclose(encoder.tag_scores(ours), scores[: len(ours)], atol=1e-4)

@@ -24,8 +24,9 @@ from waiting import LONG_S
 import embed
 from tests.support.encoder_models import heard_parts, run_tensorflow, white_noise
 
-# Every model hears a waveform (n,) and gives 128 numbers for each 0.96 s, by VGGish's framing: 96 STFT
-# frames of 400 samples every 160. Its weights are a fixed random projection of the log spectrogram.
+# Every model hears a waveform (n,) and gives 128 numbers for each 0.96 s, by VGGish's framing: 96
+# STFT frames of 400 samples every 160. Its weights are a fixed random projection of the log
+# spectrogram.
 MAKE_MODELS = """
 import sys, numpy as np, tensorflow as tf
 
@@ -265,7 +266,11 @@ def test_vggish_from_the_cache_of_tensorflow_hub(
 
 
 def test_vggish_embeds_a_library(
-    vggish_root: Path, models: Path, tracks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    vggish_root: Path,
+    models: Path,
+    tracks: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "vggish").symlink_to(models / "plain")
     monkeypatch.setenv("SEVENSONGS_MODELS", str(tmp_path))
@@ -278,7 +283,9 @@ def test_a_model_that_is_not_vggish_is_refused(
 ) -> None:
     (tmp_path / "vggish").symlink_to(models / "one_vector")
     monkeypatch.setenv("SEVENSONGS_MODELS", str(tmp_path))
-    with pytest.raises(embed.EncoderError, match="does not map a window of 46320 samples to embeddings"):
+    with pytest.raises(
+        embed.EncoderError, match="does not map a window of 46320 samples to embeddings"
+    ):
         embed.load_encoder("vggish", root=tmp_path / "cache")
 
 
@@ -355,7 +362,9 @@ def hub(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         ("page", "not appear to be a valid module"),
     ],
 )
-def test_a_hub_that_fails_is_an_error_with_a_remedy(hub: str, kind: str, reason: str, tmp_path: Path) -> None:
+def test_a_hub_that_fails_is_an_error_with_a_remedy(
+    hub: str, kind: str, reason: str, tmp_path: Path
+) -> None:
     handle = f"{hub}/{kind}/1"
     with pytest.raises(embed.EncoderUnavailable) as caught:
         embed.load_encoder(f"hub:{handle}", root=tmp_path / "cache")
@@ -380,19 +389,26 @@ def test_the_command_tells_it_in_one_line(hub: str, tmp_path: Path, tracks: list
 
 
 @pytest.mark.slow
-def test_a_hub_that_works_is_asked_once(hub: str, tmp_path: Path, expected: NDArray[np.float32]) -> None:
+def test_a_hub_that_works_is_asked_once(
+    hub: str, tmp_path: Path, expected: NDArray[np.float32]
+) -> None:
     name = f"hub:{hub}/good/1"
     folder = cached_as(f"{hub}/good/1", tmp_path / "tfhub")
     folder.mkdir(parents=True)  # empty, as a download leaves it that never began
     # The lock of a download that was killed; tensorflow_hub waits twice ten minutes for it.
-    folder.with_name(f"{folder.name}.lock").write_text("elsewhere.1.0123456789abcdef", encoding="ascii")
+    folder.with_name(f"{folder.name}.lock").write_text(
+        "elsewhere.1.0123456789abcdef", encoding="ascii"
+    )
     encoder = embed.load_encoder(name, root=tmp_path / "cache")
-    np.testing.assert_allclose(encoder.embed(WAVEFORM)[0], expected[:3].mean(axis=0), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        encoder.embed(WAVEFORM)[0], expected[:3].mean(axis=0), rtol=1e-3, atol=1e-3
+    )
     assert (folder / "saved_model.pb").is_file()
     Hub.archive = b""  # from now on it gives nothing
     online = embed.encoder_spec(name)
     assert online.fingerprint(online.locate()) == encoder.fingerprint
-    # Compiled, it needs neither hub nor weights; and it does not matter by which name it is asked for.
+    # Compiled, it needs neither hub nor weights; and it does not matter by which name it is asked
+    # for.
     (tmp_path / "tfhub").rename(tmp_path / "gone")
     assert embed.load_encoder(name, root=tmp_path / "cache").fingerprint == encoder.fingerprint
     local = embed.encoder_spec(f"hub:{tmp_path / 'gone' / folder.name}")
@@ -443,7 +459,9 @@ def test_a_folder_without_a_model_is_told_of(content: str, tmp_path: Path) -> No
 def test_a_damaged_graph_is_told_of(models: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
-    (folder / "saved_model.pb").write_bytes((models / "plain" / "saved_model.pb").read_bytes()[:-100])
+    (folder / "saved_model.pb").write_bytes(
+        (models / "plain" / "saved_model.pb").read_bytes()[:-100]
+    )
     (folder / "variables").symlink_to(models / "plain" / "variables")
     with pytest.raises(embed.EncoderUnavailable, match="can't load the SavedModel"):
         embed.load_encoder(f"hub:{folder}", root=tmp_path / "cache")

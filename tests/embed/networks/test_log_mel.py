@@ -34,10 +34,13 @@ def test_the_front_end_is_librosas(name: str, filters: NDArray[np.float32]) -> N
     from librosa.feature import melspectrogram
 
     waveform = _sounds()[name]
-    power = melspectrogram(y=waveform, sr=16000, n_fft=512, hop_length=256, n_mels=96)  # centred, zero-padded
+    # centred, zero-padded
+    power = melspectrogram(y=waveform, sr=16000, n_fft=512, hop_length=256, n_mels=96)
     expected = np.log10(10000.0 * power + 1).T  # (n_stft_frames, n_mels)
     # A grid of one long window, padded as centring pads: the whole spectrogram, edges and all.
-    grid = Grid(rate_hz=16000, window_samples=16000 * 5 + 512, step_samples=16000 * 5, pad_samples=256)
+    grid = Grid(
+        rate_hz=16000, window_samples=16000 * 5 + 512, step_samples=16000 * 5, pad_samples=256
+    )
     windows = grid.cut(waveform)
     assert windows.shape == (1, 16000 * 5 + 512)
     ours = log_mel(windows, filters, PARAMS)[0]

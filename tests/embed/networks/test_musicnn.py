@@ -108,7 +108,8 @@ def test_the_fast_network_is_the_plain_one(patches: str) -> None:
     assert set(answers) == {"MSD_musicnn", "MTT_musicnn"}
     for answer in answers.values():
         assert answer["shape"][1] == answer["dim"] == 1506 - answer["n_left_out"]
-        assert answer["left_out"] < 1e-6  # what never speaks says always the same, in the plain network too
+        # what never speaks says always the same, in the plain network too
+        assert answer["left_out"] < 1e-6
         assert answer["alive"] > 0.8  # so agreement says something
         assert answer["negative_scales"] > 0  # where the maximum must be a minimum
         assert answer["difference"] < 1e-5  # of the largest value

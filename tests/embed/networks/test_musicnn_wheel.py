@@ -11,7 +11,13 @@ import embed
 from embed.networks import musicnn, vgg
 from embed.networks.log_mel import mel_filters
 from embed.networks.musicnn_wheel import FRONT_END, MSD_TAGS, MTT_TAGS, Checkpoint, front_end
-from tests.support.encoder_models import compiled_root, full_windows, run_tensorflow, tone, white_noise
+from tests.support.encoder_models import (
+    compiled_root,
+    full_windows,
+    run_tensorflow,
+    tone,
+    white_noise,
+)
 
 CHECKPOINTS: dict[str, Checkpoint] = {
     "musicnn": musicnn.MSD,
@@ -19,8 +25,8 @@ CHECKPOINTS: dict[str, Checkpoint] = {
     "msd-vgg": vgg.MSD,
     "mtt-vgg": vgg.MTT,
 }
-# The `.meta` file beside a checkpoint is its authors' graph, with the operations that restore its weights. A
-# modern TensorFlow refuses its gradients, which are not wanted here.
+# The `.meta` file beside a checkpoint is its authors' graph, with the operations that restore its
+# weights. A modern TensorFlow refuses its gradients, which are not wanted here.
 AUTHORS_GRAPH = """
 import sys
 import numpy as np
@@ -59,7 +65,9 @@ def test_tags_are_those_of_the_authors_graph(
     run_tensorflow(AUTHORS_GRAPH, str(weights.path), *files)
     theirs = np.load(tmp_path / "tags.npy")
     assert np.ptp(theirs, axis=0).max() > 0.2  # the sounds differ, so agreement says something
-    np.testing.assert_allclose(encoder.tag_scores(encoder.embed_windows(windows)), theirs, atol=1e-5)
+    np.testing.assert_allclose(
+        encoder.tag_scores(encoder.embed_windows(windows)), theirs, atol=1e-5
+    )
 
 
 def test_each_encoder_has_the_tags_of_its_data_set() -> None:

@@ -16,7 +16,8 @@ import pytest
 import cache
 import embed
 
-# TensorFlow is imported in children only. They take the word of no driver: the CPU device stands in.
+# TensorFlow is imported in children only. They take the word of no driver: the CPU device stands
+# in.
 ON_CPU_DEVICE = """
 import json, sys
 import embed, embed.encoders.runtime, embed.pipeline.gpu_batches
@@ -97,7 +98,8 @@ def test_batches_over_songs_give_what_single_windows_give(
     assert 0 < answer["busy"] < 1
     embed.embed_library([folder], root=other, device="cpu")
     assert_alike(stored(root, "musicnn"), stored(other, "musicnn"))
-    assert embed.embed_library([folder], root=root).cached == 8  # one cache, whatever has computed it
+    # one cache, whatever has computed it
+    assert embed.embed_library([folder], root=root).cached == 8
 
 
 def test_a_song_that_a_network_fails_on_does_not_spoil_its_batch(

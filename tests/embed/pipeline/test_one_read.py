@@ -34,7 +34,9 @@ def hear(path: Path | str, compiled: Path, n_windows: int = 2) -> one_read.NewFi
     return hear_file(prepared, str(path), n_windows, Limits(), Path(path).stat().st_size)
 
 
-@pytest.mark.parametrize("kind", ["mp3-vbr", "flac", "vorbis", "opus", "aac-pns", "adts", "wav-16", "wma"])
+@pytest.mark.parametrize(
+    "kind", ["mp3-vbr", "flac", "vorbis", "opus", "aac-pns", "adts", "wav-16", "wma"]
+)
 @pytest.mark.parametrize("n_windows", [0, 1])
 def test_what_is_heard_in_one_reading_is_what_two_give(
     kind: str, n_windows: int, compiled: Path, tmp_path: Path

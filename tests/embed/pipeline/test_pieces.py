@@ -1,4 +1,7 @@
-"""Pieces of a recording: however it is cut, in whatever order they come back, the same bits are stored."""
+"""Pieces of a recording: the same bits are stored.
+
+That holds however it is cut, and in whatever order the pieces come back.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ from embed.pipeline.worker_tasks import embed_piece, embed_recording, read_piece
 
 
 def info_of(seconds: float, rate_hz: int = 44100) -> embed.AudioInfo:
-    layout = PacketLayout(codec="flac", rate_hz=rate_hz, packet_samples=0, skip_samples=0, first_pts=0)
+    layout = PacketLayout(
+        codec="flac", rate_hz=rate_hz, packet_samples=0, skip_samples=0, first_pts=0
+    )
     return embed.AudioInfo(
         path="/nowhere",
         digest="0" * 32,
@@ -91,7 +96,9 @@ def test_a_recording_in_pieces_is_the_recording_whole_bit_for_bit(
     assert_same(made[-1], whole)
 
 
-def test_a_file_that_changes_between_two_pieces_is_refused(mix: Path, compiled: Path, tmp_path: Path) -> None:
+def test_a_file_that_changes_between_two_pieces_is_refused(
+    mix: Path, compiled: Path, tmp_path: Path
+) -> None:
     prepared = embed.prepare_encoder("musicnn", root=compiled)
     path = tmp_path / "mix.flac"
     path.write_bytes(mix.read_bytes())
@@ -102,7 +109,9 @@ def test_a_file_that_changes_between_two_pieces_is_refused(mix: Path, compiled: 
         embed_piece(prepared, second)
 
 
-def test_a_worker_reads_for_a_network_elsewhere_what_its_own_would_read(mix: Path, compiled: Path) -> None:
+def test_a_worker_reads_for_a_network_elsewhere_what_its_own_would_read(
+    mix: Path, compiled: Path
+) -> None:
     encoder = embed.load_encoder("musicnn", root=compiled)
     prepared = embed.prepare_encoder("musicnn", root=compiled)
     piece = Piece(info=embed.probe(str(mix)), n_windows=0, first=32, stop=52)
@@ -114,7 +123,9 @@ def test_a_worker_reads_for_a_network_elsewhere_what_its_own_would_read(mix: Pat
     assert 0 <= inputs.values.min() < inputs.values.max() < 10
 
 
-def plain_song_vector(frames: NDArray[np.float16], weights: NDArray[np.float64]) -> NDArray[np.float32]:
+def plain_song_vector(
+    frames: NDArray[np.float16], weights: NDArray[np.float64]
+) -> NDArray[np.float32]:
     values = frames.astype(np.float64)
     mean = np.average(values, axis=0, weights=weights)
     variance = np.average(np.square(values - mean), axis=0, weights=weights)
@@ -126,7 +137,9 @@ def test_pooling_some_columns_at_a_time_changes_no_bit(shape: tuple[int, int]) -
     random = np.random.default_rng(1)
     frames = random.gamma(1.0, 2.0, shape).astype(np.float16)
     weights = random.integers(1, 7, len(frames)).astype(np.float64)
-    np.testing.assert_array_equal(embed.song_vector(frames, weights), plain_song_vector(frames, weights))
+    np.testing.assert_array_equal(
+        embed.song_vector(frames, weights), plain_song_vector(frames, weights)
+    )
 
 
 def test_putting_ten_hours_together_takes_little_more_than_what_is_stored() -> None:

@@ -61,7 +61,9 @@ def counts(report: embed.EmbedReport) -> tuple[int, int, int]:
 
 
 def store_of(root: Path, report: embed.EmbedReport) -> cache.EmbeddingStore:
-    return cache.EmbeddingStore(root, encoder=report.encoder, fingerprint=report.fingerprint, dim=DIM)
+    return cache.EmbeddingStore(
+        root, encoder=report.encoder, fingerprint=report.fingerprint, dim=DIM
+    )
 
 
 def replace_content(path: str | Path) -> None:
@@ -118,7 +120,8 @@ def test_a_second_run_starts_nothing_that_it_does_not_need(music: Path, root: Pa
     code = (
         "import sys, embed\n"
         "report = embed.embed_library([sys.argv[1]], root=sys.argv[2])\n"
-        "slow = ('tensorflow', 'sklearn', 'scipy', 'librosa', 'ai_edge_litert', 'av', 'joblib', 'soxr')\n"
+        "slow = ('tensorflow', 'sklearn', 'scipy', 'librosa', 'ai_edge_litert', 'av', 'joblib', "
+        "'soxr')\n"
         "print(report.embedded, report.cached, [name for name in slow if name in sys.modules])"
     )
     done = subprocess.run(
@@ -165,7 +168,9 @@ def test_renamed_moved_copied_touched_and_retagged_files_are_not_embedded_again(
         assert report.found == len(list(music.rglob("*.opus")))
     assert store_of(root, before).held() == held
     known = cache.Catalog(root).load()
-    retagged = [row for row in known.values() if row.artist and row.artist.startswith("Somebody Else")]
+    retagged = [
+        row for row in known.values() if row.artist and row.artist.startswith("Somebody Else")
+    ]
     assert len(retagged) == 3
 
 
@@ -204,7 +209,9 @@ def test_coverage_is_only_ever_upgraded(long_song: Path, root: Path) -> None:
         n_frames = held or 20
         assert entry.frames.shape == (n_frames, DIM)
         assert entry.coverage == pytest.approx(n_frames / 20)
-        starts[coverage] = {float(t): frame for t, frame in zip(entry.starts_s, entry.frames, strict=True)}
+        starts[coverage] = {
+            float(t): frame for t, frame in zip(entry.starts_s, entry.frames, strict=True)
+        }
     for coverage in (3, "scan"):  # every scanned frame is one of the full ones, bit for bit
         for start, frame in starts[coverage].items():
             np.testing.assert_array_equal(frame, starts["full"][start])
@@ -311,7 +318,9 @@ def test_failures_are_remembered_until_the_file_changes_or_somebody_asks(
     os.utime(path, ns=(10**18, 10**18))
     again = embed.embed_library([path], root=root)
     assert counts(again) == (0, 0, 1)
-    assert again.failed[0].error == f"{first.failed[0].error} (remembered; --retry-failed tries again)"
+    assert (
+        again.failed[0].error == f"{first.failed[0].error} (remembered; --retry-failed tries again)"
+    )
     asked = embed.embed_library([path], root=root, retry_failed=True)
     assert counts(asked) == (1, 0, 0)
     # Broken and mended with another time, it is opened by itself both times.
@@ -355,8 +364,8 @@ def test_wrong_arguments_are_refused(
 def test_an_encoder_that_fails_on_a_song_is_not_held_against_it(
     music: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Its failure was remembered for the file, so that no other encoder tried it, and a song that was
-    # embedded already passed for unreadable.
+    # Its failure was remembered for the file, so that no other encoder tried it, and a song that
+    # was embedded already passed for unreadable.
     path = music / "0.opus"
     assert counts(embed.embed_library([path], root=root)) == (1, 0, 0)
     _double_the_mel_filters(root)
@@ -370,7 +379,10 @@ def test_an_encoder_that_fails_on_a_song_is_not_held_against_it(
 
 
 def _double_the_mel_filters(root: Path) -> None:
-    """Put beside the compiled encoder another that gives infinite numbers, as front end version 2."""
+    """Put beside the compiled encoder another that gives infinite numbers.
+
+    It is as front end version 2.
+    """
     from dataclasses import replace
 
     from embed.encoders.manifest import digest_files, read_manifest, write_manifest
@@ -388,7 +400,9 @@ def _double_the_mel_filters(root: Path) -> None:
         constants: dict[str, Any] = {name: stored[name] for name in stored.files}
     constants["mel_filters"] = np.full_like(constants["mel_filters"], np.inf)
     np.savez(other / "constants.npz", **constants)
-    write_manifest(other, replace(manifest, fingerprint=fingerprint, files_sha256=digest_files(other)))
+    write_manifest(
+        other, replace(manifest, fingerprint=fingerprint, files_sha256=digest_files(other))
+    )
 
 
 # --- Kills
@@ -468,7 +482,8 @@ def _running_in(group: int) -> list[str]:
     running = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = status.read_text().rpartition(")")[2].split()  # state, parent, process group, ...
+            # state, parent, process group, ...
+            fields = status.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if fields[0] != "Z" and int(fields[2]) == group:
@@ -530,7 +545,8 @@ def test_a_script_without_a_guard_may_embed(music: Path, root: Path) -> None:
         "print('begin')\n"
         "import embed\n"
         "report = embed.embed_library([sys.argv[1]], root=sys.argv[2], workers=2)\n"
-        "print(report.embedded, [m for m in ('tensorflow', 'librosa', 'sklearn') if m in sys.modules])\n"
+        "print(report.embedded, "
+        "[m for m in ('tensorflow', 'librosa', 'sklearn') if m in sys.modules])\n"
     )
     (music.parent / "script.py").write_text(script, encoding="ascii")
     for command, given in (([str(music.parent / "script.py")], ""), (["-"], script)):

@@ -27,7 +27,9 @@ def taste() -> Taste:
 def sample_of(*parts: LabelledSongs, n_songs: int = 70) -> LibrarySample:
     sizes = [len(part.digests) for part in parts]
     labels = np.repeat([1, -1, 0][: len(parts)], sizes)
-    return LibrarySample(vectors=np.concatenate([p.vectors for p in parts]), labels=labels, n_songs=n_songs)
+    return LibrarySample(
+        vectors=np.concatenate([p.vectors for p in parts]), labels=labels, n_songs=n_songs
+    )
 
 
 def test_likes_lie_together_and_score_high(taste: Taste) -> None:
@@ -37,7 +39,9 @@ def test_likes_lie_together_and_score_high(taste: Taste) -> None:
     assert drawn.shown is not None
     assert 0 < drawn.shown < 1
     assert (drawn.method, drawn.n_songs) == ("PCA", 70)
-    np.testing.assert_array_equal(drawn.scores, taste.score(sample_of(LIKES, DISLIKES, OTHERS).vectors))
+    np.testing.assert_array_equal(
+        drawn.scores, taste.score(sample_of(LIKES, DISLIKES, OTHERS).vectors)
+    )
     likes, others = drawn.places[:7], drawn.places[10:]
     assert (likes.mean(axis=0) >= others.mean(axis=0)).all(), "to the right and to the top"
     apart = np.linalg.norm(likes.mean(axis=0) - others.mean(axis=0))

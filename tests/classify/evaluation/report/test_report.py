@@ -1,4 +1,7 @@
-"""The report of a taste: its figures are those of `evaluate`, its pictures show them, it requests nothing."""
+"""The report of a taste.
+
+Its figures are those of `evaluate`, its pictures show them, and it requests nothing.
+"""
 
 from __future__ import annotations
 
@@ -60,19 +63,30 @@ def drawn() -> LibraryMap:
     labels = np.array([1] * 3 + [-1] * 2 + [0] * 45)
     scores = np.linspace(0, 1, 50)
     places = rng.normal(size=(50, 2))
-    return LibraryMap(places=places, scores=scores, labels=labels, method="PCA", shown=0.3, n_songs=500)
+    return LibraryMap(
+        places=places, scores=scores, labels=labels, method="PCA", shown=0.3, n_songs=500
+    )
 
 
 TAGS = (
-    TagDifference(tag="female <b>vocalists", difference=1.2, ci90=(0.7, 1.7), likes=0.4, library=0.1),
+    TagDifference(
+        tag="female <b>vocalists", difference=1.2, ci90=(0.7, 1.7), likes=0.4, library=0.1
+    ),
     TagDifference(tag="metal", difference=-0.8, ci90=(-1.4, -0.2), likes=0.01, library=0.2),
 )
-SUSPECT = Suspect(song=HOSTILE, path=f"/m/{HOSTILE}", label=1, score=0.12, command=f"label '{HOSTILE}'")
+SUSPECT = Suspect(
+    song=HOSTILE, path=f"/m/{HOSTILE}", label=1, score=0.12, command=f"label '{HOSTILE}'"
+)
 
 
 def report(found: Evaluation, **changes: object) -> str:
     whole = Report(
-        name="evening", encoder="musicnn", found=found, drawn=drawn(), tags=TAGS, suspects=(SUSPECT,)
+        name="evening",
+        encoder="musicnn",
+        found=found,
+        drawn=drawn(),
+        tags=TAGS,
+        suspects=(SUSPECT,),
     )
     return render_report(replace(whole, **changes))  # type: ignore[arg-type]
 
@@ -119,13 +133,21 @@ def test_a_roc_curve_of_ties_and_of_pairs_that_nobody_judged() -> None:
 def held_scores(scores: list[float], labels: list[int]) -> HeldScores:
     digests = tuple(f"{i:032x}" for i in range(len(scores)))
     return HeldScores(
-        brier=0.1, like=0.5, other=0.5, digests=digests, scores=np.array(scores), labels=np.array(labels)
+        brier=0.1,
+        like=0.5,
+        other=0.5,
+        digests=digests,
+        scores=np.array(scores),
+        labels=np.array(labels),
     )
 
 
 def test_reliability_counts_every_song_that_was_scored() -> None:
     bins = reliability(held_scores([0.1, 0.1, 0.9, 1.0, 0.95, 0.5], [0, 0, 1, 1, 0, 1]))
-    assert [(b.n, round(b.score, 3), round(b.liked, 3)) for b in bins] == [(2, 0.1, 0.0), (3, 0.95, 0.667)]
+    assert [(b.n, round(b.score, 3), round(b.liked, 3)) for b in bins] == [
+        (2, 0.1, 0.0),
+        (3, 0.95, 0.667),
+    ]
     assert all(b.ci90[0] <= b.liked <= b.ci90[1] for b in bins)
     assert bins[0].ci90[1] == pytest.approx(0.575, abs=0.001)  # Wilson's for 0 of 2: z2 / (n + z2)
     assert reliability(held_scores([0.5, 0.5], [1, 0])) == ()
@@ -139,8 +161,12 @@ def test_mistakes_are_on_the_wrong_side_the_worst_first() -> None:
 
 def test_tag_differences_are_in_deviations_of_the_library() -> None:
     rng = np.random.default_rng(0)
-    library = np.square(rng.normal([0.5, 0.4, 0.01], [0.1, 0.1, 0.001], size=(400, 3))).astype(np.float32)
-    likes = np.square(rng.normal([0.7, 0.4, 0.01], [0.1, 0.1, 0.001], size=(9, 3))).astype(np.float32)
+    library = np.square(rng.normal([0.5, 0.4, 0.01], [0.1, 0.1, 0.001], size=(400, 3))).astype(
+        np.float32
+    )
+    likes = np.square(rng.normal([0.7, 0.4, 0.01], [0.1, 0.1, 0.001], size=(9, 3))).astype(
+        np.float32
+    )
     more, same = tag_differences(("more", "same", "never heard"), likes, library)
     assert (more.tag, same.tag) == ("more", "same")
     assert more.difference == pytest.approx(2, abs=0.6)
@@ -194,7 +220,9 @@ def test_the_curves_drawn_are_those_measured(found: Evaluation) -> None:
     counts: Any
     axes, counts = made["calibration"].figure.axes
     bins = reliability(evidence.scores)
-    np.testing.assert_allclose(axes.containers[0][0].get_xydata(), [[b.score, b.liked] for b in bins])
+    np.testing.assert_allclose(
+        axes.containers[0][0].get_xydata(), [[b.score, b.liked] for b in bins]
+    )
     assert [bar.get_height() for bar in counts.patches] == [b.n for b in bins]
     curve = lines_of(made["learning"])["measured"]
     points = [[p.n_like, p.auc] for p in found.learning_curve]
@@ -308,7 +336,10 @@ def test_commands_survive_a_shell(tmp_path: Path) -> None:
         for path, digest in zip(paths, digests, strict=True)
     ]
     Catalog(tmp_path).put(rows)
-    wrong = [Mistake(digest=digests[0], label=1, score=0.1), Mistake(digest=digests[1], label=-1, score=0.9)]
+    wrong = [
+        Mistake(digest=digests[0], label=1, score=0.1),
+        Mistake(digest=digests[1], label=-1, score=0.9),
+    ]
     first, second = suspects_of(wrong, root=tmp_path, taste="late evening")
     command = ["sevensongs", "label", "dislike", paths[0], "--taste", "late evening"]
     assert shlex.split(first.command) == command

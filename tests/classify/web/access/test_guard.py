@@ -42,7 +42,9 @@ class Inner:
 
 
 def settings(**changes: Any) -> ServiceSettings:
-    return ServiceSettings(root=Path("nowhere"), **({"limits": Limits(max_bytes=MAX_BYTES)} | changes))
+    return ServiceSettings(
+        root=Path("nowhere"), **({"limits": Limits(max_bytes=MAX_BYTES)} | changes)
+    )
 
 
 class Asked:
@@ -167,11 +169,15 @@ def test_beyond_loopback_addresses_and_allowed_names_are_ours(name: str, status:
 
 @pytest.mark.parametrize("origin", [f"http://{OURS}", f"https://{OURS}", f"HTTP://{OURS}"])
 def test_our_own_page_may_ask(origin: str) -> None:
-    assert ask(Inner(), ("origin", origin), ("sec-fetch-site", "same-origin"), method="POST").status == 200
+    assert (
+        ask(Inner(), ("origin", origin), ("sec-fetch-site", "same-origin"), method="POST").status
+        == 200
+    )
 
 
 @pytest.mark.parametrize(
-    "origin", ["null", "http://evil.example", "http://127.0.0.1", "http://localhost:8765", "", "file://"]
+    "origin",
+    ["null", "http://evil.example", "http://127.0.0.1", "http://localhost:8765", "", "file://"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_a_page_of_another_origin_may_not(origin: str, method: str) -> None:
@@ -185,9 +191,13 @@ def test_what_another_site_has_a_browser_send_is_refused(site: str) -> None:
     elsewhere = ("sec-fetch-site", site)
     navigation = (("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"))
     assert ask(Inner(), elsewhere).status == 403
-    assert ask(Inner(), elsewhere, *navigation).status == 403, "no answer of the API is opened from elsewhere"
+    assert ask(Inner(), elsewhere, *navigation).status == 403, (
+        "no answer of the API is opened from elsewhere"
+    )
     assert ask(Inner(), elsewhere, *navigation, path="/", method="POST").status == 403
-    assert ask(Inner(), elsewhere, ("sec-fetch-mode", "no-cors"), path="/page/main.js").status == 403
+    assert (
+        ask(Inner(), elsewhere, ("sec-fetch-mode", "no-cors"), path="/page/main.js").status == 403
+    )
     framed = (("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe"))
     assert ask(Inner(), elsewhere, *framed, path="/").status == 403
     assert ask(Inner(), elsewhere, *navigation, path="/").status == 200, "a link leads to the page"
@@ -219,7 +229,9 @@ def test_more_headers_and_longer_addresses_than_anyone_needs_are_refused() -> No
     assert ask(Inner(), path="/v1/" + "x" * 9000).status == 414
 
 
-@pytest.mark.parametrize("path", ["/v1/songs", "/v1/metrics", "/v1/openapi.json", "/v1", "/v1/session"])
+@pytest.mark.parametrize(
+    "path", ["/v1/songs", "/v1/metrics", "/v1/openapi.json", "/v1", "/v1/session"]
+)
 def test_with_a_token_the_api_is_closed_without_it(path: str) -> None:
     inner = Inner()
     asked = ask(inner, path=path, token=TOKEN)
@@ -282,7 +294,9 @@ def test_every_answer_has_the_headers_that_keep_a_browser_in_check() -> None:
 
 def test_a_body_that_says_it_is_too_large_is_refused_unread() -> None:
     inner = Inner()
-    asked = ask(inner, ("content-length", str(MAX_JSON_BYTES + 1)), method="PUT", body=[b"x"], ends=True)
+    asked = ask(
+        inner, ("content-length", str(MAX_JSON_BYTES + 1)), method="PUT", body=[b"x"], ends=True
+    )
     assert asked.status == 413
     assert asked.headers["connection"] == "close"
     assert str(MAX_JSON_BYTES) in asked.problem["detail"]
@@ -305,7 +319,10 @@ def test_an_upload_may_be_larger_and_is_counted_too() -> None:
     asked = ask(Inner(), chunked, method="POST", path="/v1/score", body=[bytes(100_000)] * 5)
     assert asked.status == 413
     assert "--max-upload" in asked.problem["detail"]
-    assert ask(Inner(), ("content-length", "1000000"), method="POST", path="/v1/embeddings").status == 413
+    assert (
+        ask(Inner(), ("content-length", "1000000"), method="POST", path="/v1/embeddings").status
+        == 413
+    )
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "x", "+5", " "])
@@ -315,7 +332,9 @@ def test_a_length_that_is_no_number_is_refused(length: str) -> None:
 
 def test_a_client_that_sends_nothing_more_is_given_up() -> None:
     inner = Inner()
-    asked = ask(inner, ("content-length", "1000"), method="PUT", body=[b"x"], ends=False, idle_s=0.05)
+    asked = ask(
+        inner, ("content-length", "1000"), method="PUT", body=[b"x"], ends=False, idle_s=0.05
+    )
     assert asked.status == 408
     assert asked.headers["connection"] == "close"
     assert inner.n_bytes == 1
@@ -324,7 +343,13 @@ def test_a_client_that_sends_nothing_more_is_given_up() -> None:
 def test_a_client_that_sends_a_byte_now_and_then_is_given_up_too() -> None:
     drops = [b"x"] * 200
     asked = ask(
-        Inner(), ("content-length", "200"), method="PUT", body=drops, pause_s=0.02, idle_s=0.1, ends=True
+        Inner(),
+        ("content-length", "200"),
+        method="PUT",
+        body=drops,
+        pause_s=0.02,
+        idle_s=0.1,
+        ends=True,
     )
     assert asked.status == 408
 

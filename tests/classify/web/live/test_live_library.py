@@ -1,4 +1,7 @@
-"""The desk: what it keeps in memory is what the commands say, also after others have changed the cache."""
+"""The desk: what it keeps in memory is what the commands say.
+
+That holds also after others have changed the cache.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,9 @@ def ranked(standing: RankedSongs) -> list[str]:
     return [song["path"] for song in standing.songs(standing.rows(Listing()))]
 
 
-def test_songs_stand_as_the_command_scores_them(root: Path, acoustic: list[str], desk: LiveLibrary) -> None:
+def test_songs_stand_as_the_command_scores_them(
+    root: Path, acoustic: list[str], desk: LiveLibrary
+) -> None:
     classify.train(acoustic[:4], root=root)
     standing = desk.standing()
     songs = standing.songs(standing.rows(Listing()))
@@ -64,11 +69,17 @@ def test_songs_stand_as_the_command_scores_them(root: Path, acoustic: list[str],
     assert {song["path"] for song in songs if song["label"] == "like"} == set(acoustic[:4])
 
 
-def test_without_a_taste_songs_stand_by_path_and_have_no_score(desk: LiveLibrary, heard: Path) -> None:
+def test_without_a_taste_songs_stand_by_path_and_have_no_score(
+    desk: LiveLibrary, heard: Path
+) -> None:
     standing = desk.standing()
     songs = standing.songs(standing.rows(Listing()))
-    assert [song["path"] for song in songs] == sorted(str(path) for path in (heard / "music").iterdir())
-    assert {(song["rank"], song["score"], song["verdict"], song["label"]) for song in songs} == {(None,) * 4}
+    assert [song["path"] for song in songs] == sorted(
+        str(path) for path in (heard / "music").iterdir()
+    )
+    assert {(song["rank"], song["score"], song["verdict"], song["label"]) for song in songs} == {
+        (None,) * 4
+    }
     with pytest.raises(Problem, match="there is no taste 'default'"):
         desk.taste()
 
@@ -96,7 +107,9 @@ def test_what_another_process_embeds_and_labels_is_seen(
     }
 
 
-def test_of_copies_the_one_that_is_there_is_played(compiled: Path, tracks: list[str], tmp_path: Path) -> None:
+def test_of_copies_the_one_that_is_there_is_played(
+    compiled: Path, tracks: list[str], tmp_path: Path
+) -> None:
     shutil.copytree(compiled / "encoders", tmp_path / "cache" / "encoders")
     paths = [Path(shutil.copy(tracks[0], tmp_path / name)) for name in ("one.opus", "two.opus")]
     embed.embed_library(paths, root=tmp_path / "cache", coverage=2)
@@ -119,7 +132,11 @@ def test_a_label_does_what_the_command_does(
     outcome = Lessons(desk).relabel("default", {digest_of(desk.standing(), disliked): "dislike"})
     expected = classify.label([disliked], "dislike", root=other)
     ours, theirs = (classify.Taste.load(taste_path("default", root=one)) for one in (root, other))
-    assert (ours.likes, ours.dislikes, ours.unlabelled) == (theirs.likes, theirs.dislikes, theirs.unlabelled)
+    assert (ours.likes, ours.dislikes, ours.unlabelled) == (
+        theirs.likes,
+        theirs.dislikes,
+        theirs.unlabelled,
+    )
     assert ours.auc == theirs.auc
     assert labels_now(root=root) == labels_now(root=other)
     standing = outcome.standing
@@ -130,7 +147,9 @@ def test_a_label_does_what_the_command_does(
     ]
     assert [one["title"] for one in left] == [one.title for one in expected.left]
     was = {path: rank for rank, path in enumerate(ranked(outcome.former), 1)}
-    assert {song["path"]: song["rank_before"] for song in standing.songs(standing.rows(Listing()))} == was
+    assert {
+        song["path"]: song["rank_before"] for song in standing.songs(standing.rows(Listing()))
+    } == was
     assert desk.standing() is standing
 
 
@@ -163,13 +182,16 @@ def test_a_refused_label_changes_nothing(
     assert desk.standing() is before
 
 
-def test_moved_songs_come_first_when_asked_for(desk: LiveLibrary, root: Path, acoustic: list[str]) -> None:
+def test_moved_songs_come_first_when_asked_for(
+    desk: LiveLibrary, root: Path, acoustic: list[str]
+) -> None:
     classify.train(acoustic[:3], root=root)
     worst = ranked(desk.standing())[-1]
     Lessons(desk).relabel("default", {digest_of(desk.standing(), worst): "like"})
     standing = desk.standing()
     risen = [
-        song["rank_before"] - song["rank"] for song in standing.songs(standing.rows(Listing(sort="moved")))
+        song["rank_before"] - song["rank"]
+        for song in standing.songs(standing.rows(Listing(sort="moved")))
     ]
     assert risen == sorted(risen, reverse=True)
     assert risen[0] > 0
@@ -185,7 +207,9 @@ def test_labels_that_come_together_are_learnt_together(
 
     async def label_all() -> list[int]:
         turns = LabelTurns(Lessons(desk))
-        outcomes = await asyncio.gather(*(turns.label("default", digest, "like") for digest in digests))
+        outcomes = await asyncio.gather(
+            *(turns.label("default", digest, "like") for digest in digests)
+        )
         assert all(
             outcome.standing.label_of(outcome.standing.shelf.row_of(digest) or 0) == "like"
             for outcome, digest in zip(outcomes, digests, strict=True)
@@ -217,7 +241,9 @@ def test_of_labels_that_come_together_only_the_wrong_one_is_refused(
     assert desk.standing().n_like == 3
 
 
-def test_words_are_found_whatever_their_case_and_accents(root: Path, tmp_path: Path, heard: Path) -> None:
+def test_words_are_found_whatever_their_case_and_accents(
+    root: Path, tmp_path: Path, heard: Path
+) -> None:
     folder = tmp_path / "Édith Piaf" / "Live\udcff"
     folder.mkdir(parents=True)
     shutil.copy(sorted((heard / "music").iterdir())[0], folder / "Non, je ne REGRETTE rien.opus")
@@ -242,7 +268,8 @@ def test_songs_sort_by_what_people_know_them_by(desk: LiveLibrary) -> None:
     assert np.all(np.diff(shelf.durations_s[rows[0]]) >= 0)
     assert np.all(np.diff(shelf.durations_s[rows[1]]) <= 0)
     titles = [
-        song["title"] or song["name"] for song in shelf.described(shelf.sorted_by("title", descending=False))
+        song["title"] or song["name"]
+        for song in shelf.described(shelf.sorted_by("title", descending=False))
     ]
     assert titles == sorted(titles, key=str.lower)
     paths = [song["path"] for song in shelf.described(shelf.sorted_by("path", descending=True))]
@@ -320,7 +347,9 @@ def test_a_damaged_file_is_told_to_all_until_it_is_mended(
     assert desk.standing().songs(np.arange(28)) == sound.songs(np.arange(28))
 
 
-def test_lessons_that_wait_hold_nothing_else_up(desk: LiveLibrary, root: Path, acoustic: list[str]) -> None:
+def test_lessons_that_wait_hold_nothing_else_up(
+    desk: LiveLibrary, root: Path, acoustic: list[str]
+) -> None:
     digest = digest_of(desk.standing(), acoustic[0])
 
     async def ask() -> None:
@@ -328,7 +357,9 @@ def test_lessons_that_wait_hold_nothing_else_up(desk: LiveLibrary, root: Path, a
         with ExitStack() as held:
             for n in range(8):
                 held.enter_context(desk.learning(f"taste {n}"))
-            waiting = [asyncio.create_task(turns.label(f"taste {n}", digest, "like")) for n in range(8)]
+            waiting = [
+                asyncio.create_task(turns.label(f"taste {n}", digest, "like")) for n in range(8)
+            ]
             await asyncio.sleep(0.1)
             assert await asyncio.wait_for(asyncio.to_thread(lambda: desk.n_songs), LONG_S) == 28
             assert not any(one.done() for one in waiting)

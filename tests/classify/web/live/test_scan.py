@@ -1,4 +1,7 @@
-"""The scan: what is new is embedded while the service runs; it can be followed, left and cancelled."""
+"""The scan: what is new is embedded while the service runs.
+
+It can be followed, left and cancelled.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,11 @@ def children() -> set[int]:
         except OSError:
             continue
         command = (folder / "cmdline").read_bytes() if fields[1] == str(os.getpid()) else b""
-        if fields[1] == str(os.getpid()) and fields[0] != "Z" and b"resource_tracker" not in command:
+        if (
+            fields[1] == str(os.getpid())
+            and fields[0] != "Z"
+            and b"resource_tracker" not in command
+        ):
             found.add(int(folder.name))
     return found
 
@@ -101,8 +108,14 @@ def many(heard: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_scan_tells_how_far_it_is_and_the_library_has_what_is_new(client: TestClient, music: Path) -> None:
-    assert client.get("/v1/library/scan").json() == {"state": "idle", "progress": None, "result": None}
+def test_a_scan_tells_how_far_it_is_and_the_library_has_what_is_new(
+    client: TestClient, music: Path
+) -> None:
+    assert client.get("/v1/library/scan").json() == {
+        "state": "idle",
+        "progress": None,
+        "result": None,
+    }
     assert client.get("/v1/health").json()["n_songs"] == 0
     answer = client.post("/v1/library/scan")
     *steps, (name, done) = events(answer)
@@ -120,7 +133,10 @@ def test_a_scan_tells_how_far_it_is_and_the_library_has_what_is_new(client: Test
     assert client.get("/v1/health").json()["n_songs"] == 4
     again = events(client.post("/v1/library/scan"))
     assert again[-1][1]["cached"] == 4
-    assert events(client.get("/v1/library/scan", headers={"Accept": "text/event-stream"}))[-1] == again[-1]
+    assert (
+        events(client.get("/v1/library/scan", headers={"Accept": "text/event-stream"}))[-1]
+        == again[-1]
+    )
 
 
 def test_a_scan_hears_songs_as_well_as_the_rest_of_the_library(
@@ -134,8 +150,17 @@ def test_a_scan_hears_songs_as_well_as_the_rest_of_the_library(
     assert set(store.held().values()) == {3}
 
 
-def test_a_folder_that_is_not_served_is_not_scanned(client: TestClient, music: Path, root: Path) -> None:
-    for folder in ("/etc", str(music / ".."), str(music) + "/", "", ".", str(music / "no song\u2028.mp3")):
+def test_a_folder_that_is_not_served_is_not_scanned(
+    client: TestClient, music: Path, root: Path
+) -> None:
+    for folder in (
+        "/etc",
+        str(music / ".."),
+        str(music) + "/",
+        "",
+        ".",
+        str(music / "no song\u2028.mp3"),
+    ):
         answer = client.post("/v1/library/scan", json={"folders": [folder]})
         assert answer.status_code == 422
         assert "is not served" in answer.json()["detail"]
@@ -162,7 +187,10 @@ def test_a_cancelled_scan_keeps_what_is_done_and_leaves_no_process(
     folder = many(heard, tmp_path)
     before = children()
     settings = ServiceSettings(root=root, folders=(folder,), workers=1)
-    with TestClient(create_app(settings), base_url=ADDRESS) as client, pytest.MonkeyPatch.context() as patch:
+    with (
+        TestClient(create_app(settings), base_url=ADDRESS) as client,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(scan_module, "_NICENESS", NICENESS)
         scan = scan_of(client)
         answers: list[Any] = []
@@ -185,7 +213,9 @@ def test_a_cancelled_scan_keeps_what_is_done_and_leaves_no_process(
         assert children() <= before
         assert client.delete("/v1/library/scan").status_code == 404
         patch.undo()
-        assert events(client.post("/v1/library/scan"))[-1][1]["cached"] == n_kept, "and it goes on from there"
+        assert events(client.post("/v1/library/scan"))[-1][1]["cached"] == n_kept, (
+            "and it goes on from there"
+        )
 
 
 def test_a_scan_goes_on_when_its_listener_leaves(client: TestClient) -> None:

@@ -49,7 +49,11 @@ def test_the_list_is_what_the_command_says(client: TestClient, root: Path) -> No
 
 def test_pages_are_parts_of_the_list(client: TestClient) -> None:
     whole = songs_of(client)
-    parts = [song for offset in range(0, 35, 5) for song in songs_of(client, offset=offset, limit=5).songs]
+    parts = [
+        song
+        for offset in range(0, 35, 5)
+        for song in songs_of(client, offset=offset, limit=5).songs
+    ]
     assert parts == whole.songs
     assert songs_of(client, offset=10**9).songs == []
 
@@ -67,7 +71,10 @@ def test_the_list_is_sorted_searched_and_filtered(client: TestClient) -> None:
     found = songs_of(client, q=one.name.upper().replace("_", " "))
     assert one in found.songs
     assert found.matched < 28
-    shown = {verdict: songs_of(client, verdict=verdict).matched for verdict in ("like", "unsure", "dislike")}
+    shown = {
+        verdict: songs_of(client, verdict=verdict).matched
+        for verdict in ("like", "unsure", "dislike")
+    }
     assert sum(shown.values()) == 28
     assert songs_of(client, q="no song has such words").songs == []
 
@@ -75,7 +82,9 @@ def test_the_list_is_sorted_searched_and_filtered(client: TestClient) -> None:
 def test_another_taste_has_no_scores_yet(client: TestClient) -> None:
     page = songs_of(client, taste="not yet")
     assert [song.path for song in page.songs] == sorted(song.path for song in page.songs)
-    assert {(song.rank, song.score, song.verdict, song.label) for song in page.songs} == {(None,) * 4}
+    assert {(song.rank, song.score, song.verdict, song.label) for song in page.songs} == {
+        (None,) * 4
+    }
 
 
 def test_a_score_is_what_the_list_says(client: TestClient, root: Path) -> None:
@@ -121,7 +130,9 @@ def test_what_is_not_there_is_told_in_words(client: TestClient) -> None:
         assert (answer.status_code, document["status"]) == (status, status), path
         assert words in document["detail"], path
     assert client.put(f"/v1/songs/{some}/label", json={"label": "love"}).status_code == 422
-    assert client.put(f"/v1/songs/{some}/label", json={"label": "like", "more": 1}).status_code == 422
+    assert (
+        client.put(f"/v1/songs/{some}/label", json={"label": "like", "more": 1}).status_code == 422
+    )
     assert client.put(f"/v1/songs/{'0' * 32}/label", json={"label": "like"}).status_code == 404
 
 
@@ -208,7 +219,9 @@ def test_the_page_and_nothing_else_is_served(client: TestClient) -> None:
 
 
 def test_an_empty_cache_is_an_empty_list(tmp_path: Path) -> None:
-    with TestClient(create_app(ServiceSettings(root=tmp_path / "none")), base_url=ADDRESS) as client:
+    with TestClient(
+        create_app(ServiceSettings(root=tmp_path / "none")), base_url=ADDRESS
+    ) as client:
         for asked in ({}, {"q": "x", "sort": "artist"}, {"sort": "moved"}, {"verdict": "like"}):
             page = songs_of(client, **asked)
             assert (page.total, page.matched, page.songs) == (0, 0, [])

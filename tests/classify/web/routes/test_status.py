@@ -20,12 +20,17 @@ TOKEN = "a token with ; and é in it"
 
 @pytest.fixture
 def client(root: Path) -> Iterator[TestClient]:
-    with TestClient(create_app(ServiceSettings(root=root, folders=(root,))), base_url=ADDRESS) as client:
+    with TestClient(
+        create_app(ServiceSettings(root=root, folders=(root,))), base_url=ADDRESS
+    ) as client:
         yield client
 
 
 def numbers(text: str) -> dict[str, float]:
-    return {name: float(value) for name, value in re.findall(r"^(\w\S*(?: \S+)*) (\S+)$", text, re.MULTILINE)}
+    return {
+        name: float(value)
+        for name, value in re.findall(r"^(\w\S*(?: \S+)*) (\S+)$", text, re.MULTILINE)
+    }
 
 
 def test_health_tells_what_is_served(client: TestClient, root: Path) -> None:
@@ -46,7 +51,11 @@ def test_with_a_token_health_tells_strangers_no_more_than_that_it_runs(root: Pat
     settings = ServiceSettings(root=root, host="192.0.2.7", token=TOKEN)
     with TestClient(create_app(settings), base_url="http://192.0.2.7:8765") as client:
         stranger = client.get("/v1/health").json()
-        assert stranger == {"status": "ok", "version": version("sevensongs"), "token_required": True}
+        assert stranger == {
+            "status": "ok",
+            "version": version("sevensongs"),
+            "token_required": True,
+        }
         bearer = {b"Authorization": b"Bearer " + TOKEN.encode()}
         assert client.get("/v1/health", headers=bearer).json()["n_songs"] == 0
         assert client.post("/v1/session").status_code == 401
@@ -66,7 +75,9 @@ def test_without_a_token_a_session_sets_no_cookie(client: TestClient) -> None:
     assert "set-cookie" not in answer.headers
 
 
-def test_requests_are_counted_by_route_and_never_by_what_a_client_made_up(client: TestClient) -> None:
+def test_requests_are_counted_by_route_and_never_by_what_a_client_made_up(
+    client: TestClient,
+) -> None:
     for i in range(3):
         client.get(f"/v1/songs/{i:032x}")
         client.get(f"/v1/made-up-{i}")
@@ -78,12 +89,21 @@ def test_requests_are_counted_by_route_and_never_by_what_a_client_made_up(client
     assert "made-up" not in answer.text
     assert "MADEUP" not in answer.text
     counted = numbers(answer.text)
-    found = {name: value for name, value in counted.items() if name.startswith("sevensongs_requests_total")}
-    labels = {tuple(sorted(re.findall(r'(\w+)="([^"]*)"', name))): value for name, value in found.items()}
-    labels = {
-        (route, method, status): value for ((_, method), (_, route), (_, status)), value in labels.items()
+    found = {
+        name: value
+        for name, value in counted.items()
+        if name.startswith("sevensongs_requests_total")
     }
-    (health,) = (route for route, method, status in labels if route.endswith("/health") and method == "GET")
+    labels = {
+        tuple(sorted(re.findall(r'(\w+)="([^"]*)"', name))): value for name, value in found.items()
+    }
+    labels = {
+        (route, method, status): value
+        for ((_, method), (_, route), (_, status)), value in labels.items()
+    }
+    (health,) = (
+        route for route, method, status in labels if route.endswith("/health") and method == "GET"
+    )
     assert labels[health, "GET", "200"] == 1
     assert labels["none", "GET", "404"] == 6
     assert sum(value for (_, method, _), value in labels.items() if method == "other") == 3
@@ -109,7 +129,15 @@ def test_a_client_that_left_is_counted_as_one() -> None:
     assert b'status="499"' in metrics.text({})
 
 
-def test_the_api_is_described_and_no_page_of_it_loads_scripts_from_elsewhere(client: TestClient) -> None:
+def test_the_api_is_described_and_no_page_of_it_loads_scripts_from_elsewhere(
+    client: TestClient,
+) -> None:
     paths = client.get("/v1/openapi.json").json()["paths"]
-    assert {"/v1/health", "/v1/metrics", "/v1/session", "/v1/library/scan", "/v1/score"} <= paths.keys()
+    assert {
+        "/v1/health",
+        "/v1/metrics",
+        "/v1/session",
+        "/v1/library/scan",
+        "/v1/score",
+    } <= paths.keys()
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404

@@ -49,7 +49,9 @@ def test_tastes_are_listed_with_what_they_are_worth(
     assert "0 of the 2 liked songs" in only.note
     taste = classify.train(acoustic[:4], taste="evening", root=root).taste
     (root / "tastes" / "broken.npz").write_bytes(b"no taste")
-    (root / "tastes" / "x y.labels.csv").write_text(f"label,path,digest\nlike,,{taste.likes[0]}\n", "utf-8")
+    (root / "tastes" / "x y.labels.csv").write_text(
+        f"label,path,digest\nlike,,{taste.likes[0]}\n", "utf-8"
+    )
     found = tastes_of(client)
     assert list(found) == ["default", "broken", "evening", "x y"]
     evening = found["evening"]
@@ -61,7 +63,10 @@ def test_tastes_are_listed_with_what_they_are_worth(
     assert TasteInfo.model_validate_json(client.get("/v1/tastes/evening").content) == evening
     assert client.get("/v1/songs?taste=broken").status_code == 409
     missing = client.get("/v1/tastes/morning")
-    assert (missing.status_code, "there is no taste 'morning'" in missing.json()["detail"]) == (404, True)
+    assert (missing.status_code, "there is no taste 'morning'" in missing.json()["detail"]) == (
+        404,
+        True,
+    )
 
 
 def test_a_damaged_default_taste_leaves_the_library(
@@ -97,7 +102,10 @@ def test_a_taste_is_learnt_again_with_another_head(
 
 def test_too_few_labels_are_no_taste(client: TestClient) -> None:
     song = client.get("/v1/songs").json()["songs"][0]["id"]
-    assert client.put(f"/v1/songs/{song}/label", json={"label": "like"}).json()["taste"]["trained"] is False
+    assert (
+        client.put(f"/v1/songs/{song}/label", json={"label": "like"}).json()["taste"]["trained"]
+        is False
+    )
     answer = client.post("/v1/tastes/default/train")
     assert (answer.status_code, "1 of the 2 liked songs" in answer.json()["detail"]) == (409, True)
     assert client.get("/v1/tastes/default/evaluation").status_code == 404
@@ -129,7 +137,17 @@ def test_the_playlist_is_the_commands(
     answer = client.get("/v1/playlist.m3u8?top=6&min_score=0.01")
     assert answer.headers["content-type"] == "audio/x-mpegurl"
     assert answer.headers["content-disposition"] == 'attachment; filename="default.m3u8"'
-    arguments = ["--cache", str(root), "score", "--format", "m3u8", "--top", "6", "--min-score", "0.01"]
+    arguments = [
+        "--cache",
+        str(root),
+        "score",
+        "--format",
+        "m3u8",
+        "--top",
+        "6",
+        "--min-score",
+        "0.01",
+    ]
     assert answer.text == CliRunner().invoke(command, arguments).stdout
     assert answer.text.count("#EXTINF") == 6
 

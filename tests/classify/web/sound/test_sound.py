@@ -41,7 +41,9 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         made[name] = KINDS["flac"].write(folder / f"{name}.flac", music(1, 16000, seed=i), 16000)
     t = np.arange(4 * RATE) / RATE
     tones = 0.3 * np.where(t < 2, np.sin(2 * np.pi * 300 * t), np.sin(2 * np.pi * 5000 * t))
-    made["tones"] = KINDS["wav-16"].write(folder / "tones.wav", tones[np.newaxis].astype(np.float32), RATE)
+    made["tones"] = KINDS["wav-16"].write(
+        folder / "tones.wav", tones[np.newaxis].astype(np.float32), RATE
+    )
     behind = made["behind"]
     made["link"] = folder / "a link.flac"
     made["link"].symlink_to(behind.rename(folder / "behind.not"))
@@ -50,7 +52,9 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def cached(songs: dict[str, Path], compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def cached(
+    songs: dict[str, Path], compiled: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     root = tmp_path_factory.mktemp("sound") / "cache"
     shutil.copytree(compiled / "encoders", root / "encoders")
     assert embed.embed_library(list(songs.values()), root=root).embedded == len(songs)
@@ -104,7 +108,9 @@ def test_what_is_no_audio_is_never_called_a_page() -> None:
         assert media_type(beginning) == "application/octet-stream"
 
 
-def test_ranges_are_served_as_players_ask_for_them(client: TestClient, flac: tuple[str, bytes]) -> None:
+def test_ranges_are_served_as_players_ask_for_them(
+    client: TestClient, flac: tuple[str, bytes]
+) -> None:
     where, data = flac
     for asked, start, stop in (
         ("bytes=0-0", 0, 1),
@@ -141,7 +147,9 @@ def test_a_range_that_is_not_there_is_a_problem(
         assert answer.headers["content-range"] == f"bytes */{len(flac[1])}"
 
 
-def test_a_range_of_another_version_is_not_mixed_in(client: TestClient, flac: tuple[str, bytes]) -> None:
+def test_a_range_of_another_version_is_not_mixed_in(
+    client: TestClient, flac: tuple[str, bytes]
+) -> None:
     where, data = flac
     etag = client.get(where).headers["etag"]
     part = client.get(where, headers={"Range": "bytes=0-9", "If-Range": etag})
@@ -232,7 +240,9 @@ def test_the_picture_shows_what_sounds_when(
 
 
 def test_a_png_has_each_level_where_it_was_and_louder_is_lighter() -> None:
-    levels = np.arange(128, dtype=np.uint8)[:, np.newaxis] + np.linspace(0, 127, 300).astype(np.uint8)
+    levels = np.arange(128, dtype=np.uint8)[:, np.newaxis] + np.linspace(0, 127, 300).astype(
+        np.uint8
+    )
     pixels = image.imread(io.BytesIO(write_png(levels, 300, 128)))
     light = pixels[::-1, :, :3].sum(axis=2)  # the lowest band first
     assert light.shape == levels.shape
@@ -242,8 +252,12 @@ def test_a_png_has_each_level_where_it_was_and_louder_is_lighter() -> None:
     assert small.shape[:2] == (16, 20)
 
 
-@pytest.mark.parametrize("size", ["width=0", "width=100000", "height=5", "height=x", "width=1e3", "width=-1"])
-def test_a_picture_has_a_size_that_makes_sense(client: TestClient, ids: dict[Path, str], size: str) -> None:
+@pytest.mark.parametrize(
+    "size", ["width=0", "width=100000", "height=5", "height=x", "width=1e3", "width=-1"]
+)
+def test_a_picture_has_a_size_that_makes_sense(
+    client: TestClient, ids: dict[Path, str], size: str
+) -> None:
     answer = client.get(f"/v1/songs/{next(iter(ids.values()))}/spectrogram.png?{size}")
     assert answer.status_code == 422
 

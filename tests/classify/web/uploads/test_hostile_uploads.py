@@ -1,4 +1,7 @@
-"""Uploads from strangers: too large, too slow, broken off, misnamed, too many; a worker that is killed."""
+"""Uploads from strangers: too large, too slow, broken off, misnamed, too many.
+
+A worker is also killed.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,9 @@ def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def service(heard: Path, temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    heard: Path, temporary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     """The demo's library, with small bounds on uploads."""
     bounds = ("--max-upload", str(MAX_UPLOAD / 1e6), "--max-uploads", str(N_UPLOADS))
     folder = tmp_path_factory.mktemp("hostile")
@@ -106,7 +111,15 @@ def test_a_file_that_is_not_sound_is_refused_with_the_command_s_words(
 
 @pytest.mark.parametrize(
     "name",
-    ["../../../../tmp/evil.opus", "/etc/evil", "a\\..\\b", "con.opus", "x" * 5000, "\u202egpj.exe", ""],
+    [
+        "../../../../tmp/evil.opus",
+        "/etc/evil",
+        "a\\..\\b",
+        "con.opus",
+        "x" * 5000,
+        "\u202egpj.exe",
+        "",
+    ],
 )
 def test_no_file_is_named_by_a_client(
     name: str, client: httpx2.Client, tracks: list[str], temporary: Path
@@ -128,13 +141,17 @@ def test_no_file_is_named_by_a_client(
     wait_until_clean(temporary)
 
 
-def test_seconds_of_sound_are_bounded_as_in_files(heard: Path, tmp_path: Path, tracks: list[str]) -> None:
+def test_seconds_of_sound_are_bounded_as_in_files(
+    heard: Path, tmp_path: Path, tracks: list[str]
+) -> None:
     root = Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
     with Service(root, heard / "music", "--max-duration", "0.001") as short:
         content = Path(tracks[0]).read_bytes()  # 30 s; the limit is 3.6 s
         answer = httpx2.post(f"{short.url}/v1/embeddings", files={"file": content}, timeout=LONG_S)
         assert is_problem(answer, 413), answer.text
-        assert "'sevensongs serve --max-duration 0.00" in answer.json()["detail"], "what takes it here"
+        assert "'sevensongs serve --max-duration 0.00" in answer.json()["detail"], (
+            "what takes it here"
+        )
 
 
 def test_too_many_uploads_at_once_are_sent_away_and_told_when_to_come_back(
@@ -199,7 +216,8 @@ def test_uploads_that_hardly_come_make_room_for_others(
             time.sleep(0.25)
             for connection in held:
                 connection.sendall(bytes(10_000))
-        # A busy machine takes its time to hear a song; what nothing comes of for 30 s is given up by itself.
+        # A busy machine takes its time to hear a song; what nothing comes of for 30 s is given up
+        # by itself.
         with trickling(held):
             for _ in range(N_UPLOADS):
                 assert client.post("/v1/score", files={"file": content}).status_code in (200, 409)
@@ -218,7 +236,9 @@ def test_an_upload_that_is_broken_off_gives_its_place_back_and_leaves_nothing(
     start, end = multipart(content)
     for _ in range(3 * N_UPLOADS):
         with socket.create_connection(("127.0.0.1", service.port), timeout=LONG_S) as connection:
-            connection.sendall(upload_head(service, len(start) + len(end)) + start[: len(start) // 2])
+            connection.sendall(
+                upload_head(service, len(start) + len(end)) + start[: len(start) // 2]
+            )
     for _ in range(3 * N_UPLOADS):  # these are whole; nobody waits for the answer
         with socket.create_connection(("127.0.0.1", service.port), timeout=LONG_S) as connection:
             connection.sendall(upload_head(service, len(start) + len(end)) + start + end)

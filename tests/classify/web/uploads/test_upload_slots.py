@@ -45,7 +45,9 @@ def test_of_the_slow_the_one_with_the_least_makes_room_for_the_next() -> None:
         tasks = await _crowd(places, ENOUGH, 200, 1000)
         await asyncio.sleep(2 * GRACE_S)
         with places.take(Path("next")):
-            (done, others) = await asyncio.wait(tasks, timeout=LONG_S, return_when=asyncio.FIRST_COMPLETED)
+            (done, others) = await asyncio.wait(
+                tasks, timeout=LONG_S, return_when=asyncio.FIRST_COMPLETED
+            )
             assert done == {tasks[1]}
             error = tasks[1].exception()
             assert isinstance(error, Problem)

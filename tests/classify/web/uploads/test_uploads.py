@@ -148,7 +148,8 @@ def test_a_taste_of_two_encoders_scores_uploads_too(
 ) -> None:
     songs = sorted((heard / "music").glob("*.opus"))[:6]
     embed.embed_library(songs, root=pair_root, encoder=f"musicnn+{tiny}")
-    embed.embed_library([tunes[0]], root=pair_root, encoder="musicnn")  # one of the two knows this one
+    # one of the two knows this one
+    embed.embed_library([tunes[0]], root=pair_root, encoder="musicnn")
     classify.train(songs[:3], encoder=f"musicnn+{tiny}", root=pair_root)
     other = Path(shutil.copytree(pair_root, tmp_path / "other"))
     with TestClient(create_app(ServiceSettings(root=pair_root)), base_url=ADDRESS) as client:
@@ -218,15 +219,26 @@ def test_an_encoder_that_is_not_there_is_named_with_its_remedy(
     assert "vggish" in problem(post(client, tunes[0], "/v1/embeddings?encoder=vggish"), 409)
 
 
-def test_a_taste_that_is_not_there_is_told_before_the_upload(client: TestClient, tunes: list[Path]) -> None:
+def test_a_taste_that_is_not_there_is_told_before_the_upload(
+    client: TestClient, tunes: list[Path]
+) -> None:
     problem(post(client, tunes[0], "/v1/score?taste=nobody"), 404)
     problem(post(client, tunes[0], "/v1/score?taste=..%2Fdefault"), 422)
 
 
 def wav_head(n_channels: int, rate_hz: int, n_bytes: int) -> bytes:
     """Write the head of a WAV file that claims what it likes."""
-    form = struct.pack("<HHIIHH", 1, n_channels, rate_hz, rate_hz * 2 * n_channels, 2 * n_channels, 16)
-    return b"RIFF" + struct.pack("<I", n_bytes + 36) + b"WAVEfmt " + struct.pack("<I", 16) + form + b"data"
+    form = struct.pack(
+        "<HHIIHH", 1, n_channels, rate_hz, rate_hz * 2 * n_channels, 2 * n_channels, 16
+    )
+    return (
+        b"RIFF"
+        + struct.pack("<I", n_bytes + 36)
+        + b"WAVEfmt "
+        + struct.pack("<I", 16)
+        + form
+        + b"data"
+    )
 
 
 def silence_bomb(path: Path, seconds: int) -> Path:
@@ -293,7 +305,11 @@ def test_a_file_that_is_larger_than_allowed_is_refused(client: TestClient, app: 
         ("multipart/form-data; boundary=x", b"--x--\r\n", 422),
         ("multipart/form-data; boundary=x", b"", 400),
         ("multipart/form-data; boundary=x", b"garbage", 400),
-        ("multipart/form-data; boundary=x", b"--x\r\nA: " + b"b" * 20000 + b"\r\n\r\nabc\r\n--x--\r\n", 400),
+        (
+            "multipart/form-data; boundary=x",
+            b"--x\r\nA: " + b"b" * 20000 + b"\r\n\r\nabc\r\n--x--\r\n",
+            400,
+        ),
         ("multipart/form-data; boundary=x", b"--x\r\n\r\nabc\r\n--x--\r\n", 422),
         (
             "multipart/form-data; boundary=x",
@@ -319,7 +335,9 @@ def test_a_body_that_is_no_form_with_one_file_is_refused(
     assert folder_of(app) == []
 
 
-def test_more_uploads_than_places_are_sent_away(client: TestClient, app: FastAPI, tunes: list[Path]) -> None:
+def test_more_uploads_than_places_are_sent_away(
+    client: TestClient, app: FastAPI, tunes: list[Path]
+) -> None:
     ears = cast("UploadQueue", app.state.ears)
     n_places = ServiceSettings(root="x").n_uploads
     with ExitStack() as stack:
@@ -332,7 +350,9 @@ def test_more_uploads_than_places_are_sent_away(client: TestClient, app: FastAPI
     assert post(client, tunes[0]).status_code == 200
 
 
-def test_a_crash_of_the_decoder_costs_one_upload(client: TestClient, app: FastAPI, tunes: list[Path]) -> None:
+def test_a_crash_of_the_decoder_costs_one_upload(
+    client: TestClient, app: FastAPI, tunes: list[Path]
+) -> None:
     ears = cast("UploadQueue", app.state.ears)
     crashed = ears.hear(lambda call: call(os._exit, 3, cpu_s=60.0))
     after = post(client, tunes[0])
@@ -355,7 +375,11 @@ def test_the_folder_of_uploads_is_private_and_goes_with_the_service(taught: Path
         problem(client.post("/v1/score", files={"file": b"x"}), 422)
         folder = Path(cast("Any", app.state.ears)._private_folder())
         assert folder.stat().st_mode & 0o777 == 0o700
-        worker = cast("UploadQueue", app.state.ears).hear(lambda call: call(os.getpid, cpu_s=60.0)).result()
+        worker = (
+            cast("UploadQueue", app.state.ears)
+            .hear(lambda call: call(os.getpid, cpu_s=60.0))
+            .result()
+        )
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
@@ -378,10 +402,15 @@ def test_what_waits_when_the_service_ends_is_told_so(taught: Path) -> None:
 def test_the_api_document_tells_how_to_upload(client: TestClient) -> None:
     document = client.get("/v1/openapi.json").json()
     for path in ("/v1/score", "/v1/embeddings"):
-        form = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        form = document["paths"][path]["post"]["requestBody"]["content"]["multipart/form-data"][
+            "schema"
+        ]
         assert form["properties"]["file"]["format"] == "binary"
         assert form["required"] == ["file"]
-    assert "application/x-npy" in document["paths"]["/v1/embeddings"]["post"]["responses"]["200"]["content"]
+    assert (
+        "application/x-npy"
+        in document["paths"]["/v1/embeddings"]["post"]["responses"]["200"]["content"]
+    )
 
 
 def test_a_full_disk_is_told(client: TestClient, tunes: list[Path], tmp_path: Path) -> None:
@@ -409,9 +438,13 @@ def test_uploads_go_on_when_the_temporary_folder_was_cleaned_away(
     assert post(client, tunes[0]).status_code == 200
 
 
-def test_an_embedding_as_json_holds_the_numbers_of_the_array(client: TestClient, tunes: list[Path]) -> None:
+def test_an_embedding_as_json_holds_the_numbers_of_the_array(
+    client: TestClient, tunes: list[Path]
+) -> None:
     for kind in ("frames", "song"):
         told = post(client, tunes[0], f"/v1/embeddings?kind={kind}").json()
-        array = np.load(io.BytesIO(post(client, tunes[0], f"/v1/embeddings?kind={kind}&format=npy").content))
+        array = np.load(
+            io.BytesIO(post(client, tunes[0], f"/v1/embeddings?kind={kind}&format=npy").content)
+        )
         np.testing.assert_array_equal(np.array(told["values"], array.dtype), array)
         assert told["shape"] == list(array.shape)
