@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,32 +163,6 @@ class SongVectors:
         at = opened.places(digests)
         held = [digest for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0]
         return held, opened.matrix(at[at >= 0])
-
-    def vector_blocks(self) -> Iterator[tuple[list[str], Vectors]]:
-        """Read every song vector, some hundred at a time, in little memory.
-
-        See also `LibraryVectors.map`.
-
-        The next blocks are read and checked while you work on one. What can be done in several
-        threads at once is faster with ``open().map(work)``.
-
-        Yields
-        ------
-        digests : list of str
-            The recording of each row, in the order in which they lie on disk.
-        vectors : ndarray, shape (n, sum(blocks)), float32
-            A copy, yours to keep.
-
-        Raises
-        ------
-        DamagedEntry
-            If a vector does not match its checksum.
-        CacheError
-            If a store can't be read.
-        """
-        opened = self.open()
-        for at, vectors in opened.map(lambda at, vectors: (at, vectors.copy())):
-            yield opened.digests.take(at).to_pylist(), vectors
 
 
 def _dims(taste: Taste, parts: Sequence[tuple[str, str]], root: str | Path) -> list[int]:

@@ -12,10 +12,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import json
 import re
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from classify.output.plot_style import css_variables
 
@@ -23,7 +21,6 @@ __all__ = [
     "Html",
     "data_url",
     "element",
-    "embed_json",
     "escape",
     "figure",
     "page",
@@ -75,20 +72,6 @@ def element(name: str, *children: object, **attributes: object) -> Html:
     if name in _VOID:
         return Html(f"<{name}{given}>")
     return Html(f"<{name}{given}>{''.join(map(escape, children))}</{name}>")
-
-
-def embed_json(value: Any, *, name: str) -> Html:
-    """Put data into a page, to be read by a script.
-
-    The script reads it with `JSON.parse(document.getElementById(name).textContent)`.
-
-    No text in it can close the script element or open a comment, and it is ASCII alone (U+2028
-    would end a line of script). NaN and infinity are refused with a ValueError.
-    """
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return element("script", Html(text), type="application/json", id=name)
 
 
 def data_url(content: bytes, kind: str) -> str:

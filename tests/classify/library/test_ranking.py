@@ -203,7 +203,8 @@ def test_encoders_side_by_side_are_read_in_step(
     for n in [*range(50, 30, -1), *range(0, 30, 2)]:
         beside.put([entry(n, shift=5.0)])
     vectors = SongVectors([store_at(library), beside])
-    blocks = list(vectors.vector_blocks())
+    opened = vectors.open()
+    blocks = list(opened.map(lambda at, rows: (opened.digests.take(at).to_pylist(), rows.copy())))
     names = [name for held, _ in blocks for name in held]
     common = {name_of(n) for n in range(N_SONGS) if n > 30 or (n % 2 == 0 and n < 30)}
     assert set(names) == common == set(vectors.held())

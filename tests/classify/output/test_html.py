@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from html.parser import HTMLParser
 
@@ -14,7 +13,6 @@ from classify.output.html import (
     Html,
     data_url,
     element,
-    embed_json,
     escape,
     figure,
     page,
@@ -65,16 +63,6 @@ def test_text_is_escaped_and_markup_is_not() -> None:
 def test_controls_and_marks_of_direction_are_shown_as_such() -> None:
     assert escape("a\x00b\x1bc\u202ed\udc80e\x85f") == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf"
     assert escape("a\tb\nc \u05d0") == "a\tb\nc \u05d0"
-
-
-def test_json_in_a_page_can_not_end_its_element_and_comes_back() -> None:
-    made = embed_json({"title": HOSTILE, "n": [1, 2.5, None]}, name="data")
-    read = Reader(made)
-    assert read.tags == [("script", {"type": "application/json", "id": "data"})]
-    assert json.loads(read.texts["script"]) == {"title": HOSTILE, "n": [1, 2.5, None]}
-    assert made.isascii()
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        embed_json(float("nan"), name="data")
 
 
 def test_the_policy_knows_exactly_this_style_and_this_script() -> None:
