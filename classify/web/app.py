@@ -11,6 +11,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from classify.web.access.guard import Guard
+from classify.web.app_state import AppState, state_of
 from classify.web.counters import Metrics
 from classify.web.live.label_queue import LabelTurns, Lessons
 from classify.web.live.live_library import LiveLibrary
@@ -41,10 +42,8 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     Returns
     -------
     FastAPI
-        `app.state` has `settings`, `metrics`, `page`, `desk` (songs and tastes), `lessons` (what
-        changes a taste), `insight` (what takes seconds), `slow_lane`, `study_lane` and
-        `label_turns` (who waits for whom), `ears` (the worker that hears uploads), `pictures` and
-        `scan`; they are closed when the application shuts down.
+        Its parts are an `AppState`, which `state_of` returns. They are closed when the application
+        shuts down.
     """
     app = FastAPI(
         title="Seven Songs",
@@ -57,38 +56,46 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )
-    state = app.state
-    state.settings = settings
-    state.metrics = Metrics()
-    state.page = page_files.read_page()
-    state.desk = LiveLibrary(settings)
-    state.insight = SlowAnswers(state.desk)
-    state.slow_lane, state.study_lane = SlowLane(), SlowLane()
-    state.lessons = Lessons(state.desk)
-    state.label_turns = LabelTurns(state.lessons)
-    state.ears = UploadQueue(settings)
-    state.pictures = Spectrograms()
-    state.scan = Scan(settings, state.desk)
+    parts = _parts(settings)
+    app.state.parts = parts
     for module in _ROUTERS:
         app.include_router(module.router, prefix="/v1")
     app.include_router(page_files.router)
-    app.add_middleware(QuickScores, desk=state.desk)
+    app.add_middleware(QuickScores, desk=parts.library)
     use_problems(app)
     use_openapi(app)
     # the last one added is outermost
-    app.add_middleware(Guard, settings=settings, metrics=state.metrics)
+    app.add_middleware(Guard, settings=settings, metrics=parts.metrics)
     return app
+
+
+def _parts(settings: ServiceSettings) -> AppState:
+    library = LiveLibrary(settings)
+    lessons = Lessons(library)
+    return AppState(
+        settings=settings,
+        metrics=Metrics(),
+        library=library,
+        slow_answers=SlowAnswers(library),
+        slow_lane=SlowLane(),
+        study_lane=SlowLane(),
+        lessons=lessons,
+        label_turns=LabelTurns(lessons),
+        uploads=UploadQueue(settings),
+        spectrograms=Spectrograms(),
+        scan=Scan(settings, library),
+    )
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    state = app.state
-    warming = threading.Thread(target=state.desk.warm, name="warming", daemon=True)
+    state = state_of(app)
+    warming = threading.Thread(target=state.library.warm, name="warming", daemon=True)
     warming.start()
     try:
         yield
     finally:
         await asyncio.to_thread(warming.join, GRACE_S)
         lanes = (state.slow_lane, state.study_lane, state.label_turns)
-        for part in (state.scan, state.ears, state.pictures, *lanes, state.desk):
+        for part in (state.scan, state.uploads, state.spectrograms, *lanes, state.library):
             await asyncio.to_thread(part.close)

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from classify.errors import ClassifyError
 from classify.web.access.head_limits import BoundedProtocol
 from classify.web.app import GRACE_S, create_app
+from classify.web.app_state import state_of
 from classify.web.settings import ServiceSettings
 
 __all__ = ["address_of", "serve"]
@@ -33,8 +34,8 @@ class _Server(uvicorn.Server):
         self._app = app
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        state = self._app.state
-        for part in (state.scan, state.ears, state.pictures):
+        state = state_of(self._app)
+        for part in (state.scan, state.uploads, state.spectrograms):
             part.stop()
         super().handle_exit(sig, frame)
 

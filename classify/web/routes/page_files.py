@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import cast
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -47,6 +47,7 @@ class PageFile:
     etag: str
 
 
+@lru_cache(maxsize=1)
 def read_page(folder: Path = _FOLDER) -> dict[str, PageFile]:
     """Read the page's files, by their paths in the folder.
 
@@ -83,7 +84,7 @@ async def open_icon(request: Request) -> Response:
 
 
 def _sent(request: Request, name: str) -> Response:
-    files = cast("dict[str, PageFile]", request.app.state.page)
+    files = read_page()
     file = files.get(name)
     if file is None:
         raise Problem(404, "the page has no such file")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import Depends, Path, Query
 from pydantic import AfterValidator
 from starlette.requests import Request
 
+from classify.web.app_state import state_of
 from classify.web.live.live_library import LiveLibrary
 
 __all__ = ["DeskOfApp", "SongId", "TasteName", "TasteQuery", "desk_of"]
@@ -39,7 +40,7 @@ TasteQuery = Annotated[
 
 def desk_of(request: Request) -> LiveLibrary:
     """Return the application's desk."""
-    return cast(LiveLibrary, request.app.state.desk)
+    return state_of(request.app).library
 
 
 DeskOfApp = Annotated[LiveLibrary, Depends(desk_of)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from classify.output.formats import to_json
+from classify.web.app_state import state_of
 from classify.web.live.scan import Scan
 from classify.web.problems import problems
 
@@ -57,7 +58,7 @@ class ScanCancelling(BaseModel):
 
 
 def _scan_of(request: Request) -> Scan:
-    return cast("Scan", request.app.state.scan)
+    return state_of(request.app).scan
 
 
 ScanOfApp = Annotated[Scan, Depends(_scan_of)]

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from classify.web.app_state import state_of
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.live.ranked_songs import Listing
 from classify.web.models import (
@@ -105,9 +106,9 @@ async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None)
 
     The first time the song is heard whole.
     """
-    state = request.app.state
+    state = state_of(request.app)
     name = taste or state.settings.taste
-    work = partial(state.insight.detail, name, song_id)
+    work = partial(state.slow_answers.detail, name, song_id)
     return json_response(await state.slow_lane.run(work, asked_by=request))
 
 
@@ -155,10 +156,10 @@ async def unlabel_song(request: Request, song_id: SongId, taste: TasteQuery = No
 async def _label(
     request: Request, digest: str, label: LabelName | None, taste: str | None
 ) -> Response:
-    state = request.app.state
+    state = state_of(request.app)
     name = taste or state.settings.taste
-    outcome: LearnOutcome = await state.label_turns.label(name, digest, label)
-    return json_response(await asyncio.to_thread(_told, state.desk, outcome, digest))
+    outcome = await state.label_turns.label(name, digest, label)
+    return json_response(await asyncio.to_thread(_told, state.library, outcome, digest))
 
 
 def _told(desk: Any, outcome: LearnOutcome, digest: str) -> dict[str, Any]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
+from classify.web.app_state import state_of
 from classify.web.disconnects import unless_gone
 from classify.web.problems import Problem, problems
 from classify.web.routes.params import DeskOfApp, SongId
 from classify.web.sound.song_file import open_song
-from classify.web.sound.spectrograms import Spectrogram, Spectrograms, write_png
+from classify.web.sound.spectrograms import Spectrogram, write_png
 
 __all__ = ["router"]
 
@@ -64,7 +65,7 @@ async def song_spectrogram(
 
     The headers `X-Duration-S` and `X-Highest-Hz` tell what it covers.
     """
-    pictures = cast("Spectrograms", request.app.state.pictures)
+    pictures = state_of(request.app).spectrograms
     song = await asyncio.to_thread(desk.song_file, song_id)
     picture = pictures.find(song_id)
     if picture is None:

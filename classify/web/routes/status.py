@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from importlib.metadata import version
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, Field
@@ -15,12 +15,10 @@ from starlette.responses import Response
 from cache import CacheError
 from classify.output.formats import to_json
 from classify.web.access.admission import AUTHORISED, COOKIE, cookie_value
-from classify.web.counters import METRICS_TYPE, Metrics
-from classify.web.live.scan import Scan
+from classify.web.app_state import state_of
+from classify.web.counters import METRICS_TYPE
 from classify.web.problems import problems
 from classify.web.routes.params import DeskOfApp
-from classify.web.settings import ServiceSettings
-from classify.web.uploads.upload_queue import UploadQueue
 
 __all__ = ["Health", "router"]
 
@@ -46,7 +44,7 @@ class Health(BaseModel):
 @router.get("/health", response_model=Health, responses=problems(403))
 async def health(request: Request, desk: DeskOfApp) -> Response:
     """Tell that the service runs, and what it serves."""
-    settings = cast("ServiceSettings", request.app.state.settings)
+    settings = state_of(request.app).settings
     needed = settings.token is not None
     document: dict[str, Any] = {
         "status": "ok",
@@ -54,7 +52,7 @@ async def health(request: Request, desk: DeskOfApp) -> Response:
         "token_required": needed,
     }
     if not needed or request.scope.get(AUTHORISED):
-        scan = cast("Scan", request.app.state.scan)
+        scan = state_of(request.app).scan
         document |= await asyncio.to_thread(
             lambda: {
                 "n_songs": desk.n_songs,
@@ -81,8 +79,8 @@ async def health(request: Request, desk: DeskOfApp) -> Response:
 )
 async def metrics(request: Request, desk: DeskOfApp) -> Response:
     """Tell what the service counts, as Prometheus reads it."""
-    counted = cast("Metrics", request.app.state.metrics)
-    ears, scan = cast("UploadQueue", request.app.state.ears), cast("Scan", request.app.state.scan)
+    state = state_of(request.app)
+    counted, ears, scan = state.metrics, state.uploads, state.scan
 
     def text() -> bytes:
         try:
@@ -107,7 +105,7 @@ async def session(
     authorization: Annotated[str | None, Header(description="`Bearer TOKEN`.")] = None,  # noqa: ARG001
 ) -> Response:
     """Exchange the token for a cookie that no script can read; the guard has checked the token."""
-    settings = cast("ServiceSettings", request.app.state.settings)
+    settings = state_of(request.app).settings
     response = Response(status_code=204)
     if settings.token is not None:
         response.set_cookie(

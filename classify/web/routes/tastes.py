@@ -12,7 +12,7 @@ from fastapi import APIRouter, Body, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from classify.web.live.label_queue import LearnOutcome
+from classify.web.app_state import state_of
 from classify.web.models import EvaluationFound, SuggestionList, TasteInfo, TasteList, TrainAsked
 from classify.web.problems import problems
 from classify.web.routes.params import DeskOfApp, TasteName, TasteQuery
@@ -64,8 +64,8 @@ async def evaluate_taste(request: Request, name: TasteName) -> Response:
 
     It takes seconds, once for each taste.
     """
-    state = request.app.state
-    work = partial(state.insight.evaluation, name)
+    state = state_of(request.app)
+    work = partial(state.slow_answers.evaluation, name)
     return json_response(await state.study_lane.run(work, asked_by=request))
 
 
@@ -78,12 +78,12 @@ async def train_taste(
     request: Request, name: TasteName, asked: Annotated[TrainAsked | None, Body()] = None
 ) -> Response:
     """Learn a taste again from its labels."""
-    state = request.app.state
+    state = state_of(request.app)
     head = (asked or TrainAsked()).head
 
     def train() -> dict[str, Any]:
-        outcome: LearnOutcome = state.lessons.train(name, head)
-        return _info(state.desk, outcome.standing.name)
+        outcome = state.lessons.train(name, head)
+        return _info(state.library, outcome.standing.name)
 
     return json_response(await state.study_lane.run(train))
 
@@ -97,9 +97,9 @@ async def suggest_songs(
     request: Request, taste: TasteQuery = None, top: Annotated[int, Query(ge=1, le=50)] = 5
 ) -> Response:
     """Choose the songs from whose labels the taste would learn most, and say why."""
-    state = request.app.state
+    state = state_of(request.app)
     name = taste or state.settings.taste
-    work = partial(state.insight.suggestions, name, top)
+    work = partial(state.slow_answers.suggestions, name, top)
     return json_response(await state.slow_lane.run(work, asked_by=request))
 
 
@@ -124,10 +124,10 @@ async def read_playlist(
 
     It is what `sevensongs score --format m3u8` writes.
     """
-    state = request.app.state
+    state = state_of(request.app)
     name = taste or state.settings.taste
-    work = partial(state.insight.playlist, name, top, min_score)
-    text: str = await state.slow_lane.run(work, asked_by=request)
+    work = partial(state.slow_answers.playlist, name, top, min_score)
+    text = await state.slow_lane.run(work, asked_by=request)
     headers = {"Content-Disposition": f'attachment; filename="{name}.m3u8"'}
     # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.
     return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPE, headers=headers)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote
 
 import numpy as np
@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from classify.output.formats import to_json
+from classify.web.app_state import state_of
 from classify.web.disconnects import unless_gone
 from classify.web.kept_process import Call
 from classify.web.models import Interval
@@ -126,7 +127,7 @@ async def embed_upload(
 
 
 def _ears_of(request: Request) -> UploadQueue:
-    return cast("UploadQueue", request.app.state.ears)
+    return state_of(request.app).uploads
 
 
 async def _heard(

@@ -11,7 +11,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -20,6 +20,7 @@ from waiting import wait_until
 import embed
 from cache import Catalog, EmbeddingStore
 from classify.web.app import create_app
+from classify.web.app_state import state_of
 from classify.web.live import scan as scan_module
 from classify.web.live.scan import Scan
 from classify.web.settings import ServiceSettings
@@ -57,7 +58,7 @@ def client(settings: ServiceSettings) -> Iterator[TestClient]:
 
 
 def scan_of(client: TestClient) -> Scan:
-    return cast("Scan", cast("Any", client.app).state.scan)
+    return state_of(client.app).scan
 
 
 def events(answer: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import classify
 from classify.cli.app import app as command
 from classify.web.app import create_app
+from classify.web.app_state import state_of
 from classify.web.models import EvaluationFound, SuggestionList, TasteInfo, TasteList
 from classify.web.settings import ServiceSettings
 
@@ -74,7 +75,7 @@ def test_a_damaged_default_taste_leaves_the_library(
 ) -> None:
     classify.train(acoustic[:4], taste="evening", root=root)
     (root / "tastes" / "default.npz").write_bytes(b"no taste")
-    client.app.state.desk.refresh()  # type: ignore[attr-defined]
+    state_of(client.app).library.refresh()
     assert client.get("/v1/songs").status_code == 409
     health = client.get("/v1/health").json()
     assert (health["n_songs"], health["encoder"]) == (28, "musicnn")
@@ -117,7 +118,7 @@ def test_suggestions_are_the_commands(client: TestClient, root: Path, acoustic: 
     assert {one.reason for one in begin.songs} == {"start"}
     assert len({one.song.id for one in begin.songs}) == 3
     classify.train(acoustic[:4], root=root)
-    client.app.state.desk.refresh()  # type: ignore[attr-defined]
+    state_of(client.app).library.refresh()
     found = SuggestionList.model_validate_json(client.get("/v1/suggestions?top=4").content)
     expected = classify.suggest(top=4, root=root)
     assert [(one.song.path, one.unknown, one.reason, one.why) for one in found.songs] == [

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,10 +17,11 @@ from waiting import LONG_S
 import embed
 from cache import Catalog
 from classify.web.app import create_app
+from classify.web.app_state import state_of
 from classify.web.routes import sound
 from classify.web.settings import ServiceSettings
 from classify.web.sound.song_file import media_type
-from classify.web.sound.spectrograms import Spectrograms, write_png
+from classify.web.sound.spectrograms import write_png
 from tests.support.audio_files import KINDS, music
 
 RATE = 16000
@@ -232,7 +232,7 @@ def test_the_picture_shows_what_sounds_when(
     assert light.shape == (64, 400)
     assert light[:, 100].argmax() > 45, "a low tone, below"
     assert light[:, 300].argmax() < 20, "a high one, above"
-    pictures = cast("Spectrograms", cast("Any", client.app).state.pictures)
+    pictures = state_of(client.app).spectrograms
     kept = pictures.find(digest)
     larger = client.get(f"/v1/songs/{digest}/spectrogram.png?width=800")
     assert image.imread(io.BytesIO(larger.content)).shape[:2] == (128, 800)

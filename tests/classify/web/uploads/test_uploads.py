@@ -25,6 +25,7 @@ import classify
 import embed
 from cache import EmbeddingStore
 from classify.web.app import create_app
+from classify.web.app_state import state_of
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
 from classify.web.uploads.upload_queue import UploadQueue
@@ -78,7 +79,7 @@ def post(client: TestClient, path: Path, where: str = "/v1/score") -> Any:
 
 def folder_of(app: FastAPI) -> list[str]:
     """Return what lies in the private folder of uploads."""
-    return os.listdir(cast("Any", app.state.ears)._private_folder())
+    return os.listdir(cast("Any", state_of(app).uploads)._private_folder())
 
 
 def problem(answer: Any, status: int) -> str:
@@ -338,7 +339,7 @@ def test_a_body_that_is_no_form_with_one_file_is_refused(
 def test_more_uploads_than_places_are_sent_away(
     client: TestClient, app: FastAPI, tunes: list[Path]
 ) -> None:
-    ears = cast("UploadQueue", app.state.ears)
+    ears = state_of(app).uploads
     n_places = ServiceSettings(root="x").n_uploads
     with ExitStack() as stack:
         for _ in range(n_places):
@@ -353,7 +354,7 @@ def test_more_uploads_than_places_are_sent_away(
 def test_a_crash_of_the_decoder_costs_one_upload(
     client: TestClient, app: FastAPI, tunes: list[Path]
 ) -> None:
-    ears = cast("UploadQueue", app.state.ears)
+    ears = state_of(app).uploads
     crashed = ears.hear(lambda call: call(os._exit, 3, cpu_s=60.0))
     after = post(client, tunes[0])
     assert isinstance(crashed.exception(), embed.EmbedError)
@@ -362,7 +363,7 @@ def test_a_crash_of_the_decoder_costs_one_upload(
 
 
 def test_the_worker_is_kept_and_gives_way_to_others(app: FastAPI, client: TestClient) -> None:
-    ears = cast("UploadQueue", app.state.ears)
+    ears = state_of(app).uploads
     first, second = (ears.hear(lambda call: call(os.getpid, cpu_s=60.0)).result() for _ in range(2))
     assert first == second != os.getpid()
     niceness = ears.hear(lambda call: call(os.getpriority, os.PRIO_PROCESS, 0, cpu_s=60.0)).result()
@@ -373,13 +374,9 @@ def test_the_folder_of_uploads_is_private_and_goes_with_the_service(taught: Path
     app = create_app(ServiceSettings(root=taught))
     with TestClient(app, base_url=ADDRESS) as client:
         problem(client.post("/v1/score", files={"file": b"x"}), 422)
-        folder = Path(cast("Any", app.state.ears)._private_folder())
+        folder = Path(cast("Any", state_of(app).uploads)._private_folder())
         assert folder.stat().st_mode & 0o777 == 0o700
-        worker = (
-            cast("UploadQueue", app.state.ears)
-            .hear(lambda call: call(os.getpid, cpu_s=60.0))
-            .result()
-        )
+        worker = state_of(app).uploads.hear(lambda call: call(os.getpid, cpu_s=60.0)).result()
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
@@ -431,7 +428,7 @@ def test_a_full_disk_is_told(client: TestClient, tunes: list[Path], tmp_path: Pa
 def test_uploads_go_on_when_the_temporary_folder_was_cleaned_away(
     client: TestClient, tunes: list[Path]
 ) -> None:
-    ears = cast("UploadQueue", cast("FastAPI", client.app).state.ears)
+    ears = state_of(client.app).uploads
     assert post(client, tunes[0]).status_code == 200
     assert ears._folder is not None
     shutil.rmtree(ears._folder.name)

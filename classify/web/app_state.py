@@ -1,0 +1,69 @@
+"""What the routes of one service share, with its types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from classify.web.counters import Metrics
+    from classify.web.live.label_queue import LabelTurns, Lessons
+    from classify.web.live.live_library import LiveLibrary
+    from classify.web.live.scan import Scan
+    from classify.web.live.slow_answers import SlowAnswers
+    from classify.web.live.slow_lane import SlowLane
+    from classify.web.settings import ServiceSettings
+    from classify.web.sound.spectrograms import Spectrograms
+    from classify.web.uploads.upload_queue import UploadQueue
+
+__all__ = ["AppState", "state_of"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AppState:
+    """The parts of a service; `classify.web.app.create_app` makes them, and closes them at the end.
+
+    A label goes from `routes.songs` to `label_turns`, from there to `lessons`, which writes the
+    file of labels, has the taste learnt and gives both to `library`. An upload goes from
+    `routes.uploads` to `uploads`, whose process decodes and scores it.
+
+    Attributes
+    ----------
+    settings : ServiceSettings
+        What the service was told when it started.
+    metrics : Metrics
+        What it counts.
+    library : LiveLibrary
+        Songs and tastes as they are now.
+    slow_answers : SlowAnswers
+        Explanations, suggestions, evaluations and playlists.
+    slow_lane, study_lane : SlowLane
+        Requests that take seconds wait in these; learning and evaluating have one of their own.
+    lessons : Lessons
+        Labels put in, and tastes learnt from them.
+    label_turns : LabelTurns
+        Requests that change labels wait here, and are learnt together.
+    uploads : UploadQueue
+        The process that hears uploads, and who waits for it.
+    spectrograms : Spectrograms
+        The process that draws, and what it has drawn.
+    scan : Scan
+        The scan of the served folders.
+    """
+
+    settings: ServiceSettings
+    metrics: Metrics
+    library: LiveLibrary
+    slow_answers: SlowAnswers
+    slow_lane: SlowLane
+    study_lane: SlowLane
+    lessons: Lessons
+    label_turns: LabelTurns
+    uploads: UploadQueue
+    spectrograms: Spectrograms
+    scan: Scan
+
+
+def state_of(app: Any) -> AppState:
+    """Return the parts of a service from its application; for a request, that is `request.app`."""
+    return cast("AppState", app.state.parts)
