@@ -1,6 +1,6 @@
 """What is imported is declared.
 
-It is so within ranges that are tested at both ends (see README, "Security").
+It is so within ranges that are tested at both ends (see .github/CONTRIBUTING.md).
 """
 
 from __future__ import annotations
@@ -149,13 +149,13 @@ def test_what_is_installed_is_the_highest_that_the_ranges_allow() -> None:
     assert not old, f"run 'uv sync --upgrade', then these tests again: {old}"
 
 
-def test_readme_names_the_commands_that_try_both_ends() -> None:
-    readme = (REPOSITORY / "README.md").read_text("utf-8")
+def test_contributing_names_the_commands_that_try_both_ends() -> None:
+    text = (REPOSITORY / ".github" / "CONTRIBUTING.md").read_text("utf-8")
     script = REPOSITORY / ".ci" / "lowest"
     assert script.stat().st_mode & 0o111
     assert "--resolution lowest-direct" in script.read_text("utf-8")
     for command in (".ci/lowest", "uv sync --upgrade", "pip-audit"):
-        assert command in readme
+        assert command in text
     assert not (REPOSITORY / ".gitignore").read_text("utf-8").count("!uv.lock")
 
 
