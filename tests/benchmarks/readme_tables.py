@@ -1,4 +1,4 @@
-"""Tables in README: laid out from rows, and put between their marks."""
+"""Tables in a README: laid out from rows, and put between their marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""README's figures are those of the committed results."""
+"""The figures in the READMEs are those of the committed results."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 BENCHMARKS = REPOSITORY / "tests" / "benchmarks"
 RESULTS = BENCHMARKS / "results" / "accuracy.jsonl"
+PAGE, README = BENCHMARKS / "README.md", REPOSITORY / "README.md"
 SPEED = ("embed.jsonl", "library.jsonl", "start.jsonl", "service.jsonl")
 OF_RUNS = ("speed", "library", "start", "scores", "uploads", "labels", "pages")
 MIN_DRAWS, MIN_RUNS = 10, 5
@@ -21,8 +22,9 @@ def test_readme_has_the_accuracy_that_was_measured(monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     tables = import_module("accuracy.table")
     rows = tables.read_rows(RESULTS)
-    readme = (REPOSITORY / "README.md").read_text("utf-8")
-    assert tables.replace_tables(readme, rows) == readme, "run python -m accuracy.table ROWS README"
+    page, readme = PAGE.read_text("utf-8"), README.read_text("utf-8")
+    assert tables.replace_tables(page, rows) == page, "run python -m accuracy.table"
+    assert tables.replace_tables(readme, rows, tables.SUMMARY) == readme, "the same"
     assert all(table(rows).count("\n") > 2 for table in tables.TABLES.values())
 
 
@@ -45,11 +47,13 @@ def test_the_committed_results_are_of_a_full_run(monkeypatch: pytest.MonkeyPatch
 def test_readme_has_the_speed_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     tables = import_module("speed.table")
-    readme = (REPOSITORY / "README.md").read_text("utf-8")
-    expected = tables.replace_tables(readme, RESULTS.parent)
-    assert expected == readme, "run python -m speed.table RESULTS README"
+    page, readme = PAGE.read_text("utf-8"), README.read_text("utf-8")
+    expected = tables.replace_tables(page, RESULTS.parent)
+    assert expected == page, "run python -m speed.table RESULTS PAGE README"
+    summary = {tables.SUMMARY: tables.summary_table(RESULTS.parent)}
+    assert tables.put_tables(readme, summary) == readme, "the same"
     for name, (file, _, _) in tables.TABLES.items():
-        place = readme.partition(f"<!-- table: {name} -->")[2].partition("<!-- end -->")[0]
+        place = page.partition(f"<!-- table: {name} -->")[2].partition("<!-- end -->")[0]
         if not (RESULTS.parent / file).is_file():  # figures come from rows, never by hand
             assert place.strip() == ""
 
@@ -70,9 +74,8 @@ def test_readme_has_the_reliability_that_was_measured(monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     table = import_module("reliability.table")
     rows = import_module("speed.rows").read_rows(RESULTS.parent / "reliability.jsonl")
-    readme = (REPOSITORY / "README.md").read_text("utf-8")
-    expected = table.replace_table(readme, rows)
-    assert expected == readme, "run python -m reliability.table ROWS README"
+    page = PAGE.read_text("utf-8")
+    assert table.replace_table(page, rows) == page, "run python -m reliability.table ROWS PAGE"
     assert not any(row["dirty"] for row in rows)
     assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
     times = {row["fault"]: row["n"] for row in rows}
@@ -86,8 +89,8 @@ def test_readme_has_the_labels_that_were_saved(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     table = import_module("suggest.table")
     rows = import_module("speed.rows").read_rows(RESULTS.parent / "suggest.jsonl")
-    readme = (REPOSITORY / "README.md").read_text("utf-8")
-    assert table.replace_table(readme, rows) == readme, "run python -m suggest.table ROWS README"
+    page = PAGE.read_text("utf-8")
+    assert table.replace_table(page, rows) == page, "run python -m suggest.table ROWS PAGE"
     assert not any(row.get("quick") for row in rows)
     assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
     assert all(row["n_draws"] >= MIN_LABEL_DRAWS for row in rows)

@@ -1,13 +1,10 @@
-"""README's tables, from the rows.
-
-`python accuracy/table.py ROWS README` puts them where they belong.
-"""
+"""Tables of accuracy: `python -m accuracy.table ROWS PAGE README` puts them in place."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,8 @@ from accuracy.plan import LIKES, SEVEN
 from accuracy.tasks import DISLIKE_KINDS
 from accuracy.ways import OURS, WAYS
 
-__all__ = ["TABLES", "encoder_table", "likes_table", "read_rows", "replace_tables", "way_table"]
+__all__ = ["SUMMARY", "TABLES", "encoder_table", "likes_table", "read_rows", "replace_tables"]
+__all__ += ["summary_table", "way_table"]
 
 Rows = Sequence[dict[str, Any]]
 
@@ -91,16 +89,37 @@ def likes_table(rows: Rows) -> str:
     return lay_out(heads, lines)
 
 
+def summary_table(rows: Rows) -> str:
+    """Lay out the default head beside two simple ways, for the root README."""
+    heads = ["AUC with", *_SUMMARY_WAYS.values()]
+    lines = []
+    for kind in DISLIKE_KINDS:
+        found = [_one(rows, way=way, dislikes=kind) for way in _SUMMARY_WAYS]
+        asked = "7 likes" if kind == "none" else f"7 likes, 7 {kind} dislikes"
+        lines.append([asked, *(f"{row['auc']:.3f}" if row else "" for row in found)])
+    return lay_out(heads, lines)
+
+
 TABLES: dict[str, Callable[[Rows], str]] = {
     "ways": way_table,
     "encoders": encoder_table,
     "likes": likes_table,
 }
+"""Those of tests/benchmarks/README.md."""
+SUMMARY: dict[str, Callable[[Rows], str]] = {"accuracy": summary_table}
+"""That of the root README."""
+_SUMMARY_WAYS = {
+    OURS: "Seven Songs",
+    "cosine": "cosine to the mean like",
+    "tutorial": "logistic regression",
+}
 
 
-def replace_tables(text: str, rows: Rows) -> str:
+def replace_tables(
+    text: str, rows: Rows, tables: Mapping[str, Callable[[Rows], str]] = TABLES
+) -> str:
     """Put every table between its marks."""
-    return put_tables(text, {name: table(rows) for name, table in TABLES.items()})
+    return put_tables(text, {name: table(rows) for name, table in tables.items()})
 
 
 def _one(rows: Rows, **asked: Any) -> dict[str, Any] | None:
@@ -132,5 +151,6 @@ def _with_interval(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    ROWS, README = Path(sys.argv[1]), Path(sys.argv[2])
-    README.write_text(replace_tables(README.read_text("utf-8"), read_rows(ROWS)), encoding="utf-8")
+    ROWS = read_rows(Path(sys.argv[1]))
+    for PAGE, OF_PAGE in zip(map(Path, sys.argv[2:]), (TABLES, SUMMARY), strict=True):
+        PAGE.write_text(replace_tables(PAGE.read_text("utf-8"), ROWS, OF_PAGE), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""README's table of reliability, from the rows: `python reliability/table.py ROWS README`."""
+"""The table of reliability, from the rows: `python -m reliability.table ROWS README`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""README's tables of speed, from the rows.
-
-`python speed/table.py RESULTS README` puts them in place.
-"""
+"""Tables of speed: `python -m speed.table RESULTS PAGE README` puts them in place."""
 
 from __future__ import annotations
 
@@ -24,6 +21,7 @@ __all__ = [
     "scan_table",
     "service_table",
     "start_table",
+    "summary_table",
 ]
 
 Rows = Sequence[dict[str, Any]]
@@ -202,7 +200,9 @@ TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "service": ("service.jsonl", "scores", service_table),
     "service memory": ("service.jsonl", "memory", memory_table),
 }
-"""By name: the file of its rows, a kind that it needs, and what lays it out."""
+"""Those of tests/benchmarks/README.md: the file of its rows, a kind it needs, what lays it out."""
+SUMMARY = "speed"
+"""The table of the root README."""
 
 
 def replace_tables(text: str, results: Path) -> str:
@@ -213,6 +213,24 @@ def replace_tables(text: str, results: Path) -> str:
         if _of_kind(rows, kind):
             tables[name] = table(rows)
     return put_tables(text, tables)
+
+
+def summary_table(results: Path) -> str:
+    """Lay out embedding, a ranking and the service in a row each, for the root README."""
+
+    def first(file: str, **asked: Any) -> dict[str, Any]:
+        return next(row for row in read_rows(results / file) if asked.items() <= row.items())
+
+    embed = first("embed.jsonl", kind="speed", encoder="musicnn", coverage="scan")
+    ranked = first("library.jsonl", operation="score, first time", n_songs=100_060)
+    asked = first("service.jsonl", kind="scores", n_clients=50)
+    faster = f"{embed['times_usual']:.3g} times librosa and TensorFlow, file by file"
+    lines = [
+        ["embed new songs", f"{embed['songs_per_minute']:.0f} songs a minute, {faster}"],
+        [f"rank {ranked['n_songs']:,} songs for the first time", f"{ranked['wall_s']:.2f} s"],
+        ["scores over HTTP, 50 clients", f"{asked['per_s']:,.0f} answers a second"],
+    ]
+    return lay_out(["what", "on two cores"], lines)
 
 
 def _of_kind(rows: Rows, kind: str) -> list[dict[str, Any]]:
@@ -229,5 +247,7 @@ def _megabytes(n_bytes: int) -> str:
 
 
 if __name__ == "__main__":
-    RESULTS, README = Path(sys.argv[1]), Path(sys.argv[2])
-    README.write_text(replace_tables(README.read_text("utf-8"), RESULTS), encoding="utf-8")
+    RESULTS, PAGE, README = map(Path, sys.argv[1:])
+    PAGE.write_text(replace_tables(PAGE.read_text("utf-8"), RESULTS), encoding="utf-8")
+    TEXT = put_tables(README.read_text("utf-8"), {SUMMARY: summary_table(RESULTS)})
+    README.write_text(TEXT, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""README's table of labels saved, from the rows: `python suggest/table.py ROWS README`."""
+"""The table of labels saved, from the rows: `python -m suggest.table ROWS README`."""
 
 from __future__ import annotations
 
