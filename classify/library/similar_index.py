@@ -3,7 +3,7 @@
 A song's picture is its place along the 64 axes on which the library differs most, in 64 bytes. All
 pictures are looked at, which takes a tenth of a second for a million songs, and the 2,000 songs
 whose pictures are nearest are then compared as in a small library. What is told of those is exact;
-that a near one is not among them is possible, and rare (README has the share).
+that a near one is not among them is possible, and rare (tests/benchmarks has the share).
 """
 
 from __future__ import annotations

@@ -226,7 +226,7 @@ def summary_table(results: Path) -> str:
     asked = first("service.jsonl", kind="scores", n_clients=50)
     faster = f"{embed['times_usual']:.3g} times librosa and TensorFlow, file by file"
     lines = [
-        ["embed new songs", f"{embed['songs_per_minute']:.0f} songs a minute, {faster}"],
+        ["embed new songs (`scan`)", f"{embed['songs_per_minute']:.0f} songs a minute, {faster}"],
         [f"rank {ranked['n_songs']:,} songs for the first time", f"{ranked['wall_s']:.2f} s"],
         ["scores over HTTP, 50 clients", f"{asked['per_s']:,.0f} answers a second"],
     ]
