@@ -113,12 +113,7 @@ def probe(path: str, limits: Limits | None = None, *, kept: KeptPackets | None =
         layout = _layout(context.name, head, clock, n_samples)
         tags = read_tags(container.metadata, stream.metadata)
     n_samples = n_samples or _count_samples(path, head.rate_hz)
-    if n_samples < MIN_DURATION_S * head.rate_hz:
-        raise AudioError(
-            f"holds {n_samples / head.rate_hz:.2f} s of audio; at least {MIN_DURATION_S} s are "
-            "needed"
-        )
-    limits.require_duration(n_samples / head.rate_hz)
+    _require_length(n_samples / head.rate_hz, limits)
     return AudioInfo(
         path=path,
         digest=digest.hexdigest(),
@@ -130,6 +125,14 @@ def probe(path: str, limits: Limits | None = None, *, kept: KeptPackets | None =
         size_bytes=before.st_size,
         mtime_ns=before.st_mtime_ns,
     )
+
+
+def _require_length(duration_s: float, limits: Limits) -> None:
+    if duration_s < MIN_DURATION_S:
+        raise AudioError(
+            f"holds {duration_s:.2f} s of audio; at least {MIN_DURATION_S} s are needed"
+        )
+    limits.require_duration(duration_s)
 
 
 def require_unchanged(info: AudioInfo) -> None:

@@ -125,28 +125,7 @@ def plot_curve(found: Evaluation) -> Picture:
             n_likes, low, high, color=LIGHT.accent, alpha=0.18, linewidth=0, label="90% interval"
         )
         axes.plot(n_likes, aucs, "o-", color=LIGHT.accent, label="measured")
-        ticks = list(n_likes)
-        if found.promise is not None:
-            there = found.n_like + found.promise.n_more
-            ticks.append(there)
-            span = found.promise.ci90
-            error = [[found.promise.auc - span[0]], [span[1] - found.promise.auc]]
-            dots = (0, (2, 1.5))
-            axes.plot(
-                [n_likes[-1], there],
-                [aucs[-1], found.promise.auc],
-                color=LIGHT.second,
-                linestyle=dots,
-            )
-            axes.errorbar(
-                [there],
-                [found.promise.auc],
-                yerr=error,
-                fmt="s",
-                color=LIGHT.second,
-                capsize=4,
-                label="promised",
-            )
+        ticks = [*n_likes, *_plot_promise(axes, found, aucs[-1])]
         axes.axhline(0.5, label="a coin", **_CHANCE)
         axes.set_xscale("log")
         axes.set_xticks(_apart(ticks), labels=[str(n) for n in _apart(ticks)])
@@ -158,6 +137,27 @@ def plot_curve(found: Evaluation) -> Picture:
     return Picture(
         figure=figure, name="learning", alt=f"Learning curve, AUC: {measured}.", palette=LIGHT
     )
+
+
+def _plot_promise(axes: Any, found: Evaluation, auc: float) -> list[int]:
+    """Draw what more likes promise, from the last point of the curve on; return where it ends."""
+    if found.promise is None:
+        return []
+    there, promised = found.n_like + found.promise.n_more, found.promise.auc
+    low, high = found.promise.ci90
+    last = found.learning_curve[-1].n_like
+    dots = (0, (2, 1.5))
+    axes.plot([last, there], [auc, promised], color=LIGHT.second, linestyle=dots)
+    axes.errorbar(
+        [there],
+        [promised],
+        yerr=[[promised - low], [high - promised]],
+        fmt="s",
+        color=LIGHT.second,
+        capsize=4,
+        label="promised",
+    )
+    return [there]
 
 
 def plot_map(drawn: LibraryMap) -> Picture:
