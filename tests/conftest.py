@@ -29,6 +29,12 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run long files first, so that no worker is left with one at the end."""
+    first = ("test_kernels", "tests/whole/", "tests/browser/")
+    items.sort(key=lambda item: next((n for n, one in enumerate(first) if one in item.nodeid), 9))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say at the end which tools were missing, and how many tests were skipped for want of them."""
     skipped = [report.longreprtext for report in terminalreporter.stats.get("skipped", [])]
