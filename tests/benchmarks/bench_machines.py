@@ -53,7 +53,7 @@ def main() -> None:
         demo = [*COMMAND, "--cache", f"{work}/cache", "demo", "--json"]
         row["demo_auc"] = json.loads(run_child(demo, env=environment).stdout)["auc_unseen"]
         say(json.dumps(row))
-        row |= _tested(Path(work) / "tests.xml", options.tests, environment)
+        row |= _tested(Path(work) / "tests.xml", options, environment)
     replace_rows(options.out, [row])
     say(json.dumps(row))
 
@@ -62,23 +62,34 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kernel", help="OPENBLAS_CORETYPE; default: the processor's own")
     parser.add_argument("--busy", type=int, default=0, help="so many busy loops beside it")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="test files at a time; .ci/run has 2"
+    )
     parser.add_argument("--out", type=Path, default=Path("machines.jsonl"))
     parser.add_argument("tests", nargs="*", help="paths for pytest; default: all")
     return parser.parse_args()
 
 
-def _tested(report: Path, tests: list[str], environment: dict[str, str]) -> dict[str, Any]:
+def _tested(
+    report: Path, options: argparse.Namespace, environment: dict[str, str]
+) -> dict[str, Any]:
     """Run the tests as `.ci/run` does; what they say goes to the terminal."""
     started = time.monotonic()
-    spread = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+    workers = str(options.workers)
+    spread = ("--numprocesses", workers, "--dist", "loadfile", "--no-loadscope-reorder")
     subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *spread, *tests],
+        [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *spread, *options.tests],
         cwd=_REPOSITORY,
         env=environment,
         check=False,
         stdout=sys.stderr,
     )
-    return counts(report) | {"tests": tests or "all", "wall_s": round(time.monotonic() - started)}
+    took_s = round(time.monotonic() - started)
+    return counts(report) | {
+        "tests": options.tests or "all",
+        "workers": options.workers,
+        "wall_s": took_s,
+    }
 
 
 def counts(report: Path) -> dict[str, int]:
