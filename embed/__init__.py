@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         LimitExceeded,
         WorkerCrashed,
     )
-    from embed.files.find import Failure, FoundAudio, find_audio
+    from embed.files.find import Failure, FoundAudio, Paths, find_audio, path_list
     from embed.files.playlists import LIST_SUFFIXES
     from embed.limits import Limits
     from embed.pipeline.pieces import Outline
@@ -74,6 +74,7 @@ __all__ = [
     "Limits",
     "Outline",
     "OwnTags",
+    "Paths",
     "PreparedEncoder",
     "PreparedEncoders",
     "Progress",
@@ -94,6 +95,7 @@ __all__ = [
     "is_compiled",
     "load_encoder",
     "mel_band",
+    "path_list",
     "prepare_encoder",
     "prepare_encoders",
     "probe",
@@ -124,6 +126,7 @@ _HOMES = {
     "MAX_PARTS": "embed.encoders.composite",
     "Outline": "embed.pipeline.pieces",
     "OwnTags": "embed.encoders.encoder_tags",
+    "Paths": "embed.files.find",
     "PreparedEncoder": "embed.encoders.encoder",
     "PreparedEncoders": "embed.encoders.composite",
     "Progress": "embed.pipeline.pipeline",
@@ -144,6 +147,7 @@ _HOMES = {
     "is_compiled": "embed.encoders.encoder",
     "load_encoder": "embed.encoders.encoder",
     "mel_band": "embed.spectrogram_picture",
+    "path_list": "embed.files.find",
     "prepare_encoder": "embed.encoders.encoder",
     "prepare_encoders": "embed.encoders.composite",
     "probe": "embed.decoding.probing",

@@ -50,12 +50,12 @@ class SoundPicture:
     highest_hz: float
 
 
-def sound_picture(path: str) -> SoundPicture:
+def sound_picture(path: str | os.PathLike[str]) -> SoundPicture:
     """Draw up the log-mel spectrogram of a file.
 
     Parameters
     ----------
-    path : str
+    path : path
         An audio file.
 
     Returns
@@ -71,7 +71,7 @@ def sound_picture(path: str) -> SoundPicture:
     """
     from embed.worker_pool import WorkerPool  # imports joblib
 
-    limits = Limits()
+    path, limits = os.fspath(path), Limits()
     try:
         n_bytes = os.stat(path).st_size
     except OSError as error:

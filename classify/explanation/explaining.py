@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
-from embed import encoder_spec, find_audio
+from embed import Paths, encoder_spec, find_audio, path_list
 
 if TYPE_CHECKING:
     from cache import Entry
@@ -51,7 +50,7 @@ _AT_ONCE = 64
 
 
 def explain(
-    path: str | os.PathLike[str],
+    path: Paths,
     *,
     taste: str | Taste = DEFAULT_TASTE,
     root: str | Path | None = None,
@@ -62,8 +61,9 @@ def explain(
 
     Parameters
     ----------
-    path : path
-        An audio file; what is not in the cache of it yet is embedded, all of it.
+    path : path or iterable of path
+        One audio file, or a list or folder of one; what is not in the cache of it yet is embedded,
+        all of it.
     taste : str or Taste
         A name, a file, or a taste.
     root, workers, progress
@@ -80,12 +80,23 @@ def explain(
         If `path` is no single song that can be used.
     TasteError
         If there is no such taste, it can't be used here, or no other song is there to compare with.
+    TypeError
+        If something else than a path is given.
     EmbedError, CacheError
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import classify
+    >>> song = next(Path("music").glob("*acoustic*"))
+    >>> told = classify.explain(song)
+    >>> told.label, told.verdict
+    ('like', 'like')
     """
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
     library = SongLibrary.of_taste(loaded, base)
-    song = _one_song(library, path, loaded, workers, progress)
+    song = _one_song(library, path_list(path), loaded, workers, progress)
     from threadpoolctl import threadpool_limits  # products this small are slower in several threads
 
     with threadpool_limits(limits=1):
@@ -94,20 +105,20 @@ def explain(
 
 def _one_song(
     library: SongLibrary,
-    path: str | os.PathLike[str],
+    paths: list[str],
     taste: Taste,
     workers: int | None,
     progress: Tell | None,
 ) -> FileRecord:
-    found = find_audio([path])
+    found, name = find_audio(paths), ", ".join(paths)
     if len(found.files) != 1:
         why = f": {found.failures[0].error}" if found.failures else "; name one audio file"
-        raise ClassifyError(f"{os.fspath(path)} holds {len(found.files)} songs, one is needed{why}")
-    failed = library.embed_missing([path], workers, progress, taste=taste, whole=True)
-    rows = library.rows([path])
+        raise ClassifyError(f"{name} holds {len(found.files)} songs, one is needed{why}")
+    failed = library.embed_missing(paths, workers, progress, taste=taste, whole=True)
+    rows = library.rows(paths)
     if failed or not rows:
         why = failed[0].error if failed else "can't be read"
-        raise ClassifyError(f"{os.fspath(path)}: {why}")
+        raise ClassifyError(f"{name}: {why}")
     return rows[0]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from classify.labels.relearning import labels_now, relabel, stored_labels
 from classify.labels.training import songs_of
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import decide, rank
-from classify.library.song_library import Paths, SongLibrary, Tell
+from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
-from embed import Failure, find_audio, prepare_encoders
+from embed import Failure, Paths, find_audio, path_list, prepare_encoders
 
 __all__ = ["Labelled", "Moved", "label", "labels_now"]
 
@@ -86,8 +86,9 @@ def label(
 
     Parameters
     ----------
-    paths : sequence of path
-        Files, folders, playlists, CSVs. Songs that are not in the cache are embedded.
+    paths : path or iterable of path
+        Files, folders, playlists, CSVs; a plain string is one path. Songs that are not in the cache
+        are embedded.
     value : {'like', 'dislike'} or None
         None takes the labels away.
     taste : str
@@ -105,9 +106,12 @@ def label(
     ------
     LabelError
         If the labels can't be read or written, or songs that sound the same have different labels.
+    TypeError
+        If something else than paths is given.
     EmbedError, CacheError, TasteError
     """
     started = time.monotonic()
+    named = path_list(paths)
     if value is not None and value not in LABELS:
         raise LabelError(f"the label is {value!r}; it is like, dislike, or None for none")
     path = taste_path(taste, root=root)
@@ -117,14 +121,14 @@ def label(
     library = SongLibrary.of_encoders(prepare_encoders(name, root=base), base)
     file = labels_path(path)
     wanted = [
-        *(paths if value else ()),
+        *(named if value else ()),
         *(one.path for one in stored_labels(path) if not one.digest),
     ]
     failed = library.embed_missing(wanted, workers, progress)
     songs: dict[str, str] = {}
 
     def change(before: tuple[Label, ...]) -> tuple[Label, ...]:
-        songs.update(songs_of(library, paths) | ({} if value else _gone(before, paths)))
+        songs.update(songs_of(library, named) | ({} if value else _gone(before, named)))
         return relabelled(before, songs, value)
 
     done = relabel(library, change, path=path, former=former)
@@ -145,7 +149,7 @@ def label(
     )
 
 
-def _gone(labels: Iterable[Label], paths: Paths) -> dict[str, str]:
+def _gone(labels: Iterable[Label], paths: Sequence[str]) -> dict[str, str]:
     """Find labelled songs by the path that they had when they were labelled.
 
     The files may have gone.

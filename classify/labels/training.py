@@ -20,11 +20,11 @@ from classify.labels.label_file import (
     write_labels,
 )
 from classify.learning.examples import MIN_LIKES, sample_unlabelled
-from classify.library.song_library import Paths, SongLibrary, Tell
+from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
 from classify.taste.taste_file import staged_taste
-from embed import Failure, prepare_encoders
+from embed import Failure, Paths, path_list, prepare_encoders
 
 __all__ = ["Trained", "learn", "resolved_labels", "songs_of", "train"]
 
@@ -67,11 +67,11 @@ def train(
 
     Parameters
     ----------
-    likes, dislikes : sequence of path, optional
-        Files, folders, playlists, CSVs. Songs that are not in the cache are embedded. They become
-        the taste's labels, in place of those that it had. Without likes, it is learnt from the
-        labels that it has (see `classify.label`).
-    unlabelled : sequence of path, optional
+    likes, dislikes : path or iterable of path, optional
+        Files, folders, playlists, CSVs; a plain string is one path. Songs that are not in the cache
+        are embedded. They become the taste's labels, in place of those that it had. Without likes,
+        it is learnt from the labels that it has (see `classify.label`).
+    unlabelled : path or iterable of path, optional
         The rest of the library, as weak negatives; default: all that is cached, empty: none.
     encoder : str
         See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
@@ -94,28 +94,41 @@ def train(
     LabelError
         With fewer than 2 likes that can be used, nothing to tell them from, or a song on both
         sides.
+    TypeError
+        If something else than paths is given.
     EmbedError, CacheError, TasteError
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import classify
+    >>> trained = classify.train(Path("music").glob("*acoustic*"), taste="acoustic")
+    >>> trained.taste.n_like
+    15
     """
     started = time.monotonic()
+    liked = None if likes is None else path_list(likes)
+    disliked = path_list(dislikes)
+    others = None if unlabelled is None else path_list(unlabelled)
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
     prepared = prepare_encoders(encoder, root=base)
     library = SongLibrary.of_encoders(prepared, base)
     file = labels_path(path)
     theirs = (
-        () if likes is not None else [one.path for one in _stored_labels(file) if not one.digest]
+        () if liked is not None else [one.path for one in _stored_labels(file) if not one.digest]
     )
-    named = [*(likes or ()), *dislikes, *(unlabelled or ()), *theirs]
+    named = [*(liked or ()), *disliked, *(others or ()), *theirs]
     failed = library.embed_missing(named, workers, progress)
     with labels_locked(file, base):
-        if likes is None:
+        if liked is None:
             labels = resolved_labels(library, _stored_labels(file))
-            labels = relabelled(labels, songs_of(library, dislikes), "dislike")
+            labels = relabelled(labels, songs_of(library, disliked), "dislike")
         else:
-            labels = _named_labels(library, likes, dislikes, failed)
+            labels = _named_labels(library, liked, disliked, failed)
         labelled = {one.digest for one in labels if one.digest}
-        rest = sample_unlabelled(library.files(unlabelled).digests, exclude=labelled)
-        if not (rest or unlabelled is not None or any(one.label == "dislike" for one in labels)):
+        rest = sample_unlabelled(library.files(others).digests, exclude=labelled)
+        if not (rest or others is not None or any(one.label == "dislike" for one in labels)):
             raise LabelError(_nothing_else(prepared.name))
         fit_started = time.monotonic()
         fitted = learn(library, labels, rest, head=head)
@@ -177,7 +190,7 @@ def resolved_labels(library: SongLibrary, labels: Iterable[Label]) -> tuple[Labe
     return tuple({one.digest or one.path: one for one in resolved}.values())
 
 
-def songs_of(library: SongLibrary, paths: Paths) -> dict[str, str]:
+def songs_of(library: SongLibrary, paths: Sequence[str]) -> dict[str, str]:
     """Return the recordings of paths that are in the cache, digest to path; of copies the first."""
     songs: dict[str, str] = {}
     for row in library.rows(paths):
@@ -197,7 +210,7 @@ def _stored_labels(file: Path) -> tuple[Label, ...]:
 
 
 def _named_labels(
-    library: SongLibrary, likes: Paths, dislikes: Paths, failed: Sequence[Failure]
+    library: SongLibrary, likes: Sequence[str], dislikes: Sequence[str], failed: Sequence[Failure]
 ) -> tuple[Label, ...]:
     """Label what the user has named; explain in paths what `learn` could only say in digests."""
     liked, disliked = songs_of(library, likes), songs_of(library, dislikes)

@@ -11,7 +11,7 @@ from cache import FileRecord, places
 from classify.learning.examples import LabelledSongs
 from classify.library.artist_groups import Groups
 from classify.library.library_files import LibraryFiles
-from classify.library.song_library import Paths, SongLibrary
+from classify.library.song_library import SongLibrary
 from classify.library.song_vectors import SongVectors
 from classify.library.vector_blocks import LibraryVectors
 
@@ -59,7 +59,7 @@ class OpenLibrary(SongLibrary):
         self._groups: Groups | None = None
         self._only_demo = only_demo
 
-    def files(self, paths: Paths | None = None) -> LibraryFiles:
+    def files(self, paths: Sequence[str] | None = None) -> LibraryFiles:
         """Return the audio files that have a vector, in columns; see `SongLibrary.files`."""
         if paths is not None:
             return super().files(paths)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from cache import default_root
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import choose, decide, rank
-from classify.library.song_library import Paths, SongLibrary, Tell, same_encoder
+from classify.library.song_library import SongLibrary, Tell, same_encoder
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
-from embed import Failure, encoder_name, prepare_encoders
+from embed import Failure, Paths, encoder_name, path_list, prepare_encoders
 
 __all__ = ["ScoredSong", "Scores", "score", "score_files"]
 
@@ -58,9 +58,9 @@ def score(
 
     Parameters
     ----------
-    paths : sequence of path
-        What to score; new songs are embedded. Empty: the whole cached library, without files that
-        have gone.
+    paths : path or iterable of path
+        What to score; new songs are embedded. A plain string is one path. Empty: the whole cached
+        library, without files that have gone.
     taste : str or Taste
         A name, a file, or a taste.
     encoder : str, optional
@@ -82,22 +82,32 @@ def score(
         If there is no such taste, or the songs are embedded with another encoder than it knows.
     ValueError
         If `precision` is no share.
+    TypeError
+        If something else than paths is given.
     EmbedError, CacheError
+
+    Examples
+    --------
+    >>> import classify
+    >>> best = classify.score("music", top=3)
+    >>> [song.verdict for song in best.songs]
+    ['like', 'like', 'like']
     """
     if precision is not None and not 0 <= precision <= 1:
         raise ValueError(f"precision is {precision}; it is a share, from 0 to 1")
+    named = path_list(paths)
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
     _require_encoder(loaded, encoder, base)
     library = SongLibrary.of_taste(loaded, base)
     failed: tuple[Failure, ...] = ()
-    if paths:
-        failed = library.embed_missing(paths, workers, progress, taste=loaded)
-    files = library.files(paths or None)
-    if not (paths or len(files)):
+    if named:
+        failed = library.embed_missing(named, workers, progress, taste=loaded)
+    files = library.files(named or None)
+    if not (named or len(files)):
         library.require_songs()
     found = score_files(
-        files, loaded, base, top=top, min_score=min_score, precision=precision, only_there=not paths
+        files, loaded, base, top=top, min_score=min_score, precision=precision, only_there=not named
     )
     return replace(found, failed=failed)
 

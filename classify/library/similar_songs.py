@@ -21,7 +21,7 @@ from classify.library.similar_index import INDEX_FROM, NeighbourIndex
 from classify.library.song_library import SongLibrary, Tell
 from classify.taste.song_space import SongSpace
 from classify.taste.vectors import FloatArray, Vectors
-from embed import Failure, prepare_encoders
+from embed import Failure, Paths, find_audio, path_list, prepare_encoders
 
 __all__ = ["SimilarSong", "Similars", "similar", "similar_to"]
 
@@ -62,7 +62,7 @@ class Similars:
 
 
 def similar(
-    path: str | os.PathLike[str],
+    path: Paths,
     *,
     top: int = 10,
     per_album: int | None = 2,
@@ -79,8 +79,8 @@ def similar(
 
     Parameters
     ----------
-    path : path
-        An audio file; it is embedded where that has not been done.
+    path : path or iterable of path
+        One audio file, or a list or folder of one; it is embedded where that has not been done.
     top : int
         At most so many songs.
     per_album : int, optional
@@ -102,20 +102,30 @@ def similar(
         If `path` is no single song that can be used.
     ClassifyError
         If no other song is embedded.
+    TypeError
+        If something else than a path is given.
     EmbedError, CacheError
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import classify
+    >>> song = next(Path("music").glob("*acoustic*"))
+    >>> len(classify.similar(song, top=3).songs)
+    3
     """
+    named = path_list(path)
     base = default_root() if root is None else root
     library = SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
-    failed = library.embed_missing([path], workers, progress)
-    asked = library.digests([path])
+    failed = library.embed_missing(named, workers, progress)
+    asked = library.digests(named)
     if len(asked) != 1:
         why = f": {failed[0].error}" if failed else ""
         raise LabelError(
-            f"{os.fspath(path)} holds {len(asked)} songs that can be used; one is needed{why}"
+            f"{', '.join(named)} holds {len(asked)} songs that can be used; one is needed{why}"
         )
-    found = similar_to(
-        asked[0], library=library, top=top, per_album=per_album, path=os.path.abspath(path)
-    )
+    files = find_audio(named).files
+    found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=files[0])
     return replace(found, failed=failed)
 
 

@@ -22,9 +22,8 @@ from embed import Failure, PreparedEncoders, encoder_name, find_audio, is_compil
 if TYPE_CHECKING:
     from embed import Progress
 
-__all__ = ["DEMO_PACKAGE", "Paths", "SongLibrary", "Tell", "same_encoder"]
+__all__ = ["DEMO_PACKAGE", "SongLibrary", "Tell", "same_encoder"]
 
-Paths = Sequence[str | os.PathLike[str]]
 Tell = Callable[["Progress"], None]
 
 _LONG_S = 60.0
@@ -76,7 +75,7 @@ class SongLibrary:
         """How many numbers of a song vector each encoder makes."""
         return self.vectors.blocks
 
-    def files(self, paths: Paths | None = None) -> LibraryFiles:
+    def files(self, paths: Sequence[str] | None = None) -> LibraryFiles:
         """Open the audio files that have a vector, in columns.
 
         Parameters
@@ -96,7 +95,7 @@ class SongLibrary:
             found.leave_out_demo()
         return found
 
-    def rows(self, paths: Paths) -> list[FileRecord]:
+    def rows(self, paths: Sequence[str]) -> list[FileRecord]:
         """Return the catalog's rows of the audio files among `paths` that have a vector."""
         return self.files(paths).recordings()
 
@@ -118,7 +117,7 @@ class SongLibrary:
         files = self.files_of([digest])
         return next((row for row in files if os.path.exists(row.path)), files[0] if files else None)
 
-    def digests(self, paths: Paths) -> list[str]:
+    def digests(self, paths: Sequence[str]) -> list[str]:
         """Return the recordings of `paths`, each once."""
         return self.files(paths).digests
 
@@ -165,7 +164,7 @@ class SongLibrary:
 
     def embed_missing(
         self,
-        paths: Paths,
+        paths: Sequence[str],
         workers: int | None = None,
         progress: Tell | None = None,
         *,

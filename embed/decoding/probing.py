@@ -69,12 +69,17 @@ class AudioInfo:
         return self.n_samples / self.rate_hz
 
 
-def probe(path: str, limits: Limits | None = None, *, kept: KeptPackets | None = None) -> AudioInfo:
+def probe(
+    path: str | os.PathLike[str],
+    limits: Limits | None = None,
+    *,
+    kept: KeptPackets | None = None,
+) -> AudioInfo:
     """Read a file through without decoding it: digest, length, tags.
 
     Parameters
     ----------
-    path : str
+    path : path
     limits : Limits, optional
         The usual ones unless given.
     kept : KeptPackets, optional
@@ -87,7 +92,7 @@ def probe(path: str, limits: Limits | None = None, *, kept: KeptPackets | None =
     LimitExceeded
         If it is larger or longer than the limits allow.
     """
-    limits = limits or Limits()
+    path, limits = os.fspath(path), limits or Limits()
     before = _stat(path)
     limits.require_size(before.st_size)
     with open_audio(path) as (container, stream):

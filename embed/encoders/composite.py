@@ -131,6 +131,7 @@ def encoder_name(name: str) -> str:
 
     Examples
     --------
+    >>> from embed import encoder_name
     >>> encoder_name("yamnet+musicnn")
     'musicnn+yamnet'
     """

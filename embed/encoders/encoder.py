@@ -149,6 +149,7 @@ def load_encoder(
     Examples
     --------
     >>> import numpy as np
+    >>> from embed import load_encoder
     >>> encoder = load_encoder("musicnn")
     >>> encoder.embed(np.zeros(16000 * 10, dtype=np.float32)).shape
     (3, 424)

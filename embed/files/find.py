@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -17,7 +17,11 @@ from embed.files.playlists import (
     list_entries,
 )
 
-__all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "find_audio"]
+__all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "Paths", "find_audio"]
+__all__ += ["path_list"]
+
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""What a function takes that takes paths: one, or any iterable of them. A string is one path."""
 
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
@@ -53,7 +57,49 @@ class FoundAudio:
     failures: tuple[Failure, ...]
 
 
-def find_audio(paths: Sequence[str | os.PathLike[str]]) -> FoundAudio:
+def path_list(paths: Paths) -> list[str]:
+    """List the paths that a caller names, whether it is one or an iterable of them.
+
+    Parameters
+    ----------
+    paths : path or iterable of path
+        A str or PathLike is one path; of anything else each item is one, and a generator is
+        consumed.
+
+    Returns
+    -------
+    list of str
+        In the order given, as they were given.
+
+    Raises
+    ------
+    TypeError
+        If it is neither, or an item is no str or PathLike of text.
+
+    Examples
+    --------
+    >>> from embed import path_list
+    >>> path_list("music")
+    ['music']
+    >>> path_list(f"{n}.mp3" for n in (1, 2))
+    ['1.mp3', '2.mp3']
+    """
+    if isinstance(paths, str | os.PathLike):
+        return [_path_text(paths)]
+    given: object = paths
+    if isinstance(given, bytes | bytearray) or not isinstance(given, Iterable):
+        raise TypeError(f"paths is {given!r:.80}; a str, a Path or an iterable of these is needed")
+    return [_path_text(path) for path in given]
+
+
+def _path_text(path: object) -> str:
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(text, str):
+        raise TypeError(f"{path!r:.80} is no path; a str or a Path is needed")
+    return text
+
+
+def find_audio(paths: Paths) -> FoundAudio:
     """Expand paths: an audio file, a folder (recursive), a playlist, or a CSV with a `path` column.
 
     An entry of a playlist or CSV is the path of a regular file, absolute or relative to the list's
@@ -61,10 +107,26 @@ def find_audio(paths: Sequence[str | os.PathLike[str]]) -> FoundAudio:
     folder, another list, or a FIFO, a device or a socket, none of which is opened. Nothing in it is
     expanded (``~``, ``$``, ``*``). In folders, hidden files are passed over and symbolic links
     followed, each folder once.
+
+    Parameters
+    ----------
+    paths : path or iterable of path
+        A plain string is one path.
+
+    Raises
+    ------
+    TypeError
+        If something else than a path is given.
+
+    Examples
+    --------
+    >>> from embed import find_audio
+    >>> len(find_audio("music").files)
+    28
     """
     files: dict[str, None] = {}
     failures: dict[str, str] = {}
-    for item in _expand(paths):
+    for item in _expand(path_list(paths)):
         if isinstance(item, Failure):
             failures.setdefault(item.path, item.error)
         else:
@@ -74,9 +136,9 @@ def find_audio(paths: Sequence[str | os.PathLike[str]]) -> FoundAudio:
     )
 
 
-def _expand(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str | Failure]:
+def _expand(paths: Iterable[str]) -> Iterator[str | Failure]:
     for given in paths:
-        if not os.fspath(given):  # such as a shell variable that is not set; not the current folder
+        if not given:  # such as a shell variable that is not set; not the current folder
             yield Failure(path="", error="is empty; name a file or a folder")
             continue
         path = os.path.abspath(os.path.expanduser(given))

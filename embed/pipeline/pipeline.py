@@ -12,7 +12,6 @@ own, one after the other.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_en
 from embed.encoders.registry import encoder_spec
 from embed.encoders.windows import coverage_windows
 from embed.errors import EmbedError
-from embed.files.find import Failure, FoundAudio, find_audio
+from embed.files.find import Failure, FoundAudio, Paths, find_audio
 from embed.limits import Limits
 from embed.pipeline.encoder_run import Run
 from embed.pipeline.ledger import File, Ledger
@@ -89,7 +88,7 @@ class EmbedReport:
 
 
 def embed_library(
-    paths: Sequence[str | os.PathLike[str]],
+    paths: Paths,
     *,
     root: str | Path | None = None,
     encoder: str = "musicnn",
@@ -106,8 +105,8 @@ def embed_library(
 
     Parameters
     ----------
-    paths : sequence of path
-        Audio files, folders, playlists, CSVs; see `find_audio`.
+    paths : path or iterable of path
+        Audio files, folders, playlists, CSVs; see `find_audio`. A plain string is one path.
     root : path or URI, optional
         The cache; default: this user's.
     encoder : str
@@ -144,8 +143,17 @@ def embed_library(
         If an argument is wrong or the encoder can't be had; a bad file never raises.
     CacheError
         If the cache can't be read or written.
+    TypeError
+        If something else than paths is given.
     KeyboardInterrupt
         After what is done has been committed.
+
+    Examples
+    --------
+    >>> import embed
+    >>> report = embed.embed_library("music")
+    >>> report.found, report.failed
+    (28, ())
     """
     started = time.monotonic()
     names = encoder_names(encoder)

@@ -147,7 +147,7 @@ def test_a_passage_told_for_a_song_is_never_one_against_it(tour: Tour) -> None:
 def test_a_song_is_heard_wholly_and_what_it_resembles_is_a_like(tour: Tour, mix: Path) -> None:
     embed.embed_library([mix], root=tour.root)  # twelve windows
     library = SongLibrary.of_taste(tour.taste, tour.root)
-    (digest,) = library.digests([mix])
+    (digest,) = library.digests([str(mix)])
     assert library.vectors.held([digest])[digest] != WHOLE
     found = tour.explain(str(mix))
     assert library.vectors.held([digest])[digest] == WHOLE

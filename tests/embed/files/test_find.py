@@ -3,11 +3,13 @@ from __future__ import annotations
 import csv
 import os
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from embed import find_audio
+from embed import find_audio, path_list
 
 
 def _touch(folder: Path, *names: str) -> list[str]:
@@ -273,3 +275,33 @@ def test_a_path_with_a_tilde_is_at_home(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert _found("~/a.mp3") == [song]
+
+
+def as_generator(paths: list[Path]) -> Iterator[Path]:
+    yield from paths
+
+
+@pytest.mark.parametrize("give", [list, tuple, as_generator, dict.fromkeys])
+def test_a_folder_may_be_given_alone_or_among_others_however_they_come(
+    give: Callable[[list[Path]], Iterable[Path]], tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp3").touch()
+    assert find_audio(give([tmp_path])).files == (str(tmp_path / "a.mp3"),)
+    assert find_audio(tmp_path).files == (str(tmp_path / "a.mp3"),)
+    assert find_audio(str(tmp_path)).files == (str(tmp_path / "a.mp3"),)
+
+
+def test_a_string_is_one_path_and_never_its_letters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = find_audio("a/b")
+    assert (found.files, [one.path for one in found.failures]) == ((), [str(tmp_path / "a/b")])
+    assert path_list("") == [""]
+    assert find_audio("").failures[0].error == "is empty; name a file or a folder"
+
+
+@pytest.mark.parametrize("strange", [None, 7, b"music", [b"music"], [["music"]], [None]])
+def test_what_is_no_path_is_refused_in_words(strange: Any) -> None:
+    with pytest.raises(TypeError, match=r"a str(, a Path| or a Path)"):
+        find_audio(strange)
