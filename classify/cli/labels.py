@@ -111,7 +111,7 @@ def _label(
 
     keep_freed_memory()
     with progress_bar() as progress:
-        done = label(paths, value, taste=taste, encoder=encoder, workers=workers, progress=progress)
+        done = label(value, paths, taste=taste, encoder=encoder, workers=workers, progress=progress)
     if as_json:
         print_json(_fields(done))
     else:

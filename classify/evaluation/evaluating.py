@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache import default_root
 from classify.errors import TasteError
 from classify.library.song_library import SongLibrary
-from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 
 if TYPE_CHECKING:
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 
-def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = None) -> Evaluation:
+def evaluate(
+    *,
+    taste: str | os.PathLike[str] | Taste = DEFAULT_TASTE,
+    root: str | Path | None = None,
+) -> Evaluation:
     """Tell how good a taste is on songs that it has not seen; see `evaluate_taste`.
 
     Raises
@@ -31,7 +36,7 @@ def evaluate(*, taste: str | Taste = DEFAULT_TASTE, root: str | Path | None = No
     from classify.evaluation.evaluation import evaluate_taste  # the service starts without it
 
     base = default_root() if root is None else root
-    loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
+    loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     library = SongLibrary.of_taste(loaded, base)
     labelled = [*loaded.likes, *loaded.dislikes]
     held = library.vectors.held(labelled)

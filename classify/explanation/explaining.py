@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ from classify.explanation.resemblance import MomentFinder
 from classify.explanation.tag_account import TagScorer, tag_account
 from classify.learning.examples import sample_unlabelled
 from classify.library.song_library import SongLibrary, Tell
-from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 from embed import Paths, encoder_spec, find_audio, path_list
@@ -52,7 +53,7 @@ _AT_ONCE = 64
 def explain(
     path: Paths,
     *,
-    taste: str | Taste = DEFAULT_TASTE,
+    taste: str | os.PathLike[str] | Taste = DEFAULT_TASTE,
     root: str | Path | None = None,
     workers: int | None = None,
     progress: Tell | None = None,
@@ -64,7 +65,7 @@ def explain(
     path : path or iterable of path
         One audio file, or a list or folder of one; what is not in the cache of it yet is embedded,
         all of it.
-    taste : str or Taste
+    taste : str, path or Taste
         A name, a file, or a taste.
     root, workers, progress
         As for `classify.train`.
@@ -94,7 +95,7 @@ def explain(
     ('like', 'like')
     """
     base = default_root() if root is None else root
-    loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
+    loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     library = SongLibrary.of_taste(loaded, base)
     song = _one_song(library, path_list(path), loaded, workers, progress)
     from threadpoolctl import threadpool_limits  # products this small are slower in several threads

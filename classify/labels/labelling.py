@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,10 +75,10 @@ class Labelled:
 
 
 def label(
-    paths: Paths,
     value: str | None,
+    paths: Paths,
     *,
-    taste: str = DEFAULT_TASTE,
+    taste: str | os.PathLike[str] = DEFAULT_TASTE,
     encoder: str | None = None,
     root: str | Path | None = None,
     workers: int | None = None,
@@ -84,14 +86,17 @@ def label(
 ) -> Labelled:
     """Label songs, learn the taste again, and compare the two rankings.
 
+    The arguments come as in the command: ``sevensongs label like PATH``. The order of earlier
+    versions, a list of paths before the label, is understood too.
+
     Parameters
     ----------
+    value : {'like', 'dislike'} or None
+        None takes the labels away.
     paths : path or iterable of path
         Files, folders, playlists, CSVs; a plain string is one path. Songs that are not in the cache
         are embedded.
-    value : {'like', 'dislike'} or None
-        None takes the labels away.
-    taste : str
+    taste : str or path
         A name, or a file. Without a file of labels, those that it was trained with are taken over.
     encoder : str, optional
         Of a new taste; default: musicnn, or that of the taste there is.
@@ -109,11 +114,20 @@ def label(
     TypeError
         If something else than paths is given.
     EmbedError, CacheError, TasteError
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> import classify
+    >>> classify.label("like", "music/happy_acoustic_1.opus", taste="mine").n_like
+    1
+    >>> classify.label("like", Path("music").glob("happy_*"), taste="mine").n_like
+    6
+    >>> classify.label(None, "music", taste="mine").n_like
+    0
     """
     started = time.monotonic()
-    named = path_list(paths)
-    if value is not None and value not in LABELS:
-        raise LabelError(f"the label is {value!r}; it is like, dislike, or None for none")
+    value, named = _in_order(value, paths)
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
     former = Taste.load(path) if path.exists() else None
@@ -147,6 +161,23 @@ def label(
         fit_s=done.fit_s + time.monotonic() - compared,
         wall_s=time.monotonic() - started,
     )
+
+
+def _in_order(value: Any, paths: Any) -> tuple[str | None, list[str]]:
+    """Tell the label from the paths.
+
+    A list before the label, as earlier versions had it, can be told from one; a string can't.
+    """
+    if not (value is None or isinstance(value, str)) and (
+        paths is None or (isinstance(paths, str) and paths in LABELS)
+    ):
+        value, paths = paths, value
+    if value is not None and value not in LABELS:
+        raise LabelError(
+            f"the label is {value!r}; it is like, dislike, or None for none, and comes before the "
+            "paths"
+        )
+    return value, path_list(paths)
 
 
 def _gone(labels: Iterable[Label], paths: Sequence[str]) -> dict[str, str]:

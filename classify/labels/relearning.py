@@ -96,12 +96,14 @@ def relabel(
     return Relabelled(labels=tuple(labels), taste=learnt, note=note, fit_s=fit_s)
 
 
-def labels_now(taste: str = DEFAULT_TASTE, *, root: str | Path | None = None) -> tuple[Label, ...]:
+def labels_now(
+    taste: str | os.PathLike[str] = DEFAULT_TASTE, *, root: str | Path | None = None
+) -> tuple[Label, ...]:
     """Read the labels of a taste, each with a path that its song has now.
 
     Parameters
     ----------
-    taste : str
+    taste : str or path
         A name, or a file. Without a file of labels, those that it was trained with count.
     root : path or URI, optional
         The cache.

@@ -21,7 +21,7 @@ from classify.learning.duplicates import copy_limit
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import decide, rank
 from classify.library.song_library import SongLibrary
-from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 
@@ -86,7 +86,10 @@ class Suggestions:
 
 
 def suggest(
-    *, taste: str | Taste = DEFAULT_TASTE, top: int = 5, root: str | Path | None = None
+    *,
+    taste: str | os.PathLike[str] | Taste = DEFAULT_TASTE,
+    top: int = 5,
+    root: str | Path | None = None,
 ) -> Suggestions:
     """Choose the songs of the cached library from whose labels a taste would learn most.
 
@@ -95,7 +98,7 @@ def suggest(
 
     Parameters
     ----------
-    taste : str or Taste
+    taste : str, path or Taste
         A name, a file, or a taste.
     top : int
         At most so many; at least 1.
@@ -120,7 +123,7 @@ def suggest(
     if top < 1:
         raise ValueError(f"top is {top}; at least 1 song can be suggested")
     base = default_root() if root is None else root
-    loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
+    loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     library = SongLibrary.of_taste(loaded, base)
     now = () if isinstance(taste, Taste) else labels_now(taste, root=base)
     return suggest_from(library, loaded, labelled={one.digest: one.label for one in now}, top=top)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -58,7 +59,7 @@ def train(
     unlabelled: Paths | None = None,
     encoder: str = "musicnn",
     head: str = "auto",
-    taste: str = DEFAULT_TASTE,
+    taste: str | os.PathLike[str] = DEFAULT_TASTE,
     root: str | Path | None = None,
     workers: int | None = None,
     progress: Tell | None = None,
@@ -76,7 +77,7 @@ def train(
     encoder : str
         See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
     head : str
-    taste : str
+    taste : str or path
         A name, or a file.
     root : path or URI, optional
         The cache.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cache import default_root
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import choose, decide, rank
 from classify.library.song_library import SongLibrary, Tell, same_encoder
-from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
 from embed import Failure, Paths, encoder_name, path_list, prepare_encoders
@@ -45,7 +46,7 @@ class Scores:
 def score(
     paths: Paths = (),
     *,
-    taste: str | Taste = DEFAULT_TASTE,
+    taste: str | os.PathLike[str] | Taste = DEFAULT_TASTE,
     encoder: str | None = None,
     top: int | None = None,
     min_score: float = 0.0,
@@ -61,7 +62,7 @@ def score(
     paths : path or iterable of path
         What to score; new songs are embedded. A plain string is one path. Empty: the whole cached
         library, without files that have gone.
-    taste : str or Taste
+    taste : str, path or Taste
         A name, a file, or a taste.
     encoder : str, optional
         Refuse a taste of any other; default: whatever the taste was trained on.
@@ -97,7 +98,7 @@ def score(
         raise ValueError(f"precision is {precision}; it is a share, from 0 to 1")
     named = path_list(paths)
     base = default_root() if root is None else root
-    loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
+    loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     _require_encoder(loaded, encoder, base)
     library = SongLibrary.of_taste(loaded, base)
     failed: tuple[Failure, ...] = ()

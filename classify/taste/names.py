@@ -15,14 +15,14 @@ DEFAULT_TASTE = "default"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}")
 
 
-def taste_path(taste: str, *, root: str | Path | None = None) -> Path:
+def taste_path(taste: str | os.PathLike[str], *, root: str | Path | None = None) -> Path:
     """Return the file of a taste that is given by name or as a file.
 
     Parameters
     ----------
-    taste : str
-        A name such as ``default``; or a path, which is what has a separator in it or ends in
-        ``.npz``.
+    taste : str or path
+        A name such as ``default``; or a path, which is a PathLike, and a str with a separator in it
+        or ``.npz`` at its end.
     root : path or URI, optional
         The cache.
 
@@ -31,13 +31,14 @@ def taste_path(taste: str, *, root: str | Path | None = None) -> Path:
     TasteError
         If it is neither a path nor a name of letters, digits, spaces, dots, dashes and underscores.
     """
-    is_path = os.sep in taste or "/" in taste or taste.endswith(".npz")
-    if is_path and "\0" not in taste:
+    given = os.fspath(taste)
+    is_path = not isinstance(taste, str) or os.sep in given or "/" in given
+    if (is_path or given.endswith(".npz")) and "\0" not in given:
         # Not Path.expanduser, which raises for ~nobody/x.npz.
-        return Path(os.path.abspath(os.path.expanduser(taste)))
-    if not _NAME.fullmatch(taste):
+        return Path(os.path.abspath(os.path.expanduser(given)))
+    if not _NAME.fullmatch(given):
         raise TasteError(
-            f"{taste!r} is no name for a taste: up to 80 letters, digits, spaces and . _ - are, "
+            f"{given!r} is no name for a taste: up to 80 letters, digits, spaces and . _ - are, "
             "beginning with a letter or digit; a file is given by its path"
         )
-    return local_root(root) / "tastes" / f"{taste}.npz"
+    return local_root(root) / "tastes" / f"{given}.npz"

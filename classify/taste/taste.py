@@ -6,6 +6,7 @@ Nothing here imports scikit-learn, TensorFlow or a store: scoring from the cache
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -246,6 +247,37 @@ class Taste:
         """
         return self.calibration(self.decisions(vectors))
 
+    def predict_proba(self, vectors: NDArray[Any]) -> FloatArray:
+        """Return the probabilities of both classes, in the shape that scikit-learn gives them.
+
+        Parameters
+        ----------
+        vectors : ndarray, shape (n, dim), float32
+            Song vectors as they are cached, not standardised; see `embed.open_embeddings`.
+
+        Returns
+        -------
+        ndarray, shape (n, 2), float64
+            Of not being liked and of being liked, in [0, 1]; the second column is `score`.
+
+        Raises
+        ------
+        TasteError
+            If the vectors have another dimension than the taste.
+        VectorError
+            If they are not a matrix or not finite.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from classify import Taste
+        >>> taste = Taste.load("default")
+        >>> taste.predict_proba(np.zeros((2, taste.dim), dtype=np.float32)).shape
+        (2, 2)
+        """
+        liked = self.score(vectors)
+        return np.stack([1 - liked, liked], axis=1)
+
     def verdicts(self, scores: FloatArray) -> list[Verdict]:
         """Put scores into words.
 
@@ -265,31 +297,38 @@ class Taste:
             for p in scores.tolist()
         ]
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, taste: str | os.PathLike[str], *, root: str | Path | None = None) -> None:
         """Write the taste to a file, all of it or nothing.
 
         Parameters
         ----------
-        path : path-like
-            Conventionally `*.npz`; its folder is made if missing. See `classify.taste.taste_file`.
+        taste : str or path
+            Where: a name or a file, as for `load`. Conventionally `*.npz`; its folder is made if
+            missing. See `classify.taste.taste_file`.
+        root : path or URI, optional
+            The cache that keeps what is given by name; default: this user's.
 
         Raises
         ------
         TasteError
             If the file can't be written; an older file is then untouched.
         """
+        from classify.taste.names import taste_path
         from classify.taste.taste_file import write_taste
 
-        write_taste(self, path)
+        write_taste(self, taste_path(taste, root=root))
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "Taste":
-        """Read a taste from a file, which may come from a stranger: nothing in it is executed.
+    def load(cls, taste: str | os.PathLike[str], *, root: str | Path | None = None) -> "Taste":
+        """Read a taste, which may come from a stranger: nothing in it is executed.
 
         Parameters
         ----------
-        path : path-like
-            What `save` wrote.
+        taste : str or path
+            A name such as ``default``, or a file that `save` wrote: the same as for
+            `classify.score`. A str is a file where it has a separator in it or ends in ``.npz``.
+        root : path or URI, optional
+            The cache where names are looked up; default: this user's.
 
         Returns
         -------
@@ -299,8 +338,15 @@ class Taste:
         ------
         TasteError
             If there is no such file, or it is damaged, truncated, pickled, too large, not a taste,
-            or of a newer format.
+            or of a newer format; if a str is neither a path nor a name.
+
+        Examples
+        --------
+        >>> from classify import Taste
+        >>> Taste.load("default").n_like
+        15
         """
+        from classify.taste.names import taste_path
         from classify.taste.taste_file import read_taste
 
-        return read_taste(path, cls)
+        return read_taste(taste_path(taste, root=root), cls)

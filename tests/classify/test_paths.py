@@ -59,9 +59,9 @@ def test_a_folder_alone_is_scored_as_in_a_list(heard: Path, root: Path) -> None:
 def test_a_song_is_labelled_alone_as_in_a_list(heard: Path, root: Path) -> None:
     song = next((heard / "music").glob("calm_electronic*"))
     for given in (song, str(song), once([song])):
-        done = classify.label(given, "like", taste="one", root=root)
+        done = classify.label("like", given, taste="one", root=root)
         assert (done.n_labelled, done.n_like, done.failed) == (1, 1, ())
-        cleared = classify.label(once([song]), None, taste="one", root=root)
+        cleared = classify.label(None, once([song]), taste="one", root=root)
         assert (cleared.n_labelled, cleared.n_like) == (1, 0)
 
 

@@ -30,7 +30,7 @@ from classify.evaluation.sentences import (
 from classify.library.song_library import SongLibrary
 from classify.output.formats import write_text
 from classify.output.html import Html, element, page, section
-from classify.taste.names import DEFAULT_TASTE, taste_path
+from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 
 __all__ = ["Report", "render_report", "write_report"]
@@ -65,7 +65,7 @@ class Report:
 def write_report(
     path: str | os.PathLike[str],
     *,
-    taste: str | Taste = DEFAULT_TASTE,
+    taste: str | os.PathLike[str] | Taste = DEFAULT_TASTE,
     root: str | Path | None = None,
 ) -> Evaluation:
     """Evaluate a taste and write what was found as one self-contained HTML page.
@@ -90,8 +90,8 @@ def write_report(
         As for `classify.evaluate`.
     """
     base = default_root() if root is None else root
-    loaded = taste if isinstance(taste, Taste) else Taste.load(taste_path(taste, root=base))
-    name = taste if isinstance(taste, str) else ""
+    loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
+    name = "" if isinstance(taste, Taste) else os.fspath(taste)
     found = evaluate(taste=loaded, root=base)
     library = SongLibrary.of_taste(loaded, base)
     sample = sample_library(loaded, library)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,13 +105,13 @@ def music(tracks: list[str], root: Path, tmp_path: Path) -> list[Path]:
 
 
 def test_the_taste_learns_with_each_label(music: list[Path], root: Path) -> None:
-    first = classify.label(music[:1], "like", root=root)
+    first = classify.label("like", music[:1], root=root)
     assert (first.taste, first.n_like, first.entered, first.left) == (None, 1, (), ())
     assert "1 of the 2" in first.note
-    second = classify.label(music[1:2], "like", root=root)
+    second = classify.label("like", music[1:2], root=root)
     assert second.taste is not None
     assert (second.n_like, second.note) == (2, "")
-    third = classify.label(music[9:], "dislike", root=root)
+    third = classify.label("dislike", music[9:], root=root)
     assert third.taste is not None
     assert (third.taste.n_like, third.taste.n_dislike, third.taste.n_unlabelled) == (2, 1, 7)
     alone = classify.train(music[:2], dislikes=music[9:], taste="other", root=root)
@@ -126,8 +127,8 @@ def test_what_comes_into_the_first_places_is_told(
     music: list[Path], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("classify.labels.labelling._TOP", 2)
-    classify.label(music[4:6], "like", root=root)  # two electronic ones
-    changed = classify.label(music[:3], "like", root=root)
+    classify.label("like", music[4:6], root=root)  # two electronic ones
+    changed = classify.label("like", music[:3], root=root)
     order = [song.path for song in classify.score(root=root).songs]
     free = [path for path in order if Path(path) not in (*music[:3], *music[4:6])]
     assert changed.entered
@@ -141,20 +142,20 @@ def test_what_comes_into_the_first_places_is_told(
 def test_a_label_stays_with_a_song_that_is_moved_and_goes_with_clear(
     music: list[Path], root: Path
 ) -> None:
-    classify.label(music[:3], "like", root=root)
+    classify.label("like", music[:3], root=root)
     moved = music[0].rename(music[0].with_name("moved.opus"))
     embed.embed_library([moved], root=root, coverage=2)
     assert {one.path for one in labels_now(root=root)} == {str(moved), *map(str, music[1:3])}
-    assert classify.label([moved], None, root=root).n_like == 2
+    assert classify.label(None, [moved], root=root).n_like == 2
     music[1].unlink()  # known by the path that it had
-    cleared = classify.label([music[1]], None, root=root)
+    cleared = classify.label(None, [music[1]], root=root)
     assert (cleared.n_labelled, cleared.n_like, cleared.taste) == (1, 1, None)
 
 
 def test_rows_that_a_person_adds_are_learnt_from_and_get_their_digest(
     music: list[Path], root: Path
 ) -> None:
-    classify.label(music[:1], "like", root=root)
+    classify.label("like", music[:1], root=root)
     file = labels_path(root / "tastes" / "default.npz")
     with file.open("a", encoding="utf-8") as rows:
         rows.write(f"like,{music[1]},\nlike,/nowhere/else.mp3,\n")
@@ -172,7 +173,7 @@ def test_labels_begin_with_those_that_the_taste_was_trained_with(
 ) -> None:
     trained = classify.train(music[:3], root=root)
     labels_path(trained.path).unlink()  # as of a taste that somebody sent
-    added = classify.label(music[3:4], "like", root=root)
+    added = classify.label("like", music[3:4], root=root)
     assert added.n_like == 4
     assert {Path(one.path) for one in read_labels(added.path) or ()} == set(music[:4])
 
@@ -200,3 +201,17 @@ def test_processes_that_label_at_once_lose_no_label(music: list[Path], root: Pat
     )
     taste = classify.Taste.load(root / "tastes" / "default.npz")
     assert (taste.n_like, taste.n_dislike) == (3, 3)
+
+
+def test_label_takes_its_arguments_in_the_order_of_the_command(
+    music: list[Path], root: Path
+) -> None:
+    assert classify.label("like", str(music[0]), root=root).n_like == 1
+    assert classify.label("dislike", music[1:3], root=root).n_dislike == 2
+    assert classify.label(None, music[1], root=root).n_dislike == 1
+    # As it was before: a list can't be a label.
+    old: Any = classify.label
+    assert old(music[3:4], "like", root=root).n_like == 2
+    assert old(music[3:4], None, root=root).n_like == 1
+    with pytest.raises(classify.LabelError, match="comes before the paths"):
+        classify.label(str(music[0]), "like", root=root)

@@ -20,6 +20,7 @@ def test_a_path_is_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert taste_path("my.npz") == tmp_path / "my.npz"
     assert taste_path("sub/my") == tmp_path / "sub" / "my"
     assert taste_path(str(tmp_path / "x")) == tmp_path / "x"
+    assert taste_path(Path("my")) == tmp_path / "my", "a Path is never a name"
 
 
 @pytest.mark.parametrize("name", ["", "a*b", ".hidden", "x" * 81, "a\nb", "~"])

@@ -552,3 +552,31 @@ def test_scoring_imports_neither_scikit_learn_nor_tensorflow_nor_lance(tmp_path:
         cwd=Path(__file__).parents[3],
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_taste_is_loaded_by_the_name_that_score_takes(tmp_path: Path) -> None:
+    made = taste()
+    made.save("mine", root=tmp_path)
+    assert same(Taste.load("mine", root=tmp_path), made)
+    assert same(Taste.load(tmp_path / "tastes" / "mine.npz"), made)
+    assert same(Taste.load(str(tmp_path / "tastes" / "mine.npz")), made)
+    with pytest.raises(TasteError, match="sevensongs train"):
+        Taste.load("default", root=tmp_path)
+    with pytest.raises(TasteError, match="no name for a taste"):
+        Taste.load("a*b", root=tmp_path)
+
+
+def test_a_name_is_looked_up_in_the_users_own_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEVENSONGS_CACHE", str(tmp_path))
+    taste().save(tmp_path / "tastes" / "default.npz")
+    assert same(Taste.load("default"), taste())
+
+
+def test_predict_proba_has_scikit_learns_shape_and_the_scores_in_its_second_column() -> None:
+    vectors = np.random.default_rng(0).normal(size=(5, DIM)).astype(np.float32)
+    proba = taste().predict_proba(vectors)
+    assert proba.shape == (5, 2)
+    np.testing.assert_array_equal(proba[:, 1], taste().score(vectors))
+    np.testing.assert_allclose(proba.sum(axis=1), 1)

@@ -130,7 +130,7 @@ def test_a_label_does_what_the_command_does(
     other = Path(shutil.copytree(root, tmp_path / "other"))
     disliked = next(song for song in ranked(desk.standing()) if song not in acoustic)
     outcome = Lessons(desk).relabel("default", {digest_of(desk.standing(), disliked): "dislike"})
-    expected = classify.label([disliked], "dislike", root=other)
+    expected = classify.label("dislike", [disliked], root=other)
     ours, theirs = (classify.Taste.load(taste_path("default", root=one)) for one in (root, other))
     assert (ours.likes, ours.dislikes, ours.unlabelled) == (
         theirs.likes,
