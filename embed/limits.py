@@ -15,7 +15,10 @@ from pathlib import Path
 
 from embed.errors import EmbedError, LimitExceeded, UnreadableFile
 
-__all__ = ["Limits", "bounded_cpu", "bounded_memory", "no_answer", "too_much_memory"]
+__all__ = ["RATES_HZ", "Limits", "bounded_cpu", "bounded_memory", "no_answer", "too_much_memory"]
+
+RATES_HZ = (1000, 768000)
+"""Sample rates that are read, from the lowest to the highest."""
 
 # read through, and decoded where that is needed: a tenth of what a slow core does
 _BYTES_A_SECOND = 250_000

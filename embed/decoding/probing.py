@@ -13,7 +13,7 @@ from embed.decoding.packet_timing import Clock, PacketLengths
 from embed.decoding.packets import PacketLayout, is_counted
 from embed.decoding.tags import Tags, read_tags
 from embed.errors import AudioError, UnreadableFile
-from embed.limits import Limits
+from embed.limits import RATES_HZ, Limits
 
 if TYPE_CHECKING:
     import av
@@ -23,7 +23,6 @@ __all__ = ["MIN_DURATION_S", "AudioInfo", "probe", "require_unchanged"]
 
 MIN_DURATION_S = 0.5
 """Shorter recordings are refused: there is no music to hear in them."""
-_RATES_HZ = (1000, 768000)
 _MAX_CHANNELS = 64
 _GUESSED_LENGTH = frozenset({"aac", "asf"})
 _GAIN_AT = slice(16, 18)  # in an Opus header: 256ths of a decibel
@@ -223,7 +222,7 @@ class _Head:
             raise AudioError("holds no audio packets")
         if not self.rate_hz:
             raise AudioError("none of its audio can be decoded")
-        low, high = _RATES_HZ
+        low, high = RATES_HZ
         if not low <= self.rate_hz <= high:
             raise AudioError(f"has a sample rate of {self.rate_hz} Hz; {low} to {high} Hz are read")
         if self.n_channels > _MAX_CHANNELS:

@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cache import is_fingerprint, local_root, require_writable, write_whole
 from embed.encoders.pooling import pool_parts
 from embed.encoders.registry import EncoderSpec, encoder_spec
+from embed.encoders.windows import NativeCut
 from embed.errors import EncoderError, EncoderUnavailable
+from embed.limits import RATES_HZ
 from embed.networks.network import Weights
 
 if TYPE_CHECKING:
@@ -197,12 +199,18 @@ class Encoder:
         self._run = run
         self._constants = constants
 
-    def embed(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+    def embed(
+        self, waveform: NDArray[np.floating[Any]], sample_rate: float | None = None
+    ) -> NDArray[np.float32]:
         """Embed a waveform.
 
         Parameters
         ----------
-        waveform : ndarray, shape (n_samples,), float32, mono, in [-1, 1], at ``spec.grid.rate_hz``
+        waveform : ndarray, shape (n_samples,), float32, mono, in [-1, 1]
+            float64 and float16 are converted.
+        sample_rate : int, optional
+            Of the waveform, in Hz; another than ``spec.grid.rate_hz`` is resampled to it, by soxr
+            as the cached embeddings are. Default: ``spec.grid.rate_hz``.
 
         Returns
         -------
@@ -213,16 +221,25 @@ class Encoder:
         Raises
         ------
         ValueError
-            If the waveform is not one-dimensional, is empty or not finite.
+            If the waveform has several channels, holds integers, is empty or not finite, or the
+            rate is no whole number of Hz; the message has the remedy.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from embed import load_encoder
+        >>> encoder = load_encoder("musicnn")
+        >>> seconds = np.arange(44100 * 10) / 44100
+        >>> tone = np.sin(2 * np.pi * 440 * seconds).astype(np.float32)
+        >>> encoder.embed(tone, sample_rate=44100).shape
+        (3, 424)
         """
-        samples = np.asarray(waveform, dtype=np.float32)
-        if samples.ndim != 1 or samples.size == 0:
-            raise ValueError(f"waveform has shape {samples.shape}; (n_samples,) is needed")
-        if not np.isfinite(samples).all():
-            raise ValueError("waveform holds NaN or infinity")
         grid = self.spec.grid
-        windows = grid.cut(samples)
-        parts = [grid.parts_heard(i, len(samples)) for i in range(len(windows))]
+        rate_hz = _whole_hz(grid.rate_hz if sample_rate is None else sample_rate)
+        samples = _mono_samples(waveform)
+        cut = NativeCut(grid=grid, native_hz=rate_hz, n_native=len(samples))
+        windows = cut.windows(samples)
+        parts = [grid.parts_heard(i, cut.n_samples) for i in range(len(windows))]
         return self.embed_windows(windows, parts)
 
     def embed_windows(
@@ -285,6 +302,46 @@ class Encoder:
         if self.spec.tag_scores is None or not self.tags:
             raise EncoderError(f"The encoder {self.spec.name} has no tags.")
         return self.spec.tag_scores(np.asarray(embeddings, dtype=np.float32), self._constants)
+
+
+def _mono_samples(waveform: Any) -> NDArray[np.float32]:
+    """Check what a caller takes for a waveform; return it as float32, shape (n_samples,)."""
+    given = np.asarray(waveform)
+    if given.ndim == 2 and min(given.shape) > 0:
+        axis = int(given.shape[0] > given.shape[1])  # there are more samples than channels
+        raise ValueError(
+            f"waveform has shape {given.shape}, so {given.shape[axis]} channel(s); (n_samples,) is "
+            f"needed: waveform.mean(axis={axis}) is mono"
+        )
+    if given.ndim != 1 or given.size == 0:
+        raise ValueError(f"waveform has shape {given.shape}; (n_samples,) is needed")
+    if given.dtype.kind in "iu":
+        full_scale = 2 ** (8 * given.dtype.itemsize - 1)
+        middle = f" - {full_scale}" if given.dtype.kind == "u" else ""
+        number = f"(waveform.astype('float32'){middle})" if middle else "waveform.astype('float32')"
+        raise ValueError(
+            f"waveform is {given.dtype}; float32 in [-1, 1] is needed: {number} / {full_scale}"
+        )
+    if given.dtype.kind != "f":
+        raise ValueError(f"waveform is {given.dtype}; float32 in [-1, 1] is needed")
+    samples = given.astype(np.float32, copy=False)
+    strange = np.flatnonzero(~np.isfinite(samples))
+    if len(strange):
+        raise ValueError(
+            f"waveform holds NaN or infinity in {len(strange)} of {len(samples)} samples, first "
+            f"at {strange[0]}; np.nan_to_num(waveform, posinf=0, neginf=0) silences them"
+        )
+    return samples
+
+
+def _whole_hz(sample_rate: float) -> int:
+    low, high = RATES_HZ
+    if not (low <= sample_rate <= high and sample_rate == int(sample_rate)):
+        raise ValueError(
+            f"sample_rate is {sample_rate}; a whole number of Hz from {low} to {high} is needed, "
+            "such as 44100"
+        )
+    return int(sample_rate)
 
 
 def encoders_folder(root: str | Path | None) -> Path:

@@ -149,6 +149,20 @@ class NativeCut:
             spans.append(Span(start=first * down, stop=last * down))
         return spans
 
+    def windows(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return all windows of a recording, (n_windows, window_samples), from its (n_native,)."""
+        if self.native_hz == self.grid.rate_hz:
+            return self.grid.cut(samples)
+        spans = self.spans(range(self.grid.count(self.n_samples)))
+        before = -min(span.start for span in spans)
+        padded = np.pad(samples, (before, max(0, spans[-1].stop - len(samples))))
+        return np.stack(
+            [
+                self.resample(i, span, padded[span.start + before : span.stop + before])
+                for i, span in enumerate(spans)
+            ]
+        )
+
     def resample(self, i: int, span: Span, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return window `i` (window_samples,) from the samples of its span."""
         up, down = self._ratio

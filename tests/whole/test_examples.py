@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import inspect
 import shutil
 from importlib import import_module
 from pathlib import Path
@@ -11,12 +12,21 @@ import pytest
 
 import classify
 
-EXAMPLES = [
-    (package, name)
-    for package in ("embed", "classify")
-    for name in import_module(package).__all__
-    if ">>>" in (getattr(import_module(package), name).__doc__ or "")
-]
+
+def examples_of(package: str) -> list[doctest.DocTest]:
+    """Return the examples of a package's public functions and classes, and of their methods."""
+    public = [getattr(import_module(package), name) for name in import_module(package).__all__]
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    return [
+        test
+        for one in public
+        if inspect.isclass(one) or inspect.isfunction(one)
+        for test in finder.find(one, f"{package}.{one.__qualname__}", globs={})
+        if test.examples
+    ]
+
+
+EXAMPLES = [test for package in ("embed", "classify") for test in examples_of(package)]
 
 
 @pytest.fixture(scope="module")
@@ -28,18 +38,14 @@ def cache(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.mark.parametrize(("package", "name"), EXAMPLES, ids=lambda one: one)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.name)
 def test_the_example_runs(
-    package: str, name: str, cache: Path, heard: Path, monkeypatch: pytest.MonkeyPatch
+    example: doctest.DocTest, cache: Path, heard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEVENSONGS_CACHE", str(cache))
     monkeypatch.chdir(heard)
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     runner = doctest.DocTestRunner(optionflags=flags)
-    thing = getattr(import_module(package), name)
-    found = doctest.DocTestFinder(exclude_empty=True).find(thing, name, globs={})
     told: list[str] = []
-    for test in found:
-        runner.run(test, out=told.append)
-    assert runner.tries > 0
+    runner.run(example, out=told.append)
     assert runner.failures == 0, "".join(told)

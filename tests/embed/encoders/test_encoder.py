@@ -6,11 +6,14 @@ import itertools
 import os
 import subprocess
 import sys
+import wave
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import embed
 from embed.encoders.manifest import Manifest, read_manifest
@@ -290,3 +293,53 @@ def test_a_relative_and_an_absolute_folder_are_the_same_encoder(
     before = specs[0].fingerprint(specs[0].locate())
     (model / "variables" / "variables.data-00000-of-00001").write_bytes(b"weights")
     assert specs[0].fingerprint(specs[0].locate()) != before
+
+
+def test_a_waveform_at_another_rate_is_heard_as_its_file_is(
+    musicnn: embed.Encoder, compiled: Path, clip: NDArray[np.float32], tmp_path: Path
+) -> None:
+    mono = clip.mean(axis=0)
+    pcm = np.round(mono * 32767).astype("<i2")
+    with wave.open(str(tmp_path / "clip.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(44100)
+        file.writeframes(pcm.tobytes())
+    prepared = embed.prepare_encoder("musicnn", root=compiled)
+    stored = embed.embed_recording(prepared, embed.probe(tmp_path / "clip.wav"), 0)
+    frames = musicnn.embed(pcm / 32768, sample_rate=44100)
+    np.testing.assert_array_equal(frames.astype(np.float16), stored.frames)
+    at_its_rate = musicnn.embed(pcm / 32768)
+    assert len(at_its_rate) > 2 * len(frames), "as if the song lasted longer"
+
+
+def test_the_encoders_own_rate_changes_nothing(musicnn: embed.Encoder) -> None:
+    noise = white_noise(4)
+    np.testing.assert_array_equal(
+        musicnn.embed(noise, sample_rate=TEST_RATE_HZ), musicnn.embed(noise)
+    )
+
+
+@pytest.mark.parametrize(
+    ("waveform", "message"),
+    [
+        (np.zeros((2, 44100), np.float32), r"2 channel.*waveform\.mean\(axis=0\) is mono"),
+        (np.zeros((44100, 2), np.float32), r"2 channel.*waveform\.mean\(axis=1\) is mono"),
+        (np.zeros(44100, np.int16), r"is int16.*waveform\.astype\('float32'\) / 32768"),
+        (np.zeros(44100, np.uint8), r"is uint8.*\(waveform\.astype\('float32'\) - 128\) / 128"),
+        (np.zeros(44100, np.int32), r"is int32.* / 2147483648"),
+        (np.zeros(44100, np.complex64), r"is complex64; float32 in \[-1, 1\] is needed"),
+        (np.array([0, np.nan, np.inf]), r"NaN or infinity in 2 of 3 samples, first at 1"),
+    ],
+)
+def test_what_is_wrong_with_a_waveform_is_said_with_the_remedy(
+    musicnn: embed.Encoder, waveform: NDArray[Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        musicnn.embed(waveform, sample_rate=44100)
+
+
+@pytest.mark.parametrize("rate", [44.1, 0, -1, 22050.5, float("nan"), 1e9])
+def test_a_rate_that_is_none_is_refused(musicnn: embed.Encoder, rate: float) -> None:
+    with pytest.raises(ValueError, match=r"sample_rate is .* such as 44100"):
+        musicnn.embed(np.zeros(44100), sample_rate=rate)
