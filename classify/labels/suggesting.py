@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from classify.learning.duplicates import copy_limit
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import decide, rank
 from classify.library.song_library import SongLibrary
+from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
@@ -60,6 +62,10 @@ class SuggestedSong:
         One of `REASONS`.
     why : str
         The reason as a sentence.
+    label : None
+        It has none yet.
+    digest : str
+        Names the recording, whatever its file is called.
     """
 
     path: str
@@ -71,15 +77,28 @@ class SuggestedSong:
     duration_s: float | None
     artist: str | None
     title: str | None
+    album: str | None
+    label: str | None
+    digest: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Suggestions:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Suggestions(SongResults[SuggestedSong]):
     """Songs, the one that teaches most first.
 
     `n_unlabelled` is how many there were to choose from.
+
+    Examples
+    --------
+    >>> import classify
+    >>> next_songs = classify.suggest(top=3)
+    >>> len(next_songs), next_songs.n_unlabelled
+    (3, 13)
+    >>> {song.label for song in next_songs}
+    {None}
     """
 
+    song_type: ClassVar[type] = SuggestedSong
     taste: Taste
     songs: tuple[SuggestedSong, ...]
     n_unlabelled: int
@@ -293,6 +312,9 @@ class _Pool:
             duration_s=song.duration_s,
             artist=song.artist,
             title=song.title,
+            album=song.album,
+            label=None,
+            digest=song.digest or "",  # there is one where there is a vector
         )
 
     def _copies_of(self, row: int) -> NDArray[np.intp]:

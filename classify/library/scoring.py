@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from cache import default_root
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import choose, decide, rank
 from classify.library.song_library import SongLibrary, Tell, same_encoder
+from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
@@ -23,7 +25,18 @@ __all__ = ["ScoredSong", "Scores", "score", "score_files"]
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredSong:
-    """A song and its score, a calibrated probability in [0, 1]."""
+    """A song and its score.
+
+    Attributes
+    ----------
+    score : float
+        A calibrated probability in [0, 1].
+    verdict : {'like', 'unsure', 'dislike'}
+    label : {'like', 'dislike'} or None
+        What the taste was told of it.
+    digest : str
+        Names the recording, whatever its file is called.
+    """
 
     path: str
     score: float
@@ -31,12 +44,26 @@ class ScoredSong:
     duration_s: float | None
     artist: str | None
     title: str | None
+    album: str | None
+    label: str | None
+    digest: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scores:
-    """Songs, best first, and the files that failed; `n_scored` counts also what was not wanted."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Scores(SongResults[ScoredSong]):
+    """Songs, best first, and the files that failed; `n_scored` counts also what was not wanted.
 
+    Examples
+    --------
+    >>> import classify
+    >>> best = classify.score("music", top=3)
+    >>> len(best)
+    3
+    >>> [song.label for song in best]
+    ['like', 'like', 'like']
+    """
+
+    song_type: ClassVar[type] = ScoredSong
     taste: Taste
     songs: tuple[ScoredSong, ...]
     failed: tuple[Failure, ...]
@@ -180,6 +207,7 @@ def _scored(
     files: LibraryFiles, taste: Taste, which: NDArray[np.intp], values: FloatArray
 ) -> tuple[ScoredSong, ...]:
     rows = files.recordings(which)
+    labels = dict.fromkeys(taste.dislikes, "dislike") | dict.fromkeys(taste.likes, "like")
     return tuple(
         ScoredSong(
             path=row.path,
@@ -188,6 +216,9 @@ def _scored(
             duration_s=row.duration_s,
             artist=row.artist,
             title=row.title,
+            album=row.album,
+            label=labels.get(row.digest or ""),
+            digest=row.digest or "",  # there is one where there is a vector
         )
         for row, value, verdict in zip(rows, values.tolist(), taste.verdicts(values), strict=True)
     )

@@ -7,19 +7,23 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache import FileRecord, default_root
-from classify.errors import ClassifyError, LabelError
+from classify.errors import ClassifyError, LabelError, TasteError
 from classify.learning.duplicates import copy_limit
 from classify.learning.examples import sample_unlabelled
 from classify.library.artist_groups import album_of
 from classify.library.library_files import LibraryFiles
 from classify.library.similar_index import INDEX_FROM, NeighbourIndex
 from classify.library.song_library import SongLibrary, Tell
+from classify.output.song_results import SongResults
+from classify.taste.names import DEFAULT_TASTE
 from classify.taste.song_space import SongSpace
+from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 from embed import Failure, Paths, find_audio, path_list, prepare_encoders
 
@@ -42,6 +46,10 @@ class SimilarSong:
         same music, about 0 for songs that have nothing in common, below 0 for opposites.
     copies : tuple of str
         Paths of the same music: other files of the recording, and other rips of it.
+    label : {'like', 'dislike'} or None
+        What the taste was told of it.
+    digest : str
+        Names the recording, whatever its file is called.
     """
 
     path: str
@@ -50,12 +58,26 @@ class SimilarSong:
     artist: str | None
     title: str | None
     copies: tuple[str, ...]
+    album: str | None
+    label: str | None
+    digest: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class Similars:
-    """Songs, nearest first; other files of the song that was asked about; the files that failed."""
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Similars(SongResults[SimilarSong]):
+    """Songs, nearest first; other files of the song that was asked about; the files that failed.
 
+    Examples
+    --------
+    >>> import classify
+    >>> near = classify.similar("music/calm_acoustic_1.opus", top=5)
+    >>> len(near)
+    5
+    >>> near[0].similarity >= near[1].similarity
+    True
+    """
+
+    song_type: ClassVar[type] = SimilarSong
     songs: tuple[SimilarSong, ...]
     copies: tuple[str, ...]
     failed: tuple[Failure, ...]
@@ -67,6 +89,7 @@ def similar(
     top: int = 10,
     per_album: int | None = 2,
     encoder: str = "musicnn",
+    taste: str | os.PathLike[str] | Taste = DEFAULT_TASTE,
     root: str | Path | None = None,
     workers: int | None = None,
     progress: Tell | None = None,
@@ -87,6 +110,8 @@ def similar(
         At most so many songs of one album, as tags and folders tell; None: any number.
     encoder : str
         See `embed.ENCODERS`; several joined by +.
+    taste : str, path or Taste
+        Whose labels the rows tell: a name, a file, or a taste. One that can't be read tells none.
     root, workers, progress
         As for `classify.train`.
 
@@ -126,7 +151,17 @@ def similar(
         )
     files = find_audio(named).files
     found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=files[0])
-    return replace(found, failed=failed)
+    return _labelled(replace(found, failed=failed), taste, base)
+
+
+def _labelled(found: Similars, taste: str | os.PathLike[str] | Taste, root: str | Path) -> Similars:
+    try:
+        known = taste if isinstance(taste, Taste) else Taste.load(taste, root=root)
+    except TasteError:  # what is near can be told without any taste
+        return found
+    labels = dict.fromkeys(known.dislikes, "dislike") | dict.fromkeys(known.likes, "like")
+    songs = tuple(replace(song, label=labels.get(song.digest)) for song in found.songs)
+    return replace(found, songs=songs)
 
 
 def similar_to(
@@ -315,6 +350,9 @@ class _Folder:
                 artist=row.artist,
                 title=row.title,
                 copies=tuple(self._copies[i]),
+                album=row.album,
+                label=None,  # `similar` knows
+                digest=row.digest or "",  # there is one where there is a vector
             )
             for i, (row, similarity) in enumerate(self._chosen)
         )

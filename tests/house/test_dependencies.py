@@ -29,6 +29,8 @@ DECLARED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 GROUPS = [Requirement(text) for group in PROJECT["dependency-groups"].values() for text in group]
 # Imported by tensorflow-hub or uvicorn rather than by us; pyproject.toml says so beside each.
 NEVER_IMPORTED = {"httptools", "setuptools", "tf-keras", "uvloop"}
+# Imported where a caller asks for it, and an extra of the package.
+OPTIONAL = {"pandas"}
 # Their interfaces are leaned on so hard that a new major version has broken us, or could.
 LEANED_ON = {
     "ai-edge-litert",
@@ -70,7 +72,8 @@ def test_the_packages_import_what_is_declared_and_nothing_else() -> None:
     modules = imported(
         [path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")]
     )
-    assert distributions(modules) == names(DECLARED) - NEVER_IMPORTED
+    assert distributions(modules) == (names(DECLARED) - NEVER_IMPORTED) | OPTIONAL
+    assert set(PROJECT["project"]["optional-dependencies"]) >= OPTIONAL
 
 
 def test_the_tests_import_what_is_declared() -> None:

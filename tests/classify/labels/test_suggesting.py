@@ -259,6 +259,7 @@ def test_the_command_speaks_every_format(library: Library, tmp_path: Path) -> No
     ]
     assert set(rows[0]) == {
         "path", "score", "verdict", "unknown", "reason", "why", "duration_s", "artist", "title",
+        "album", "label", "digest",
     }  # fmt: skip
     assert run("--top", "2").splitlines()[0].split() == ["rank", "score", "why", "path"]
     assert len(run("--format", "csv").splitlines()) == 6
