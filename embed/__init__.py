@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         mel_band,
         sound_picture,
     )
+    from embed.stored_embeddings import Embeddings, open_embeddings
     from embed.worker_pool import WorkerPool
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "AudioInfo",
     "EmbedError",
     "EmbedReport",
+    "Embeddings",
     "Encoder",
     "EncoderError",
     "EncoderSpec",
@@ -95,6 +97,7 @@ __all__ = [
     "is_compiled",
     "load_encoder",
     "mel_band",
+    "open_embeddings",
     "path_list",
     "prepare_encoder",
     "prepare_encoders",
@@ -112,6 +115,7 @@ _HOMES = {
     "ENCODERS": "embed.encoders.registry",
     "EmbedError": "embed.errors",
     "EmbedReport": "embed.pipeline.pipeline",
+    "Embeddings": "embed.stored_embeddings",
     "Encoder": "embed.encoders.encoder",
     "EncoderError": "embed.errors",
     "EncoderSpec": "embed.encoders.registry",
@@ -147,6 +151,7 @@ _HOMES = {
     "is_compiled": "embed.encoders.encoder",
     "load_encoder": "embed.encoders.encoder",
     "mel_band": "embed.spectrogram_picture",
+    "open_embeddings": "embed.stored_embeddings",
     "path_list": "embed.files.find",
     "prepare_encoder": "embed.encoders.encoder",
     "prepare_encoders": "embed.encoders.composite",

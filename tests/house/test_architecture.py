@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embed.decoding",),
     ("embed.worker_pool",),
     ("embed.encoders",),
-    ("embed.spectrogram_picture",),
+    ("embed.spectrogram_picture", "embed.stored_embeddings"),
     ("embed.pipeline",),
     ("embed",),
     ("classify.errors",),
