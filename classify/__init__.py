@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from classify.labels.training import Trained, train
     from classify.learning.examples import LabelledSongs, sample_unlabelled
     from classify.learning.fit import fit_taste
+    from classify.learning.sklearn_heads import DenseHead, KernelHead, LogisticHead
     from classify.library.scoring import ScoredSong, Scores, score
     from classify.library.similar_songs import Similars, SimilarSong, similar
     from classify.taste.calibration import Calibration
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Calibration",
     "ClassifyError",
+    "DenseHead",
     "Evaluation",
     "Explanation",
+    "KernelHead",
     "LabelError",
     "Labelled",
     "LabelledSongs",
+    "LogisticHead",
     "Moved",
     "SameSongError",
     "ScoredSong",
@@ -63,11 +67,14 @@ __all__ = [
 _HOMES = {
     "Calibration": "classify.taste.calibration",
     "ClassifyError": "classify.errors",
+    "DenseHead": "classify.learning.sklearn_heads",
     "Evaluation": "classify.evaluation.evaluation",
     "Explanation": "classify.explanation.explanation",
+    "KernelHead": "classify.learning.sklearn_heads",
     "LabelError": "classify.errors",
     "Labelled": "classify.labels.labelling",
     "LabelledSongs": "classify.learning.examples",
+    "LogisticHead": "classify.learning.sklearn_heads",
     "Moved": "classify.labels.labelling",
     "SameSongError": "classify.errors",
     "ScoredSong": "classify.library.scoring",

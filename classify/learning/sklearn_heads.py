@@ -116,9 +116,18 @@ class Head(ClassifierMixin, BaseEstimator, ABC):  # type: ignore[misc]
 
 
 class LogisticHead(Head):
-    """Logistic regression with an L2 penalty.
+    """Logistic regression with an L2 penalty, as an estimator of scikit-learn.
 
-    The parameter is that of `classify.learning.heads.Logistic`.
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty, positive; see `classify.learning.heads.Logistic`.
+
+    Examples
+    --------
+    >>> from classify import LogisticHead
+    >>> LogisticHead(C=0.5).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1]).predict([[2.5]])
+    array([1])
     """
 
     def __init__(self, C: float = 1.0) -> None:
@@ -130,9 +139,31 @@ class LogisticHead(Head):
 
 
 class KernelHead(Head):
-    """Logistic regression on likeness.
+    """Logistic regression on likeness, as an estimator of scikit-learn: what `train` uses.
 
-    The parameters are those of `classify.learning.heads.Kernel`.
+    Parameters
+    ----------
+    C : float
+        Inverse strength of the penalty, positive.
+    gamma : float
+        How fast likeness falls with distance, positive; rows are scaled to length 1 first.
+    max_landmarks : int
+        Rows that others are compared with, at most; see `classify.learning.heads.Kernel`.
+
+    Examples
+    --------
+    In a pipeline, on the songs that are cached:
+
+    >>> from classify import KernelHead
+    >>> from embed import open_embeddings
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> songs = open_embeddings("musicnn")
+    >>> liked = ["acoustic" in path for path in songs.paths]
+    >>> pipeline = make_pipeline(StandardScaler(), KernelHead())
+    >>> bool(cross_val_score(pipeline, songs.matrix, liked, scoring="roc_auc").mean() > 0.9)
+    True
     """
 
     activation: Activation = "exp"
@@ -148,9 +179,27 @@ class KernelHead(Head):
 
 
 class DenseHead(Head):
-    """A small committee of perceptrons.
+    """A small committee of perceptrons, as an estimator of scikit-learn.
 
-    The parameters are those of `classify.learning.heads.Dense`.
+    Parameters
+    ----------
+    n_hidden : int
+        Units in the hidden layer of each.
+    n_members : int
+        How many there are; their decisions are averaged.
+    alpha : float
+        Strength of the L2 penalty, 0 or more.
+    max_iter : int
+        Steps of the training, at most.
+    random_state : int
+        Seed of the first weights; see `classify.learning.heads.Dense`.
+
+    Examples
+    --------
+    >>> from classify import DenseHead
+    >>> head = DenseHead().fit([[-3.0], [-1.0], [1.0], [3.0]], [0, 0, 1, 1])
+    >>> head.predict_proba([[2.0]]).shape
+    (1, 2)
     """
 
     def __init__(

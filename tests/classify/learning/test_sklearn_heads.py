@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: TID253
 
+import classify
 from classify.learning.heads import LEARNERS
 from classify.learning.sklearn_heads import HEADS, DenseHead, Head, KernelHead, LogisticHead
 from classify.taste.layers import ACTIVATIONS
@@ -152,3 +153,19 @@ def test_one_class_or_three_are_refused(head: Head) -> None:
         head.fit(X, [0, 0, 0, 1, 1, 1], sample_weight=[1, 1, 1, 0, 0, 0])
     with pytest.raises(ValueError, match="Only binary"):
         head.fit(X, [0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize("make", [KernelHead, LogisticHead, DenseHead])
+def test_the_exported_heads_work_in_a_pipeline_and_a_search(make: type[Head]) -> None:
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    assert getattr(classify, make.__name__) is make
+    X, y = two_blobs()
+    X_new, y_new = two_blobs(seed=1)
+    name, values = ("alpha", [0.5, 2.0]) if make is DenseHead else ("C", [0.5, 2.0])
+    pipeline = make_pipeline(StandardScaler(), make())
+    search = GridSearchCV(pipeline, {f"{make.__name__.lower()}__{name}": values}, cv=3)
+    assert search.fit(X, y).score(X_new, y_new) > 0.9
+    assert search.predict_proba(X_new).shape == (40, 2)
