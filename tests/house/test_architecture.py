@@ -53,6 +53,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classify.web.server",),
     ("classify.cli",),
     ("classify",),
+    ("classify.sevensongs",),
 )
 HEAVY = {
     "tensorflow",
