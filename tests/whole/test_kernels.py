@@ -6,11 +6,11 @@ It holds not only with this processor's own.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from waiting import run
 
 pytestmark = pytest.mark.slow
 
@@ -21,27 +21,33 @@ import numpy as np, threadpoolctl
 rows = np.ones((48, 64))
 assert (rows @ np.ones((64, 64)) == 64).all()
 assert (rows.astype("f") @ np.ones((64, 64), "f") == 64).all()
-print(*{info["internal_api"] for info in threadpoolctl.threadpool_info()})
+for info in threadpoolctl.threadpool_info():
+    if info["user_api"] == "blas":
+        print(info["internal_api"], info.get("architecture"))
 """
 
 
 def environment(kernel: str) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    return ours | {"OPENBLAS_CORETYPE": kernel}
+    return ours | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
+
+
+def library(kernel: str) -> str:
+    """Return the BLAS of NumPy in a process with this kernel; "" is the one of this process."""
+    tried = run([sys.executable, "-c", PRODUCT], env=environment(kernel))
+    if tried.returncode < 0:
+        pytest.skip(f"this processor can't run OpenBLAS's kernel {kernel} ({-tried.returncode})")
+    assert tried.returncode == 0, tried.stderr
+    return tried.stdout.splitlines()[0] if tried.stdout else "unknown"
 
 
 def require(kernel: str) -> None:
-    """Skip where this processor, or this NumPy, has no such kernel."""
-    tried = subprocess.run(
-        [sys.executable, "-c", PRODUCT], capture_output=True, text=True, env=environment(kernel)
-    )
-    if tried.returncode < 0:
-        pytest.skip(
-            f"this processor can't run OpenBLAS's kernel {kernel} (signal {-tried.returncode})"
-        )
-    assert tried.returncode == 0, tried.stderr
-    if "openblas" not in tried.stdout.split():
-        pytest.skip(f"NumPy's BLAS is not OpenBLAS but {tried.stdout.strip() or 'unknown'}")
+    """Skip where there is no such kernel, or where all tests run with it anyway."""
+    own, other = library(""), library(kernel)
+    if not other.startswith("openblas"):
+        pytest.skip(f"NumPy's BLAS is not OpenBLAS but {other}")
+    if own == other:
+        pytest.skip(f"{kernel} is the kernel of this process: all tests run with it ({own})")
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -55,22 +61,7 @@ def test_what_is_exact_is_exact_with_the_kernel(kernel: str) -> None:
         "whole/test_reproducible.py",
     )
     paths = [TESTS / name for name in files]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-m",
-            "exact",
-            "-p",
-            "no:cacheprovider",
-            *map(str, paths),
-        ],
-        capture_output=True,
-        text=True,
-        cwd=TESTS.parent,
-        env=environment(kernel),
-    )
+    pytest_ = (sys.executable, "-m", "pytest", "-q", "-m", "exact", "-p", "no:cacheprovider")
+    done = run([*pytest_, *paths], cwd=TESTS.parent, env=environment(kernel))
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
