@@ -61,7 +61,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     for module in _ROUTERS:
         app.include_router(module.router, prefix="/v1")
     app.include_router(page_files.router)
-    app.add_middleware(QuickScores, desk=parts.library)
+    app.add_middleware(QuickScores, live=parts.library)
     use_problems(app)
     use_openapi(app)
     # the last one added is outermost

@@ -47,12 +47,12 @@ class Lessons:
 
     Parameters
     ----------
-    desk : LiveLibrary
+    live : LiveLibrary
         Shows what was learnt.
     """
 
-    def __init__(self, desk: LiveLibrary) -> None:
-        self._desk = desk
+    def __init__(self, live: LiveLibrary) -> None:
+        self._live = live
 
     def relabel(self, name: str, labels: Mapping[str, str | None]) -> LearnOutcome:
         """Give songs labels, digest to label or None for none, and learn the taste again.
@@ -67,8 +67,8 @@ class Lessons:
         TasteError, CacheError
         """
         started = time.monotonic()
-        with self._desk.learning(name):
-            former = self._desk.newest(name)
+        with self._live.learning(name):
+            former = self._live.newest(name)
             paths = self._paths_of(former.shelf, labels)
             now = {digest: former.label_of(former.shelf.row_of(digest) or 0) for digest in labels}
             if now == dict(labels):  # nothing is new, as after a double click
@@ -94,10 +94,10 @@ class Lessons:
         LabelError, TasteError, CacheError
         """
         started = time.monotonic()
-        if not self._desk.tastes.exists(name):
-            self._desk.tastes.require(name)
-        with self._desk.learning(name):
-            outcome = self._learn(self._desk.newest(name), lambda labels: labels, head, started)
+        if not self._live.tastes.exists(name):
+            self._live.tastes.require(name)
+        with self._live.learning(name):
+            outcome = self._learn(self._live.newest(name), lambda labels: labels, head, started)
         if outcome.note:
             raise Problem(409, outcome.note)
         return outcome
@@ -105,14 +105,14 @@ class Lessons:
     def _learn(
         self, former: RankedSongs, change: Change, head: str | None, started: float
     ) -> LearnOutcome:
-        path = self._desk.tastes.path(former.name)
+        path = self._live.tastes.path(former.name)
         done = relabel(former.shelf.library, change, path=path, former=former.taste, head=head)
-        standing = self._desk.learnt(former)
+        standing = self._live.learnt(former)
         wall_s = time.monotonic() - started
         return LearnOutcome(former=former, standing=standing, note=done.note, wall_s=wall_s)
 
     def _paths_of(self, shelf: SongColumns, digests: Mapping[str, object]) -> dict[str, str]:
-        return {digest: shelf.path_of(self._desk.row_of(shelf, digest)) for digest in digests}
+        return {digest: shelf.path_of(self._live.row_of(shelf, digest)) for digest in digests}
 
 
 @dataclass(kw_only=True)

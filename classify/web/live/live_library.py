@@ -1,4 +1,4 @@
-"""The desk: the library and the tastes as the service sees them, kept in memory."""
+"""The library and the tastes as the service sees them, kept in memory."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Scan:
     Parameters
     ----------
     settings : ServiceSettings
-    desk : LiveLibrary
+    live : LiveLibrary
         Names the encoder; is told to look again when a scan ends.
 
     Attributes
@@ -65,9 +65,9 @@ class Scan:
         What the last events said.
     """
 
-    def __init__(self, settings: ServiceSettings, desk: LiveLibrary) -> None:
+    def __init__(self, settings: ServiceSettings, live: LiveLibrary) -> None:
         self._settings = settings
-        self._desk = desk
+        self._live = live
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -183,7 +183,7 @@ class Scan:
             _say("a scan failed", error)
             result = json.loads(bytes(problem_response(problem_of(error)).body))
         try:
-            self._desk.refresh()
+            self._live.refresh()
         except Exception as error:  # whoever asks next is told why
             _say("after a scan, the library can't be read", error)
         with self._lock:
@@ -217,9 +217,9 @@ class Scan:
         """
         root = self._settings.root
         try:
-            taste = self._desk.taste()
+            taste = self._live.taste()
         except Problem:
-            return SongLibrary.of_encoders(prepare_encoders(self._desk.encoder, root=root), root)
+            return SongLibrary.of_encoders(prepare_encoders(self._live.encoder, root=root), root)
         library = SongLibrary.of_taste(taste, root)
         library.prepared_for(taste)  # refuses a stranger's model
         return library

@@ -38,8 +38,8 @@ _N_NEIGHBOURS = 8
 class SlowAnswers:
     """Answers that are worth keeping. Blocking; threads may share it."""
 
-    def __init__(self, desk: LiveLibrary) -> None:
-        self._desk = desk
+    def __init__(self, live: LiveLibrary) -> None:
+        self._live = live
         self._kept: OrderedDict[Hashable, Future[Any]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -69,8 +69,8 @@ class SlowAnswers:
 
         The first time it is heard whole.
         """
-        standing = self._desk.standing(name)
-        row = self._desk.row_of(standing.shelf, digest)
+        standing = self._live.standing(name)
+        row = self._live.row_of(standing.shelf, digest)
         explanation, note = None, ""
         try:
             # By the taste that explains: its file may hold another one by now.
@@ -101,7 +101,7 @@ class SlowAnswers:
         file = standing.shelf.file_of(row)
         _require_same(file)
         plain = asdict(
-            explain(file.path, taste=standing.taste, root=self._desk.settings.root, workers=1)
+            explain(file.path, taste=standing.taste, root=self._live.settings.root, workers=1)
         )
         del plain["path"]
         for side in ("like", "dislike"):
@@ -120,7 +120,7 @@ class SlowAnswers:
 
     def suggestions(self, name: str, top: int) -> dict[str, Any]:
         """Tell what `classify.web.models.SuggestionList` has."""
-        standing = self._desk.standing(name)
+        standing = self._live.standing(name)
         n_unlabelled, picks = self._once(
             ("next", name, standing.revision, top), lambda: self._suggested(standing, top)
         )
@@ -167,10 +167,10 @@ class SlowAnswers:
 
         It takes seconds, once for each taste.
         """
-        taste = self._desk.taste(name)
+        taste = self._live.taste(name)
 
         def find() -> dict[str, Any]:
-            found = evaluate(taste=taste, root=self._desk.settings.root)
+            found = evaluate(taste=taste, root=self._live.settings.root)
             headline, sentence = trust_sentences(found)
             return found.as_dict() | {"headline": headline, "sentence": sentence}
 
@@ -178,8 +178,8 @@ class SlowAnswers:
 
     def playlist(self, name: str, top: int, min_score: float) -> str:
         """Write what ``sevensongs score --format m3u8`` writes."""
-        standing = self._desk.standing(name)
-        taste = standing.taste or self._desk.taste(name)  # says that there is none
+        standing = self._live.standing(name)
+        taste = standing.taste or self._live.taste(name)  # says that there is none
         library = standing.shelf.library
         found = score_files(
             library.files(), taste, library.root, top=top, min_score=min_score, only_there=True

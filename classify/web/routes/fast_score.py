@@ -31,12 +31,12 @@ class QuickScores:
     Parameters
     ----------
     app : ASGI application
-    desk : LiveLibrary
+    live : LiveLibrary
     """
 
-    def __init__(self, app: ASGIApp, desk: LiveLibrary) -> None:
+    def __init__(self, app: ASGIApp, live: LiveLibrary) -> None:
         self._app = app
-        self._desk = desk
+        self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a plain question; pass on all others."""
@@ -61,5 +61,5 @@ class QuickScores:
             if query is None:
                 return None
             name = query[1].decode()
-        standing = self._desk.standing_now(name)
+        standing = self._live.standing_now(name)
         return None if standing is None else standing.score_json(asked[1])

@@ -1,4 +1,4 @@
-"""What several routes take: ids, taste names, and the desk."""
+"""What several routes take: ids, taste names, and the live library."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from classify.web.app_state import state_of
 from classify.web.live.live_library import LiveLibrary
 
-__all__ = ["DeskOfApp", "SongId", "TasteName", "TasteQuery", "desk_of"]
+__all__ = ["LiveLibraryOfApp", "SongId", "TasteName", "TasteQuery", "live_library_of"]
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$"
 
@@ -38,9 +38,9 @@ TasteQuery = Annotated[
 ]
 
 
-def desk_of(request: Request) -> LiveLibrary:
-    """Return the application's desk."""
+def live_library_of(request: Request) -> LiveLibrary:
+    """Return the application's live library."""
     return state_of(request.app).library
 
 
-DeskOfApp = Annotated[LiveLibrary, Depends(desk_of)]
+LiveLibraryOfApp = Annotated[LiveLibrary, Depends(live_library_of)]

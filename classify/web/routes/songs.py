@@ -25,7 +25,7 @@ from classify.web.models import (
     Verdict,
 )
 from classify.web.problems import Problem, problems
-from classify.web.routes.params import DeskOfApp, SongId, TasteQuery
+from classify.web.routes.params import LiveLibraryOfApp, SongId, TasteQuery
 
 __all__ = [
     "json_response",
@@ -55,7 +55,7 @@ def json_response(document: Any) -> Response:
 
 @router.get("/songs", responses={200: {"model": SongPage}, **problems(409)}, response_model=None)
 def list_songs(
-    desk: DeskOfApp,
+    live: LiveLibraryOfApp,
     taste: TasteQuery = None,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MAX_SONGS)] = 100,
@@ -80,7 +80,7 @@ def list_songs(
     Without a taste yet there are no ranks, and what would be sorted by them is sorted by path.
     Files that have gone since they were embedded are listed too.
     """
-    standing = desk.standing(taste)
+    standing = live.standing(taste)
     descending = order == "desc" if order else sort in ("score", "moved")
     wanted = Listing(sort=sort, descending=descending, words=q, label=label, verdict=verdict)
     rows = standing.rows(wanted)
@@ -117,13 +117,13 @@ async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None)
     responses={200: {"model": ScoreOfSong}, **problems(404, 409)},
     response_model=None,
 )
-def read_score(desk: DeskOfApp, song_id: SongId, taste: TasteQuery = None) -> Response:
+def read_score(live: LiveLibraryOfApp, song_id: SongId, taste: TasteQuery = None) -> Response:
     """Tell a cached song's score; `classify.web.routes.fast_score` gives the same answer sooner."""
-    standing = desk.standing(taste)
+    standing = live.standing(taste)
     answer = standing.score_json(song_id)
     if answer is None:
-        desk.row_of(standing.shelf, song_id)  # says that it is not there
-        desk.taste(taste)  # says that there is none
+        live.row_of(standing.shelf, song_id)  # says that it is not there
+        live.taste(taste)  # says that there is none
         raise Problem(409, "the taste has just been learnt; ask again")
     return Response(answer, media_type="application/json")
 
@@ -162,14 +162,14 @@ async def _label(
     return json_response(await asyncio.to_thread(_told, state.library, outcome, digest))
 
 
-def _told(desk: Any, outcome: LearnOutcome, digest: str) -> dict[str, Any]:
+def _told(live: Any, outcome: LearnOutcome, digest: str) -> dict[str, Any]:
     standing = outcome.standing
     row = standing.shelf.row_of(digest)
     entered, left = standing.moves_since(outcome.former)
     return {
         "id": digest,
         "label": None if row is None else standing.label_of(row),
-        "taste": desk.taste_info(standing.name),
+        "taste": live.taste_info(standing.name),
         "revision": standing.revision,
         "note": outcome.note,
         "entered": entered,

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, Response
 from classify.web.app_state import state_of
 from classify.web.disconnects import unless_gone
 from classify.web.problems import Problem, problems
-from classify.web.routes.params import DeskOfApp, SongId
+from classify.web.routes.params import LiveLibraryOfApp, SongId
 from classify.web.sound.song_file import open_song
 from classify.web.sound.spectrograms import Spectrogram, write_png
 
@@ -25,9 +25,9 @@ _PROBLEMS = problems(401, 403, 404, 410)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
-async def song_audio(song_id: SongId, desk: DeskOfApp) -> Response:
+async def song_audio(song_id: SongId, live: LiveLibraryOfApp) -> Response:
     """Send the song's file, or the ranges of it that are asked for."""
-    song = await asyncio.to_thread(desk.song_file, song_id)
+    song = await asyncio.to_thread(live.song_file, song_id)
     return await asyncio.to_thread(open_song, song_id, song)
 
 
@@ -57,7 +57,7 @@ router.add_api_route(
 async def song_spectrogram(
     request: Request,
     song_id: SongId,
-    desk: DeskOfApp,
+    live: LiveLibraryOfApp,
     width: Annotated[int, Query(ge=16, le=2000, description="In pixels.")] = 1000,
     height: Annotated[int, Query(ge=16, le=512, description="In pixels.")] = 128,
 ) -> Response:
@@ -66,7 +66,7 @@ async def song_spectrogram(
     The headers `X-Duration-S` and `X-Highest-Hz` tell what it covers.
     """
     pictures = state_of(request.app).spectrograms
-    song = await asyncio.to_thread(desk.song_file, song_id)
+    song = await asyncio.to_thread(live.song_file, song_id)
     picture = pictures.find(song_id)
     if picture is None:
         try:

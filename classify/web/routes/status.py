@@ -18,7 +18,7 @@ from classify.web.access.admission import AUTHORISED, COOKIE, cookie_value
 from classify.web.app_state import state_of
 from classify.web.counters import METRICS_TYPE
 from classify.web.problems import problems
-from classify.web.routes.params import DeskOfApp
+from classify.web.routes.params import LiveLibraryOfApp
 
 __all__ = ["Health", "router"]
 
@@ -42,7 +42,7 @@ class Health(BaseModel):
 
 
 @router.get("/health", response_model=Health, responses=problems(403))
-async def health(request: Request, desk: DeskOfApp) -> Response:
+async def health(request: Request, live: LiveLibraryOfApp) -> Response:
     """Tell that the service runs, and what it serves."""
     settings = state_of(request.app).settings
     needed = settings.token is not None
@@ -55,10 +55,10 @@ async def health(request: Request, desk: DeskOfApp) -> Response:
         scan = state_of(request.app).scan
         document |= await asyncio.to_thread(
             lambda: {
-                "n_songs": desk.n_songs,
-                "encoder": desk.encoder,
+                "n_songs": live.n_songs,
+                "encoder": live.encoder,
                 "taste": settings.taste,
-                "tastes": desk.taste_names(),
+                "tastes": live.taste_names(),
                 "scan": "running" if scan.is_running else "idle",
                 "folders": [str(folder) for folder in settings.folders],
             }
@@ -77,20 +77,20 @@ async def health(request: Request, desk: DeskOfApp) -> Response:
         },
     },
 )
-async def metrics(request: Request, desk: DeskOfApp) -> Response:
+async def metrics(request: Request, live: LiveLibraryOfApp) -> Response:
     """Tell what the service counts, as Prometheus reads it."""
     state = state_of(request.app)
-    counted, ears, scan = state.metrics, state.uploads, state.scan
+    counted, uploads, scan = state.metrics, state.uploads, state.scan
 
     def text() -> bytes:
         try:
-            n_songs: float = desk.n_songs
+            n_songs: float = live.n_songs
         except CacheError:  # told where the library is asked for; here the other numbers count
             n_songs = math.nan
         return counted.text(
             {
-                "uploads_held": ears.n_held,
-                "uploads_waiting": ears.n_waiting,
+                "uploads_held": uploads.n_held,
+                "uploads_waiting": uploads.n_waiting,
                 "songs": n_songs,
                 "scan_running": scan.is_running,
             }

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from classify.web.app_state import state_of
 from classify.web.models import EvaluationFound, SuggestionList, TasteInfo, TasteList, TrainAsked
 from classify.web.problems import problems
-from classify.web.routes.params import DeskOfApp, TasteName, TasteQuery
+from classify.web.routes.params import LiveLibraryOfApp, TasteName, TasteQuery
 from classify.web.routes.songs import json_response
 
 __all__ = [
@@ -34,23 +34,23 @@ _MEDIA_TYPE = "audio/x-mpegurl"
 
 
 @router.get("/tastes", responses={200: {"model": TasteList}, **problems()}, response_model=None)
-def list_tastes(desk: DeskOfApp) -> Response:
+def list_tastes(live: LiveLibraryOfApp) -> Response:
     """List the tastes, the default first; of each how good it is."""
-    return json_response({"tastes": [desk.taste_info(name) for name in desk.taste_names()]})
+    return json_response({"tastes": [live.taste_info(name) for name in live.taste_names()]})
 
 
 @router.get(
     "/tastes/{name}", responses={200: {"model": TasteInfo}, **problems(404)}, response_model=None
 )
-def read_taste(desk: DeskOfApp, name: TasteName) -> Response:
+def read_taste(live: LiveLibraryOfApp, name: TasteName) -> Response:
     """Tell of one taste."""
-    return json_response(_info(desk, name))
+    return json_response(_info(live, name))
 
 
-def _info(desk: Any, name: str) -> dict[str, Any]:
-    if name != desk.settings.taste and not desk.tastes.exists(name):
-        desk.taste(name)  # says that there is none
-    found: dict[str, Any] = desk.taste_info(name)
+def _info(live: Any, name: str) -> dict[str, Any]:
+    if name != live.settings.taste and not live.tastes.exists(name):
+        live.taste(name)  # says that there is none
+    found: dict[str, Any] = live.taste_info(name)
     return found
 
 

@@ -23,7 +23,7 @@ from classify.web.disconnects import unless_gone
 from classify.web.kept_process import Call
 from classify.web.models import Interval
 from classify.web.problems import problems
-from classify.web.routes.params import DeskOfApp, TasteQuery
+from classify.web.routes.params import LiveLibraryOfApp, TasteQuery
 from classify.web.uploads.form_upload import UPLOAD_BODY, receive_file
 from classify.web.uploads.upload_queue import UploadQueue
 from classify.web.uploads.upload_scoring import UploadEmbedding, UploadScore
@@ -75,11 +75,13 @@ class UploadEmbeddingOut(BaseModel):
     responses=problems(404) | _PROBLEMS,
     openapi_extra=UPLOAD_BODY,
 )
-async def score_upload(request: Request, desk: DeskOfApp, taste: TasteQuery = None) -> Response:
+async def score_upload(
+    request: Request, live: LiveLibraryOfApp, taste: TasteQuery = None
+) -> Response:
     """Score a song that is uploaded; nothing of it is kept."""
     # before the upload: a wrong name costs nothing
-    wanted = await asyncio.to_thread(desk.taste, taste)
-    hearing = _ears_of(request).hearing
+    wanted = await asyncio.to_thread(live.taste, taste)
+    hearing = _uploads_of(request).hearing
     return await _heard(
         request,
         lambda call, path: hearing.score(call, path, wanted),
@@ -98,7 +100,7 @@ async def score_upload(request: Request, desk: DeskOfApp, taste: TasteQuery = No
 )
 async def embed_upload(
     request: Request,
-    desk: DeskOfApp,
+    live: LiveLibraryOfApp,
     encoder: Annotated[
         str | None, Query(max_length=500, description="One that is ready; default: the taste's.")
     ] = None,
@@ -115,8 +117,8 @@ async def embed_upload(
     ] = "scan",
 ) -> Response:
     """Embed a song that is uploaded; nothing of it is kept."""
-    name = encoder or str(await asyncio.to_thread(lambda: desk.encoder))
-    hearing = _ears_of(request).hearing
+    name = encoder or str(await asyncio.to_thread(lambda: live.encoder))
+    hearing = _uploads_of(request).hearing
     return await _heard(
         request,
         lambda call, path: hearing.embed(
@@ -126,7 +128,7 @@ async def embed_upload(
     )
 
 
-def _ears_of(request: Request) -> UploadQueue:
+def _uploads_of(request: Request) -> UploadQueue:
     return state_of(request.app).uploads
 
 
@@ -134,10 +136,10 @@ async def _heard(
     request: Request, work: Callable[[Call, Path], _T], answer: Callable[[_T], Response]
 ) -> Response:
     """Take an upload in, have it heard, and write the answer."""
-    ears = _ears_of(request)
-    with ears.place() as place:
+    uploads = _uploads_of(request)
+    with uploads.place() as place:
         await place.fill(receive_file(request, place))
-        found = await unless_gone(request, ears.hear(lambda call: work(call, place.path)))
+        found = await unless_gone(request, uploads.hear(lambda call: work(call, place.path)))
         return await asyncio.to_thread(answer, found)
 
 

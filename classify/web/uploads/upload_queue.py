@@ -43,7 +43,7 @@ class UploadQueue:
         self._places = UploadSlots(settings.n_uploads)
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._worker = KeptProcess("ears", limits=settings.limits, niceness=_NICENESS)
+        self._worker = KeptProcess("uploads", limits=settings.limits, niceness=_NICENESS)
 
     @property
     def n_held(self) -> int:

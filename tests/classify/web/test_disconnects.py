@@ -24,10 +24,10 @@ N_THREADS = 2
 
 
 @pytest.fixture
-def ears(tmp_path: Path) -> Iterator[UploadQueue]:
-    ears = UploadQueue(ServiceSettings(root=tmp_path))
-    yield ears
-    ears.close()
+def uploads(tmp_path: Path) -> Iterator[UploadQueue]:
+    uploads = UploadQueue(ServiceSettings(root=tmp_path))
+    yield uploads
+    uploads.close()
 
 
 def request_until(gone: asyncio.Event) -> Request:
@@ -43,24 +43,24 @@ def request_until(gone: asyncio.Event) -> Request:
     return Request({"type": "http", "headers": []}, receive)
 
 
-def test_an_upload_whose_client_leaves_while_it_waits_is_not_heard(ears: UploadQueue) -> None:
+def test_an_upload_whose_client_leaves_while_it_waits_is_not_heard(uploads: UploadQueue) -> None:
     gate = threading.Event()
-    before = ears.hear(lambda _call: gate.wait(LONG_S))
+    before = uploads.hear(lambda _call: gate.wait(LONG_S))
     heard: list[int] = []
 
     async def leave() -> None:
         gone = asyncio.Event()
         asyncio.get_running_loop().call_later(0.05, gone.set)
         with pytest.raises(ClientDisconnect):
-            await unless_gone(request_until(gone), ears.hear(lambda _call: heard.append(1)))
+            await unless_gone(request_until(gone), uploads.hear(lambda _call: heard.append(1)))
 
     asyncio.run(leave())
     assert not before.done(), "or it was not waiting"
     gate.set()
     before.result()
-    ears.hear(lambda _call: None).result()
+    uploads.hear(lambda _call: None).result()
     assert heard == []
-    assert ears.n_waiting == 0
+    assert uploads.n_waiting == 0
 
 
 def test_what_takes_seconds_is_not_begun_for_a_client_that_left() -> None:

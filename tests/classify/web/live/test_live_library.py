@@ -1,4 +1,4 @@
-"""The desk: what it keeps in memory is what the commands say.
+"""The live library: what it keeps in memory is what the commands say.
 
 That holds also after others have changed the cache.
 """
@@ -41,7 +41,7 @@ def acoustic(heard: Path) -> list[str]:
 
 
 @pytest.fixture
-def desk(root: Path) -> LiveLibrary:
+def live(root: Path) -> LiveLibrary:
     return LiveLibrary(ServiceSettings(root=root))
 
 
@@ -56,10 +56,10 @@ def ranked(standing: RankedSongs) -> list[str]:
 
 
 def test_songs_stand_as_the_command_scores_them(
-    root: Path, acoustic: list[str], desk: LiveLibrary
+    root: Path, acoustic: list[str], live: LiveLibrary
 ) -> None:
     classify.train(acoustic[:4], root=root)
-    standing = desk.standing()
+    standing = live.standing()
     songs = standing.songs(standing.rows(Listing()))
     expected = classify.score(root=root).songs
     assert [(song["path"], song["score"], song["verdict"]) for song in songs] == [
@@ -70,9 +70,9 @@ def test_songs_stand_as_the_command_scores_them(
 
 
 def test_without_a_taste_songs_stand_by_path_and_have_no_score(
-    desk: LiveLibrary, heard: Path
+    live: LiveLibrary, heard: Path
 ) -> None:
-    standing = desk.standing()
+    standing = live.standing()
     songs = standing.songs(standing.rows(Listing()))
     assert [song["path"] for song in songs] == sorted(
         str(path) for path in (heard / "music").iterdir()
@@ -81,26 +81,26 @@ def test_without_a_taste_songs_stand_by_path_and_have_no_score(
         (None,) * 4
     }
     with pytest.raises(Problem, match="there is no taste 'default'"):
-        desk.taste()
+        live.taste()
 
 
 def test_what_another_process_embeds_and_labels_is_seen(
-    root: Path, acoustic: list[str], desk: LiveLibrary, tmp_path: Path
+    root: Path, acoustic: list[str], live: LiveLibrary, tmp_path: Path
 ) -> None:
-    before = desk.standing()
+    before = live.standing()
     classify.train(acoustic[:3], root=root)
     (tmp_path / "new").mkdir()
     shutil.copy(acoustic[0], tmp_path / "new" / "copy of one.opus")
     embed.embed_library([tmp_path / "new"], root=root)
-    desk.refresh()
-    after = desk.standing()
+    live.refresh()
+    after = live.standing()
     assert after.taste is not None
     assert after.revision > before.revision
     assert len(after.shelf) == len(before.shelf)  # a copy is no other song
     digest = digest_of(after, str(tmp_path / "new" / "copy of one.opus"))
     assert digest == digest_of(before, acoustic[0])
-    desk.refresh()
-    assert desk.standing() is after  # nothing has changed since
+    live.refresh()
+    assert live.standing() is after  # nothing has changed since
     assert {file.path for file in after.shelf.files_of(after.shelf.row_of(digest) or 0)} == {
         acoustic[0],
         str(tmp_path / "new" / "copy of one.opus"),
@@ -113,23 +113,23 @@ def test_of_copies_the_one_that_is_there_is_played(
     shutil.copytree(compiled / "encoders", tmp_path / "cache" / "encoders")
     paths = [Path(shutil.copy(tracks[0], tmp_path / name)) for name in ("one.opus", "two.opus")]
     embed.embed_library(paths, root=tmp_path / "cache", coverage=2)
-    desk = LiveLibrary(ServiceSettings(root=tmp_path / "cache"))
-    assert desk.n_songs == 1
-    digest = digest_of(desk.standing(), str(paths[1]))
-    assert desk.song_file(digest).path == str(paths[0])
+    live = LiveLibrary(ServiceSettings(root=tmp_path / "cache"))
+    assert live.n_songs == 1
+    digest = digest_of(live.standing(), str(paths[1]))
+    assert live.song_file(digest).path == str(paths[0])
     paths[0].unlink()
-    assert desk.song_file(digest).path == str(paths[1])
+    assert live.song_file(digest).path == str(paths[1])
     with pytest.raises(Problem, match="is in the library"):
-        desk.song_file("0" * 32)
+        live.song_file("0" * 32)
 
 
 def test_a_label_does_what_the_command_does(
-    root: Path, acoustic: list[str], desk: LiveLibrary, heard: Path, tmp_path: Path
+    root: Path, acoustic: list[str], live: LiveLibrary, heard: Path, tmp_path: Path
 ) -> None:
     classify.train(acoustic[:3], root=root)
     other = Path(shutil.copytree(root, tmp_path / "other"))
-    disliked = next(song for song in ranked(desk.standing()) if song not in acoustic)
-    outcome = Lessons(desk).relabel("default", {digest_of(desk.standing(), disliked): "dislike"})
+    disliked = next(song for song in ranked(live.standing()) if song not in acoustic)
+    outcome = Lessons(live).relabel("default", {digest_of(live.standing(), disliked): "dislike"})
     expected = classify.label("dislike", [disliked], root=other)
     ours, theirs = (classify.Taste.load(taste_path("default", root=one)) for one in (root, other))
     assert (ours.likes, ours.dislikes, ours.unlabelled) == (
@@ -150,45 +150,45 @@ def test_a_label_does_what_the_command_does(
     assert {
         song["path"]: song["rank_before"] for song in standing.songs(standing.rows(Listing()))
     } == was
-    assert desk.standing() is standing
+    assert live.standing() is standing
 
 
 def test_the_first_labels_make_a_taste_and_the_last_ones_leave_it(
-    desk: LiveLibrary, acoustic: list[str]
+    live: LiveLibrary, acoustic: list[str]
 ) -> None:
-    one, two = (digest_of(desk.standing(), path) for path in acoustic[:2])
-    first = Lessons(desk).relabel("mine", {one: "like"})
+    one, two = (digest_of(live.standing(), path) for path in acoustic[:2])
+    first = Lessons(live).relabel("mine", {one: "like"})
     assert (first.standing.taste, first.standing.n_like) == (None, 1)
     assert "1 of the 2 liked songs" in first.note
-    second = Lessons(desk).relabel("mine", {two: "like"})
+    second = Lessons(live).relabel("mine", {two: "like"})
     assert second.standing.taste is not None
     assert second.standing.label_of(second.standing.shelf.row_of(one) or 0) == "like"
-    assert desk.taste_names() == ["default", "mine"]
-    cleared = Lessons(desk).relabel("mine", {one: None})
+    assert live.taste_names() == ["default", "mine"]
+    cleared = Lessons(live).relabel("mine", {one: None})
     assert cleared.standing.n_like == 1
     assert cleared.note
     assert cleared.standing.taste is not None  # what was learnt is not lost
-    again = Lessons(desk).relabel("mine", {one: None})
+    again = Lessons(live).relabel("mine", {one: None})
     assert again.standing is cleared.standing  # nothing is new, so nothing is learnt
 
 
 def test_a_refused_label_changes_nothing(
-    desk: LiveLibrary, root: Path, acoustic: list[str], tmp_path: Path
+    live: LiveLibrary, root: Path, acoustic: list[str], tmp_path: Path
 ) -> None:
     classify.train(acoustic[:3], root=root)
-    before = desk.standing()
+    before = live.standing()
     with pytest.raises(Problem, match="is in the library"):
-        Lessons(desk).relabel("default", {"0" * 32: "like"})
-    assert desk.standing() is before
+        Lessons(live).relabel("default", {"0" * 32: "like"})
+    assert live.standing() is before
 
 
 def test_moved_songs_come_first_when_asked_for(
-    desk: LiveLibrary, root: Path, acoustic: list[str]
+    live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
     classify.train(acoustic[:3], root=root)
-    worst = ranked(desk.standing())[-1]
-    Lessons(desk).relabel("default", {digest_of(desk.standing(), worst): "like"})
-    standing = desk.standing()
+    worst = ranked(live.standing())[-1]
+    Lessons(live).relabel("default", {digest_of(live.standing(), worst): "like"})
+    standing = live.standing()
     risen = [
         song["rank_before"] - song["rank"]
         for song in standing.songs(standing.rows(Listing(sort="moved")))
@@ -200,13 +200,13 @@ def test_moved_songs_come_first_when_asked_for(
 
 
 def test_labels_that_come_together_are_learnt_together(
-    desk: LiveLibrary, root: Path, acoustic: list[str]
+    live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
-    before = desk.standing()
+    before = live.standing()
     digests = [digest_of(before, path) for path in acoustic[:6]]
 
     async def label_all() -> list[int]:
-        turns = LabelTurns(Lessons(desk))
+        turns = LabelTurns(Lessons(live))
         outcomes = await asyncio.gather(
             *(turns.label("default", digest, "like") for digest in digests)
         )
@@ -223,12 +223,12 @@ def test_labels_that_come_together_are_learnt_together(
 
 
 def test_of_labels_that_come_together_only_the_wrong_one_is_refused(
-    desk: LiveLibrary, acoustic: list[str]
+    live: LiveLibrary, acoustic: list[str]
 ) -> None:
-    good = [digest_of(desk.standing(), path) for path in acoustic[:3]]
+    good = [digest_of(live.standing(), path) for path in acoustic[:3]]
 
     async def label_all() -> list[object]:
-        turns = LabelTurns(Lessons(desk))
+        turns = LabelTurns(Lessons(live))
         asked = [*good, "0" * 32]
         return await asyncio.gather(
             *(turns.label("default", digest, "like") for digest in asked), return_exceptions=True
@@ -238,7 +238,7 @@ def test_of_labels_that_come_together_only_the_wrong_one_is_refused(
     assert isinstance(refused, Problem)
     assert refused.status == 404
     assert not any(isinstance(outcome, BaseException) for outcome in outcomes)
-    assert desk.standing().n_like == 3
+    assert live.standing().n_like == 3
 
 
 def test_words_are_found_whatever_their_case_and_accents(
@@ -262,8 +262,8 @@ def test_words_are_found_whatever_their_case_and_accents(
     assert len(found("")) == len(shelf) == 3
 
 
-def test_songs_sort_by_what_people_know_them_by(desk: LiveLibrary) -> None:
-    shelf = desk.standing().shelf
+def test_songs_sort_by_what_people_know_them_by(live: LiveLibrary) -> None:
+    shelf = live.standing().shelf
     rows = [shelf.sorted_by("duration", descending=descending) for descending in (False, True)]
     assert np.all(np.diff(shelf.durations_s[rows[0]]) >= 0)
     assert np.all(np.diff(shelf.durations_s[rows[1]]) <= 0)
@@ -296,75 +296,75 @@ def test_too_many_that_take_seconds_are_sent_away() -> None:
 
 
 def test_a_song_is_explained_by_the_taste_that_scores_it(
-    desk: LiveLibrary, root: Path, acoustic: list[str], heard: Path
+    live: LiveLibrary, root: Path, acoustic: list[str], heard: Path
 ) -> None:
     classify.train(acoustic[:4], root=root)
-    insight = SlowAnswers(desk)
-    digest = digest_of(desk.standing(), acoustic[6])
+    insight = SlowAnswers(live)
+    digest = digest_of(live.standing(), acoustic[6])
     first = insight.detail("default", digest)
     electronic = sorted(map(str, (heard / "music").glob("*electronic*")))
-    classify.train(electronic[:4], root=root)  # another program; the desk looks once a second
+    classify.train(electronic[:4], root=root)  # another program; the service looks once a second
     for _ in range(3):
         told = insight.detail("default", digest)
         assert told["explanation"]["score"] == pytest.approx(told["song"]["score"], abs=1e-6)
-        desk.refresh()
+        live.refresh()
     assert told["song"]["score"] < first["song"]["score"]
     assert told["explanation"]["label"] is None
-    Lessons(desk).relabel("default", {digest: "dislike"})
+    Lessons(live).relabel("default", {digest: "dislike"})
     assert insight.detail("default", digest)["explanation"]["label"] == "dislike"
 
 
 def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(
-    desk: LiveLibrary, root: Path, acoustic: list[str]
+    live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
     (root / "tastes").mkdir(exist_ok=True)
     file = root / "tastes" / "mine.labels.csv"
     file.write_text("label,path,digest\n" + "".join(f"like,{path},\n" for path in acoustic[:3]))
-    standing = desk.standing("mine")
+    standing = live.standing("mine")
     digest = digest_of(standing, acoustic[0])
     assert standing.label_of(standing.shelf.row_of(digest) or 0) == "like"
     assert standing.n_like == 3
-    after = Lessons(desk).relabel("mine", {digest: None}).standing
+    after = Lessons(live).relabel("mine", {digest: None}).standing
     assert after.label_of(after.shelf.row_of(digest) or 0) is None
     assert acoustic[0] not in file.read_text()
 
 
 def test_a_damaged_file_is_told_to_all_until_it_is_mended(
-    desk: LiveLibrary, root: Path, acoustic: list[str]
+    live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
     classify.train(acoustic[:4], root=root)
-    sound = desk.standing()
+    sound = live.standing()
     file = root / "tastes" / "default.labels.csv"
     content = file.read_bytes()
     file.write_text("nonsense")
-    desk.refresh()
+    live.refresh()
     for _ in range(3):
         with pytest.raises(LabelError, match="begins with"):
-            desk.standing()
-        assert desk.standing_now() is None
+            live.standing()
+        assert live.standing_now() is None
     file.write_bytes(content)
-    desk.refresh()
-    assert desk.standing().songs(np.arange(28)) == sound.songs(np.arange(28))
+    live.refresh()
+    assert live.standing().songs(np.arange(28)) == sound.songs(np.arange(28))
 
 
 def test_lessons_that_wait_hold_nothing_else_up(
-    desk: LiveLibrary, root: Path, acoustic: list[str]
+    live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
-    digest = digest_of(desk.standing(), acoustic[0])
+    digest = digest_of(live.standing(), acoustic[0])
 
     async def ask() -> None:
-        turns = LabelTurns(Lessons(desk))
+        turns = LabelTurns(Lessons(live))
         with ExitStack() as held:
             for n in range(8):
-                held.enter_context(desk.learning(f"taste {n}"))
+                held.enter_context(live.learning(f"taste {n}"))
             waiting = [
                 asyncio.create_task(turns.label(f"taste {n}", digest, "like")) for n in range(8)
             ]
             await asyncio.sleep(0.1)
-            assert await asyncio.wait_for(asyncio.to_thread(lambda: desk.n_songs), LONG_S) == 28
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: live.n_songs), LONG_S) == 28
             assert not any(one.done() for one in waiting)
         await asyncio.gather(*waiting)
         turns.close()
 
     asyncio.run(ask())
-    assert len(desk.taste_names()) == 9
+    assert len(live.taste_names()) == 9

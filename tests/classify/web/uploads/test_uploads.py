@@ -339,23 +339,23 @@ def test_a_body_that_is_no_form_with_one_file_is_refused(
 def test_more_uploads_than_places_are_sent_away(
     client: TestClient, app: FastAPI, tunes: list[Path]
 ) -> None:
-    ears = state_of(app).uploads
+    uploads = state_of(app).uploads
     n_places = ServiceSettings(root="x").n_uploads
     with ExitStack() as stack:
         for _ in range(n_places):
-            stack.enter_context(ears.place())
+            stack.enter_context(uploads.place())
         answer = post(client, tunes[0])
         assert "at once" in problem(answer, 503)
         assert int(answer.headers["retry-after"]) > 0
-    assert ears.n_held == 0
+    assert uploads.n_held == 0
     assert post(client, tunes[0]).status_code == 200
 
 
 def test_a_crash_of_the_decoder_costs_one_upload(
     client: TestClient, app: FastAPI, tunes: list[Path]
 ) -> None:
-    ears = state_of(app).uploads
-    crashed = ears.hear(lambda call: call(os._exit, 3, cpu_s=60.0))
+    uploads = state_of(app).uploads
+    crashed = uploads.hear(lambda call: call(os._exit, 3, cpu_s=60.0))
     after = post(client, tunes[0])
     assert isinstance(crashed.exception(), embed.EmbedError)
     assert "died" in str(crashed.exception())
@@ -363,10 +363,14 @@ def test_a_crash_of_the_decoder_costs_one_upload(
 
 
 def test_the_worker_is_kept_and_gives_way_to_others(app: FastAPI, client: TestClient) -> None:
-    ears = state_of(app).uploads
-    first, second = (ears.hear(lambda call: call(os.getpid, cpu_s=60.0)).result() for _ in range(2))
+    uploads = state_of(app).uploads
+    first, second = (
+        uploads.hear(lambda call: call(os.getpid, cpu_s=60.0)).result() for _ in range(2)
+    )
     assert first == second != os.getpid()
-    niceness = ears.hear(lambda call: call(os.getpriority, os.PRIO_PROCESS, 0, cpu_s=60.0)).result()
+    niceness = uploads.hear(
+        lambda call: call(os.getpriority, os.PRIO_PROCESS, 0, cpu_s=60.0)
+    ).result()
     assert niceness >= os.getpriority(os.PRIO_PROCESS, 0) + 10 or niceness == 19
 
 
@@ -383,17 +387,17 @@ def test_the_folder_of_uploads_is_private_and_goes_with_the_service(taught: Path
 
 
 def test_what_waits_when_the_service_ends_is_told_so(taught: Path) -> None:
-    ears = UploadQueue(ServiceSettings(root=taught))
-    under_way = ears.hear(lambda call: call(time.sleep, LONG_S, cpu_s=60.0))
-    waiting = ears.hear(lambda call: call(os.getpid, cpu_s=60.0))
+    uploads = UploadQueue(ServiceSettings(root=taught))
+    under_way = uploads.hear(lambda call: call(time.sleep, LONG_S, cpu_s=60.0))
+    waiting = uploads.hear(lambda call: call(os.getpid, cpu_s=60.0))
     time.sleep(0.3)
-    ears.close()
+    uploads.close()
     for future in (under_way, waiting):
         error = future.exception(timeout=0)
         assert isinstance(error, Problem)
         assert error.status == 503
     with pytest.raises(Problem):
-        ears.hear(lambda _call: None)
+        uploads.hear(lambda _call: None)
 
 
 def test_the_api_document_tells_how_to_upload(client: TestClient) -> None:
@@ -428,10 +432,10 @@ def test_a_full_disk_is_told(client: TestClient, tunes: list[Path], tmp_path: Pa
 def test_uploads_go_on_when_the_temporary_folder_was_cleaned_away(
     client: TestClient, tunes: list[Path]
 ) -> None:
-    ears = state_of(client.app).uploads
+    uploads = state_of(client.app).uploads
     assert post(client, tunes[0]).status_code == 200
-    assert ears._folder is not None
-    shutil.rmtree(ears._folder.name)
+    assert uploads._folder is not None
+    shutil.rmtree(uploads._folder.name)
     assert post(client, tunes[0]).status_code == 200
 
 
