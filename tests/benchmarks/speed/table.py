@@ -17,6 +17,7 @@ __all__ = [
     "library_table",
     "long_table",
     "machines_table",
+    "million_table",
     "neighbours_table",
     "replace_tables",
     "scan_table",
@@ -149,6 +150,22 @@ def machines_table(rows: Rows) -> str:
     return lay_out(heads, lines)
 
 
+def million_table(rows: Rows) -> str:
+    """Lay out two commits on one library of a million songs, measured in one sitting."""
+    heads = ["command", "commit", "processor", "seconds", "processor seconds"]
+    lines = [
+        [
+            row["operation"],
+            row["commit"],
+            f"{row['processor']}, {row['cores']} cores",
+            _with_quartiles(row, "wall_s"),
+            _with_quartiles(row, "cpu_s"),
+        ]
+        for row in sorted(rows, key=lambda row: str(row["operation"]))
+    ]
+    return lay_out(heads, lines)
+
+
 def neighbours_table(rows: Rows) -> str:
     """Lay out how many of the nearest are found when only some songs are compared in full."""
     heads = ["compared in full", "as in a library of", "of the ten nearest found"]
@@ -220,6 +237,7 @@ TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "library": ("library.jsonl", "library", library_table),
     "neighbours": ("similar.jsonl", "recall", neighbours_table),
     "start": ("start.jsonl", "start", start_table),
+    "million": ("million.jsonl", "library", million_table),
     "machines": ("machines.jsonl", "Python", machines_table),
     "service": ("service.jsonl", "scores", service_table),
     "service memory": ("service.jsonl", "memory", memory_table),
