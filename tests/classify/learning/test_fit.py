@@ -375,7 +375,9 @@ def test_an_unknown_head_names_the_known_ones() -> None:
 def test_importing_fit_and_evaluate_loads_no_scikit_learn() -> None:
     script = (
         "import sys, classify, classify.learning.fit, classify.evaluation.evaluation\n"
-        "[getattr(classify, name) for name in classify.__all__]\n"
+        # the heads are estimators of scikit-learn, which is imported when one is asked for
+        "names = [name for name in classify.__all__ if not name.endswith('Head')]\n"
+        "[getattr(classify, name) for name in names]\n"
         "heavy = {'sklearn', 'scipy', 'tensorflow', 'lance'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
