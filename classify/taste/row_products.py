@@ -19,10 +19,10 @@ What is promised across machines: the same inputs give these products the same b
 decisions of one taste agree within 1e-6, and no more than that is promised.
 
 Why not one `@`: it would be right to the last digit but one, and a kept score would differ from a
-new one. The promise costs some 4 microseconds a song on one core, 2 s in a million songs on two
-(tests/benchmarks/README.md). Products of 48 rows by 64 x 64 stay in one thread of OpenBLAS. Up to
-four of them, one above the other, go in one call of NumPy, since between calls a thread waits for
-the interpreter's lock.
+new one. The promise costs some 8 microseconds of processor time a song without AVX-512
+(tests/benchmarks/README.md, a library of a million songs). Products of 48 rows by 64 x 64 stay in
+one thread of OpenBLAS. Up to four of them, one above the other, go in one call of NumPy, since
+between calls a thread waits for the interpreter's lock.
 """
 
 from typing import Any
