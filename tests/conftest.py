@@ -18,7 +18,8 @@ from waiting import LONG_S
 import embed
 from classify.demo import demo_tracks
 from classify.errors import ClassifyError
-from tests.support.encoder_models import make_tiny_model
+from tests.support.encoder_models import compiled_root, encoder_name, make_tiny_model
+from tests.support.made_once import made_once
 from tests.support.tools import missing_tools, tool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -79,9 +80,7 @@ def tracks() -> list[str]:
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache in which musicnn has been compiled; not to be written to."""
-    root = tmp_path_factory.mktemp("compiled")
-    embed.prepare_encoder("musicnn", root=root)
-    return root
+    return compiled_root("musicnn", tmp_path_factory)
 
 
 @pytest.fixture
@@ -98,14 +97,16 @@ def heard(tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list
 
     Not to be written to: copy `cache`; its catalog names the songs where they are.
     """
-    folder = tmp_path_factory.mktemp("heard")
-    shutil.copytree(compiled / "encoders", folder / "cache" / "encoders")
-    (folder / "music").mkdir()
-    for track in tracks:
-        shutil.copy(track, folder / "music")
-    report = embed.embed_library([folder / "music"], root=folder / "cache")
-    assert report.embedded == len(tracks)
-    return folder
+
+    def hear(folder: Path) -> None:
+        shutil.copytree(compiled / "encoders", folder / "cache" / "encoders")
+        (folder / "music").mkdir()
+        for track in tracks:
+            shutil.copy(track, folder / "music")
+        report = embed.embed_library([folder / "music"], root=folder / "cache")
+        assert report.embedded == len(tracks)
+
+    return made_once(tmp_path_factory, "heard", hear)
 
 
 @pytest.fixture(scope="module")
@@ -133,15 +134,17 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A small encoder that is there wherever TensorFlow is; its folder has a + in its name."""
-    return make_tiny_model(tmp_path_factory.mktemp("models") / "c++")
+    folder = made_once(tmp_path_factory, "tiny", lambda into: make_tiny_model(into / "c++"))
+    return encoder_name(folder / "c++")
 
 
 @pytest.fixture(scope="session")
 def _compiled_pair(compiled: Path, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("compiled-pair")
-    shutil.copytree(compiled / "encoders", folder / "encoders")
-    embed.prepare_encoder(tiny, root=folder)
-    return folder
+    def compile_both(folder: Path) -> None:
+        shutil.copytree(compiled / "encoders", folder / "encoders")
+        embed.prepare_encoder(tiny, root=folder)
+
+    return made_once(tmp_path_factory, "compiled-pair", compile_both)
 
 
 @pytest.fixture

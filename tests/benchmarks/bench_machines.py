@@ -63,7 +63,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--kernel", help="OPENBLAS_CORETYPE; default: the processor's own")
     parser.add_argument("--busy", type=int, default=0, help="so many busy loops beside it")
     parser.add_argument(
-        "--workers", type=int, default=2, help="test files at a time; .ci/run has 2"
+        "--workers", type=int, default=3, help="test files at a time; .ci/run has 3"
     )
     parser.add_argument("--out", type=Path, default=Path("machines.jsonl"))
     parser.add_argument("tests", nargs="*", help="paths for pytest; default: all")
@@ -80,7 +80,7 @@ def _tested(
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *spread, *options.tests],
         cwd=_REPOSITORY,
-        env=environment,
+        env=environment | {"OMP_NUM_THREADS": "1"},
         check=False,
         stdout=sys.stderr,
     )

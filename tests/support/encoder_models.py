@@ -1,4 +1,4 @@
-"""Encoders that several test files need: each is made once a session, in child processes."""
+"""Encoders that several test files need: each is made once a run, in child processes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import embed
 from embed.encoders.windows import NativeCut
+from tests.support.made_once import made_once
 
 TEST_RATE_HZ = 16000
 
@@ -33,22 +34,19 @@ def run_tensorflow(code: str, *arguments: str) -> Any:
     return json.loads(child.stdout.splitlines()[-1])
 
 
-_made: dict[tuple[str, Path | None], Path] = {}
-
-
 def compiled_root(name: str, factory: pytest.TempPathFactory, models: Path | None = None) -> Path:
     """Return a cache in which an encoder has been compiled, of `models` if need be.
 
     It is not to be written to.
     """
-    if (name, models) not in _made:
-        root = factory.mktemp(f"compiled-{name}")
+
+    def compile_it(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch:
             if models is not None:
                 patch.setenv("SEVENSONGS_MODELS", str(models))
-            embed.prepare_encoder(name, root=root)
-        _made[name, models] = root
-    return _made[name, models]
+            embed.prepare_encoder(name, root=folder)
+
+    return made_once(factory, f"compiled-{name}", compile_it)
 
 
 def yamnet_root(models: Path, factory: pytest.TempPathFactory) -> Path:
@@ -79,9 +77,13 @@ print("null")
 TINY_DIM = 8
 
 
-def make_tiny_model(folder: Path) -> str:
-    """Save a small model into a folder that does not exist; return its name as an encoder."""
+def make_tiny_model(folder: Path) -> None:
+    """Save a small model into a folder that does not exist."""
     run_tensorflow(_MAKE_TINY, str(folder))
+
+
+def encoder_name(folder: Path) -> str:
+    """Return the name, as an encoder, of the SavedModel in a folder."""
     return f"hub:{folder.resolve()}"
 
 

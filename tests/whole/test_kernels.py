@@ -28,7 +28,9 @@ for info in threadpoolctl.threadpool_info():
 
 
 def environment(kernel: str) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    """Return ours with a kernel, and with as many threads as BLAS takes by itself."""
+    left_out = ("PYTEST_", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return ours | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import embed
 from embed.networks import musicnn, vgg
@@ -32,38 +31,60 @@ import sys
 import numpy as np
 import tensorflow as tf
 v1 = tf.compat.v1
-folder, patches, tags = sys.argv[1:]
-with open(f"{folder}/.meta", "rb") as stream:
-    whole = v1.MetaGraphDef.FromString(stream.read()).graph_def
-graph = v1.graph_util.extract_sub_graph(whole, ["model/Sigmoid", "save/restore_all"])
-for node in graph.node:
-    node.attr.pop("_output_shapes", None)
-spectrogram, is_training = (node.name for node in graph.node if node.op == "Placeholder")
-with v1.Session(graph=tf.Graph()) as session:
-    v1.import_graph_def(graph, name="")
-    session.run("save/restore_all", {"save/Const:0": f"{folder}/"})
-    feed = {f"{spectrogram}:0": np.load(patches), f"{is_training}:0": False}
-    np.save(tags, session.run("model/Sigmoid:0", feed))
+def write_tags(folder, patches, tags):
+    with open(f"{folder}/.meta", "rb") as stream:
+        whole = v1.MetaGraphDef.FromString(stream.read()).graph_def
+    graph = v1.graph_util.extract_sub_graph(whole, ["model/Sigmoid", "save/restore_all"])
+    for node in graph.node:
+        node.attr.pop("_output_shapes", None)
+    spectrogram, is_training = (node.name for node in graph.node if node.op == "Placeholder")
+    with v1.Session(graph=tf.Graph()) as session:
+        v1.import_graph_def(graph, name="")
+        session.run("save/restore_all", {"save/Const:0": f"{folder}/"})
+        feed = {f"{spectrogram}:0": np.load(patches), f"{is_training}:0": False}
+        np.save(tags, session.run("model/Sigmoid:0", feed))
+
+patches, into, *folders = sys.argv[1:]
+for i, folder in enumerate(folders):
+    write_tags(folder, patches, f"{into}/{i}.npy")
 print("null")
 """
+
+
+@pytest.fixture(scope="module")
+def windows(tracks: list[str]) -> NDArray[np.float32]:
+    """Three windows each of some music, and one each of tones and noise."""
+    grid = embed.encoder_spec("musicnn").grid
+    music = [full_windows(track, grid)[0][2:5] for track in tracks[::7]]
+    sounds = [grid.cut(sound)[:1] for sound in (tone(0, 3), tone(440, 3), white_noise(3))]
+    return np.concatenate([*music, *sounds])
+
+
+@pytest.fixture(scope="module")
+def authors_tags(
+    windows: NDArray[np.float32], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, NDArray[np.float32]]:
+    """What the authors' graphs say of the windows, by encoder; TensorFlow starts once for all."""
+    folder = tmp_path_factory.mktemp("authors")
+    patches = front_end(windows, {"mel_filters": mel_filters(FRONT_END)})
+    np.save(folder / "patches.npy", patches)
+    weights = [str(checkpoint.locate().path) for checkpoint in CHECKPOINTS.values()]
+    run_tensorflow(AUTHORS_GRAPH, str(folder / "patches.npy"), str(folder), *weights)
+    return {name: np.load(folder / f"{i}.npy") for i, name in enumerate(CHECKPOINTS)}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CHECKPOINTS)
 def test_tags_are_those_of_the_authors_graph(
-    name: str, tracks: list[str], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    name: str,
+    windows: NDArray[np.float32],
+    authors_tags: dict[str, NDArray[np.float32]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     # Not of the wheel's code: that pools MSD_vgg otherwise than the graph it was trained in.
     encoder = embed.load_encoder(name, root=compiled_root(name, tmp_path_factory))
-    grid = encoder.spec.grid
-    music = [full_windows(track, grid)[0][2:5] for track in tracks[::7]]
-    sounds = [grid.cut(sound)[:1] for sound in (tone(0, 3), tone(440, 3), white_noise(3))]
-    windows = np.concatenate([*music, *sounds])
-    np.save(tmp_path / "patches.npy", front_end(windows, {"mel_filters": mel_filters(FRONT_END)}))
-    weights = CHECKPOINTS[name].locate()
-    files = [str(tmp_path / file) for file in ("patches.npy", "tags.npy")]
-    run_tensorflow(AUTHORS_GRAPH, str(weights.path), *files)
-    theirs = np.load(tmp_path / "tags.npy")
+    assert encoder.spec.grid == embed.encoder_spec("musicnn").grid
+    theirs = authors_tags[name]
     assert np.ptp(theirs, axis=0).max() > 0.2  # the sounds differ, so agreement says something
     np.testing.assert_allclose(
         encoder.tag_scores(encoder.embed_windows(windows)), theirs, atol=1e-5
