@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache import CacheError
 from classify.output.formats import render
-from classify.output.terminal_table import TableSong, Terminal, song_table
+from classify.output.terminal import TableSong, Terminal
 from embed import EmbedError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def scores_shown(scores: Scores, to: Terminal | None) -> str:
         )
         return render(_ranked(columns), "table")
     words = _words(scores)
-    return song_table(
+    return _table(
         [
             TableSong(
                 name=_name(song),
@@ -79,7 +79,7 @@ def similar_shown(songs: Iterable[SimilarSong], to: Terminal | None) -> str:
             for song in songs
         )
         return render(_ranked(columns), "table")
-    return song_table(
+    return _table(
         [
             TableSong(
                 name=_name(song),
@@ -102,7 +102,7 @@ def suggestions_shown(songs: Iterable[SuggestedSong], to: Terminal | None) -> st
     if to is None:
         columns = ({"score": song.score, "why": song.why, "path": song.path} for song in songs)
         return render(_ranked(columns), "table")
-    return song_table(
+    return _table(
         [
             TableSong(
                 name=Path(song.path).name if _is_path(song) else _name(song),
@@ -125,6 +125,12 @@ def labels_shown(labels: Iterable[Label], to: Terminal | None) -> str:
     songs = [
         TableSong(name=one.path or one.digest, is_path=True, verdict=one.label) for one in labels
     ]
+    return _table(songs, to)
+
+
+def _table(songs: list[TableSong], to: Terminal) -> str:
+    from classify.output.terminal_table import song_table  # rich, which only this needs
+
     return song_table(songs, to)
 
 

@@ -40,6 +40,7 @@ LEANED_ON = {
     "numpy",
     "pydantic",
     "pylance",
+    "rich",
     "starlette",
     "tensorflow",
     "typer",

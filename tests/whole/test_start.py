@@ -66,7 +66,7 @@ def test_scoring_cached_songs_imports_no_decoder_and_no_learner(
         ["suggest"],
     ):
         modules = modules_after(*arguments, root=cached)
-        assert modules & (DECODERS | LEARNERS | BARS) == set()
+        assert modules & (DECODERS | LEARNERS | BARS | {"rich"}) == set()
         assert (
             modules
             & {

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from classify.output.terminal_table import TableSong, Terminal, cells, fitted, song_table
+from classify.output.terminal import TableSong, Terminal
+from classify.output.terminal_table import cells, fitted, song_table
 
 SONGS = [
     TableSong(
@@ -31,7 +32,8 @@ ANYTHING = st.text(max_size=80)
 NAMES = st.builds(
     TableSong,
     name=ANYTHING
-    | st.sampled_from(["\x1b[31mred", "a\nb", "\u202eevil", "👩\u200d👩\u200d👧", "e\u0301" * 50]),
+    | st.sampled_from(["\x1b[31mred", "a\nb", "\u202eevil", "👩\u200d👩\u200d👧", "e\u0301" * 50])
+    | st.sampled_from(["a\u200db" * 50, "👩\u200d" * 50, "[red]x[/red] [link=x]y[/link]"]),
     is_path=st.booleans(),
     score=st.none() | st.floats(-1, 1),
     verdict=st.sampled_from(["", "like", "unsure", "dislike"]),
@@ -45,7 +47,7 @@ def shown(width: int, *, colour: bool = False, unicode: bool = True) -> list[str
 
 
 @settings(max_examples=300, deadline=None)
-@given(songs=st.lists(NAMES, max_size=4), width=st.integers(40, 130), unicode=st.booleans())
+@given(songs=st.lists(NAMES, max_size=4), width=st.integers(20, 130), unicode=st.booleans())
 def test_no_line_is_wider_than_the_terminal_whatever_a_song_is_called(
     songs: list[TableSong], width: int, unicode: bool
 ) -> None:
@@ -107,6 +109,39 @@ def test_bars_grow_with_the_score() -> None:
     assert "-0.5 " in lines.splitlines()[0]
 
 
+def test_markup_of_rich_in_a_title_is_only_text() -> None:
+    title = "[bold red]loud[/bold red] [link=file:///etc]:bomb: [/]"
+    for width in (120, 40):
+        first = song_table([TableSong(name=title)], Terminal(width=width, colour=True))
+        assert first.startswith(f"1  {title[:30]}")
+        assert "\x1b" not in first
+
+
+def test_joined_signs_stay_joined_and_are_counted_one_by_one() -> None:
+    """Not all terminals join them, and a title of a hundred joiners must not wrap in any."""
+    family = "👩\u200d👩\u200d👧"
+    text = song_table([TableSong(name=family, verdict="like")], Terminal(width=80))
+    assert text == f"1  like  {family}\n"
+    assert cells(family) == 6
+    (line,) = song_table([TableSong(name="a\u200db" * 99)], Terminal(width=40)).splitlines()
+    assert len(line.replace("\u200d", "")) == 40
+
+
+def test_a_row_that_lacks_a_score_is_aligned_with_the_others() -> None:
+    first, second = song_table(
+        [TableSong(name="x", score=0.5, verdict="like"), TableSong(name="y", verdict="like")],
+        Terminal(width=80),
+    ).splitlines()
+    assert first.index("x") == second.index("y")
+
+
+def test_long_tables_are_aligned_throughout_and_keep_every_song() -> None:
+    songs = [TableSong(name=f"song {n}", score=0.5, verdict="like") for n in range(2500)]
+    lines = song_table(songs, Terminal(width=80)).splitlines()
+    assert [line.split("  ")[-1] for line in lines] == [song.name for song in songs]
+    assert len({line.index("song") for line in lines}) == 1
+
+
 def test_without_unicode_there_is_none_but_in_names() -> None:
     songs = [TableSong(name="a" * 200, score=0.5, verdict="like", why=("b" * 200,))]
     text = song_table(songs, Terminal(width=80, unicode=False))
@@ -130,6 +165,26 @@ def test_cutting_counts_cells_and_not_letters() -> None:
     assert fitted("abcdef", 0) == ""
     assert cells("e\u0301") == 1
     assert cells("🎵") == 2
+
+
+def test_only_a_table_for_people_imports_rich() -> None:
+    """It adds 30 ms to a start."""
+    code = (
+        "import sys\n"
+        "from classify.cli.app import app\n"
+        "from classify.cli.song_tables import labels_shown\n"
+        "from classify.labels.label_file import Label\n"
+        "from classify.output.formats import render\n"
+        "from classify.output.terminal import Terminal\n"
+        "labels = [Label(digest='0' * 32, label='like', path='/x.mp3')]\n"
+        "rows = [{'score': 0.5, 'path': '/x.mp3'}]\n"
+        "[render(rows, name) for name in ('table', 'json', 'jsonl', 'csv', 'm3u8')]\n"
+        "print(Terminal.of(sys.stdout), 'x.mp3' in labels_shown(labels, None))\n"
+        "print('rich' in sys.modules)\n"
+        "print('x.mp3' in labels_shown(labels, Terminal(width=80)), 'rich' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "True", "False", "True", "True"]
 
 
 class _Stream(io.StringIO):
@@ -168,8 +223,7 @@ def test_the_width_is_that_of_the_terminal_itself() -> None:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 61, 0, 0))
     code = (
-        "import sys; from classify.output.terminal_table import Terminal; "
-        "print(Terminal.of(sys.stdout))"
+        "import sys; from classify.output.terminal import Terminal; print(Terminal.of(sys.stdout))"
     )
     environment = {
         key: value for key, value in os.environ.items() if key not in ("COLUMNS", "NO_COLOR")
