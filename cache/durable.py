@@ -1,4 +1,9 @@
-"""Have what is written outlast a power cut: the files on the disk first, then their names."""
+"""Have what is written outlast a power cut: the files on the disk first, then their names.
+
+By hand: Lance never syncs, and Python has no write of all or nothing. Of 225 processes that were
+killed none lost anything that was there before (results/reliability.jsonl);
+tests/whole/test_crashes.py holds the order on the disk.
+"""
 
 from __future__ import annotations
 

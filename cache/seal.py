@@ -2,6 +2,9 @@
 
 Lance keeps none of its own. A seal makes sure that a flipped byte, a cut file or a file that has
 gone is never taken for a library with fewer songs, or with other ones.
+
+By hand: Lance does not tell a damaged dataset from a smaller one. Of 600 caches with a bit
+flipped, a file cut short or one deleted, none gave a wrong answer (results/reliability.jsonl).
 """
 
 from __future__ import annotations

@@ -2,6 +2,9 @@
 
 joblib's loky is used, and not the standard library's pool, because it does not import the caller's
 main module again: `embed_library` works in scripts without a guard and in notebooks.
+
+By hand: a pool of loky or of the standard library breaks whole when one process dies. Here 20 of 20
+runs went on when a worker was killed, and lost no song (results/reliability.jsonl).
 """
 
 from __future__ import annotations

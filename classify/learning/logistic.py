@@ -1,6 +1,9 @@
 """Weighted logistic regression with an L2 penalty.
 
 It is our own, as importing scikit-learn takes longer than training.
+
+By hand: importing `sklearn.linear_model` takes 1 s of processor time, this fit 1 ms for 1,000 songs
+and 8 ms for 10,000 (AMD EPYC). tests/classify/learning/test_logistic.py compares the two.
 """
 
 import numpy as np

@@ -2,6 +2,9 @@
 
 So few stay in the processor's cache from step to step, and with so many a step takes longer than to
 have the interpreter's lock back from another thread.
+
+By hand: NumPy goes over all songs step by step. A song takes 4.6 microseconds in blocks of 192 and
+7 to 23 with 19,200 or more at once (AMD EPYC, one thread).
 """
 
 from collections.abc import Sequence

@@ -5,6 +5,9 @@ block before it to the middle of its own: a quarter of both lengths together (Vo
 specification, 4.3.8). FFmpeg tells that number, but begins each Ogg page as if a short block had
 gone before; so the blocks are followed here. An Opus packet says its own length (RFC 6716, 3.1),
 and FFmpeg tells it.
+
+By hand: only a packet whose length is known can be dropped undecoded. Decoding takes 0.08 s of
+processor time a Vorbis song for a scan, 0.30 s for the whole (results/embed.jsonl).
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 Nothing here seeks: a seek lands elsewhere in Ogg Vorbis, in MP3 without an index and in whatever
 lies about its duration. Packets are demuxed from the start and most are dropped undecoded, which
 costs a tenth of decoding them and is always right.
+
+By hand: parts have the very samples of the whole, which no seek promises. Decoding takes 0.08 s of
+processor time a song for a scan, 0.34 s for the whole (results/embed.jsonl).
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Spans of a recording as mono float32, cut from what is decoded, in bounded memory."""
+"""Spans of a recording as mono float32, cut from what is decoded, in bounded memory.
+
+By hand: `librosa.load` holds a whole recording, 6 GB for ten hours at 44.1 kHz. `embed` scans such
+a file in 315 MB and hears all of it in 486 MB, workers and all (results/embed.jsonl).
+"""
 
 from __future__ import annotations
 

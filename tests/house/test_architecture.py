@@ -72,6 +72,28 @@ HEAVY = {
 _MAX_BODY_LINES = 40
 _MAX_MODULES = 15
 _MAX_CACHE_MODULES = 19
+# What is written by hand although libraries do something like it; each says why.
+BY_HAND = (
+    "cache/durable.py",
+    "cache/locks.py",
+    "cache/repair.py",
+    "cache/seal.py",
+    "embed/decoding/packet_timing.py",
+    "embed/decoding/packets.py",
+    "embed/decoding/spans.py",
+    "embed/limits.py",
+    "embed/worker_pool.py",
+    "classify/learning/logistic.py",
+    "classify/taste/placement.py",
+    "classify/taste/row_products.py",
+    "classify/web/access/admission.py",
+    "classify/web/access/guard.py",
+    "classify/web/access/head_limits.py",
+    "classify/web/page/base/dom.js",
+    "classify/web/page/main.js",
+    "classify/web/page/songs/list.js",
+    "classify/web/routes/fast_score.py",
+)
 _SHARED_NAMES = {"__init__", "__main__", "errors", "models"}
 _NAMED_AFTER_WHAT_THEY_SERVE = ("classify.cli", "classify.web.routes")
 
@@ -263,6 +285,24 @@ def test_no_function_is_long(path: Path) -> None:
             body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
             lines = (node.end_lineno or 0) - body[0].lineno + 1
             assert lines <= _MAX_BODY_LINES, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_what_is_written_by_hand_says_which_number_or_test_pays_for_it(name: str) -> None:
+    text = (REPOSITORY / name).read_text("utf-8")
+    head = (
+        text.partition("\n\nimport ")[0]
+        if name.endswith(".js")
+        else ast.get_docstring(ast.parse(text))
+    )
+    (reason,) = re.findall(
+        r"^(?:// )?By hand: (.*?)^(?://)?$", f"{head}\n\n", re.MULTILINE | re.DOTALL
+    )
+    named = re.findall(r"[\w/]+\.(?:jsonl|py)\b", reason)
+    assert re.search(r"\d", reason) or any("test_" in one for one in named)
+    for one in named:
+        folder = REPOSITORY / "tests" / "benchmarks" if one.endswith("jsonl") else REPOSITORY
+        assert (folder / one).is_file(), one
 
 
 def _names_in(node: ast.AST) -> set[str]:

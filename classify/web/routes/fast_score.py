@@ -1,6 +1,9 @@
 """The question that programs ask most: a cached song's score.
 
 It is answered without the detours of a route.
+
+By hand: the route itself takes 210 microseconds for the same bytes, this 2 (AMD EPYC). So 50
+clients get 9,600 answers a second (results/service.jsonl).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
 // Makes elements. Text from songs is hostile, so there is one way to put it into the page: as a text node.
+//
+// By hand: nothing here, and no call in any module, makes markup of text, as a framework's templates can
+// (tests/classify/web/test_page.py).
 
 import { clean } from "./words.js";
 
