@@ -30,6 +30,13 @@ def digest_chars(digests: pa.StringArray) -> NDArray[np.uint8] | None:
     """View digests as characters, shape (n, 32), without a copy.
 
     Return None if a damaged one has another length.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from cache import digest_chars
+    >>> digest_chars(pa.array(["0" * 32, "f" * 32])).shape
+    (2, 32)
     """
     if not len(digests):
         return np.zeros((0, _DIGEST_CHARS), np.uint8)

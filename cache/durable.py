@@ -47,6 +47,15 @@ def lasting(folder: str | os.PathLike[str]) -> Iterator[None]:
     ------
     OSError
         If the disk does not take them.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from cache import lasting
+    >>> with TemporaryDirectory() as folder, lasting(folder):
+    ...     Path(folder, "song.txt").write_text("on the disk after the block")
+    27
     """
     before = _files(folder)
     yield
@@ -69,6 +78,16 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     ------
     OSError
         If it can't be written; an older file of that name is then untouched.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from cache import write_whole
+    >>> with TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder, "song.txt"), lambda file: file.write(b"whole"))
+    ...     Path(folder, "song.txt").read_bytes()
+    b'whole'
     """
     with staged(path, write):
         pass
@@ -96,6 +115,19 @@ def staged(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[None]:
     OSError
         If it can't be written, or is there and is no regular file: as root, /dev/null would be
         replaced. An older file of that name is then untouched.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from cache import staged
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "song.txt")
+    ...     with staged(path, lambda file: file.write(b"whole")):
+    ...         path.exists()
+    ...     path.read_bytes()
+    False
+    b'whole'
     """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +168,15 @@ def sync_file(path: str | os.PathLike[str]) -> None:
 
 
 def sync_folder(folder: str | os.PathLike[str]) -> None:
-    """Bring the names in a folder to the disk, where the system lets one sync a folder."""
+    """Bring the names in a folder to the disk, where the system lets one sync a folder.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cache import default_root, sync_folder
+    >>> Path(default_root(), "note.txt").touch()
+    >>> sync_folder(default_root())  # its name is there after a power cut
+    """
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -158,6 +198,11 @@ def remove_abandoned(folder: Path, name: str = "*") -> None:
         Where they are.
     name : str
         Of which file, as a pattern; default: of any, for folders that are ours alone.
+
+    Examples
+    --------
+    >>> from cache import local_root, remove_abandoned
+    >>> remove_abandoned(local_root())  # what a running process writes is younger, and stays
     """
     before = time.time() - _ABANDONED_S
     for left in folder.glob(f".{name}.*.tmp"):
@@ -184,6 +229,11 @@ def require_writable(root: str | Path) -> None:
     ------
     CacheError
         If it can't; an object store is not tried.
+
+    Examples
+    --------
+    >>> from cache import default_root, require_writable
+    >>> require_writable(default_root())  # says nothing where all is well
     """
     if is_uri(root):
         return

@@ -57,6 +57,12 @@ def list_stores(root: str | Path) -> list[StoreInfo]:
     ------
     CacheError
         If a store there cannot be read.
+
+    Examples
+    --------
+    >>> from cache import default_root, list_stores
+    >>> [(store.encoder, store.dim, store.n_songs) for store in list_stores(default_root())]
+    [('musicnn', 424, 28)]
     """
     infos = [
         StoreInfo(
@@ -88,6 +94,12 @@ def open_stores(root: str | Path) -> list[EmbeddingStore]:
     ------
     CacheError
         If a store there cannot be read.
+
+    Examples
+    --------
+    >>> from cache import default_root, open_stores
+    >>> [store.count() for store in open_stores(default_root())]
+    [28]
     """
     stores = []
     for marks in _stored_identities(join(root, FOLDER)):
@@ -170,6 +182,13 @@ def cache_info(root: str | Path | None = None) -> CacheInfo:
     ------
     CacheError
         If it cannot be read.
+
+    Examples
+    --------
+    >>> from cache import cache_info
+    >>> info = cache_info()
+    >>> info.songs, info.failed
+    (28, 0)
     """
     base = default_root() if root is None else root
     files = Catalog(base).files()

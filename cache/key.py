@@ -53,6 +53,14 @@ def audio_hash(*, codec: str, rate_hz: int, n_channels: int) -> hashlib.blake2b:
     ------
     ValueError
         If `codec` is empty or holds a NUL, or `rate_hz` or `n_channels` is below 1.
+
+    Examples
+    --------
+    >>> from cache import audio_hash
+    >>> hashed = audio_hash(codec="mp3", rate_hz=44100, n_channels=2)
+    >>> hashed.update(b"the payload of a packet")
+    >>> len(hashed.hexdigest())
+    32
     """
     if not codec or "\0" in codec:
         raise ValueError(f"codec is {codec!r}; it must be a name without NUL")
@@ -86,6 +94,12 @@ def encoder_fingerprint(params: Mapping[str, str | int | float | bool | None]) -
         If `params` is empty, or a float is not finite.
     TypeError
         If a key is not a string or a value is not a JSON scalar.
+
+    Examples
+    --------
+    >>> from cache import encoder_fingerprint
+    >>> encoder_fingerprint({"weights": "0f3a", "hop_s": 0.5})
+    '38b2745fe88a84fc'
     """
     if not params:
         raise ValueError("params is empty; an encoder is named by at least its weights")
@@ -105,10 +119,24 @@ def encoder_fingerprint(params: Mapping[str, str | int | float | bool | None]) -
 
 
 def is_digest(text: str) -> bool:
-    """Tell whether `text` is a recording's digest: 32 lowercase hex characters."""
+    """Tell whether `text` is a recording's digest: 32 lowercase hex characters.
+
+    Examples
+    --------
+    >>> from cache import is_digest
+    >>> is_digest("c05bcc54c1b191e3676e7b49ff4f8eeb"), is_digest("song.mp3")
+    (True, False)
+    """
     return _DIGEST.fullmatch(text) is not None
 
 
 def is_fingerprint(text: str) -> bool:
-    """Tell whether `text` is an encoder's fingerprint: 16 lowercase hex characters."""
+    """Tell whether `text` is an encoder's fingerprint: 16 lowercase hex characters.
+
+    Examples
+    --------
+    >>> from cache import is_fingerprint
+    >>> is_fingerprint("38b2745fe88a84fc"), is_fingerprint("musicnn")
+    (True, False)
+    """
     return _FINGERPRINT.fullmatch(text) is not None

@@ -103,6 +103,14 @@ def repair_store(root: str | Path, uri: str) -> RepairedStore:
         If a newer program wrote it.
     CacheError
         If it cannot be written: there must be room for a copy.
+
+    Examples
+    --------
+    >>> from cache import default_root, open_stores, repair_store
+    >>> (store,) = open_stores(default_root())
+    >>> repaired = repair_store(default_root(), store.uri)
+    >>> repaired.n_saved, repaired.lost
+    (28, ())
     """
     with replacing(uri):
         return _repaired_store(root, uri)
@@ -145,6 +153,12 @@ def repair_catalog(root: str | Path) -> RepairedCatalog:
         If a newer program wrote it.
     CacheError
         If it cannot be written.
+
+    Examples
+    --------
+    >>> from cache import default_root, repair_catalog
+    >>> repair_catalog(default_root()).n_saved
+    28
     """
     uri = join(root, CATALOG)
     with replacing(uri):

@@ -20,6 +20,14 @@ def default_root() -> str | Path:
     Path or str
         The environment variable ``SEVENSONGS_CACHE`` where it is set and not empty (as a
         str if it holds a URI), else the user's cache folder for ``sevensongs``.
+
+    Examples
+    --------
+    >>> import os
+    >>> from cache import default_root
+    >>> os.environ["SEVENSONGS_CACHE"] = "s3://bucket/songs"
+    >>> default_root()
+    's3://bucket/songs'
     """
     said = os.environ.get("SEVENSONGS_CACHE", "")
     if said:
@@ -41,6 +49,14 @@ def local_root(root: str | Path | None = None) -> Path:
     -------
     Path
         The cache itself, or this user's cache folder where the cache is an object store.
+
+    Examples
+    --------
+    >>> from cache import local_root
+    >>> local_root("songs").name
+    'songs'
+    >>> local_root("s3://bucket/songs").is_absolute()
+    True
     """
     base = default_root() if root is None else root
     if not is_uri(base):
@@ -51,7 +67,14 @@ def local_root(root: str | Path | None = None) -> Path:
 
 
 def is_uri(root: str | Path) -> bool:
-    """Tell whether `root` is an object-store URI such as ``s3://bucket/songs``."""
+    """Tell whether `root` is an object-store URI such as ``s3://bucket/songs``.
+
+    Examples
+    --------
+    >>> from cache import is_uri
+    >>> is_uri("s3://bucket/songs"), is_uri("/home/songs")
+    (True, False)
+    """
     return isinstance(root, str) and _SCHEME.match(root) is not None
 
 

@@ -95,6 +95,13 @@ def places(wanted: pa.Array, among: pa.Array) -> NDArray[np.int64]:
     -------
     ndarray, shape (n,), int64
         -1 for what is not there, and for null.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from cache import places
+    >>> places(pa.array(["b", "x"]), pa.array(["a", "b"])).tolist()
+    [1, -1]
     """
     import pyarrow.compute as pc
 

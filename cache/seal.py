@@ -71,7 +71,14 @@ class Seal:
 
 
 def newest_sealed(uri: str) -> int:
-    """Return the newest version that was sealed; 0 for none, and for a URI."""
+    """Return the newest version that was sealed; 0 for none, and for a URI.
+
+    Examples
+    --------
+    >>> from cache import default_root, newest_sealed, open_stores
+    >>> [newest_sealed(store.uri) > 0 for store in open_stores(default_root())]
+    [True]
+    """
     return max(_versions(uri), default=0)
 
 

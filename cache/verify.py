@@ -75,6 +75,12 @@ def verify_cache(root: str | Path | None = None) -> list[Soundness]:
         If a newer program wrote it.
     CacheError
         If the folder can't be read.
+
+    Examples
+    --------
+    >>> from cache import verify_cache
+    >>> [(found.encoder, found.n_songs, found.is_sound) for found in verify_cache()]
+    [('musicnn', 28, True)]
     """
     base = default_root() if root is None else root
     folder = join(base, FOLDER)
@@ -93,6 +99,12 @@ def verify_catalog(root: str | Path | None = None) -> Soundness:
     ------
     StoreFormatError
         If a newer program wrote it.
+
+    Examples
+    --------
+    >>> from cache import verify_catalog
+    >>> verify_catalog().is_sound
+    True
     """
     base = default_root() if root is None else root
     catalog = Catalog(base)
@@ -114,6 +126,12 @@ def prune_cache(root: str | Path | None = None) -> list[Soundness]:
     ------
     CacheError
         If the cache cannot be read or written.
+
+    Examples
+    --------
+    >>> from cache import prune_cache
+    >>> [pruned.damaged for pruned in prune_cache()]
+    [()]
     """
     base = default_root() if root is None else root
     found = []

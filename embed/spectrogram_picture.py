@@ -68,6 +68,13 @@ def sound_picture(path: str | os.PathLike[str]) -> SoundPicture:
     EmbedError
         If the file can't be read or decoded, or asks for more than any music does. It is read in a
         process of its own, so that a crash of a decoder is an error like any other.
+
+    Examples
+    --------
+    >>> from embed import sound_picture
+    >>> picture = sound_picture("music/calm_acoustic_1.opus")
+    >>> picture.levels_db.shape, picture.highest_hz
+    ((128, 1000), 24000.0)
     """
     from embed.worker_pool import WorkerPool  # imports joblib
 
@@ -91,7 +98,14 @@ def sound_picture(path: str | os.PathLike[str]) -> SoundPicture:
 
 
 def drawing_s(n_bytes: int, limits: Limits) -> float:
-    """Return how much processor time the picture of a file of so many bytes may take."""
+    """Return how much processor time the picture of a file of so many bytes may take.
+
+    Examples
+    --------
+    >>> from embed import Limits, drawing_s
+    >>> drawing_s(5_000_000, Limits()) > drawing_s(1_000_000, Limits()) > 60
+    True
+    """
     return limits.probing_s(n_bytes) + limits.embedding_s(n_bytes / _LEAST_BYTES_A_SECOND, 0)
 
 
@@ -99,6 +113,12 @@ def draw_sound(path: str, limits: Limits) -> SoundPicture:
     """Draw up a file's spectrogram in this process, which a decoder may take down.
 
     See `sound_picture`.
+
+    Examples
+    --------
+    >>> from embed import Limits, draw_sound
+    >>> draw_sound("music/calm_acoustic_1.opus", Limits()).levels_db.shape
+    (128, 1000)
     """
     with bounded_memory():
         info = probe(path, limits)
@@ -139,6 +159,12 @@ def mel_band(hz: float, highest_hz: float) -> float:
     """Return where a frequency is among the bands of a picture, 0 to 128.
 
     The first one's middle is 0.5.
+
+    Examples
+    --------
+    >>> from embed import mel_band
+    >>> [round(mel_band(hz, 24000), 1) for hz in (440, 880, 24000)]
+    [13.4, 27.3, 128.5]
     """
     step = _mel(highest_hz) / (N_MELS + 1)
     return _mel(hz) / step - 0.5

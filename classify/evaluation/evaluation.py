@@ -156,6 +156,21 @@ def evaluate_taste(
         As for `fit_taste`, and if there are fewer than 2 songs beside the likes.
     VectorError
         If dimensions differ or a value is not finite.
+
+    Examples
+    --------
+    >>> import classify
+    >>> import embed
+    >>> songs = embed.open_embeddings("musicnn")
+    >>> def named(kind):
+    ...     rows = [row for row, path in enumerate(songs.paths) if kind in path]
+    ...     digests = tuple(songs.digests[row] for row in rows)
+    ...     return classify.LabelledSongs(
+    ...         digests=digests, vectors=songs.matrix[rows], groups=digests
+    ...     )
+    >>> found = classify.evaluate_taste(likes=named("acoustic"), dislikes=named("electronic"))
+    >>> found.auc > 0.9
+    True
     """
     with one_thread(head):
         library = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)

@@ -138,6 +138,13 @@ def suggest(
     ValueError
         If `top` is below 1.
     CacheError
+
+    Examples
+    --------
+    >>> import classify
+    >>> suggested = classify.suggest(top=2)
+    >>> [song.label for song in suggested]
+    [None, None]
     """
     if top < 1:
         raise ValueError(f"top is {top}; at least 1 song can be suggested")

@@ -161,6 +161,12 @@ def sample_unlabelled(
     tuple of str
         Sorted. It depends on the set of digests and the seed only, and choosing again from what
         was chosen changes nothing.
+
+    Examples
+    --------
+    >>> from classify import sample_unlabelled
+    >>> sample_unlabelled(["c", "b", "a"], exclude=["b"])
+    ('a', 'c')
     """
     pool = set(digests).difference(exclude)
     if len(pool) > limit:

@@ -99,6 +99,26 @@ def fit_taste(
         unknown head.
     VectorError
         If dimensions differ or a value is not finite.
+
+    Examples
+    --------
+    >>> import classify
+    >>> import embed
+    >>> songs = embed.open_embeddings("musicnn")
+    >>> def named(kind):
+    ...     rows = [row for row, path in enumerate(songs.paths) if kind in path]
+    ...     digests = tuple(songs.digests[row] for row in rows)
+    ...     return classify.LabelledSongs(
+    ...         digests=digests, vectors=songs.matrix[rows], groups=digests
+    ...     )
+    >>> taste = classify.fit_taste(
+    ...     likes=named("acoustic"),
+    ...     unlabelled=named("electronic"),
+    ...     encoder=songs.encoder,
+    ...     fingerprint=songs.fingerprint,
+    ... )
+    >>> taste.n_like, taste.predict_proba(songs.matrix).shape
+    (15, (28, 2))
     """
     with one_thread(head):
         examples = prepare_examples(

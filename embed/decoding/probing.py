@@ -90,6 +90,13 @@ def probe(
         If it can't be read, holds no audio, or less than `MIN_DURATION_S` of it.
     LimitExceeded
         If it is larger or longer than the limits allow.
+
+    Examples
+    --------
+    >>> from embed import probe
+    >>> info = probe("music/calm_acoustic_1.opus")
+    >>> info.rate_hz, round(info.duration_s, 1)
+    (48000, 32.3)
     """
     path, limits = os.fspath(path), limits or Limits()
     before = _stat(path)

@@ -60,6 +60,14 @@ def read_spans(
     ------
     AudioError
         If the file can't be read any more, or nothing in it decodes.
+
+    Examples
+    --------
+    >>> from embed import Span, probe, read_spans
+    >>> info = probe("music/calm_acoustic_1.opus")
+    >>> (second,) = read_spans(info, [Span(start=0, stop=info.rate_hz)])
+    >>> second.shape, second.dtype
+    ((48000,), dtype('float32'))
     """
     if not spans:
         return

@@ -75,6 +75,12 @@ def split_encoder(name: str) -> tuple[str, ...]:
     -------
     tuple of str
         At least one, in the order given; some may be empty or unknown.
+
+    Examples
+    --------
+    >>> from embed import split_encoder
+    >>> split_encoder("musicnn+hub:/models/c++")
+    ('musicnn', 'hub:/models/c++')
     """
     known = "|".join(re.escape(key) for key in ENCODERS if key != "hub")
     after_model = re.compile(rf"\+(?=(?:{known})(?:\+|\Z)|hub:)")
@@ -154,6 +160,12 @@ def prepare_encoders(name: str, *, root: str | Path | None = None) -> PreparedEn
         If the name is wrong, or two parts are the same model.
     EncoderUnavailable
         If the weights of a part can't be had.
+
+    Examples
+    --------
+    >>> from embed import prepare_encoders
+    >>> [part.dim for part in prepare_encoders("musicnn").parts]
+    [424]
     """
     return PreparedEncoders(
         parts=tuple(prepare_encoder(one, root=root) for one in encoder_names(name))

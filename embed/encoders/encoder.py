@@ -72,6 +72,13 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
         If the encoder is unknown or does not embed.
     EncoderUnavailable
         If its weights can't be had; the message carries the remedy.
+
+    Examples
+    --------
+    >>> from embed import prepare_encoder
+    >>> prepared = prepare_encoder("musicnn")
+    >>> prepared.name, prepared.dim
+    ('musicnn', 424)
     """
     from embed.encoders.manifest import read_manifest
 
@@ -111,6 +118,12 @@ def is_compiled(fingerprint: str, *, root: str | Path | None = None) -> bool:
     """Whether the encoder of this fingerprint is compiled for a cache.
 
     Of a composite, all encoders must be.
+
+    Examples
+    --------
+    >>> from embed import is_compiled, prepare_encoder
+    >>> is_compiled(prepare_encoder("musicnn").fingerprint)
+    True
     """
     from embed.encoders.manifest import read_manifest
 
@@ -122,6 +135,12 @@ def damaged_encoders(*, root: str | Path | None = None) -> list[Path]:
     """List the folders of compiled encoders that are damaged, or that another version has made.
 
     They are never used, and can be deleted: what is needed of them is compiled anew.
+
+    Examples
+    --------
+    >>> from embed import damaged_encoders
+    >>> damaged_encoders()
+    []
     """
     from embed.encoders.manifest import read_manifest
 

@@ -59,6 +59,13 @@ def song_vector(
     ------
     ValueError
         If there is no frame or one is not finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from embed import song_vector
+    >>> song_vector(np.array([[1, 2], [3, 2]], dtype=np.float16)).tolist()
+    [2.0, 2.0, 1.0, 0.0]
     """
     if frames.ndim != 2 or len(frames) == 0:
         raise ValueError(

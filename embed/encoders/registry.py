@@ -177,6 +177,12 @@ def encoder_spec(name: str) -> EncoderSpec:
     ------
     EncoderError
         If there is none of that name.
+
+    Examples
+    --------
+    >>> from embed import encoder_spec
+    >>> encoder_spec("musicnn").grid.rate_hz
+    16000
     """
     kind, colon, model = name.partition(":")
     if kind == "hub" and model:

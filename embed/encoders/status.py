@@ -41,7 +41,14 @@ class EncoderStatus:
 
 
 def encoder_status(root: str | Path | None = None) -> list[EncoderStatus]:
-    """List the rows of `ENCODERS`; nothing is downloaded."""
+    """List the rows of `ENCODERS`; nothing is downloaded.
+
+    Examples
+    --------
+    >>> from embed import encoder_status
+    >>> [encoder.name for encoder in encoder_status() if encoder.compiled]
+    ['musicnn']
+    """
     return [_status(key, spec, encoders_folder(root)) for key, spec in ENCODERS.items()]
 
 

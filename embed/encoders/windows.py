@@ -84,6 +84,12 @@ def coverage_windows(coverage: str | int, *, scan_windows: int = SCAN_WINDOWS) -
     ------
     EmbedError
         If it is none of these.
+
+    Examples
+    --------
+    >>> from embed import coverage_windows
+    >>> coverage_windows("scan"), coverage_windows("full"), coverage_windows(5)
+    (12, 0, 5)
     """
     if coverage == "scan":
         return scan_windows

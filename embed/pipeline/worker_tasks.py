@@ -49,7 +49,14 @@ class Inputs:
 
 
 def probe_file(path: str, limits: Limits) -> AudioInfo:
-    """Read a file through; see `probe`. Here, memory is limited too."""
+    """Read a file through; see `probe`. Here, memory is limited too.
+
+    Examples
+    --------
+    >>> from embed import Limits, probe_file
+    >>> probe_file("music/calm_acoustic_1.opus", Limits()).n_channels
+    2
+    """
     with bounded_memory():
         return probe(path, limits)
 
@@ -88,6 +95,13 @@ def embed_recording(
         If its embedding is not finite or too large to store.
     EncoderError
         If the encoder can't be opened: no recording would do better.
+
+    Examples
+    --------
+    >>> from embed import embed_recording, prepare_encoder, probe
+    >>> info = probe("music/calm_acoustic_1.opus")
+    >>> embed_recording(prepare_encoder("musicnn"), info, 2).frames.shape
+    (2, 424)
     """
     outline = Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
     whole = Piece(info=info, n_windows=n_windows, first=0, stop=len(outline.chosen))

@@ -6,6 +6,7 @@ They say who imports whom, what is public, and what is slow to import.
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -236,6 +237,17 @@ def test_no_module_bears_the_name_of_what_its_package_exports(package: str) -> N
         part for name in NAMES if name.startswith(f"{package}.") for part in name.split(".")[1:]
     }
     assert not parts & exported, "the one would hide the other"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_public_function_has_an_example(package: str) -> None:
+    """And `tests/whole/test_examples.py` runs it."""
+    public = {
+        name: getattr(import_module(package), name) for name in import_module(package).__all__
+    }
+    functions = {name: one for name, one in public.items() if inspect.isfunction(one)}
+    assert functions
+    assert not [name for name, one in functions.items() if ">>> " not in (one.__doc__ or "")]
 
 
 def _modules_of(folder: Path) -> set[str]:

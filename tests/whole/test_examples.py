@@ -47,7 +47,7 @@ def examples_in_readmes() -> list[doctest.DocTest]:
     return found
 
 
-EXAMPLES = [test for package in ("embed", "classify") for test in examples_of(package)]
+EXAMPLES = [test for package in ("cache", "embed", "classify") for test in examples_of(package)]
 EXAMPLES += examples_in_readmes()
 
 

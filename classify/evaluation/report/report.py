@@ -88,6 +88,16 @@ def write_report(
         If the file can't be written.
     TasteError, LabelError, CacheError
         As for `classify.evaluate`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import classify
+    >>> with TemporaryDirectory() as folder:
+    ...     found = classify.write_report(Path(folder, "taste.html"))
+    ...     Path(folder, "taste.html").read_text("utf-8")[:15]
+    '<!doctype html>'
     """
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
