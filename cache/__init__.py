@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         sync_folder,
         write_whole,
     )
-    from cache.entry import WHOLE, Entry
+    from cache.entry import WHOLE, Entry, covers
     from cache.errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
     from cache.file_record import FileRecord
     from cache.inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cache.row_choice import places
     from cache.seal import newest_sealed
     from cache.store import EmbeddingStore
-    from cache.thread_map import map_in_order
+    from cache.stored_vectors import map_in_order
     from cache.vector_reader import VectorReader
     from cache.verify import SCORES_FOLDER, Soundness, prune_cache, verify_cache, verify_catalog
 
@@ -52,6 +52,7 @@ __all__ = [
     "VectorReader",
     "audio_hash",
     "cache_info",
+    "covers",
     "default_root",
     "digest_chars",
     "encoder_fingerprint",
@@ -98,6 +99,7 @@ _HOMES = {
     "WHOLE": "cache.entry",
     "audio_hash": "cache.key",
     "cache_info": "cache.inventory",
+    "covers": "cache.entry",
     "default_root": "cache.root",
     "digest_chars": "cache.crc32",
     "encoder_fingerprint": "cache.key",
@@ -107,7 +109,7 @@ _HOMES = {
     "lasting": "cache.durable",
     "list_stores": "cache.inventory",
     "local_root": "cache.root",
-    "map_in_order": "cache.thread_map",
+    "map_in_order": "cache.stored_vectors",
     "newest_sealed": "cache.seal",
     "open_stores": "cache.inventory",
     "places": "cache.row_choice",

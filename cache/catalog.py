@@ -15,7 +15,7 @@ from cache.root import join
 from cache.row_choice import in_one_piece, last_of_each, places
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -96,6 +96,32 @@ class CatalogFiles:
             If the dataset cannot be read.
         """
         return recordings_of(self._table(None, at)) if len(self) else []
+
+    def files_of(self, digests: Iterable[str]) -> list[FileRecord]:
+        """Read the rows of all files of some recordings, in the order in which they came.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        return self.recordings(self._places_of(digests))
+
+    def paths_of(self, digests: Iterable[str]) -> dict[str, str]:
+        """Return a path of each recording: of its files the last that is there, else the first.
+
+        Recordings of which no file is known are left out.
+        """
+        at = self._places_of(digests)
+        names = self.digests.take(at).to_pylist()
+        found: dict[str, str] = {}
+        for digest, path in zip(names, self.paths.take(at).to_pylist(), strict=True):
+            if digest not in found or os.path.exists(path):
+                found[digest] = os.fsdecode(path)
+        return found
+
+    def _places_of(self, digests: Iterable[str]) -> NDArray[np.intp]:
+        return np.flatnonzero(places(self.digests, digests) >= 0)
 
     def _table(self, columns: list[str] | None, at: NDArray[np.integer[Any]] | None) -> pa.Table:
         if self._found is None:
@@ -187,7 +213,7 @@ class Catalog:
         """
         return {r.path: r for r in self.files(paths).recordings()} if paths else {}
 
-    def files_of(self, digests: Sequence[str]) -> list[FileRecord]:
+    def files_of(self, digests: Iterable[str]) -> list[FileRecord]:
         """Read the rows of all files of some recordings, in the order in which they came.
 
         Raises
@@ -195,11 +221,7 @@ class Catalog:
         CacheError
             If the dataset cannot be read.
         """
-        import pyarrow as pa
-
-        files = self.files()
-        wanted = pa.array(dict.fromkeys(digests), pa.string())
-        return files.recordings(np.flatnonzero(places(files.digests, wanted) >= 0))
+        return self.files().files_of(digests)
 
     def put(self, recordings: Sequence[FileRecord]) -> None:
         """Add rows in one commit; they replace earlier ones of the same paths.

@@ -23,6 +23,7 @@ __all__ = [
     "WHOLE",
     "Entry",
     "check_shapes",
+    "covers",
     "entry_at",
     "entry_table",
     "vector_crc32",
@@ -101,6 +102,11 @@ def _check_array(name: str, array: NDArray[Any], dtype: type, *, n_axes: int) ->
             f"{name} holds numbers that are not finite (NaN, or beyond the range of "
             f"{np.dtype(dtype)}); every one must be finite"
         )
+
+
+def covers(held: int | None, n_windows: int) -> bool:
+    """Whether an entry of `held` windows, None for no entry, has those asked for, or more."""
+    return held is not None and (held == WHOLE or 0 < n_windows <= held)
 
 
 def check_shapes(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cache.root import is_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = [
     "ELSEWHERE",
@@ -17,6 +17,7 @@ __all__ = [
     "DamagedEntry",
     "DamagedStore",
     "StoreFormatError",
+    "damaged_entries",
     "is_conflict",
     "lance_errors",
 ]
@@ -103,3 +104,13 @@ def is_conflict(error: BaseException) -> bool:
     """Tell whether Lance gave up a commit because of another process's."""
     text = str(error)
     return any(s in text for s in ("commit conflict", "Incompatible transaction", "Too many concu"))
+
+
+def damaged_entries(uri: str, digests: Sequence[str]) -> DamagedEntry:
+    """Say which entries are damaged and what to do; the error is returned, not raised."""
+    named = ", ".join(digests[:3]) + (", ..." if len(digests) > 3 else "")
+    what = "entry does" if len(digests) == 1 else "entries do"
+    return DamagedEntry(
+        f"{len(digests)} {what} not match the checksum in the cache at {uri}: {named}; "
+        "`sevensongs cache verify --repair` drops what is damaged and makes it anew"
+    )

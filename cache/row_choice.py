@@ -12,6 +12,8 @@ from cache.errors import CacheError, lance_errors
 from cache.seal import KEYS, check_keys
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -23,6 +25,7 @@ __all__ = [
     "last_of_each",
     "places",
     "superseded",
+    "text_array",
 ]
 
 _VERIFY_ROWS = 64  # of 50 kB to some MB each, where the whole recording is covered
@@ -81,15 +84,22 @@ def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
     return joined
 
 
-def places(wanted: pa.Array, among: pa.Array) -> NDArray[np.int64]:
+def text_array(texts: Iterable[str] | pa.Array) -> pa.Array:
+    """Return texts as an Arrow array; what is one already, as it is."""
+    import pyarrow as pa
+
+    return texts if isinstance(texts, pa.Array) else pa.array(list(texts), pa.string())
+
+
+def places(wanted: Iterable[str] | pa.Array, among: Iterable[str] | pa.Array) -> NDArray[np.int64]:
     """Tell where each of `wanted` stands in `among`.
 
     Parameters
     ----------
-    wanted : pyarrow.Array, shape (n,)
-        Text or bytes; may hold nulls.
-    among : pyarrow.Array
-        Of the same type, each value once.
+    wanted : iterable of str or pyarrow.Array, shape (n,)
+        Text, or an array of bytes; may hold nulls.
+    among : iterable of str or pyarrow.Array
+        Of the same type; of what it has twice the first place counts.
 
     Returns
     -------
@@ -105,10 +115,11 @@ def places(wanted: pa.Array, among: pa.Array) -> NDArray[np.int64]:
     """
     import pyarrow.compute as pc
 
+    asked, known = text_array(wanted), text_array(among)
     # as they mostly are, having come in the same order
-    if not among.null_count and wanted.equals(among):
-        return np.arange(len(wanted))
-    found = pc.index_in(wanted, value_set=among, skip_nulls=True)
+    if not known.null_count and asked.equals(known):
+        return np.arange(len(asked))
+    found = pc.index_in(asked, value_set=known, skip_nulls=True)
     at: NDArray[np.int64] = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return at
 

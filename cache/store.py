@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache.entry import Entry, check_shapes, entry_at, entry_table
-from cache.errors import lance_errors
+from cache.errors import damaged_entries, lance_errors
 from cache.key import is_digest, is_fingerprint
 from cache.lance_dataset import KEEP_S, Dataset
 from cache.locks import writing
 from cache.root import join
-from cache.row_choice import best_last, damaged_in, superseded
+from cache.row_choice import best_last, damaged_in, superseded, text_array
 from cache.seal import KEYS, check_keys
-from cache.vector_reader import VectorReader, damaged_entries
+from cache.stored_vectors import StoredVectors
+from cache.vector_reader import VectorReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,12 +127,9 @@ class EmbeddingStore:
         return self._reader(self._dataset.open(), digests)
 
     def _reader(self, found: Any | None, digests: Sequence[str] | pa.Array | None) -> VectorReader:
-        import pyarrow as pa
-
-        wanted = digests
-        if digests is not None and not isinstance(digests, pa.Array):
-            wanted = pa.array(digests, pa.string())
-        return VectorReader(found, self.uri, dim_vector=2 * self.dim, wanted=wanted)
+        wanted = None if digests is None else text_array(digests)
+        stored = StoredVectors(found, self.uri, dim_vector=2 * self.dim, wanted=wanted)
+        return VectorReader([stored])
 
     def held(self, digests: Sequence[str] | None = None) -> dict[str, int]:
         """Which recordings are here, and how well each is covered.
@@ -155,16 +153,7 @@ class EmbeddingStore:
         found = self._dataset.open()
         if found is None:  # spares the import of Arrow
             return {}
-        reader = self._reader(found, digests)
-        if digests is None:
-            names = reader.digests.to_numpy(zero_copy_only=False).tolist()
-            return dict(zip(names, reader.n_windows.tolist(), strict=True))
-        at = reader.places(digests)
-        return {
-            digest: int(reader.n_windows[i])
-            for digest, i in zip(digests, at.tolist(), strict=True)
-            if i >= 0
-        }
+        return self._reader(found, digests).held(digests)
 
     def count(self) -> int:
         """Count the recordings held.
@@ -238,12 +227,8 @@ class EmbeddingStore:
         """
         reader = self.reader(digests)
         if digests is None:
-            names = reader.digests.to_numpy(zero_copy_only=False).tolist()
-            order = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
-            return [names[i] for i in order], reader.matrix(order)
-        at = reader.places(digests)
-        wanted = [digest for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0]
-        return wanted, reader.matrix(at[at >= 0])
+            return reader.vectors_of(sorted(reader.held()))
+        return reader.vectors_of(digests)
 
     def verify(self) -> list[str]:
         """Read everything and compare it with its checksums.

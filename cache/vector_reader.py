@@ -1,102 +1,156 @@
-"""Song vectors in blocks: read as they lie on disk, checked, on all cores, in bounded memory."""
+"""Song vectors in blocks, of one encoder or of several side by side, in bounded memory."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, reduce
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-# the same polynomial as zlib's, by the processor's carry-less product
-from zlib_ng.zlib_ng import crc32
-
-from cache.crc32 import digest_chars, joined_crc32
-from cache.entry import vectors_of
-from cache.errors import DamagedEntry, lance_errors
-from cache.row_choice import Keys, places
-from cache.thread_map import map_in_order
+from cache.entry import WHOLE
+from cache.row_choice import places
+from cache.stored_vectors import PART_ROWS, map_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["VectorReader", "damaged_entries"]
+    from cache.stored_vectors import StoredVectors
 
+__all__ = ["VectorReader"]
 
-# Measured from 256 to 2048 rows of 3.4 kB: fewer cost more calls, and beyond about 6 MB the memory
-# of one batch no longer serves the next, but is mapped, filled with zeros and unmapped again.
-_BATCH_BYTES = 4 << 20
-_MAX_BATCH_ROWS = 1024
-_PART_ROWS = 2048  # one task of a thread, and about one fragment
-_TAKE_SHARE = 0.25  # picking rows one by one beats reading all up to about this share
-_MANY = 64  # rows whose checksums are compared faster all at once than each by itself
+_Result = TypeVar("_Result")
+
+_KEPT_ROWS = 512  # one task of a thread, where all vectors are in memory
 
 
 class VectorReader:
-    """The song vectors in one version of a store; later commits do not show.
+    """What every one of some encoders has embedded, as it was when this was opened.
 
-    May be used from several threads at once.
+    `EmbeddingStore.reader` opens that of one encoder. May be used from several threads at once.
 
     Parameters
     ----------
-    found : lance.LanceDataset or None
-        The open dataset; None where nothing has ever been put.
-    uri : str
-        Where it is, for messages.
-    dim_vector : int
-        Numbers in a song vector, where there is none to ask.
-    wanted : pyarrow.StringArray, optional
-        Only these recordings, which of a large library is faster; default: all.
+    stores : sequence of StoredVectors
+        One for each encoder, at least one, in the order in which their vectors stand in a song's.
 
     Attributes
     ----------
     digests : pyarrow.StringArray, shape (n,)
-        The recordings held, each once, in the order of their rows.
-    n_windows : ndarray, shape (n,), int32
-        How well each is covered: 0 for the whole, else windows.
-    crcs : ndarray, shape (n,), uint32
-        Checksum of each vector, its digest and its `n_windows`: an equal one means an equal vector.
+        The recordings that all of them hold, each once, in the order of the first one's rows.
     dim_vector : int
-
-    Raises
-    ------
-    CacheError
-        If the dataset cannot be read.
+        Numbers in a song vector.
     """
 
-    def __init__(
-        self, found: Any | None, uri: str, *, dim_vector: int, wanted: pa.Array | None = None
-    ) -> None:
-        import pyarrow as pa
-
-        self._found = found
-        self._uri = uri
-        self.dim_vector: int = dim_vector
-        nothing = np.zeros(0, np.int64)
-        keys = Keys(
-            digests=pa.array([], pa.string()),
-            n_windows=nothing.astype(np.int32),
-            crcs=nothing.astype(np.uint32),
-            rows=nothing,
+    def __init__(self, stores: Sequence[StoredVectors]) -> None:
+        self._stores = tuple(stores)
+        first, *others = self._stores
+        # Where each recording stands in each store, shape (n,) each.
+        at = [np.arange(len(first)), *(places(first.digests, other.digests) for other in others)]
+        common = reduce(np.logical_and, [where >= 0 for where in at])
+        self._at = at if common.all() else [where[common] for where in at]
+        self.digests: pa.StringArray = (
+            first.digests if common.all() else first.digests.take(self._at[0])
         )
-        if found is not None:
-            self.dim_vector = found.schema.field("vector").type.list_size
-            with lance_errors("read", uri):
-                keys = Keys.read(found, wanted)
-        self.digests, self.n_windows, self.crcs = keys.digests, keys.n_windows, keys.crcs
-        self._rows = keys.rows
+        self.dim_vector = sum(store.dim_vector for store in self._stores)
+        self._kept: NDArray[np.float32] | None = None
+
+    @classmethod
+    def side_by_side(cls, readers: Iterable[VectorReader]) -> VectorReader:
+        """Put readers beside each other: what all of them hold, their vectors joined."""
+        return cls([store for reader in readers for store in reader._stores])
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.digests)
+
+    @cached_property
+    def crcs(self) -> NDArray[np.uint32]:
+        """The vectors' checksums, shape (n, n_stores): equal ones mean an equal song vector."""
+        return np.stack([s.crcs[at] for s, at in zip(self._stores, self._at, strict=True)], axis=1)
+
+    @cached_property
+    def n_windows(self) -> NDArray[np.int32]:
+        """How many windows cover each recording in its poorest vector, shape (n,).
+
+        0 stands for the whole recording.
+        """
+        more = np.int64(2**31)  # than any number of windows
+        each = [s.n_windows[at] for s, at in zip(self._stores, self._at, strict=True)]
+        poorest = reduce(np.minimum, [np.where(n == WHOLE, more, n) for n in each])
+        return np.where(poorest == more, WHOLE, poorest).astype(np.int32)
 
     def places(self, digests: Sequence[str] | pa.Array) -> NDArray[np.int64]:
         """Tell where recordings stand in `digests`, shape (n,), int64; -1 for those not held."""
-        import pyarrow as pa
+        return places(digests, self.digests)
 
-        wanted = digests if isinstance(digests, pa.Array) else pa.array(digests, pa.string())
-        return places(wanted, self.digests)
+    def held(self, digests: Sequence[str] | None = None) -> dict[str, int]:
+        """Return the recordings that are held, each with its windows: 0 for the whole.
+
+        Parameters
+        ----------
+        digests : sequence of str, optional
+            Ask about these only, in which order; default: all.
+        """
+        if digests is None:
+            names = self.digests.to_numpy(zero_copy_only=False).tolist()
+            return dict(zip(names, self.n_windows.tolist(), strict=True))
+        at = self.places(digests)
+        known = at >= 0
+        names = [digest for digest, is_one in zip(digests, known.tolist(), strict=True) if is_one]
+        return dict(zip(names, self.n_windows[at[known]].tolist(), strict=True))
+
+    def vectors_of(self, digests: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
+        """Read the song vectors of some recordings.
+
+        Parameters
+        ----------
+        digests : sequence of str
+            Which, in which order, repeats allowed; those not held are left out.
+
+        Returns
+        -------
+        held : list of str
+            The digest of each row.
+        vectors : ndarray, shape (n, dim_vector), float32
+
+        Raises
+        ------
+        DamagedEntry, CacheError
+            As `matrix`.
+        """
+        at = self.places(digests)
+        names = [digest for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0]
+        return names, self.matrix(at[at >= 0])
+
+    def matrix(self, at: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read song vectors into one array.
+
+        Parameters
+        ----------
+        at : ndarray, shape (n,), int64
+            Places in `digests`, any order, repeats allowed.
+
+        Returns
+        -------
+        ndarray, shape (n, dim_vector), float32
+
+        Raises
+        ------
+        DamagedEntry
+            If a vector does not match its checksum; the message counts all that are damaged.
+        CacheError
+            If a store cannot be read.
+        """
+        if self._kept is not None:
+            return self._kept[at]
+        vectors = np.empty((len(at), self.dim_vector), np.float32)
+        start = 0
+        for store, where in zip(self._stores, self._at, strict=True):
+            store.fill(vectors[:, start : start + store.dim_vector], where[at])
+            start += store.dim_vector
+        return vectors
 
     def parts(self, at: NDArray[np.int64] | None = None) -> list[NDArray[np.int64]]:
         """Cut a read into tasks.
@@ -112,7 +166,8 @@ class VectorReader:
             One after the other they are `at`.
         """
         wanted = np.arange(len(self)) if at is None else at
-        return [wanted[start : start + _PART_ROWS] for start in range(0, len(wanted), _PART_ROWS)]
+        n_rows = PART_ROWS if self._kept is None else _KEPT_ROWS
+        return [wanted[start : start + n_rows] for start in range(0, len(wanted), n_rows)]
 
     def read(
         self, part: NDArray[np.int64]
@@ -136,115 +191,90 @@ class VectorReader:
         DamagedEntry
             If a vector does not match its checksum; the message names the digests.
         CacheError
-            If the dataset cannot be read.
+            If a store cannot be read.
         """
-        for at, vectors in self._batches(part):
-            damaged = self._damaged_among(at, vectors)
+        if self._kept is not None:
+            yield part, self._kept[part]
+            return
+        first, *others = self._stores
+        beside = []
+        for store, where in zip(others, self._at[1:], strict=True):
+            beside.append(np.empty((len(part), store.dim_vector), np.float32))
+            store.fill(beside[-1], where[part])
+        done = 0
+        for at, vectors, damaged in first.batches(self._at[0][part]):
             if damaged:
-                raise damaged_entries(self._uri, damaged)
-            yield at, vectors
+                raise first.refusal(damaged)
+            now = slice(done, done := done + len(at))
+            whole = np.hstack([vectors, *(rows[now] for rows in beside)]) if beside else vectors
+            yield part[now], whole
 
-    def matrix(self, at: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Read song vectors into one array.
+    def map(
+        self,
+        work: Callable[[NDArray[np.int64], NDArray[np.float32]], _Result],
+        at: NDArray[np.int64] | None = None,
+    ) -> Iterator[_Result]:
+        """Work on every song vector, a block at a time, on all cores.
+
+        It takes little memory, however many songs there are.
 
         Parameters
         ----------
-        at : ndarray, shape (n,), int64
-            Places in `digests`, any order, repeats allowed.
+        work : callable
+            Given what `read` yields, which must not be kept: copy what you need. Called in several
+            threads at once.
+        at : ndarray, shape (n,), int64, optional
+            Places of the recordings wanted, rising; default: all.
 
-        Returns
-        -------
-        ndarray, shape (n, dim_vector), float32
+        Yields
+        ------
+        What `work` returns, in the order of `at`.
 
         Raises
         ------
         DamagedEntry, CacheError
-            As `read`; the message counts all that are damaged.
+            As `read`.
         """
-        once, where = np.unique(at, return_inverse=True)
-        vectors = np.empty((len(at), self.dim_vector), np.float32)
-        # Each vector is written once, to where it stands first, so that the library is in memory
-        # once.
-        first = np.full(len(once), -1)
-        first[where[::-1]] = np.arange(len(at))[::-1]
 
-        def fill(part: NDArray[np.int64]) -> list[str]:
-            damaged: list[str] = []
-            for some, rows in self._batches(part):
-                damaged += self._damaged_among(some, rows)
-                vectors[first[np.searchsorted(once, some)]] = rows
-            return damaged
+        def work_on(part: NDArray[np.int64]) -> list[_Result]:
+            return [work(some, vectors) for some, vectors in self.read(part)]
 
-        damaged = [name for names in map_in_order(fill, self.parts(once)) for name in names]
-        if damaged:
-            raise damaged_entries(self._uri, damaged)
-        again = np.flatnonzero(first[where] != np.arange(len(at)))
-        vectors[again] = vectors[first[where[again]]]
-        return vectors
+        for results in map_in_order(work_on, self.parts(at)):
+            yield from results
 
-    def _batches(
-        self, part: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        if not len(part):
-            return
-        rows = self._rows[part]
-        start, stop = int(rows[0]), int(rows[-1]) + 1
-        n_rows = self._batch_rows
-        with lance_errors("read", self._uri):
-            if len(rows) <= _TAKE_SHARE * (stop - start):
-                for i in range(0, len(rows), n_rows):
-                    some = self._found.take(rows[i : i + n_rows].tolist(), columns=["vector"])  # type: ignore[union-attr]
-                    yield part[i : i + n_rows], vectors_of(some["vector"].combine_chunks())
+    def keep(self, former: VectorReader | None = None) -> None:
+        """Read all song vectors, checked, into memory.
+
+        Whatever is asked for from now on comes from there.
+
+        Parameters
+        ----------
+        former : VectorReader, optional
+            Of the same encoders; what it keeps of the same checksum is not read again.
+
+        Raises
+        ------
+        DamagedEntry, CacheError
+            As `matrix`.
+        """
+        everything = np.arange(len(self))
+        if former is None or former._kept is None:
+            kept = self.matrix(everything)
+        else:
+            at = former.places(self.digests)
+            same = at >= 0
+            same[same] = (former.crcs[at[same]] == self.crcs[same]).all(axis=1)
+            # What is new comes last, unless the store was compacted; to copy in order is much
+            # faster.
+            moved = np.flatnonzero(~same | (at != everything))
+            n_first = int(moved[0]) if len(moved) else len(self)
+            if n_first == len(self) == len(former):
+                self._kept = former._kept
                 return
-            scan = self._found.scanner(  # type: ignore[union-attr]
-                columns=["vector"],
-                offset=start,
-                limit=stop - start,
-                batch_size=n_rows,
-                batch_readahead=2,
-                fragment_readahead=1,  # the next part is another thread's
-                scan_in_order=True,
-            )
-            done = 0
-            for batch in scan.to_batches():
-                wanted = rows[done : done + len(batch)]
-                wanted = wanted[: np.searchsorted(wanted, start + len(batch))] - start
-                some_at = part[done : done + len(wanted)]
-                done, start = done + len(wanted), start + len(batch)
-                if len(wanted):
-                    vectors = vectors_of(batch["vector"])
-                    yield some_at, vectors if len(wanted) == len(batch) else vectors[wanted]
-
-    @property
-    def _batch_rows(self) -> int:
-        return max(1, min(_MAX_BATCH_ROWS, _BATCH_BYTES // (4 * self.dim_vector)))
-
-    def _damaged_among(self, at: NDArray[np.int64], vectors: NDArray[np.float32]) -> list[str]:
-        """Name the recordings whose vector is not the one that was put."""
-        # A view of the bytes, not a copy.
-        data = vectors.reshape(-1).view(np.uint8).data
-        width = vectors.strides[0]
-        if len(at) >= _MANY and self._names is not None:
-            joined = joined_crc32(self._names[at], self.n_windows[at], self.crcs[at], width)
-            if crc32(data) == joined:
-                return []
-        names = self.digests.take(at).cast("binary").to_pylist()
-        keys = zip(names, self.n_windows[at].tolist(), strict=True)
-        rows = (data[start : start + width] for start in range(0, len(data), width))
-        crcs = [crc32(row, crc32(b"%b %d" % key)) for row, key in zip(rows, keys, strict=True)]
-        wrong = np.flatnonzero(np.array(crcs, np.uint32) != self.crcs[at])
-        return [names[i].decode() for i in wrong]
-
-    @cached_property
-    def _names(self) -> NDArray[np.uint8] | None:
-        return digest_chars(self.digests)
-
-
-def damaged_entries(uri: str, digests: Sequence[str]) -> DamagedEntry:
-    """Say which entries are damaged and what to do; the error is returned, not raised."""
-    named = ", ".join(digests[:3]) + (", ..." if len(digests) > 3 else "")
-    what = "entry does" if len(digests) == 1 else "entries do"
-    return DamagedEntry(
-        f"{len(digests)} {what} not match the checksum in the cache at {uri}: {named}; "
-        "`sevensongs cache verify --repair` drops what is damaged and makes it anew"
-    )
+            kept = np.empty((len(self), self.dim_vector), np.float32)
+            kept[:n_first] = former._kept[:n_first]
+            rest = same & (everything >= n_first)
+            kept[rest] = former._kept[at[rest]]
+            kept[~same] = self.matrix(np.flatnonzero(~same))
+        kept.flags.writeable = False
+        self._kept = kept

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cache import Catalog, EmbeddingStore, default_root, open_stores
+from cache import Catalog, EmbeddingStore, VectorReader, default_root, open_stores
 from embed.encoders.composite import encoder_names
 from embed.encoders.encoder import encoders_folder, last_fingerprint
 from embed.encoders.registry import encoder_spec
 from embed.errors import EmbedError, EncoderUnavailable
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Embeddings", "open_embeddings"]
@@ -87,16 +85,17 @@ def open_embeddings(encoder: str = "musicnn", *, root: str | Path | None = None)
     base = default_root() if root is None else root
     there = open_stores(base)
     stores = [_store_of(name, there, base) for name in encoder_names(encoder)]
-    held = set.intersection(*(set(store.held()) for store in stores))
-    if not held:
+    reader = VectorReader.side_by_side(store.reader() for store in stores)
+    if not len(reader):
         raise _nothing_embedded("+".join(store.encoder for store in stores), there, base)
-    digests = tuple(sorted(held))
+    digests = tuple(sorted(reader.digests.to_pylist()))
+    paths = Catalog(base).files().paths_of(digests)
     return Embeddings(
         encoder="+".join(store.encoder for store in stores),
         fingerprint="+".join(store.fingerprint for store in stores),
         digests=digests,
-        paths=_paths_of(digests, base),
-        matrix=np.concatenate([store.matrix(digests)[1] for store in stores], axis=1),
+        paths=tuple(paths.get(digest) for digest in digests),
+        matrix=reader.vectors_of(digests)[1],
     )
 
 
@@ -123,12 +122,3 @@ def _nothing_embedded(name: str, there: Iterable[EmbeddingStore], root: str | Pa
         f"no song in the cache at {root} is embedded with {name}{instead}: run 'sevensongs embed "
         f"--encoder {name} PATH'"
     )
-
-
-def _paths_of(digests: Sequence[str], root: str | Path) -> tuple[str | None, ...]:
-    files = Catalog(root).files()
-    paths: dict[str, str] = {}
-    for digest, name in zip(files.digests.to_pylist(), files.paths.to_pylist(), strict=True):
-        if digest is not None and (digest not in paths or os.path.exists(name)):
-            paths[digest] = os.fsdecode(name)
-    return tuple(paths.get(digest) for digest in digests)

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cache import Catalog, FileRecord, default_root
+from cache import Catalog, default_root
 from classify.labels.label_file import (
     LABELS,
     Label,
@@ -85,7 +85,7 @@ def relabel(
     """
     file = labels_path(path)
     with labels_locked(file, library.root):
-        before = resolved_labels(library, _placed(stored_labels(path), library.files_of))
+        before = resolved_labels(library, _placed(stored_labels(path), library.paths_of))
         labels = change(before)
         started = time.monotonic()
         pool = _pool(library, before, former if head is None else None)
@@ -114,18 +114,16 @@ def labels_now(
         If a file or the cache can't be read.
     """
     catalog = Catalog(default_root() if root is None else root)
-    return _placed(stored_labels(taste_path(taste, root=root)), catalog.files_of)
+    stored = stored_labels(taste_path(taste, root=root))
+    return _placed(stored, lambda digests: catalog.files().paths_of(digests))
 
 
 def _placed(
-    labels: Sequence[Label], files_of: Callable[[Sequence[str]], Sequence[FileRecord]]
+    labels: Sequence[Label], paths_of: Callable[[Sequence[str]], dict[str, str]]
 ) -> tuple[Label, ...]:
     """Give labels the paths that their songs have now."""
     digests = [one.digest for one in labels if one.digest]
-    paths: dict[str, str] = {}
-    for row in files_of(digests) if digests else ():
-        if row.digest and (row.digest not in paths or os.path.exists(row.path)):
-            paths[row.digest] = row.path
+    paths = paths_of(digests) if digests else {}
     return tuple(replace(one, path=paths.get(one.digest, one.path)) for one in labels)
 
 

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import Catalog, FileRecord, default_root
+from cache import FileRecord, default_root
 from classify.errors import ClassifyError, TasteError
 from classify.labels.labelling import labels_now
 from classify.learning.active_learning import Pick, most_informative
@@ -219,7 +219,7 @@ def _labelled(library: SongLibrary, loaded: Taste, now: Mapping[str, str]) -> _L
             "them again, or name the right cache with --cache"
         )
     digests = (*likes, *dislikes)
-    known = {row.digest: row for row in Catalog(library.root).files_of(digests)}
+    known = {row.digest: row for row in library.files_of(digests)}
     return _Labelled(
         digests=digests,
         vectors=np.concatenate([vectors, more]),

@@ -256,7 +256,8 @@ def _fit(library: SongLibrary, **arguments: Any) -> Taste:
         return fit_taste(**arguments)
     except SameSongError as error:  # told in digests; people know paths
         paths = library.paths_of(error.digests)
+        liked, disliked = (paths.get(digest, digest) for digest in error.digests)
         raise LabelError(
-            f"{paths[0]} is liked and {paths[1]} disliked, and they sound the same: copies of one "
+            f"{liked} is liked and {disliked} disliked, and they sound the same: copies of one "
             "song; take one of the labels away"
         ) from error

@@ -14,7 +14,7 @@ from cache import CatalogFiles, FileRecord, places
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Groups", "album_of", "groups_of"]
+__all__ = ["Groups", "album_of"]
 
 # What taggers write where they don't know the artist; such songs have nothing in common.
 _NOBODY = frozenset({"various artists", "various", "unknown artist", "unknown", "<unknown>", "va"})
@@ -54,13 +54,16 @@ class Groups:
         self._top = _joined(self._names)
 
     def of(self, digests: Sequence[str]) -> dict[str, str]:
-        """Name the groups of some recordings; see `groups_of`."""
-        import pyarrow as pa
+        """Name the groups of some recordings.
 
+        Returns
+        -------
+        dict of str to str
+            Digest to the name of its group; without the recordings of which tags tell nothing.
+        """
         if not self._names:
             return {}
-        asked = places(self._digests, pa.array(dict.fromkeys(digests), pa.string()))
-        wanted = np.flatnonzero(asked >= 0)
+        wanted = np.flatnonzero(places(self._digests, digests) >= 0)
         # The latest file of a recording counts, as the last one assigned.
         return {
             digest: self._top[self._names[at][0]]
@@ -69,29 +72,6 @@ class Groups:
             )
             if self._names[at]
         }
-
-
-def groups_of(digests: Sequence[str], files: CatalogFiles) -> dict[str, str]:
-    """Name the groups of some recordings.
-
-    Parameters
-    ----------
-    digests : sequence of str
-        Which.
-    files : CatalogFiles
-        The whole library, as songs may hang together by way of others.
-
-    Returns
-    -------
-    dict of str to str
-        Digest to the name of its group; without the recordings of which tags tell nothing.
-
-    Raises
-    ------
-    CacheError
-        If the catalog can't be read.
-    """
-    return Groups(files).of(digests)
 
 
 def album_of(recording: FileRecord) -> str | None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import CatalogFiles, FileRecord
-from classify.library.vector_blocks import LibraryVectors
+from cache import CatalogFiles, FileRecord, VectorReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DEMO_PACKAGE", "LibraryFiles"]
+__all__ = ["DEMO_PACKAGE", "LibraryFiles", "one_there"]
 
 DEMO_PACKAGE = "immich_memories_music"
 _DEMO_PART = f"{os.sep}{DEMO_PACKAGE}{os.sep}tracks{os.sep}"
@@ -27,16 +26,16 @@ class LibraryFiles:
     Parameters
     ----------
     files : CatalogFiles
-    vectors : LibraryVectors
+    vectors : VectorReader
 
     Attributes
     ----------
-    vectors : LibraryVectors
+    vectors : VectorReader
     at : ndarray, shape (n,), int64
         Where each file's recording stands in `vectors`; copies of one stand at the same place.
     """
 
-    def __init__(self, files: CatalogFiles, vectors: LibraryVectors) -> None:
+    def __init__(self, files: CatalogFiles, vectors: VectorReader) -> None:
         self._files = files
         self.vectors = vectors
         self.at = vectors.places(files.digests)
@@ -92,3 +91,8 @@ class LibraryFiles:
     def leave_out(self, digests: Iterable[str]) -> None:
         """Leave out all files of some recordings."""
         self._keep(~np.isin(self.at, self.vectors.places(list(digests))))
+
+
+def one_there(files: Sequence[FileRecord]) -> FileRecord | None:
+    """Return the first of some files that is there, else the first of all; None where none is."""
+    return next((one for one in files if os.path.exists(one.path)), files[0] if files else None)

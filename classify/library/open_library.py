@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
-
-from cache import FileRecord, places
-from classify.learning.examples import LabelledSongs
+from cache import CatalogFiles, VectorReader
 from classify.library.artist_groups import Groups
 from classify.library.library_files import LibraryFiles
 from classify.library.song_library import SongLibrary
 from classify.library.song_vectors import SongVectors
-from classify.library.vector_blocks import LibraryVectors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["OpenLibrary"]
 
@@ -56,49 +55,36 @@ class OpenLibrary(SongLibrary):
         known = None if former is None else former.vectors.open()
         super().__init__(library.root, _OpenVectors(library.vectors, known, keep_bytes))
         self._files = self._catalog.files()
-        self._groups: Groups | None = None
+        self._known_groups: Groups | None = None
         self._only_demo = only_demo
 
     def files(self, paths: Sequence[str] | None = None) -> LibraryFiles:
         """Return the audio files that have a vector, in columns; see `SongLibrary.files`."""
-        if paths is not None:
+        if paths is not None or not self._only_demo:
             return super().files(paths)
         found = LibraryFiles(self._files, self.vectors.open())
-        if self._only_demo:
-            found.keep_demo()
-        else:
-            found.leave_out_demo()
+        found.keep_demo()
         return found
 
-    def files_of(self, digests: Sequence[str]) -> list[FileRecord]:
-        """Return all files of some recordings, in the order in which they came."""
-        wanted = pa.array(dict.fromkeys(digests), pa.string())
-        return self._files.recordings(np.flatnonzero(places(self._files.digests, wanted) >= 0))
+    def catalog_files(self) -> CatalogFiles:
+        """Return all files that were known."""
+        return self._files
 
-    def songs(self, digests: Iterable[str]) -> LabelledSongs:
-        """Read song vectors, with the groups that tags tell."""
-        names, vectors = self.vectors.matrix(list(digests))
-        if self._groups is None:
-            self._groups = Groups(self._files)
-        groups = self._groups.of(names)
-        return LabelledSongs(
-            digests=tuple(names),
-            vectors=vectors,
-            groups=tuple(groups.get(name, name) for name in names),
-        )
+    def _groups(self) -> Groups:
+        if self._known_groups is None:
+            self._known_groups = Groups(self._files)
+        return self._known_groups
 
 
 class _OpenVectors(SongVectors):
     """Song vectors that are opened once, whatever is asked for."""
 
-    def __init__(
-        self, vectors: SongVectors, former: LibraryVectors | None, keep_bytes: int
-    ) -> None:
+    def __init__(self, vectors: SongVectors, former: VectorReader | None, keep_bytes: int) -> None:
         super().__init__(vectors.stores)
         self._opened = vectors.open()
-        if 4 * self._opened.dim * len(self._opened) <= keep_bytes:
+        if 4 * self._opened.dim_vector * len(self._opened) <= keep_bytes:
             self._opened.keep(former)
 
-    def open(self, digests: Sequence[str] | pa.Array | None = None) -> LibraryVectors:  # noqa: ARG002
+    def open(self, digests: Sequence[str] | pa.Array | None = None) -> VectorReader:  # noqa: ARG002
         """Return what was opened: all recordings, of which callers ask for those that they want."""
         return self._opened

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from classify.library.library_files import LibraryFiles
 from classify.library.score_cache import ScoreCache
-from classify.library.vector_blocks import LibraryVectors
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from cache import VectorReader
 
 __all__ = ["choose", "decide", "rank"]
 
@@ -27,7 +28,7 @@ _LOOK_AT = 1024
 
 def decide(
     taste: Taste,
-    vectors: LibraryVectors,
+    vectors: VectorReader,
     at: NDArray[np.int64],
     root: str | Path,
     *,
@@ -38,7 +39,7 @@ def decide(
     Parameters
     ----------
     taste : Taste
-    vectors : LibraryVectors
+    vectors : VectorReader
         Of the taste's encoder.
     at : ndarray, shape (n,), int64
         Places of the recordings there, rising, each once.
@@ -72,7 +73,7 @@ def decide(
     return decisions
 
 
-def _computed(taste: Taste, vectors: LibraryVectors, at: NDArray[np.int64]) -> FloatArray:
+def _computed(taste: Taste, vectors: VectorReader, at: NDArray[np.int64]) -> FloatArray:
     def decisions_of(_: NDArray[np.int64], rows: Vectors) -> FloatArray:
         return taste.decisions(rows)
 

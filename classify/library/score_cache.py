@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ScoreCache", "program_hash"]
 
-_PACKAGE = Path(__file__).parents[1]
+_HOME = Path(__file__).resolve().parents[2]
+_DECIDE = (
+    "cache/stored_vectors.py",
+    "cache/vector_reader.py",
+    "classify/learning/*.py",
+    "classify/library/*.py",
+    "classify/taste/*.py",
+)
 
 
 class ScoreCache:
@@ -75,19 +82,19 @@ class ScoreCache:
         write_rows(self._root, self._name, digests, crcs, decisions)
 
 
-def program_hash(package: Path = _PACKAGE) -> hashlib.blake2b:
+def program_hash(home: Path = _HOME) -> hashlib.blake2b:
     """Begin a key with the program: its text, not a version that somebody would forget to raise.
 
     Parameters
     ----------
-    package : Path
-        The folder of `classify`. What decides is its `taste`, and what reads song vectors and keeps
-        decisions its `library`; `learning` says up to where two songs count as one.
+    home : Path
+        Where `cache` and `classify` are. `cache` reads song vectors and `taste` decides on them;
+        `library` chooses and keeps; `learning` says up to where two songs count as one.
     """
     hashed = hashlib.blake2b(digest_size=16)
-    for folder in ("learning", "library", "taste"):
-        for path in sorted((package / folder).glob("*.py")):  # 1 ms
-            hashed.update(f"\0{folder}/{path.name}\0".encode())
+    for modules in _DECIDE:
+        for path in sorted(home.glob(modules)):  # 1 ms
+            hashed.update(f"\0{path.relative_to(home).as_posix()}\0".encode())
             hashed.update(path.read_bytes())
     hashed.update(f"numpy {np.__version__}".encode())
     return hashed

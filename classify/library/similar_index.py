@@ -20,13 +20,14 @@ from classify.errors import VectorError
 from classify.learning.duplicates import copy_limit
 from classify.library.row_cache import KeptRows, read_rows, write_rows
 from classify.library.score_cache import program_hash
-from classify.library.vector_blocks import LibraryVectors
 from classify.taste.row_products import RowMatrix, row_dots
 from classify.taste.song_space import SongSpace
 from classify.taste.vectors import SongTransform, Vectors
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from cache import VectorReader
 
 __all__ = ["INDEX_FROM", "NeighbourIndex"]
 
@@ -73,7 +74,7 @@ class NeighbourIndex:
     @classmethod
     def open(
         cls,
-        vectors: LibraryVectors,
+        vectors: VectorReader,
         at: NDArray[np.int64],
         *,
         root: str | Path,
@@ -86,7 +87,7 @@ class NeighbourIndex:
 
         Parameters
         ----------
-        vectors : LibraryVectors
+        vectors : VectorReader
         at : ndarray, shape (n,), int64
             Places of the recordings there, rising, each once.
         root : path or URI
@@ -104,7 +105,7 @@ class NeighbourIndex:
         """
         name = _name(fingerprint)
         digests, crcs = vectors.digests.take(at), vectors.crcs[at]
-        index, new = _kept(read_rows(root, name), vectors.dim, digests, crcs)
+        index, new = _kept(read_rows(root, name), vectors.dim_vector, digests, crcs)
         if index is None:
             index = cls.fit(*fit(), n_songs=len(at))
             new = np.arange(len(at))

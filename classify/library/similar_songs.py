@@ -244,7 +244,7 @@ def _fit(library: SongLibrary, files: LibraryFiles, *exclude: str) -> tuple[Song
 class _Near:
     """Songs with their similarities and vectors.
 
-    They are places in `LibraryVectors` (n,), similarities (n,) and standardised vectors (n, dim).
+    They are places in `VectorReader` (n,), similarities (n,) and standardised vectors (n, dim).
     """
 
     at: NDArray[np.int64]

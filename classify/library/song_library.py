@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import WHOLE, Catalog, EmbeddingStore, FileRecord, list_stores, open_stores
+from cache import (
+    WHOLE,
+    Catalog,
+    CatalogFiles,
+    EmbeddingStore,
+    FileRecord,
+    list_stores,
+    open_stores,
+)
 from classify.errors import TasteError
 from classify.learning.examples import LabelledSongs
-from classify.library.artist_groups import groups_of
-from classify.library.library_files import DEMO_PACKAGE, LibraryFiles
+from classify.library.artist_groups import Groups
+from classify.library.library_files import DEMO_PACKAGE, LibraryFiles, one_there
 from classify.library.song_vectors import SongVectors
-from classify.library.vector_blocks import LibraryVectors
 from classify.taste.taste import Taste
 from embed import Failure, PreparedEncoders, encoder_name, find_audio, is_compiled, prepare_encoders
 
@@ -88,34 +95,35 @@ class SongLibrary:
         CacheError
             If the cache can't be read.
         """
-        wanted = None if paths is None else find_audio(paths).files
-        files = self._catalog.files(wanted)
-        found = LibraryFiles(files, self.vectors.open(None if paths is None else files.digests))
-        if paths is None:
-            found.leave_out_demo()
+        if paths is not None:
+            files = self._catalog.files(find_audio(paths).files)
+            return LibraryFiles(files, self.vectors.open(files.digests))
+        found = LibraryFiles(self.catalog_files(), self.vectors.open())
+        found.leave_out_demo()
         return found
+
+    def catalog_files(self) -> CatalogFiles:
+        """Open all files that are known, in columns, also those without a vector."""
+        return self._catalog.files()
 
     def rows(self, paths: Sequence[str]) -> list[FileRecord]:
         """Return the catalog's rows of the audio files among `paths` that have a vector."""
         return self.files(paths).recordings()
 
-    def paths_of(self, digests: Iterable[str]) -> list[str]:
-        """Return a path of each recording, or its digest where no file is known."""
-        wanted = list(digests)
-        known = {row.digest: row.path for row in self._catalog.files_of(wanted)}
-        return [known.get(digest, digest) for digest in wanted]
+    def paths_of(self, digests: Iterable[str]) -> dict[str, str]:
+        """Return a path of each recording of which a file is known; see `CatalogFiles.paths_of`."""
+        return self.catalog_files().paths_of(digests)
 
     def files_of(self, digests: Sequence[str]) -> list[FileRecord]:
         """Return all files of some recordings, in the order in which they came."""
-        return self._catalog.files_of(digests)
+        return self.catalog_files().files_of(digests)
 
     def file_of(self, digest: str) -> FileRecord | None:
         """Return a file of a recording, one that is there if there is any.
 
         Return None where no file is known.
         """
-        files = self.files_of([digest])
-        return next((row for row in files if os.path.exists(row.path)), files[0] if files else None)
+        return one_there(self.files_of([digest]))
 
     def digests(self, paths: Sequence[str]) -> list[str]:
         """Return the recordings of `paths`, each once."""
@@ -124,12 +132,15 @@ class SongLibrary:
     def songs(self, digests: Iterable[str]) -> LabelledSongs:
         """Read song vectors, with the groups that tags tell."""
         names, vectors = self.vectors.matrix(list(digests))
-        groups = groups_of(names, self._catalog.files())
+        groups = self._groups().of(names)
         return LabelledSongs(
             digests=tuple(names),
             vectors=vectors,
             groups=tuple(groups.get(name, name) for name in names),
         )
+
+    def _groups(self) -> Groups:
+        return Groups(self.catalog_files())
 
     def coverage(self) -> dict[str, str | int]:
         """Return the coverage that most of each encoder's songs have.
@@ -147,7 +158,7 @@ class SongLibrary:
         return {store.encoder: self._usual_coverage(store) for store in self.vectors.stores}
 
     def _usual_coverage(self, store: EmbeddingStore) -> str | int:
-        files = LibraryFiles(self._catalog.files(), LibraryVectors([store.reader()]))
+        files = LibraryFiles(self._catalog.files(), store.reader())
         files.leave_out_demo()
         n_windows = files.vectors.n_windows[files.at]
         if WHOLE in n_windows:

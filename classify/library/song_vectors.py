@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache import EmbeddingStore, is_fingerprint, open_stores
+from cache import EmbeddingStore, VectorReader, is_fingerprint, open_stores
 from classify.errors import TasteError
-from classify.library.vector_blocks import LibraryVectors
 from classify.taste.taste import Taste
 from classify.taste.vectors import Vectors
 from embed import ENCODERS, MAX_PARTS, PreparedEncoders, split_encoder
@@ -93,7 +92,7 @@ class SongVectors:
         """
         return tuple(2 * store.dim for store in self.stores)
 
-    def open(self, digests: Sequence[str] | pa.Array | None = None) -> LibraryVectors:
+    def open(self, digests: Sequence[str] | pa.Array | None = None) -> VectorReader:
         """Open what every encoder has embedded by now, in columns and blocks.
 
         Parameters
@@ -106,63 +105,18 @@ class SongVectors:
         CacheError
             If a store can't be read.
         """
-        return LibraryVectors([store.reader(digests) for store in self.stores])
+        return VectorReader.side_by_side(store.reader(digests) for store in self.stores)
 
     def held(self, digests: Sequence[str] | None = None) -> dict[str, int]:
         """Return the recordings that every encoder has embedded, each with its poorest coverage.
 
-        Parameters
-        ----------
-        digests : sequence of str, optional
-            Ask about these only; default: all.
-
-        Returns
-        -------
-        dict of str to int
-            As `EmbeddingStore.held`: digest to windows, 0 for the whole.
-
-        Raises
-        ------
-        CacheError
-            If a store can't be read.
+        See `VectorReader.held`.
         """
-        opened = self.open(digests)
-        n_windows = opened.n_windows
-        if digests is None:
-            names = opened.digests.to_numpy(zero_copy_only=False).tolist()
-            return dict(zip(names, n_windows.tolist(), strict=True))
-        at = opened.places(digests)
-        return {
-            digest: int(n_windows[i])
-            for digest, i in zip(digests, at.tolist(), strict=True)
-            if i >= 0
-        }
+        return self.open(digests).held(digests)
 
     def matrix(self, digests: Sequence[str]) -> tuple[list[str], Vectors]:
-        """Read song vectors.
-
-        Parameters
-        ----------
-        digests : sequence of str
-            Which, in which order; those that an encoder has not embedded are left out.
-
-        Returns
-        -------
-        held : list of str
-            The digest of each row.
-        vectors : ndarray, shape (n, sum(blocks)), float32
-
-        Raises
-        ------
-        DamagedEntry
-            If a vector does not match its checksum.
-        CacheError
-            If a store can't be read.
-        """
-        opened = self.open(digests)
-        at = opened.places(digests)
-        held = [digest for digest, i in zip(digests, at.tolist(), strict=True) if i >= 0]
-        return held, opened.matrix(at[at >= 0])
+        """Read song vectors, shape (n, sum(blocks)), float32; see `VectorReader.vectors_of`."""
+        return self.open(digests).vectors_of(digests)
 
 
 def _dims(taste: Taste, parts: Sequence[tuple[str, str]], root: str | Path) -> list[int]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cache import WHOLE, Catalog, EmbeddingStore, Entry, FileRecord
+from cache import Catalog, EmbeddingStore, Entry, FileRecord, covers
 from embed.decoding.probing import AudioInfo
 from embed.errors import AudioError, UnreadableFile, UnusableEmbedding, WorkerCrashed
 from embed.files.find import Failure
@@ -118,7 +118,7 @@ class Ledger:
 
     def is_held(self, digest: str) -> bool:
         """Whether the cache holds a recording with the coverage asked for, or more."""
-        return _covers(self._held.get(digest), self.n_windows)
+        return covers(self._held.get(digest), self.n_windows)
 
     def held(self) -> list[str]:
         """Return the recordings that the cache holds with the coverage asked for, or more."""
@@ -170,7 +170,7 @@ class Ledger:
         """
         held = self.store.held([entry.digest for entry in self._entries])
         return [
-            entry for entry in self._entries if not _covers(held.get(entry.digest), entry.n_windows)
+            entry for entry in self._entries if not covers(held.get(entry.digest), entry.n_windows)
         ]
 
     def compact(self) -> None:
@@ -181,10 +181,6 @@ class Ledger:
     def _warn(self, path: str, warning: str | None) -> None:
         if warning:
             self.warnings.append(Failure(path=path, error=warning))
-
-
-def _covers(held: int | None, n_windows: int) -> bool:
-    return held is not None and (held == WHOLE or 0 < n_windows <= held)
 
 
 def _recording(

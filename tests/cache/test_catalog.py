@@ -212,3 +212,17 @@ def test_four_writers_lose_nothing(tmp_path: Path) -> None:
     assert set(known) == expected | {"/music/shared"}
     # Each writer's own last word was 9, so whoever was last said 9.
     assert known["/music/shared"].size_bytes == 9
+
+
+def test_a_path_of_a_recording_is_of_a_file_that_is_there(tmp_path: Path) -> None:
+    here = tmp_path / "here.flac"
+    here.touch()
+    catalog = Catalog(tmp_path / "cache")
+    named = {"/gone/a.flac": 1, str(here): 1, "/gone/b.flac": 1, "/gone/c.flac": 2}
+    catalog.put(
+        [replace(recording("", size_bytes=size), path=path) for path, size in named.items()]
+    )
+    files = catalog.files()
+    one, two, none = (f"{size:032x}" for size in (1, 2, 3))
+    assert [file.path for file in files.files_of([one, none])] == [*named][:3]
+    assert files.paths_of([two, one, none]) == {one: str(here), two: "/gone/c.flac"}

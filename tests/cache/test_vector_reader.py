@@ -13,6 +13,7 @@ import lance
 import numpy as np
 import pytest
 
+import cache.stored_vectors
 import cache.vector_reader
 from cache import DamagedEntry, EmbeddingStore, VectorReader, map_in_order
 from tests.cache.test_store import digest, entry, store_at
@@ -43,9 +44,10 @@ def read_all(reader: VectorReader, at: np.ndarray | None = None) -> dict[str, np
 
 @pytest.fixture(params=[(1024, 2048, 64), (3, 7, 1)], ids=["one block", "blocks of 3"])
 def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.vector_reader, "_MAX_BATCH_ROWS", request.param[0])
-    monkeypatch.setattr(cache.vector_reader, "_PART_ROWS", request.param[1])
-    monkeypatch.setattr(cache.vector_reader, "_MANY", request.param[2])
+    monkeypatch.setattr(cache.stored_vectors, "_MAX_BATCH_ROWS", request.param[0])
+    for module in (cache.stored_vectors, cache.vector_reader):
+        monkeypatch.setattr(module, "PART_ROWS", request.param[1])
+    monkeypatch.setattr(cache.stored_vectors, "_MANY", request.param[2])
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -149,3 +151,21 @@ def test_what_a_task_raises_is_raised() -> None:
 
     with pytest.raises(ValueError, match="seven"):
         list(map_in_order(work, range(100), n_threads=2))
+
+
+def test_readers_side_by_side_hold_what_all_hold_with_the_poorest_coverage(tmp_path: Path) -> None:
+    first, second = store_at(tmp_path / "first"), store_at(tmp_path / "second")
+    first.put([replace(entry(n), n_windows=2**31 - 1 if n else 0) for n in range(5)])
+    second.put([replace(entry(n), n_windows=n and n + 7) for n in (6, 4, 3, 0)])
+    both = VectorReader.side_by_side([first.reader(), second.reader()])
+    assert both.held() == {digest(0): 0, digest(3): 10, digest(4): 11}
+    assert both.held([digest(4), digest(1)]) == {digest(4): 11}
+    names, vectors = both.vectors_of([digest(4), digest(6), digest(0), digest(4)])
+    assert names == [digest(4), digest(0), digest(4)]
+    halves = [store.matrix(names)[1] for store in (first, second)]
+    np.testing.assert_array_equal(vectors, np.hstack(halves))
+    whole = read_all(both)
+    assert list(whole) == both.digests.to_pylist()
+    np.testing.assert_array_equal(np.stack(list(whole.values())), both.matrix(np.arange(3)))
+    both.keep()
+    np.testing.assert_array_equal(both.vectors_of(names)[1], vectors)

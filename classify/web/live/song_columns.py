@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import FileRecord, places
+from classify.library.library_files import one_there
 from classify.library.open_library import OpenLibrary
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class SongColumns:
     def file_of(self, row: int) -> FileRecord:
         """Return a file of a song, one that is there if there is any."""
         files = self.files_of(row)
-        return next((one for one in files if os.path.exists(one.path)), files[0])
+        return one_there(files) or files[0]
 
     def files_of(self, row: int) -> list[FileRecord]:
         """Return all files of a song, by path."""

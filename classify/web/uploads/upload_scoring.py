@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import WHOLE, EmbeddingStore, open_stores
+from cache import EmbeddingStore, covers, open_stores
 from classify.library.song_library import SongLibrary
 from classify.web.problems import Problem
 from embed import (
@@ -235,8 +235,8 @@ def _vector_held(store: EmbeddingStore, digest: str, n_windows: int) -> NDArray[
 
     Return it only if that is as much as is asked for.
     """
-    held = store.held([digest]).get(digest)
-    if held is None or not (held == WHOLE or 0 < n_windows <= held):
+    reader = store.reader([digest])
+    if not covers(reader.held().get(digest), n_windows):
         return None
-    _, rows = store.matrix([digest])
-    return rows[0] if len(rows) else None
+    vectors = reader.vectors_of([digest])[1]
+    return np.asarray(vectors[0])

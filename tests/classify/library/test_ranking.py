@@ -12,7 +12,7 @@ import pytest
 import classify
 import classify.library.ranking
 from cache import Catalog, EmbeddingStore, Entry, FileRecord, prune_cache
-from classify.library.artist_groups import groups_of
+from classify.library.artist_groups import Groups
 from classify.library.ranking import rank
 from classify.library.song_vectors import SongVectors
 from classify.taste.calibration import Calibration
@@ -198,7 +198,7 @@ def test_encoders_side_by_side_are_read_in_step(
     # unknown here.
     import cache.vector_reader
 
-    monkeypatch.setattr(cache.vector_reader, "_PART_ROWS", 6)
+    monkeypatch.setattr(cache.vector_reader, "PART_ROWS", 6)
     beside = store_at(library, "f", "1" * 16)
     for n in [*range(50, 30, -1), *range(0, 30, 2)]:
         beside.put([entry(n, shift=5.0)])
@@ -225,6 +225,6 @@ def test_groups_hang_together_by_way_of_songs_that_nobody_asked_for(tmp_path: Pa
         for n, (artist, album) in enumerate(tags)
     ]
     Catalog(tmp_path / "cache").put(rows)
-    groups = groups_of([name_of(n) for n in (0, 3, 4, 5, 99)], Catalog(tmp_path / "cache").files())
+    groups = Groups(Catalog(tmp_path / "cache").files()).of([name_of(n) for n in (0, 3, 4, 5, 99)])
     assert groups.keys() == {name_of(0), name_of(3), name_of(4)}
     assert groups[name_of(0)] == groups[name_of(3)] != groups[name_of(4)]

@@ -10,16 +10,16 @@ import pytest
 import classify
 from classify.library.score_cache import program_hash
 
-PACKAGE = Path(classify.__file__).parent
+HOME = Path(classify.__file__).parents[1]
 
 
 @pytest.fixture
-def package(tmp_path: Path) -> Path:
-    return Path(
+def home(tmp_path: Path) -> Path:
+    for package in ("cache", "classify"):
         shutil.copytree(
-            PACKAGE, tmp_path / "classify", ignore=shutil.ignore_patterns("__pycache__")
+            HOME / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
         )
-    )
+    return tmp_path
 
 
 def edit(path: Path) -> None:
@@ -28,23 +28,32 @@ def edit(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["taste/row_products.py", "taste/song_space.py", "library/song_vectors.py"]
+    "module",
+    [
+        "cache/vector_reader.py",
+        "classify/library/song_vectors.py",
+        "classify/taste/row_products.py",
+        "classify/taste/song_space.py",
+    ],
 )
-def test_an_edit_of_what_decides_changes_the_key(package: Path, module: str) -> None:
-    before = program_hash(package).hexdigest()
+def test_an_edit_of_what_decides_changes_the_key(home: Path, module: str) -> None:
+    before = program_hash(home).hexdigest()
     assert before == program_hash().hexdigest()
-    edit(package / module)
-    assert program_hash(package).hexdigest() != before
+    edit(home / module)
+    assert program_hash(home).hexdigest() != before
 
 
-@pytest.mark.parametrize("module", ["cli/app.py", "web/server.py", "evaluation/sentences.py"])
-def test_an_edit_of_what_only_shows_does_not(package: Path, module: str) -> None:
-    before = program_hash(package).hexdigest()
-    edit(package / module)
-    assert program_hash(package).hexdigest() == before
+@pytest.mark.parametrize(
+    "module", ["classify/cli/app.py", "classify/web/server.py", "classify/evaluation/sentences.py"]
+)
+def test_an_edit_of_what_only_shows_does_not(home: Path, module: str) -> None:
+    before = program_hash(home).hexdigest()
+    edit(home / module)
+    assert program_hash(home).hexdigest() == before
 
 
-def test_modules_that_change_their_names_change_the_key(package: Path) -> None:
-    before = program_hash(package).hexdigest()
-    (package / "taste" / "sketch.py").rename(package / "taste" / "other.py")
-    assert program_hash(package).hexdigest() != before
+def test_modules_that_change_their_names_change_the_key(home: Path) -> None:
+    before = program_hash(home).hexdigest()
+    taste = home / "classify" / "taste"
+    (taste / "sketch.py").rename(taste / "other.py")
+    assert program_hash(home).hexdigest() != before

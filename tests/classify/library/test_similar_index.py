@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 import classify.library.similar_index
-from cache import SCORES_FOLDER, EmbeddingStore, Entry
+from cache import SCORES_FOLDER, EmbeddingStore, Entry, VectorReader
 from classify.library.row_cache import damaged_rows
 from classify.library.similar_index import NeighbourIndex
-from classify.library.vector_blocks import LibraryVectors
 from classify.taste.song_space import SongSpace
 from classify.taste.vectors import Vectors
 
@@ -54,8 +53,8 @@ def entry(n: int, vector: Vectors) -> Entry:
     )
 
 
-def opened(root: Path, *, may_fit: bool = True) -> tuple[NeighbourIndex, LibraryVectors]:
-    vectors = LibraryVectors([store(root).reader()])
+def opened(root: Path, *, may_fit: bool = True) -> tuple[NeighbourIndex, VectorReader]:
+    vectors = store(root).reader()
     everything = np.arange(len(vectors))
 
     def fit() -> tuple[SongSpace, Vectors]:
@@ -67,7 +66,7 @@ def opened(root: Path, *, may_fit: bool = True) -> tuple[NeighbourIndex, Library
     return index, vectors
 
 
-def nearest(index: NeighbourIndex, vectors: LibraryVectors, query: int, k: int) -> set[int]:
+def nearest(index: NeighbourIndex, vectors: VectorReader, query: int, k: int) -> set[int]:
     rows = index.space.standardise(vectors.matrix(np.arange(len(vectors))))
     with np.errstate(over="ignore"):
         cosines = rows @ rows[query] / np.linalg.norm(rows, axis=1)

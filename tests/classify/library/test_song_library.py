@@ -14,7 +14,7 @@ import pytest
 import classify
 import embed
 from cache import Catalog, EmbeddingStore, FileRecord
-from classify.library.artist_groups import groups_of
+from classify.library.artist_groups import Groups
 from classify.library.song_library import SongLibrary
 from classify.taste.calibration import Calibration
 from classify.taste.familiarity import Familiarity
@@ -83,7 +83,7 @@ def test_songs_of_an_artist_or_an_album_stay_together(tmp_path: Path) -> None:
             row("6", None, None),
         ]
     )
-    groups = groups_of([d * 32 for d in "0123456"], Catalog(tmp_path).files())
+    groups = Groups(Catalog(tmp_path).files()).of([d * 32 for d in "0123456"])
     assert groups["0" * 32] == groups["1" * 32]
     assert len({groups[d * 32] for d in "023"}) == 3
     assert not groups.keys() & {d * 32 for d in "456"}
