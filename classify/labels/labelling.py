@@ -195,8 +195,8 @@ def _changes(
     """Tell which songs came into the first twenty that nobody has labelled, and which left them."""
     if former is None or learnt is None or former.fingerprint != learnt.fingerprint:
         return (), ()
-    files = library.files()
-    files.leave_out([*former.likes, *former.dislikes, *learnt.likes, *learnt.dislikes])
+    labelled = [*former.likes, *former.dislikes, *learnt.likes, *learnt.dislikes]
+    files = library.files().without(labelled)
     once, place = np.unique(files.at, return_inverse=True)
     ranks = []
     for taste in (former, learnt):

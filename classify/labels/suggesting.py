@@ -180,7 +180,7 @@ def suggest_from(
     if not len(files):
         library.require_songs()
     known = _labelled(library, taste, labelled)
-    files.leave_out([*taste.likes, *taste.dislikes, *known.digests])
+    files = files.without([*taste.likes, *taste.dislikes, *known.digests])
     once, place = np.unique(files.at, return_inverse=True)
     decisions = decide_on(once) if decide_on else decide(taste, files.vectors, once, library.root)
     pool = _Pool.of(files, taste, known, decisions[place])

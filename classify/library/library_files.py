@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,40 +21,54 @@ DEMO_PACKAGE = "immich_memories_music"
 _DEMO_PART = f"{os.sep}{DEMO_PACKAGE}{os.sep}tracks{os.sep}"
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LibraryFiles:
-    """Files of the catalog whose recording has a song vector.
-
-    Parameters
-    ----------
-    files : CatalogFiles
-    vectors : VectorReader
+    """Files of the catalog whose recording has a song vector; filters return others.
 
     Attributes
     ----------
+    files : CatalogFiles
+        All files that are known.
     vectors : VectorReader
     at : ndarray, shape (n,), int64
         Where each file's recording stands in `vectors`; copies of one stand at the same place.
+        Read-only.
+    in_catalog : ndarray, shape (n,), int64
+        Where each file stands in `files`. Read-only.
     """
 
-    def __init__(self, files: CatalogFiles, vectors: VectorReader) -> None:
-        self._files = files
-        self.vectors = vectors
-        self.at = vectors.places(files.digests)
-        self._of_catalog = np.arange(len(files))
-        if len(self.at) and self.at.min() < 0:
-            self._keep(self.at >= 0)
+    files: CatalogFiles
+    vectors: VectorReader
+    at: NDArray[np.int64]
+    in_catalog: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name in ("at", "in_catalog"):
+            array = getattr(self, name).view()  # the caller's own stays as it is
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def of(cls, files: CatalogFiles, vectors: VectorReader) -> LibraryFiles:
+        """Choose the files whose recording has a vector."""
+        at = vectors.places(files.digests)
+        everything = cls(files=files, vectors=vectors, at=at, in_catalog=np.arange(len(files)))
+        return everything._where(at >= 0)
 
     def __len__(self) -> int:
         return len(self.at)
 
-    def _keep(self, wanted: NDArray[np.bool_]) -> None:
-        self.at, self._of_catalog = self.at[wanted], self._of_catalog[wanted]
+    def _where(self, wanted: NDArray[np.bool_]) -> LibraryFiles:
+        """Return the files that are true in a mask of shape (n,)."""
+        if wanted.all():
+            return self
+        return replace(self, at=self.at[wanted], in_catalog=self.in_catalog[wanted])
 
     @property
     def paths(self) -> pa.BinaryArray:
         """The files' paths as bytes, shape (n,); `os.fsdecode` makes text of them."""
-        everything = len(self) == len(self._files)
-        return self._files.paths if everything else self._files.paths.take(self._of_catalog)
+        everything = len(self) == len(self.files)
+        return self.files.paths if everything else self.files.paths.take(self.in_catalog)
 
     @property
     def digests(self) -> list[str]:
@@ -64,18 +79,25 @@ class LibraryFiles:
 
     def column(self, name: str) -> pa.Array:
         """Read one column of the catalog, shape (n,)."""
-        return self._files.column(name, self._of_catalog)
+        return self.files.column(name, self.in_catalog)
 
     def recordings(self, which: NDArray[np.integer[Any]] | None = None) -> list[FileRecord]:
         """Make objects of the files at some indices, or of all."""
-        at = self._of_catalog if which is None else self._of_catalog[which]
-        return self._files.recordings(at)
+        at = self.in_catalog if which is None else self.in_catalog[which]
+        return self.files.recordings(at)
 
-    def leave_out_demo(self) -> None:
-        """Leave out the demo's tracks, unless there is nothing else."""
+    def without(self, digests: Iterable[str]) -> LibraryFiles:
+        """Return these files without those of some recordings."""
+        return self._where(~np.isin(self.at, self.vectors.places(list(digests))))
+
+    def without_demo(self) -> LibraryFiles:
+        """Return these files without the demo's tracks, unless there is nothing else."""
         is_demo = self._is_demo()
-        if is_demo.any() and not is_demo.all():
-            self._keep(~is_demo)
+        return self if is_demo.all() else self._where(~is_demo)
+
+    def only_demo(self) -> LibraryFiles:
+        """Return the demo's tracks among these files."""
+        return self._where(self._is_demo())
 
     def _is_demo(self) -> NDArray[np.bool_]:
         import pyarrow.compute as pc
@@ -83,14 +105,6 @@ class LibraryFiles:
         found = pc.match_substring(self.paths, os.fsencode(_DEMO_PART))
         is_demo: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False).astype(np.bool_)
         return is_demo
-
-    def keep_demo(self) -> None:
-        """Leave out all but the demo's tracks."""
-        self._keep(self._is_demo())
-
-    def leave_out(self, digests: Iterable[str]) -> None:
-        """Leave out all files of some recordings."""
-        self._keep(~np.isin(self.at, self.vectors.places(list(digests))))
 
 
 def one_there(files: Sequence[FileRecord]) -> FileRecord | None:

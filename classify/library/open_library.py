@@ -62,9 +62,7 @@ class OpenLibrary(SongLibrary):
         """Return the audio files that have a vector, in columns; see `SongLibrary.files`."""
         if paths is not None or not self._only_demo:
             return super().files(paths)
-        found = LibraryFiles(self._files, self.vectors.open())
-        found.keep_demo()
-        return found
+        return LibraryFiles.of(self._files, self.vectors.open()).only_demo()
 
     def catalog_files(self) -> CatalogFiles:
         """Return all files that were known."""

@@ -155,7 +155,7 @@ def score_files(
     Parameters
     ----------
     files : LibraryFiles
-        With `precision`, labelled songs are taken out of it.
+        With `precision`, labelled songs among them are passed over.
     taste : Taste
     root : path or URI
         The cache.
@@ -170,7 +170,7 @@ def score_files(
         If song vectors can't be read.
     """
     if precision is not None:  # what is known for certain must not make up for what is not
-        files.leave_out([*taste.likes, *taste.dislikes])
+        files = files.without([*taste.likes, *taste.dislikes])
     once, place = np.unique(files.at, return_inverse=True)
     # By the decisions, not by the scores: at either end those differ less than a float can tell.
     decisions = decide(taste, files.vectors, once, root)[place]

@@ -97,10 +97,8 @@ class SongLibrary:
         """
         if paths is not None:
             files = self._catalog.files(find_audio(paths).files)
-            return LibraryFiles(files, self.vectors.open(files.digests))
-        found = LibraryFiles(self.catalog_files(), self.vectors.open())
-        found.leave_out_demo()
-        return found
+            return LibraryFiles.of(files, self.vectors.open(files.digests))
+        return LibraryFiles.of(self.catalog_files(), self.vectors.open()).without_demo()
 
     def catalog_files(self) -> CatalogFiles:
         """Open all files that are known, in columns, also those without a vector."""
@@ -158,8 +156,7 @@ class SongLibrary:
         return {store.encoder: self._usual_coverage(store) for store in self.vectors.stores}
 
     def _usual_coverage(self, store: EmbeddingStore) -> str | int:
-        files = LibraryFiles(self._catalog.files(), store.reader())
-        files.leave_out_demo()
+        files = LibraryFiles.of(self._catalog.files(), store.reader()).without_demo()
         n_windows = files.vectors.n_windows[files.at]
         if WHOLE in n_windows:
             # A short song is covered wholly by a scan too, so it does not tell what was asked for.
