@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from cache import default_root
 from classify.errors import LabelError
 from classify.labels.label_file import LABELS, Label, labels_path, relabelled
-from classify.labels.relearning import labels_now, relabel, stored_labels
-from classify.labels.training import songs_of
+from classify.labels.relearning import labels_now, relabel, songs_of, stored_labels
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import decide, rank
 from classify.library.song_library import SongLibrary, Tell

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cache import Catalog, default_root
+from classify.errors import LabelError, SameSongError
 from classify.labels.label_file import (
     LABELS,
     Label,
@@ -18,16 +20,25 @@ from classify.labels.label_file import (
     read_labels,
     write_labels,
 )
-from classify.labels.training import learn, resolved_labels
 from classify.learning.examples import MIN_LIKES, sample_unlabelled
 from classify.library.song_library import SongLibrary
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
 from classify.taste.taste_file import staged_taste
 
-__all__ = ["Change", "Relabelled", "labels_now", "relabel", "stored_labels"]
+__all__ = [
+    "Change",
+    "Relabelled",
+    "TooLittle",
+    "count_songs",
+    "labels_now",
+    "relabel",
+    "songs_of",
+    "stored_labels",
+]
 
 Change = Callable[[tuple[Label, ...]], tuple[Label, ...]]
+TooLittle = Callable[[Sequence[Label], Sequence[str]], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,47 +64,61 @@ class Relabelled:
 
 def relabel(
     library: SongLibrary,
-    change: Change,
+    labels: Change | Sequence[Label],
     *,
     path: Path,
-    former: Taste | None,
+    former: Taste | None = None,
     head: str | None = None,
+    pool: Sequence[str] | None = None,
+    too_little: TooLittle | None = None,
 ) -> Relabelled:
     """Change labels, learn the taste again and keep both; other processes wait meanwhile.
+
+    All that learns a taste of the cache goes through here: `train`, `label` and the service.
 
     Parameters
     ----------
     library : SongLibrary
         All labelled songs that it does not hold keep their labels, and take no part in learning.
-    change : callable
-        Given the labels that there are, those that there shall be.
+    labels : sequence of Label or callable
+        The labels that there shall be; or given those that there are, those that there shall be.
     path : Path
         The file of the taste.
-    former : Taste or None
+    former : Taste, optional
         The taste as it is. The unlabelled songs that it knew are learnt from again, so that only
         the labels differ.
     head : str, optional
         Another head, and all of the library to choose the unlabelled songs from; default: as
         `former`.
+    pool : sequence of str, optional
+        The recordings to choose the unlabelled songs from, whatever `former` knew.
+    too_little : callable, optional
+        Given the labels and the unlabelled songs, says why nothing can be learnt, or ""; what it
+        raises leaves everything as it was. Default: `Relabelled.note` tells.
 
     Raises
     ------
     LabelError
-        If the labels can't be read or written, or songs that sound the same have different labels;
-        then nothing is changed.
+        If the labels can't be read or written, fewer likes than are needed are in the cache, or
+        songs that sound the same have different labels; then nothing is changed.
     CacheError, TasteError
     """
     file = labels_path(path)
     with labels_locked(file, library.root):
-        before = resolved_labels(library, _placed(stored_labels(path), library.paths_of))
-        labels = change(before)
+        before = _known_labels(library, path) if callable(labels) else ()
+        after = labels(before) if callable(labels) else tuple(labels)
+        if pool is None:
+            pool = _pool(library, before, former if head is None else None)
+        rest = sample_unlabelled(pool, exclude={one.digest for one in after})
+        note = (too_little or _too_little)(after, rest)
         started = time.monotonic()
-        pool = _pool(library, before, former if head is None else None)
-        learnt, note = _learn(library, labels, pool, head or (former.head if former else "auto"))
+        head = head or (former.head if former else "auto")
+        learnt = None if note else _learn(library, after, rest, head=head)
         fit_s = time.monotonic() - started
+        # There is room for both, or neither is replaced.
         with staged_taste(learnt, path) if learnt is not None else nullcontext():
-            write_labels(file, labels)  # as in `train`
-    return Relabelled(labels=tuple(labels), taste=learnt, note=note, fit_s=fit_s)
+            write_labels(file, after)  # first: from labels a taste can be learnt again
+    return Relabelled(labels=after, taste=learnt, note=note, fit_s=fit_s)
 
 
 def labels_now(
@@ -116,6 +141,10 @@ def labels_now(
     catalog = Catalog(default_root() if root is None else root)
     stored = stored_labels(taste_path(taste, root=root))
     return _placed(stored, lambda digests: catalog.files().paths_of(digests))
+
+
+def _known_labels(library: SongLibrary, path: Path) -> tuple[Label, ...]:
+    return _resolved(library, _placed(stored_labels(path), library.paths_of))
 
 
 def _placed(
@@ -147,6 +176,27 @@ def stored_labels(path: Path) -> tuple[Label, ...]:
     )
 
 
+def _resolved(library: SongLibrary, labels: Iterable[Label]) -> tuple[Label, ...]:
+    """Give labels that a person has written by path their digests.
+
+    That goes only where the song is in the cache.
+    """
+    rows = tuple(labels)
+    unknown = [one.path for one in rows if not one.digest]
+    found = {row.path: row.digest for row in library.rows(unknown)} if unknown else {}
+    resolved = [replace(one, digest=one.digest or found.get(one.path) or "") for one in rows]
+    return tuple({one.digest or one.path: one for one in resolved}.values())
+
+
+def songs_of(library: SongLibrary, paths: Sequence[str]) -> dict[str, str]:
+    """Return the recordings of paths that are in the cache, digest to path; of copies the first."""
+    songs: dict[str, str] = {}
+    for row in library.rows(paths):
+        if row.digest:
+            songs.setdefault(row.digest, row.path)
+    return songs
+
+
 def _pool(library: SongLibrary, before: Iterable[Label], former: Taste | None) -> list[str]:
     """List the songs of which those without a label stand for what is ordinary."""
     if former is None:
@@ -156,25 +206,61 @@ def _pool(library: SongLibrary, before: Iterable[Label], former: Taste | None) -
     return sorted(library.vectors.held([digest for digest in once_known if digest]))
 
 
-def _learn(
-    library: SongLibrary, labels: Sequence[Label], pool: Sequence[str], head: str
-) -> tuple[Taste | None, str]:
-    rest = sample_unlabelled(pool, exclude={one.digest for one in labels})
+def _too_little(labels: Sequence[Label], rest: Sequence[str]) -> str:
     n_like = sum(one.label == "like" and bool(one.digest) for one in labels)
     if n_like < MIN_LIKES:
         return (
-            None,
-            (
-                f"{n_like} of the {MIN_LIKES} liked songs that a taste needs at least; "
-                "about 7 work well"
-            ),
+            f"{n_like} of the {MIN_LIKES} liked songs that a taste needs at least; "
+            "about 7 work well"
         )
     if not rest and all(one.label == "like" for one in labels):
         return (
-            None,
-            (
-                "no other song is in the cache to tell the likes from: "
-                "'sevensongs embed PATH' adds some"
-            ),
+            "no other song is in the cache to tell the likes from: 'sevensongs embed PATH' adds "
+            "some"
         )
-    return learn(library, labels, rest, head=head), ""
+    return ""
+
+
+def _learn(
+    library: SongLibrary, labels: Sequence[Label], rest: Sequence[str], *, head: str
+) -> Taste:
+    """Learn a taste from labelled and unlabelled recordings; nothing is saved."""
+    sides = [
+        [one.digest for one in labels if one.label == label and one.digest] for label in LABELS
+    ]
+    held = library.vectors.held([digest for side in sides for digest in side])
+    liked, disliked = ([digest for digest in side if digest in held] for side in sides)
+    if len(liked) < MIN_LIKES:
+        raise LabelError(
+            f"{count_songs(len(liked), 'liked')} can be used, at least {MIN_LIKES} are needed and "
+            "about 7 work well: 'sevensongs label like PATH' adds more"
+        )
+    return _fit(
+        library,
+        likes=library.songs(liked),
+        dislikes=library.songs(disliked) if disliked else None,
+        unlabelled=library.songs(rest) if rest else None,
+        encoder=library.encoder,
+        fingerprint=library.fingerprint,
+        blocks=library.blocks,
+        head=head,
+    )
+
+
+def _fit(library: SongLibrary, **arguments: Any) -> Taste:
+    from classify.learning.fit import fit_taste
+
+    try:
+        return fit_taste(**arguments)
+    except SameSongError as error:  # told in digests; people know paths
+        paths = library.paths_of(error.digests)
+        liked, disliked = (paths.get(digest, digest) for digest in error.digests)
+        raise LabelError(
+            f"{liked} is liked and {disliked} disliked, and they sound the same: copies of one "
+            "song; take one of the labels away"
+        ) from error
+
+
+def count_songs(n: int, what: str) -> str:
+    """Say how many songs there are of some kind, as in "1 liked song"."""
+    return f"{n} {what} song{'' if n == 1 else 's'}"

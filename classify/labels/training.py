@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cache import default_root
-from classify.errors import LabelError, SameSongError
-from classify.labels.label_file import (
-    LABELS,
-    Label,
-    labels_locked,
-    labels_path,
-    read_labels,
-    relabelled,
-    write_labels,
-)
-from classify.learning.examples import MIN_LIKES, sample_unlabelled
+from classify.errors import LabelError
+from classify.labels.label_file import Label, labels_path, read_labels, relabelled
+from classify.labels.relearning import Relabelled, count_songs, relabel, songs_of
+from classify.learning.examples import MIN_LIKES
 from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
-from classify.taste.taste_file import staged_taste
 from embed import Failure, Paths, path_list, prepare_encoders
 
-__all__ = ["Trained", "learn", "resolved_labels", "songs_of", "train"]
+__all__ = ["Trained", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,91 +104,42 @@ def train(
     others = None if unlabelled is None else path_list(unlabelled)
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
-    prepared = prepare_encoders(encoder, root=base)
-    library = SongLibrary.of_encoders(prepared, base)
-    file = labels_path(path)
-    theirs = (
-        () if liked is not None else [one.path for one in _stored_labels(file) if not one.digest]
-    )
+    library = SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
+    stored = () if liked is not None else _stored_labels(labels_path(path))
+    theirs = [one.path for one in stored if not one.digest]
     named = [*(liked or ()), *disliked, *(others or ()), *theirs]
     failed = library.embed_missing(named, workers, progress)
-    with labels_locked(file, base):
-        if liked is None:
-            labels = resolved_labels(library, _stored_labels(file))
-            labels = relabelled(labels, songs_of(library, disliked), "dislike")
-        else:
-            labels = _named_labels(library, liked, disliked, failed)
-        labelled = {one.digest for one in labels if one.digest}
-        rest = sample_unlabelled(library.files(others).digests, exclude=labelled)
+
+    def with_dislikes(before: tuple[Label, ...]) -> tuple[Label, ...]:
+        return relabelled(before, songs_of(library, disliked), "dislike")
+
+    def refuse(labels: Sequence[Label], rest: Sequence[str]) -> str:
         if not (rest or others is not None or any(one.label == "dislike" for one in labels)):
-            raise LabelError(_nothing_else(prepared.name))
-        fit_started = time.monotonic()
-        fitted = learn(library, labels, rest, head=head)
-        fit_s = time.monotonic() - fit_started
-        with staged_taste(fitted, path):  # there is room for both, or neither is replaced
-            write_labels(file, labels)  # first: from labels a taste can be learnt again
+            raise LabelError(_nothing_else(library.encoder))
+        return ""  # `relabel` says what else there is too little of
+
+    done = relabel(
+        library,
+        with_dislikes if liked is None else _named_labels(library, liked, disliked, failed),
+        path=path,
+        head=head,
+        pool=library.files(others).digests,
+        too_little=refuse,
+    )
+    return _trained(done, path, failed, started)
+
+
+def _trained(done: Relabelled, path: Path, failed: tuple[Failure, ...], started: float) -> Trained:
+    assert done.taste is not None  # `refuse` gives no reason to learn nothing
+    labelled = {one.digest for one in done.labels if one.digest}
     return Trained(
-        taste=fitted,
+        taste=done.taste,
         path=path,
         failed=failed,
-        n_copies=len(labelled) - fitted.n_like - fitted.n_dislike,
-        fit_s=fit_s,
+        n_copies=len(labelled) - done.taste.n_like - done.taste.n_dislike,
+        fit_s=done.fit_s,
         wall_s=time.monotonic() - started,
     )
-
-
-def learn(
-    library: SongLibrary, labels: Iterable[Label], rest: Sequence[str], *, head: str
-) -> Taste:
-    """Learn a taste from labelled and unlabelled recordings; nothing is saved.
-
-    Raises
-    ------
-    LabelError
-        If there are too few likes in the cache, or two songs that sound the same have different
-        labels.
-    """
-    sides = [
-        [one.digest for one in labels if one.label == label and one.digest] for label in LABELS
-    ]
-    held = library.vectors.held([digest for side in sides for digest in side])
-    liked, disliked = ([digest for digest in side if digest in held] for side in sides)
-    if len(liked) < MIN_LIKES:
-        raise LabelError(
-            f"{_n_songs(len(liked), 'liked')} can be used, at least {MIN_LIKES} are needed and "
-            "about 7 work well: 'sevensongs label like PATH' adds more"
-        )
-    return _fit(
-        library,
-        likes=library.songs(liked),
-        dislikes=library.songs(disliked) if disliked else None,
-        unlabelled=library.songs(rest) if rest else None,
-        encoder=library.encoder,
-        fingerprint=library.fingerprint,
-        blocks=library.blocks,
-        head=head,
-    )
-
-
-def resolved_labels(library: SongLibrary, labels: Iterable[Label]) -> tuple[Label, ...]:
-    """Give labels that a person has written by path their digests.
-
-    That goes only where the song is in the cache.
-    """
-    rows = tuple(labels)
-    unknown = [one.path for one in rows if not one.digest]
-    found = {row.path: row.digest for row in library.rows(unknown)} if unknown else {}
-    resolved = [replace(one, digest=one.digest or found.get(one.path) or "") for one in rows]
-    return tuple({one.digest or one.path: one for one in resolved}.values())
-
-
-def songs_of(library: SongLibrary, paths: Sequence[str]) -> dict[str, str]:
-    """Return the recordings of paths that are in the cache, digest to path; of copies the first."""
-    songs: dict[str, str] = {}
-    for row in library.rows(paths):
-        if row.digest:
-            songs.setdefault(row.digest, row.path)
-    return songs
 
 
 def _stored_labels(file: Path) -> tuple[Label, ...]:
@@ -213,7 +155,7 @@ def _stored_labels(file: Path) -> tuple[Label, ...]:
 def _named_labels(
     library: SongLibrary, likes: Sequence[str], dislikes: Sequence[str], failed: Sequence[Failure]
 ) -> tuple[Label, ...]:
-    """Label what the user has named; explain in paths what `learn` could only say in digests."""
+    """Label what the user has named; explain in paths what `relabel` could only say in digests."""
     liked, disliked = songs_of(library, likes), songs_of(library, dislikes)
     if len(liked) < MIN_LIKES:
         n_files = len(library.rows(likes))
@@ -224,8 +166,8 @@ def _named_labels(
             else ""
         )
         raise LabelError(
-            f"{_n_songs(len(liked), 'liked')} can be used{copies}, at least {MIN_LIKES} are needed "
-            f"and about 7 work well: add --like PATH{why}"
+            f"{count_songs(len(liked), 'liked')} can be used{copies}, at least {MIN_LIKES} are "
+            f"needed and about 7 work well: add --like PATH{why}"
         )
     both = [liked[digest] for digest in liked.keys() & disliked.keys()]
     if both:
@@ -237,27 +179,9 @@ def _named_labels(
     return relabelled(relabelled((), liked, "like"), disliked, "dislike")
 
 
-def _n_songs(n: int, what: str) -> str:
-    return f"{n} {what} song{'' if n == 1 else 's'}"
-
-
 def _nothing_else(encoder: str) -> str:
     """Say why there is no negative: nothing is cached, or it is for another encoder."""
     return (
         f"no song but the likes is embedded with {encoder}, so there is nothing to tell them from: "
         f"run 'sevensongs embed --encoder {encoder} PATH' on your library, or add --dislike PATH"
     )
-
-
-def _fit(library: SongLibrary, **arguments: Any) -> Taste:
-    from classify.learning.fit import fit_taste
-
-    try:
-        return fit_taste(**arguments)
-    except SameSongError as error:  # told in digests; people know paths
-        paths = library.paths_of(error.digests)
-        liked, disliked = (paths.get(digest, digest) for digest in error.digests)
-        raise LabelError(
-            f"{liked} is liked and {disliked} disliked, and they sound the same: copies of one "
-            "song; take one of the labels away"
-        ) from error

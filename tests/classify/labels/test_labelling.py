@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -121,6 +122,58 @@ def test_the_taste_learns_with_each_label(music: list[Path], root: Path) -> None
     ]
     assert scores[0] == scores[1]  # one by one or at once, the same labels make the same taste
     assert alone.taste.likes == third.taste.likes
+
+
+def bits(path: Path) -> bytes:
+    """Return the file that a taste makes, but for when it was learnt."""
+    taste = dataclasses.replace(classify.Taste.load(path), created_at="2025-01-01T00:00:00+00:00")
+    same = path.with_name("same-moment.npz")
+    taste.save(same)
+    return same.read_bytes()
+
+
+def test_the_same_labels_make_the_same_taste_by_train_and_by_label(
+    music: list[Path], root: Path
+) -> None:
+    likes, dislikes = music[:3], music[8:]
+    for value, songs in (("dislike", dislikes), ("like", likes)):
+        for song in reversed(songs):
+            classify.label(value, song, taste="one by one", root=root)
+    named = classify.train(likes, dislikes=dislikes, taste="named", root=root)
+    classify.label("like", likes, taste="read", root=root)
+    read = classify.train(dislikes=dislikes, taste="read", root=root)
+    found = [bits(path) for path in (named.path.with_name("one by one.npz"), named.path, read.path)]
+    assert found[0] == found[1] == found[2]
+    kept = [labels_path(path).read_bytes() for path in (named.path, read.path)]
+    assert kept[0] == kept[1] == labels_path(named.path.with_name("one by one.npz")).read_bytes()
+    classify.label(None, dislikes, taste="named", root=root)
+    alone = classify.train(likes, taste="alone", root=root)
+    assert bits(named.path) == bits(alone.path) != found[0]
+
+
+def test_training_puts_labels_in_place_of_those_that_cannot_be_read(
+    music: list[Path], root: Path
+) -> None:
+    trained = classify.train(music[:2], root=root)
+    trained.path.write_bytes(b"no taste")
+    labels_path(trained.path).write_text("no labels", "utf-8")
+    with pytest.raises(classify.TasteError, match="is damaged"):
+        classify.label("like", music[2:3], root=root)
+    assert classify.train(music[:3], root=root).taste.n_like == 3
+
+
+def test_training_on_too_little_changes_no_label(music: list[Path], root: Path) -> None:
+    classify.label("like", music[:2], root=root)
+    file = labels_path(root / "tastes" / "default.npz")
+    before = file.read_bytes()
+    for likes, unlabelled, why in (
+        (music[:1], None, "1 liked song can be used"),
+        (music[:3], [], "0 dislikes and 0 unlabelled songs"),
+        (music, None, "no song but the likes is embedded with musicnn"),
+    ):
+        with pytest.raises(classify.LabelError, match=why):
+            classify.train(likes, unlabelled=unlabelled, root=root)
+        assert file.read_bytes() == before
 
 
 def test_what_comes_into_the_first_places_is_told(
