@@ -1,4 +1,4 @@
-"""Checksums of many rows at once.
+"""Checksums: of a file, of columns, and of many rows at once.
 
 Each row has its CRC-32; this finds the one of the rows one after the other.
 
@@ -13,17 +13,40 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from zlib_ng.zlib_ng import crc32
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["digest_chars", "joined_crc32"]
+__all__ = ["digest_chars", "file_crc32", "joined_crc32", "rows_crc32"]
 
 _POLYNOMIAL = 0xEDB88320
 _START = np.array([0xFFFFFFFF], np.uint32)
 """A CRC-32 is the register, which starts so, with all its bits turned over."""
 _DIGEST_CHARS = 32
+_CHUNK_BYTES = 2**20
+
+
+def file_crc32(path: Path) -> tuple[int, int]:
+    """Return the size of a file in bytes and its CRC-32."""
+    size, crc = 0, 0
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK_BYTES):
+            size, crc = size + len(block), crc32(block, crc)
+    return size, crc
+
+
+def rows_crc32(rows: pa.Table, names: Sequence[str]) -> tuple[int, int]:
+    """Return the rows of a table and the CRC-32 of some columns: one of text, then of numbers."""
+    texts = rows[names[0]].combine_chunks().cast("binary").to_pylist()
+    crc = crc32(b"\0".join(texts))
+    for name in names[1:]:
+        crc = crc32(np.ascontiguousarray(rows[name].to_numpy()).view(np.uint8).data, crc)
+    return rows.num_rows, crc
 
 
 def digest_chars(digests: pa.StringArray) -> NDArray[np.uint8] | None:

@@ -18,6 +18,7 @@ __all__ = [
     "DamagedStore",
     "StoreFormatError",
     "damaged_entries",
+    "damaged_store",
     "is_conflict",
     "lance_errors",
 ]
@@ -113,4 +114,12 @@ def damaged_entries(uri: str, digests: Sequence[str]) -> DamagedEntry:
     return DamagedEntry(
         f"{len(digests)} {what} not match the checksum in the cache at {uri}: {named}; "
         "`sevensongs cache verify --repair` drops what is damaged and makes it anew"
+    )
+
+
+def damaged_store(uri: str, what: str) -> DamagedStore:
+    """Say what is damaged and what mends it; the error is returned, not raised."""
+    return DamagedStore(
+        f"the cache at {uri} is damaged: {what}; "
+        "`sevensongs cache verify --repair` mends it, and embeds again what it must"
     )

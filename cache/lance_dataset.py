@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.durable import lasting
-from cache.errors import CacheError, DamagedStore, is_conflict, lance_errors
+from cache.errors import CacheError, DamagedStore, damaged_store, is_conflict, lance_errors
 from cache.identity import check_identity, new_marks, read_identity
 from cache.locks import writing
 from cache.root import is_uri
-from cache.seal import check_seal, damaged_store, drop_seals, newest_sealed, write_seal
+from cache.seal import check_seal, drop_seals, newest_sealed, write_seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

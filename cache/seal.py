@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from zlib_ng.zlib_ng import crc32
 
+from cache.crc32 import file_crc32, rows_crc32
 from cache.durable import remove_abandoned, write_whole
-from cache.errors import DamagedStore
+from cache.errors import DamagedStore, damaged_store
 from cache.root import is_uri
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ __all__ = [
     "changed_files",
     "check_keys",
     "check_seal",
-    "damaged_files",
-    "damaged_store",
     "drop_seals",
     "newest_seal",
     "newest_sealed",
+    "read_seal",
+    "sealed_versions",
     "sound_files",
     "write_seal",
 ]
@@ -48,7 +48,6 @@ KEYS = ("digest", "n_windows", "vector_crc32")
 """What is read of embeddings without the vectors, whose own checksums cover it otherwise."""
 _HEAD = "sevensongs seal 1"
 _LAST = 2**64 - 1  # Lance counts the names of its manifests down from here
-_CHUNK_BYTES = 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +78,14 @@ def newest_sealed(uri: str) -> int:
     >>> [newest_sealed(store.uri) > 0 for store in open_stores(default_root())]
     [True]
     """
-    return max(_versions(uri), default=0)
+    return max(sealed_versions(uri), default=0)
 
 
 def newest_seal(uri: str) -> Seal | None:
     """Read the newest seal that is sound; None where there is none."""
-    for version in sorted(_versions(uri), reverse=True):
+    for version in sorted(sealed_versions(uri), reverse=True):
         with suppress(DamagedStore, OSError):
-            seal = _read(uri, version)
+            seal = read_seal(uri, version)
             if seal is not None:
                 return seal
     return None
@@ -149,7 +148,7 @@ def check_keys(found: Any, table: pa.Table) -> None:
     for fragment in _fragments(found):
         rows = table.slice(start, fragment.n_rows)
         start += fragment.n_rows
-        if seal.keys.get(fragment.name, (0, 0)) not in ((0, 0), _keys_crc(rows)):
+        if seal.keys.get(fragment.name, (0, 0)) not in ((0, 0), rows_crc32(rows, KEYS)):
             raise damaged_store(
                 found.uri, f"{fragment.data[0]} does not hold the songs that it did"
             )
@@ -179,11 +178,11 @@ def write_seal(found: Any) -> None:
         for fragment in _fragments(found):
             names += [*fragment.data, *([fragment.deletion] if fragment.deletion else [])]
             if set(KEYS) <= set(found.schema.names):
-                keys[fragment.name] = old.keys.get(fragment.name) or _keys_crc(
-                    by_name[fragment.number].to_table(columns=list(KEYS))
+                keys[fragment.name] = old.keys.get(fragment.name) or rows_crc32(
+                    by_name[fragment.number].to_table(columns=list(KEYS)), KEYS
                 )
         for name in names:
-            files[name] = old.files.get(name) or _file_crc(Path(found.uri, name))
+            files[name] = old.files.get(name) or file_crc32(Path(found.uri, name))
     except FileNotFoundError:
         return  # another process has compacted and pruned meanwhile: its version is the newest
     _write(found.uri, Seal(version=found.version, files=files, keys=keys))
@@ -199,7 +198,7 @@ def changed_files(uri: str, seal: Seal, names: Sequence[str] | None = None) -> l
         if name not in seal.files:
             continue
         try:
-            if _file_crc(Path(uri, name)) != seal.files[name]:
+            if file_crc32(Path(uri, name)) != seal.files[name]:
                 changed.append(f"{name} is not what was written")
         except FileNotFoundError:
             changed.append(f"{name} has gone")
@@ -208,43 +207,15 @@ def changed_files(uri: str, seal: Seal, names: Sequence[str] | None = None) -> l
     return changed
 
 
-def damaged_files(uri: str) -> list[str]:
-    """Compare every file of a dataset with every seal of it that there is.
-
-    Return in words what differs.
-
-    Raises
-    ------
-    OSError
-        If the folder can't be read.
-    """
-    damaged: dict[str, None] = {}
-    versions = _versions(uri)
-    for version in versions:
-        try:
-            seal = _read(uri, version)
-        except DamagedStore as error:
-            damaged[str(error)] = None
-            continue
-        if seal is None:
-            damaged[f"{SEALS_FOLDER}/{version:020d} is of another program"] = None
-        elif version == max(versions):
-            damaged |= dict.fromkeys(changed_files(uri, seal))
-        else:  # files of an old version go when it is pruned
-            there = [name for name in seal.files if Path(uri, name).exists()]
-            damaged |= dict.fromkeys(changed_files(uri, seal, there))
-    return list(damaged)
-
-
 def sound_files(uri: str) -> dict[str, bool]:
     """Tell of each file in a dataset's folder `data` whether it is what a seal says.
 
     Other files are left out.
     """
     told: dict[str, bool] = {}
-    for version in _versions(uri):
+    for version in sealed_versions(uri):
         with suppress(DamagedStore, OSError):
-            seal = _read(uri, version)
+            seal = read_seal(uri, version)
             for name in seal.files if seal else ():
                 if name.startswith("data/") and not told.get(name, False):
                     told[name] = not changed_files(uri, seal, [name]) if seal else False
@@ -259,7 +230,7 @@ def drop_seals(uri: str) -> None:
     OSError
         If one can't be removed.
     """
-    for version in sorted(_versions(uri))[:-1]:
+    for version in sorted(sealed_versions(uri))[:-1]:
         if not Path(uri, _manifest(version)).exists():
             Path(_path(uri, version)).unlink(missing_ok=True)
     remove_abandoned(Path(uri, SEALS_FOLDER))
@@ -303,27 +274,12 @@ def _transaction(found: Any) -> list[str]:
     return []
 
 
-def _file_crc(path: Path) -> tuple[int, int]:
-    size, crc = 0, 0
-    with path.open("rb") as file:
-        while block := file.read(_CHUNK_BYTES):
-            size, crc = size + len(block), crc32(block, crc)
-    return size, crc
-
-
-def _keys_crc(rows: pa.Table) -> tuple[int, int]:
-    digests = rows["digest"].combine_chunks().cast("binary").to_pylist()
-    crc = crc32(b"\0".join(digests))
-    for name in KEYS[1:]:
-        crc = crc32(np.ascontiguousarray(rows[name].to_numpy()).view(np.uint8).data, crc)
-    return rows.num_rows, crc
-
-
 def _path(uri: str, version: int) -> Path:
     return Path(uri, SEALS_FOLDER, f"{version:020d}")
 
 
-def _versions(uri: str) -> list[int]:
+def sealed_versions(uri: str) -> list[int]:
+    """List the versions that have a seal, in no order; none of a URI."""
     if is_uri(uri):
         return []
     try:
@@ -334,15 +290,23 @@ def _versions(uri: str) -> list[int]:
 
 def _nearest(uri: str, version: int) -> Seal | None:
     """Read the newest seal up to a version; None where there is none."""
-    for sealed in sorted(_versions(uri), reverse=True):
+    for sealed in sorted(sealed_versions(uri), reverse=True):
         if sealed <= version:
             with suppress(FileNotFoundError):  # another process has just dropped it
-                return _read(uri, sealed)
+                return read_seal(uri, sealed)
     return None
 
 
-def _read(uri: str, version: int) -> Seal | None:
-    """Read a seal; None where a newer program wrote it."""
+def read_seal(uri: str, version: int) -> Seal | None:
+    """Read a seal; None where a newer program wrote it.
+
+    Raises
+    ------
+    DamagedStore
+        If it is not what was written.
+    OSError
+        If it can't be read.
+    """
     head, _, body = _path(uri, version).read_bytes().partition(b"\n")
     kind, _, crc = head.rpartition(b" ")
     if kind != _HEAD.encode() and crc == b"%08x" % crc32(body):
@@ -361,11 +325,3 @@ def _write(uri: str, seal: Seal) -> None:
     body = json.dumps({"files": seal.files, "keys": seal.keys}).encode()
     content = f"{_HEAD} {crc32(body):08x}\n".encode() + body
     write_whole(_path(uri, seal.version), lambda file: file.write(content))
-
-
-def damaged_store(uri: str, what: str) -> DamagedStore:
-    """Say what is damaged and what mends it; the error is returned, not raised."""
-    return DamagedStore(
-        f"the cache at {uri} is damaged: {what}; "
-        "`sevensongs cache verify --repair` mends it, and embeds again what it must"
-    )

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cache.catalog import Catalog
-from cache.errors import CacheError, StoreFormatError, lance_errors
+from cache.errors import CacheError, DamagedStore, StoreFormatError, lance_errors
 from cache.identity import read_identity
 from cache.inventory import open_stores, stored_datasets
 from cache.lance_dataset import Dataset
 from cache.repair import MENDED
 from cache.root import default_root, is_uri, join, local_root
-from cache.seal import damaged_files
+from cache.seal import SEALS_FOLDER, changed_files, read_seal, sealed_versions
 from cache.store import FOLDER, EmbeddingStore
 
 __all__ = ["SCORES_FOLDER", "Soundness", "prune_cache", "verify_cache", "verify_catalog"]
@@ -184,7 +184,27 @@ def _look_into(store: EmbeddingStore) -> Soundness:
 
 def _files(uri: str) -> tuple[str, ...]:
     with lance_errors("read", uri):
-        return () if is_uri(uri) else tuple(damaged_files(uri))
+        return () if is_uri(uri) else tuple(_damaged_files(uri))
+
+
+def _damaged_files(uri: str) -> list[str]:
+    """Compare every file of a dataset with every seal of it; return in words what differs."""
+    damaged: dict[str, None] = {}
+    versions = sealed_versions(uri)
+    for version in versions:
+        try:
+            seal = read_seal(uri, version)
+        except DamagedStore as error:
+            damaged[str(error)] = None
+            continue
+        if seal is None:
+            damaged[f"{SEALS_FOLDER}/{version:020d} is of another program"] = None
+        elif version == max(versions):
+            damaged |= dict.fromkeys(changed_files(uri, seal))
+        else:  # files of an old version go when it is pruned
+            there = [name for name in seal.files if Path(uri, name).exists()]
+            damaged |= dict.fromkeys(changed_files(uri, seal, there))
+    return list(damaged)
 
 
 def _interrupted(uri: str) -> None:

@@ -18,16 +18,15 @@ if TYPE_CHECKING:
         prepare_encoders,
         split_encoder,
     )
-    from embed.encoders.encoder import (
-        Encoder,
+    from embed.encoders.encoder import Encoder, load_encoder
+    from embed.encoders.encoder_tags import OwnTags
+    from embed.encoders.pooling import song_vector
+    from embed.encoders.preparing import (
         PreparedEncoder,
         damaged_encoders,
         is_compiled,
-        load_encoder,
         prepare_encoder,
     )
-    from embed.encoders.encoder_tags import OwnTags
-    from embed.encoders.pooling import song_vector
     from embed.encoders.registry import ENCODERS, EncoderSpec, encoder_spec
     from embed.encoders.status import EncoderStatus, encoder_status
     from embed.encoders.windows import Grid, coverage_windows
@@ -131,7 +130,7 @@ _HOMES = {
     "Outline": "embed.pipeline.pieces",
     "OwnTags": "embed.encoders.encoder_tags",
     "Paths": "embed.files.find",
-    "PreparedEncoder": "embed.encoders.encoder",
+    "PreparedEncoder": "embed.encoders.preparing",
     "PreparedEncoders": "embed.encoders.composite",
     "Progress": "embed.pipeline.pipeline",
     "SoundPicture": "embed.spectrogram_picture",
@@ -139,7 +138,7 @@ _HOMES = {
     "WorkerCrashed": "embed.errors",
     "WorkerPool": "embed.worker_pool",
     "coverage_windows": "embed.encoders.windows",
-    "damaged_encoders": "embed.encoders.encoder",
+    "damaged_encoders": "embed.encoders.preparing",
     "draw_sound": "embed.spectrogram_picture",
     "drawing_s": "embed.spectrogram_picture",
     "embed_library": "embed.pipeline.pipeline",
@@ -148,12 +147,12 @@ _HOMES = {
     "encoder_spec": "embed.encoders.registry",
     "encoder_status": "embed.encoders.status",
     "find_audio": "embed.files.find",
-    "is_compiled": "embed.encoders.encoder",
+    "is_compiled": "embed.encoders.preparing",
     "load_encoder": "embed.encoders.encoder",
     "mel_band": "embed.spectrogram_picture",
     "open_embeddings": "embed.stored_embeddings",
     "path_list": "embed.files.find",
-    "prepare_encoder": "embed.encoders.encoder",
+    "prepare_encoder": "embed.encoders.preparing",
     "prepare_encoders": "embed.encoders.composite",
     "probe": "embed.decoding.probing",
     "probe_file": "embed.pipeline.worker_tasks",

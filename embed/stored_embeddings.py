@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cache import Catalog, EmbeddingStore, VectorReader, default_root, open_stores
 from embed.encoders.composite import encoder_names
-from embed.encoders.encoder import encoders_folder, last_fingerprint
+from embed.encoders.preparing import encoders_folder, last_fingerprint
 from embed.encoders.registry import encoder_spec
 from embed.errors import EmbedError, EncoderUnavailable
 

@@ -15,23 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import FileRecord, default_root
-from classify.errors import ClassifyError, TasteError
+from classify.errors import ClassifyError
+from classify.labels.candidates import Candidates, LabelledNow, labelled_now
 from classify.labels.labelling import labels_now
-from classify.learning.active_learning import Pick, most_informative
-from classify.learning.duplicates import copy_limit
-from classify.library.library_files import LibraryFiles
-from classify.library.ranking import decide, rank
+from classify.learning.active_learning import Pick
+from classify.library.ranking import decide
 from classify.library.song_library import SongLibrary
 from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
-from classify.taste.vectors import FloatArray, Vectors
+from classify.taste.vectors import FloatArray
 
 __all__ = ["REASONS", "SuggestedSong", "Suggestions", "suggest", "suggest_from"]
 
-# So many of the best, and as many evenly spread over all the others, are looked at: a song that is
-# worth a label is either likely to be liked, or one of many of its kind.
-_BEST, _SPREAD = 1000, 1000
 _TOP_SONGS = 10
 _COIN_FLIP = (0.3, 0.7)
 # A cosine of 0.4 with one labelled song leaves so much open; songs that have nothing in common have
@@ -179,12 +175,12 @@ def suggest_from(
     files = library.files()
     if not len(files):
         library.require_songs()
-    known = _labelled(library, taste, labelled)
+    known = labelled_now(library, taste, labelled)
     files = files.without([*taste.likes, *taste.dislikes, *known.digests])
     once, place = np.unique(files.at, return_inverse=True)
     decisions = decide_on(once) if decide_on else decide(taste, files.vectors, once, library.root)
-    pool = _Pool.of(files, taste, known, decisions[place])
-    songs = pool.suggested(top) if len(pool.which) else ()
+    candidates = Candidates.of(files, taste, known, decisions[place])
+    songs = _suggested(candidates, top) if len(candidates) else ()
     if not songs:
         raise ClassifyError(
             f"every one of the {len(known.digests)} songs in the cache is labelled already, or a "
@@ -193,141 +189,47 @@ def suggest_from(
     return Suggestions(taste=taste, songs=songs, n_unlabelled=len(np.unique(files.at)))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Labelled:
-    """Songs with a label, likes first: digests, vectors (n, dim) and how people know them."""
-
-    digests: tuple[str, ...]
-    vectors: Vectors
-    names: tuple[str, ...]
-    n_like: int
-
-
-def _labelled(library: SongLibrary, loaded: Taste, now: Mapping[str, str]) -> _Labelled:
-    """Take the labels as they are now, with those that the taste was trained with."""
-    sides = {"like": dict.fromkeys(loaded.likes), "dislike": dict.fromkeys(loaded.dislikes)}
-    for digest, label in now.items():
-        if digest and digest not in sides["like"]:
-            sides[label].setdefault(digest)
-    likes, vectors = library.vectors.matrix(list(sides["like"]))
-    dislikes, more = library.vectors.matrix(
-        [one for one in sides["dislike"] if one not in sides["like"]]
+def _suggested(candidates: Candidates, top: int) -> tuple[SuggestedSong, ...]:
+    """Choose songs and say why."""
+    picks = candidates.picks(top)
+    rows = [pick.row for pick in picks]
+    scores = candidates.taste.calibration(candidates.decisions[rows])
+    cosines = candidates.points[rows] @ candidates.known.T  # (n_picks, n_labelled)
+    found = zip(
+        picks,
+        candidates.files.recordings(candidates.which[rows]),
+        scores.tolist(),
+        candidates.taste.verdicts(scores),
+        cosines,
+        strict=True,
     )
-    if not likes:
-        raise TasteError(
-            f"none of the taste's {loaded.n_like} likes is in the cache at {library.root}; embed "
-            "them again, or name the right cache with --cache"
-        )
-    digests = (*likes, *dislikes)
-    known = {row.digest: row for row in library.files_of(digests)}
-    return _Labelled(
-        digests=digests,
-        vectors=np.concatenate([vectors, more]),
-        names=tuple(_name(known.get(one), one) for one in digests),
-        n_like=len(likes),
+    return tuple(_song(candidates, *one) for one in found)
+
+
+def _song(
+    candidates: Candidates,
+    pick: Pick,
+    song: FileRecord,
+    score: float,
+    verdict: str,
+    cosines: FloatArray,
+) -> SuggestedSong:
+    place = int(candidates.ranks[pick.row])
+    reason = _reason(score, verdict, place, pick.unknown)
+    return SuggestedSong(
+        path=song.path,
+        score=score,
+        verdict=verdict,
+        unknown=pick.unknown,
+        reason=reason,
+        why=_why(reason, place, candidates.labelled, cosines),
+        duration_s=song.duration_s,
+        artist=song.artist,
+        title=song.title,
+        album=song.album,
+        label=None,
+        digest=song.digest or "",  # there is one where there is a vector
     )
-
-
-def _name(song: FileRecord | None, digest: str) -> str:
-    if song is None:
-        return digest
-    return song.title or Path(song.path).stem
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Pool:
-    """The songs that are looked at, best first.
-
-    They are indices of `files` (n,), decisions (n,), and places in space.
-    """
-
-    files: LibraryFiles
-    taste: Taste
-    labelled: _Labelled
-    which: NDArray[np.intp]
-    ranks: NDArray[np.int64]
-    decisions: FloatArray
-    points: FloatArray
-    standardised: Vectors
-    limit: float
-
-    @classmethod
-    def of(
-        cls, files: LibraryFiles, taste: Taste, labelled: _Labelled, decisions: FloatArray
-    ) -> _Pool:
-        """Look at the best songs and at some of all the others.
-
-        Each recording that is there has one file.
-        """
-        order = rank(decisions, files.paths)
-        _, first = np.unique(files.at[order], return_index=True)
-        order = order[np.sort(first)]  # of copies the one that is listed first
-        rest = max(0, len(order) - _BEST)
-        spread = _BEST + np.arange(min(rest, _SPREAD)) * rest // max(1, min(rest, _SPREAD))
-        ranks = np.concatenate([np.arange(min(_BEST, len(order))), spread])
-        paths = files.paths.take(order[ranks]).to_pylist()
-        ranks = ranks[np.array([os.path.exists(path) for path in paths], np.bool_)]
-        which = order[ranks]
-        vectors = files.vectors.matrix(files.at[which])
-        standardised = taste.space.standardise(vectors)
-        known = taste.space.standardise(labelled.vectors)
-        limit = copy_limit(np.concatenate([standardised, known]))
-        new = ~_are_copies(standardised, known, limit)
-        return cls(
-            files=files,
-            taste=taste,
-            labelled=labelled,
-            which=which[new],
-            ranks=ranks[new] + 1,
-            decisions=decisions[which[new]],
-            points=taste.space(vectors[new]),
-            standardised=standardised[new],
-            limit=limit,
-        )
-
-    def suggested(self, top: int) -> tuple[SuggestedSong, ...]:
-        """Choose songs and say why."""
-        known = self.taste.space(self.labelled.vectors)
-        picks = most_informative(
-            self.points, self.decisions, known, top=top, copies=self._copies_of
-        )
-        rows = [pick.row for pick in picks]
-        scores = self.taste.calibration(self.decisions[rows])
-        cosines = self.points[rows] @ known.T  # (n_picks, n_labelled)
-        found = zip(
-            picks,
-            self.files.recordings(self.which[rows]),
-            scores.tolist(),
-            self.taste.verdicts(scores),
-            cosines,
-            strict=True,
-        )
-        return tuple(self._song(*one) for one in found)
-
-    def _song(
-        self, pick: Pick, song: FileRecord, score: float, verdict: str, cosines: FloatArray
-    ) -> SuggestedSong:
-        place = int(self.ranks[pick.row])
-        reason = _reason(score, verdict, place, pick.unknown)
-        return SuggestedSong(
-            path=song.path,
-            score=score,
-            verdict=verdict,
-            unknown=pick.unknown,
-            reason=reason,
-            why=_why(reason, place, self.labelled, cosines),
-            duration_s=song.duration_s,
-            artist=song.artist,
-            title=song.title,
-            album=song.album,
-            label=None,
-            digest=song.digest or "",  # there is one where there is a vector
-        )
-
-    def _copies_of(self, row: int) -> NDArray[np.intp]:
-        return np.flatnonzero(
-            _are_copies(self.standardised, self.standardised[row : row + 1], self.limit)
-        )
 
 
 def _reason(score: float, verdict: str, place: int, unknown: float) -> str:
@@ -339,7 +241,7 @@ def _reason(score: float, verdict: str, place: int, unknown: float) -> str:
     return "unknown" if unknown > _UNLIKE_ALL else "hint"
 
 
-def _why(reason: str, place: int, labelled: _Labelled, cosines: FloatArray) -> str:
+def _why(reason: str, place: int, labelled: LabelledNow, cosines: FloatArray) -> str:
     """Say it in words; the cosines are those with the labelled songs, shape (n_labelled,)."""
     like = labelled.names[int(cosines[: labelled.n_like].argmax())]
     dislike, in_common = "", 0.0  # with the dislike that it is nearest to
@@ -360,11 +262,3 @@ def _why(reason: str, place: int, labelled: _Labelled, cosines: FloatArray) -> s
     if in_common > cosines[: labelled.n_like].max():
         return f"has much of {dislike}: do you dislike it too?"
     return f"has something of {like}: does that count?"
-
-
-def _are_copies(rows: Vectors, of: Vectors, limit: float) -> NDArray[np.bool_]:
-    """Tell which rows (n, dim) are a copy of any other ones (m, dim)."""
-    with np.errstate(over="ignore", invalid="ignore"):  # a song of absurd size is a copy of none
-        squares, others = np.vecdot(rows, rows), np.vecdot(of, of)
-        apart = squares[:, np.newaxis] + others - 2.0 * (rows @ of.T)
-    return np.asarray((apart <= limit).any(axis=1))

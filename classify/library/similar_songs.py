@@ -13,18 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import FileRecord, default_root
-from classify.errors import ClassifyError, LabelError, TasteError
-from classify.learning.duplicates import copy_limit
-from classify.learning.examples import sample_unlabelled
+from classify.errors import LabelError, TasteError
 from classify.library.artist_groups import album_of
 from classify.library.library_files import LibraryFiles
-from classify.library.similar_index import INDEX_FROM, NeighbourIndex
+from classify.library.nearest_songs import Surroundings, nearest
 from classify.library.song_library import SongLibrary, Tell
 from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
-from classify.taste.song_space import SongSpace
 from classify.taste.taste import Taste
-from classify.taste.vectors import FloatArray, Vectors
+from classify.taste.vectors import Vectors
 from embed import Failure, Paths, find_audio, path_list, prepare_encoders
 
 __all__ = ["SimilarSong", "Similars", "similar", "similar_to"]
@@ -187,102 +184,13 @@ def similar_to(
     """
     files = library.files()
     vector = library.vectors.matrix([digest])[1][0]
-    around = _Surroundings.of(library, files, digest, vector)
+    around = Surroundings.of(library, files, digest, vector)
     query = around.space.standardise(vector[np.newaxis])[0]
-    near = _nearest(files, around.space, query, around.at, k=max(_MIN_KEPT, _SPARE * top))
+    near = nearest(files.vectors, around.space, query, around.at, k=max(_MIN_KEPT, _SPARE * top))
     folder = _Folder(limit=around.limit, query=query, top=top, per_album=per_album, asked=path)
     for i, rows in _files_of(files, near.at):
         folder.take(near.standardised[i], float(near.similarities[i]), rows)
     return Similars(songs=folder.songs(), copies=tuple(folder.of_query), failed=())
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Surroundings:
-    """How a song is compared with others.
-
-    In which space, from which squared distance on, and with which songs (n,).
-    """
-
-    space: SongSpace
-    limit: float
-    at: NDArray[np.int64]
-
-    @classmethod
-    def of(
-        cls, library: SongLibrary, files: LibraryFiles, asked: str, vector: Vectors
-    ) -> _Surroundings:
-        at = np.unique(files.at)
-        if len(at) < INDEX_FROM:
-            space, sample = _fit(library, files, asked)
-            return cls(space=space, limit=copy_limit(space.standardise(sample)), at=at)
-        index = NeighbourIndex.open(
-            files.vectors,
-            at,
-            root=library.root,
-            fingerprint=library.fingerprint,
-            fit=lambda: _fit(library, files),
-        )
-        return cls(space=index.space, limit=index.limit, at=at[index.candidates(vector)])
-
-
-def _fit(library: SongLibrary, files: LibraryFiles, *exclude: str) -> tuple[SongSpace, Vectors]:
-    """Find the space of a library.
-
-    Return with it the song vectors (n, dim) from which it was found.
-    """
-    usual = sample_unlabelled(files.digests, exclude=exclude)
-    if not usual:
-        raise ClassifyError(
-            f"no other song is embedded with {library.encoder}: run 'sevensongs embed --encoder "
-            f"{library.encoder} PATH' on your library"
-        )
-    vectors = library.vectors.matrix(usual)[1]
-    return SongSpace.fit(vectors, blocks=library.blocks), vectors
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Near:
-    """Songs with their similarities and vectors.
-
-    They are places in `VectorReader` (n,), similarities (n,) and standardised vectors (n, dim).
-    """
-
-    at: NDArray[np.int64]
-    similarities: FloatArray
-    standardised: Vectors
-
-    def best(self, k: int) -> _Near:
-        """Return the `k` nearest; of equally near ones those that were stored first."""
-        order = np.lexsort((self.at, -self.similarities))[:k]
-        return _Near(
-            at=self.at[order],
-            similarities=self.similarities[order],
-            standardised=self.standardised[order],
-        )
-
-    def joined(self, other: _Near) -> _Near:
-        """Return both together."""
-        return _Near(
-            at=np.concatenate([self.at, other.at]),
-            similarities=np.concatenate([self.similarities, other.similarities]),
-            standardised=np.concatenate([self.standardised, other.standardised]),
-        )
-
-
-def _nearest(
-    files: LibraryFiles, space: SongSpace, query: Vectors, at: NDArray[np.int64], *, k: int
-) -> _Near:
-    """Keep the `k` songs nearest to the query (dim,) of those at some places (n,)."""
-
-    def nearest_of(at: NDArray[np.int64], vectors: Vectors) -> _Near:
-        rows = space.standardise(vectors)
-        return _Near(at=at, similarities=_cosines(rows, query), standardised=rows).best(k)
-
-    nothing = np.zeros((0, space.dim), np.float32)
-    best = _Near(at=np.zeros(0, np.int64), similarities=np.zeros(0), standardised=nothing)
-    for block in files.vectors.map(nearest_of, at):
-        best = best.joined(block).best(k)
-    return best
 
 
 def _files_of(files: LibraryFiles, at: NDArray[np.int64]) -> Iterator[tuple[int, list[FileRecord]]]:
@@ -295,13 +203,6 @@ def _files_of(files: LibraryFiles, at: NDArray[np.int64]) -> Iterator[tuple[int,
     for i, place in enumerate(at.tolist()):
         if place in by_place:
             yield i, by_place[place]
-
-
-def _cosines(rows: Vectors, query: Vectors) -> FloatArray:
-    """Return the cosine of each row (n, dim) with the query (dim,); 0 for a row of zeros."""
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows).astype(np.float64) * float(query @ query))
-    products = np.einsum("ij,j->i", rows, query).astype(np.float64)
-    return np.asarray(np.clip(products / np.where(lengths > 0, lengths, 1), -1, 1))
 
 
 @dataclass(kw_only=True)

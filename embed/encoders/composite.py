@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.encoders.encoder import PreparedEncoder, prepare_encoder
+from embed.encoders.preparing import PreparedEncoder, prepare_encoder
 from embed.encoders.registry import ENCODERS, encoder_spec
 from embed.errors import EncoderError
 

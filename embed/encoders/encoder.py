@@ -1,24 +1,19 @@
-"""Have an encoder ready, and put it to work on waveforms."""
+"""An encoder at work on waveforms."""
 
 from __future__ import annotations
 
-import logging
-import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache import is_fingerprint, local_root, require_writable, write_whole
 from embed.encoders.pooling import pool_parts
+from embed.encoders.preparing import PreparedEncoder, prepare_encoder
 from embed.encoders.registry import EncoderSpec, encoder_spec
 from embed.encoders.windows import NativeCut
-from embed.errors import EncoderError, EncoderUnavailable
+from embed.errors import EncoderError
 from embed.limits import RATES_HZ
-from embed.networks.network import Weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,126 +21,7 @@ if TYPE_CHECKING:
     from embed.encoders.manifest import Manifest
     from embed.encoders.runtime import Run
 
-__all__ = [
-    "Encoder",
-    "PreparedEncoder",
-    "damaged_encoders",
-    "encoders_folder",
-    "is_compiled",
-    "last_fingerprint",
-    "load_encoder",
-    "open_encoder",
-    "prepare_encoder",
-]
-
-_log = logging.getLogger("sevensongs")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreparedEncoder:
-    """An encoder whose compiled network is on disk: all that a worker needs to open it."""
-
-    name: str
-    fingerprint: str
-    dim: int
-    folder: Path
-    runtime: str
-
-
-def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEncoder:
-    """Have an encoder compiled, once; afterwards this costs one digest of its weights.
-
-    Weights that have gone since (an emptied temporary folder) don't matter to what is compiled
-    already.
-
-    Parameters
-    ----------
-    name : str
-        A key of `ENCODERS`, or ``hub:<handle or folder>``.
-    root : path, optional
-        The cache; compiled networks are kept in its folder ``encoders``. For an object store they
-        are kept in the default cache of this machine.
-
-    Raises
-    ------
-    EncoderError
-        If the encoder is unknown or does not embed.
-    EncoderUnavailable
-        If its weights can't be had; the message carries the remedy.
-
-    Examples
-    --------
-    >>> from embed import prepare_encoder
-    >>> prepared = prepare_encoder("musicnn")
-    >>> prepared.name, prepared.dim
-    ('musicnn', 424)
-    """
-    from embed.encoders.manifest import read_manifest
-
-    spec = encoder_spec(name)
-    folder = encoders_folder(root)
-    try:
-        fingerprint = spec.fingerprint(spec.locate())
-    except EncoderUnavailable:
-        fingerprint = last_fingerprint(folder, spec)
-        if not fingerprint and spec.fetch is None:
-            raise
-    manifest = read_manifest(folder / fingerprint) if fingerprint else None
-    if manifest is None or _other_version(spec, manifest):
-        from embed.encoders.compiler import compile_in_child
-
-        require_writable(local_root(root))
-        _log.info("Preparing the encoder %s (once, about half a minute)", spec.name)
-        fingerprint = compile_in_child(spec.name, folder)
-        manifest = read_manifest(folder / fingerprint)
-        if manifest is None:
-            raise EncoderError(
-                f"The compiled encoder in {folder / fingerprint} can't be read back."
-            )
-    _remember(folder, spec, fingerprint)
-    if manifest.warning:
-        _log.warning("%s", manifest.warning)
-    return PreparedEncoder(
-        name=spec.name,
-        fingerprint=fingerprint,
-        dim=manifest.dim,
-        folder=folder / fingerprint,
-        runtime=manifest.runtime,
-    )
-
-
-def is_compiled(fingerprint: str, *, root: str | Path | None = None) -> bool:
-    """Whether the encoder of this fingerprint is compiled for a cache.
-
-    Of a composite, all encoders must be.
-
-    Examples
-    --------
-    >>> from embed import is_compiled, prepare_encoder
-    >>> is_compiled(prepare_encoder("musicnn").fingerprint)
-    True
-    """
-    from embed.encoders.manifest import read_manifest
-
-    folder = encoders_folder(root)
-    return all(read_manifest(folder / one) is not None for one in fingerprint.split("+"))
-
-
-def damaged_encoders(*, root: str | Path | None = None) -> list[Path]:
-    """List the folders of compiled encoders that are damaged, or that another version has made.
-
-    They are never used, and can be deleted: what is needed of them is compiled anew.
-
-    Examples
-    --------
-    >>> from embed import damaged_encoders
-    >>> damaged_encoders()
-    []
-    """
-    from embed.encoders.manifest import read_manifest
-
-    folders = [path for path in encoders_folder(root).glob("*/") if is_fingerprint(path.name)]
-    return sorted(folder for folder in folders if read_manifest(folder) is None)
+__all__ = ["Encoder", "load_encoder", "open_encoder"]
 
 
 def load_encoder(
@@ -361,38 +237,3 @@ def _whole_hz(sample_rate: float) -> int:
             "such as 44100"
         )
     return int(sample_rate)
-
-
-def encoders_folder(root: str | Path | None) -> Path:
-    """Return the folder of compiled networks for a cache."""
-    return local_root(root) / "encoders"
-
-
-def _name_file(folder: Path, spec: EncoderSpec) -> Path:
-    return folder / (re.sub(r"[^A-Za-z0-9.]+", "-", spec.name)[-120:] + ".fingerprint")
-
-
-def last_fingerprint(folder: Path, spec: EncoderSpec) -> str:
-    """Return the fingerprint that an encoder had when it was last used; empty if never."""
-    try:
-        name = _name_file(folder, spec).read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        return ""
-    return name if is_fingerprint(name) else ""  # a damaged one must not lead elsewhere
-
-
-def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
-    """Whether an encoder was compiled for another front end.
-
-    That can be where the weights have gone.
-    """
-    weights = Weights(path=Path(manifest.weights_path), sha256=manifest.weights_sha256)
-    return spec.fingerprint(weights) != manifest.fingerprint
-
-
-def _remember(folder: Path, spec: EncoderSpec, fingerprint: str) -> None:
-    if last_fingerprint(folder, spec) != fingerprint:
-        with suppress(OSError):  # it only helps when the weights go; a cache may be read-only
-            write_whole(
-                _name_file(folder, spec), lambda file: file.write(f"{fingerprint}\n".encode())
-            )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed.encoders.encoder import encoders_folder
 from embed.encoders.manifest import read_manifest
+from embed.encoders.preparing import encoders_folder
 from embed.encoders.registry import ENCODERS
 from embed.encoders.runtime import read_constants
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.encoders.encoder import encoders_folder, last_fingerprint
 from embed.encoders.manifest import read_manifest
+from embed.encoders.preparing import encoders_folder, last_fingerprint
 from embed.encoders.registry import ENCODERS, EncoderSpec
 from embed.errors import EncoderUnavailable
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cache import Entry
 from embed.decoding.probing import AudioInfo
-from embed.encoders.encoder import PreparedEncoder
+from embed.encoders.preparing import PreparedEncoder
 from embed.encoders.registry import EncoderSpec, encoder_spec
 from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits

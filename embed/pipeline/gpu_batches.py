@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embed.encoders.encoder import PreparedEncoder
 from embed.encoders.manifest import read_manifest
 from embed.encoders.pooling import pool_parts, storable
+from embed.encoders.preparing import PreparedEncoder
 from embed.encoders.registry import encoder_spec
 from embed.encoders.runtime import RunBatch, open_tensorflow_batches
 from embed.errors import EncoderError, UnusableEmbedding

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cache import Entry
-    from embed.encoders.encoder import PreparedEncoder
+    from embed.encoders.preparing import PreparedEncoder
 
 __all__ = ["MAX_KEPT_BYTES", "NewFile", "beginnings", "hear_file", "remember"]
 

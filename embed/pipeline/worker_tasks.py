@@ -11,8 +11,9 @@ import numpy as np
 
 from embed.decoding.probing import AudioInfo, probe, require_unchanged
 from embed.decoding.spans import read_spans
-from embed.encoders.encoder import Encoder, PreparedEncoder, open_encoder
+from embed.encoders.encoder import Encoder, open_encoder
 from embed.encoders.pooling import storable
+from embed.encoders.preparing import PreparedEncoder
 from embed.encoders.registry import encoder_spec
 from embed.encoders.runtime import read_constants
 from embed.errors import EncoderError, UnusableEmbedding

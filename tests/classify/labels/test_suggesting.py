@@ -214,8 +214,8 @@ def test_a_large_library_is_not_looked_at_whole(
     library: Library, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best songs and some of all the others stand for it; likely ones are never missed."""
-    monkeypatch.setattr("classify.labels.suggesting._BEST", 10)
-    monkeypatch.setattr("classify.labels.suggesting._SPREAD", 6)
+    monkeypatch.setattr("classify.labels.candidates._BEST", 10)
+    monkeypatch.setattr("classify.labels.candidates._SPREAD", 6)
     few = suggest(root=library.root, top=500)
     assert len(few.songs) == 16
     best = [
