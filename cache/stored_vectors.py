@@ -245,6 +245,12 @@ def map_in_order(
     ------
     Exception
         What `work` raises, after the tasks under way have ended.
+
+    Examples
+    --------
+    >>> from cache import map_in_order
+    >>> list(map_in_order(len, ["like", "unsure", ""]))
+    [4, 6, 0]
     """
     todo = list(tasks)
     n_workers = min(len(todo), n_threads or min(_n_cores(), _MAX_THREADS))
