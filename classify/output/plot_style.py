@@ -175,6 +175,10 @@ class Picture:
             self.figure.savefig(out, format="svg", metadata=_NO_METADATA, facecolor="none")
         return _as_element(out.getvalue(), self)
 
+    def __html__(self) -> str:
+        """Return `svg`, which templates put in as the markup that it is."""
+        return self.svg()
+
     def png(self, *, dpi: int = 200) -> bytes:
         """Return an image of 5 inches' width, whose alternative text is its `Description`."""
         out = io.BytesIO()

@@ -90,16 +90,15 @@ class SongResults(Generic[_Song]):
 
     def _repr_html_(self) -> str:
         """Show the first songs as a table, as notebooks do; all text is escaped."""
-        from classify.output.html import element, table
+        from classify.output.html import render
 
         names = _columns(self.song_type)
         rows = [
             [rank, *map(_shown, values)]
             for rank, values in enumerate(_values(self._rows[:_MOST_SHOWN], names), start=1)
         ]
-        more = len(self) - len(rows)
-        below = element("p", f"and {more} more") if more else ""
-        return str(table(["", *names], rows)) + below
+        shown = {"header": ["", *names], "rows": rows, "n_more": len(self) - len(rows)}
+        return render("songs.html", shown)
 
 
 def _columns(kind: type) -> list[str]:

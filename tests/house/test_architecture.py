@@ -64,6 +64,7 @@ HEAVY = {
     "scipy",
     "librosa",
     "matplotlib",
+    "jinja2",
     "ray",
     "fastapi",
     "starlette",

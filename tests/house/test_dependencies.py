@@ -36,6 +36,7 @@ LEANED_ON = {
     "ai-edge-litert",
     "av",
     "fastapi",
+    "jinja2",
     "librosa",
     "numpy",
     "pydantic",

@@ -19,6 +19,7 @@ from classify.learning.fit import DEFAULT_HEAD
 
 DECODERS = {"av", "soxr", "ai_edge_litert", "tensorflow", "tensorflow_hub", "librosa", "joblib"}
 LEARNERS = {"sklearn", "scipy", "threadpoolctl", "matplotlib"}
+PAGES = {"jinja2"}
 ARRAYS = {"numpy", "lance", "pyarrow"}
 BARS = {"rich.progress", "rich.live"}
 
@@ -66,7 +67,7 @@ def test_scoring_cached_songs_imports_no_decoder_and_no_learner(
         ["suggest"],
     ):
         modules = modules_after(*arguments, root=cached)
-        assert modules & (DECODERS | LEARNERS | BARS | {"rich"}) == set()
+        assert modules & (DECODERS | LEARNERS | PAGES | BARS | {"rich"}) == set()
         assert (
             modules
             & {

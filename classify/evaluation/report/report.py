@@ -11,13 +11,15 @@ from classify.evaluation.evaluating import evaluate
 from classify.evaluation.evaluation import Evaluation
 from classify.evaluation.evidence import mistakes
 from classify.evaluation.report.library_map import LibraryMap, draw_map, sample_library
+from classify.evaluation.report.plots import plot_map
 from classify.evaluation.report.sections import (
-    curve_sections,
+    MIN_LIKES,
+    MIN_OTHERS,
+    interval_bar,
     is_enough,
-    map_section,
-    method_section,
-    suspect_section,
-    tag_section,
+    shown_curves,
+    shown_suspects,
+    shown_tags,
 )
 from classify.evaluation.report.suspects import Suspect, suspects_of
 from classify.evaluation.report.tag_profile import TagDifference, profile_tags
@@ -27,13 +29,17 @@ from classify.evaluation.sentences import (
     evaluation_story,
     trust_sentences,
 )
+from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
 from classify.library.song_library import SongLibrary
 from classify.output.formats import write_text
-from classify.output.html import Html, element, page, section
+from classify.output.html import render_page
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 
 __all__ = ["Report", "render_report", "write_report"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_LABEL_NAMES = {LIKE: "like", DISLIKE: "dislike", UNLABELLED: "none"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,98 +131,25 @@ def write_report(
 def render_report(report: Report) -> str:
     """Turn a report into an HTML document; equal reports give equal text."""
     found = report.found
-    shown = Path(report.name).stem if report.name.endswith(".npz") else report.name
-    title = f"The taste {shown}" if shown else "A taste"
-    parts = [
-        *_headline(title, report),
-        *curve_sections(found),
-        suspect_section(found, report.suspects),
-    ]
-    parts += [map_section(report.drawn), tag_section(report.tags, report.encoder)]
-    parts += [method_section(found), _figures(found)]
-    return page(title=f"{title} \u2013 Seven Songs", body=parts, css=_CSS)
-
-
-def _headline(title: str, report: Report) -> list[Html]:
-    found, (low, high) = report.found, report.found.auc_ci90
-    counts = (
-        f"{found.n_like} likes, {found.n_dislike} dislikes "
-        f"and {found.n_unlabelled} unlabelled songs"
-    )
-    trust = trust_sentences(found)
-    number = element(
-        "div",
-        element(
-            "div",
-            f"{found.auc:.0%}",
-            class_="big" if found.can_tell and is_enough(found) else "big faint",
-        ),
-        element("div", f"90% interval {low:.0%} to {high:.0%}", class_="muted"),
-        _bar(low, found.auc, high),
-        class_="card number-card",
-    )
-    words = element(
-        "div",
-        element("p", auc_sentence(found.auc, found.auc_ci90, found.note), class_="lead"),
-        element("p", element("strong", trust[0]), " ", trust[1], class_="note"),
-        # What luck alone explains badly may still be luck, with so few.
-        element("p", chance_sentence(found), " ", found.verdict if is_enough(found) else ""),
-        element("p", f"{counts} took part.", class_="muted"),
-    )
-    kicker = element("p", "Seven Songs \u00b7 how far to trust a taste", class_="kicker")
-    return [kicker, element("h1", title), element("div", number, words, class_="headline")]
-
-
-def _bar(low: float, middle: float, high: float) -> Html:
-    """Draw the interval on a scale from a coin's 50% (or less) to 100%."""
-    x0, x1, x2 = (100 * value for value in (low, middle, high))
-    alt = (
-        f"{middle:.0%}, interval {low:.0%} to {high:.0%}, "
-        "on a scale from 0% to 100%; a coin is at 50%"
-    )
-    parts = (
-        '<rect x="0" y="8" width="100" height="4" rx="2" class="track"/>'
-        '<rect x="49.7" y="2" width=".6" height="16" class="coin"/>'
-        f'<rect x="{x0:.1f}" y="8" width="{max(x2 - x0, 1):.1f}" height="4" rx="2" class="span"/>'
-        f'<rect x="{min(max(x1 - 0.75, 0), 98.5):.1f}" y="4" '
-        'width="1.5" height="12" rx=".75" class="mark"/>'
-    )
-    drawn = element(
-        "svg", Html(parts), role="img", aria_label=alt, viewBox="0 0 100 20", class_="bar"
-    )
-    ends = element(
-        "div",
-        element("span", "0%"),
-        element("span", "50%, a coin"),
-        element("span", "100%"),
-        class_="ends muted",
-    )
-    return Html(drawn + ends)
-
-
-def _figures(found: Evaluation) -> Html:
-    return section(
-        "All figures, as the command prints them",
-        element("pre", evaluation_story(found).rstrip("\n")),
-    )
-
-
-_CSS = """
-.headline{display:grid;gap:1rem 2.5rem;grid-template-columns:minmax(12rem,18rem) 1fr;align-items:start}
-@media (max-width:44rem){.headline{grid-template-columns:1fr}}
-.number-card{margin:.25rem 0}
-.big{font-size:clamp(3rem,9vw,4.5rem);line-height:1;font-weight:650;letter-spacing:-.04em;color:var(--accent);
- margin-bottom:.5rem}
-.big.faint{color:var(--muted)}
-.bar{display:block;width:100%;margin-top:1rem}
-.bar .track{fill:var(--grid)}.bar .coin{fill:var(--muted)}
-.bar .span{fill:var(--accent);opacity:.45}.bar .mark{fill:var(--accent)}
-.ends{display:flex;justify-content:space-between;font-size:.8125rem}
-.songs{list-style:none;padding:.25rem 1.25rem}
-.songs li{max-width:none;padding:1rem 0;border-bottom:1px solid var(--grid);overflow-wrap:anywhere}
-.songs li:last-child{border:0}
-.songs span,.songs code{display:block}
-.songs span{font-size:.9375rem}
-pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--surface);border:1px solid var(--grid);
- border-radius:.5rem;padding:1rem;font:.8125rem/1.6 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
-"""
+    name = Path(report.name).stem if report.name.endswith(".npz") else report.name
+    shown = {
+        "heading": f"The taste {name}" if name else "A taste",
+        "encoder": report.encoder,
+        "found": found,
+        "enough": is_enough(found),
+        "min_likes": MIN_LIKES,
+        "min_others": MIN_OTHERS,
+        "bar": interval_bar(found),
+        "how_good": auc_sentence(found.auc, found.auc_ci90, found.note),
+        "trust": trust_sentences(found),
+        "chance": chance_sentence(found),
+        "story": evaluation_story(found).rstrip("\n"),
+        "curves": shown_curves(found),
+        "suspects": shown_suspects(report.suspects),
+        "label_names": _LABEL_NAMES,
+        "drawn": report.drawn,
+        "map": None if report.drawn is None else plot_map(report.drawn),
+        "n_tags": len(report.tags),
+        "tag_plot": shown_tags(report.tags),
+    }
+    return render_page("report.html", shown, folder=_TEMPLATES, css="report.css")

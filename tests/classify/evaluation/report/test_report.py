@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -258,14 +259,15 @@ def test_a_curve_with_a_promise_leads_to_it(found: Evaluation) -> None:
 
 def text_of(page: str) -> str:
     """What a reader sees, on one line."""
-    return " ".join(re.sub(r"<[^>]+>", "", page.partition("<main>")[2]).split())
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", page.partition("<main>")[2])).split())
 
 
 def test_the_page_says_what_evaluate_says_to_the_digit(found: Evaluation) -> None:
     page = report(found)
     assert evaluation_story(found).rstrip("\n") == Reader(page).texts["pre"]
     text = text_of(page)
-    assert f"{found.auc:.0%}90% interval {found.auc_ci90[0]:.0%} to {found.auc_ci90[1]:.0%}" in text
+    low, high = found.auc_ci90
+    assert f"{found.auc:.0%} 90% interval {low:.0%} to {high:.0%}" in text
     for name, beside in found.comparisons.items():
         assert f"{name}{beside.auc:.3f}" in text
     assert f"Brier score {found.brier:.3f}" in text
@@ -276,7 +278,7 @@ def test_seven_likes_are_told_how_far_to_trust_them(found: Evaluation) -> None:
     assert "Seven likes are a small sample." in text
     assert "Trust its ranking, not its digits." in text
     meaningless = replace(found, auc=0.55, auc_ci90=(0.3, 0.7), can_tell=False)
-    assert "Don&#x27;t rely on it yet." in text_of(report(meaningless))
+    assert "Don't rely on it yet." in text_of(report(meaningless))
     many = replace(found, can_tell=True, n_like=40, auc_ci90=(0.91, 0.95))
     assert "You can rely on its ranking." in text_of(report(many))
 
@@ -289,8 +291,43 @@ def test_too_few_likes_get_words_in_place_of_pictures(two: Evaluation) -> None:
     assert "No curves are drawn from 2 likes and 30 other songs" in text
     assert "no single song can be called wrong" in text
     assert "There are too few songs for a map." in text
-    assert "label &#x27;" not in text
+    assert "label '" not in text
     assert two.verdict not in text.partition("All figures")[0], "nothing bold is said of two likes"
+
+
+def test_each_section_says_why_it_has_nothing_to_show(found: Evaluation) -> None:
+    evidence = evidence_of(found)
+    silent = replace(evidence, scores=held_scores([0.5, 0.5], [1, 0]))
+    text = text_of(
+        report(
+            replace(found, evidence=silent, learning_curve=()),
+            tags=(),
+            suspects=(),
+            drawn=replace(drawn(), shown=None, n_songs=50),
+        )
+    )
+    assert "No score was claimed for any song held out" in text
+    assert "Learning curve" not in text
+    assert "No labelled song is on the wrong side." in text
+    assert "All 50 songs; near is alike" in text
+    assert "UMAP keeps neighbours together" in text
+    assert "an encoder with tags (musicnn was used)" in text
+    assert "Unlabelled songs count as others" not in text_of(
+        report(replace(found, n_unlabelled=0, n_dislike=20))
+    )
+
+
+def test_unlabelled_songs_that_score_like_likes_are_named(found: Evaluation) -> None:
+    unlabelled = replace(SUSPECT, label=0, score=0.9, command="")
+    text = text_of(report(replace(found, can_tell=True), suspects=(SUSPECT, unlabelled)))
+    assert "Listen again: if a label was a slip" in text
+    assert "your label: like \u00b7 held-out score 0.12" in text
+    _, _, after = text.partition("Perhaps you like these")
+    assert "your label: none \u00b7 held-out score 0.90" in after
+    assert "Its name can't be typed in a command" in after
+    doubted = text_of(report(replace(found, can_tell=False), suspects=(SUSPECT, unlabelled)))
+    assert "can't be told from chance yet" in doubted
+    assert "Perhaps you like these" not in doubted
 
 
 def test_nothing_comes_from_outside_and_every_picture_has_words(found: Evaluation) -> None:
