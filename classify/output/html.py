@@ -54,7 +54,9 @@ def render(template: str, shown: dict[str, object], *, folder: Path = _TEMPLATES
     jinja2.TemplateError
         If the template asks for a variable that is not there.
     """
-    return _environment(folder).get_template(template).render(shown)
+    made = _environment(folder).get_template(template).render(shown)
+    # Of the whole, so that also the words of pictures lose them.
+    return _CONTROLS.sub("\ufffd", made)
 
 
 def render_page(
@@ -114,7 +116,6 @@ def _environment(folder: Path) -> Environment:
         loader=FileSystemLoader([folder, _TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_without_controls,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -122,11 +123,6 @@ def _environment(folder: Path) -> Environment:
     )
     environment.filters["percent"] = "{:.0%}".format
     return environment
-
-
-def _without_controls(value: object) -> object:
-    """Replace controls in what a template shows, unless it is markup already."""
-    return value if hasattr(value, "__html__") else _CONTROLS.sub("\ufffd", str(value))
 
 
 @cache

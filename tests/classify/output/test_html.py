@@ -72,7 +72,7 @@ def test_text_is_escaped_and_markup_is_not(tmp_path: Path) -> None:
     assert read.texts == {"p": HOSTILE, "b": "x & y"}
 
 
-@pytest.mark.parametrize("template", ["{{ text }}", "{{ wrap(text) }}", "{{ [text]|first }}"])
+@pytest.mark.parametrize("template", ["{{ text }}", "{{ wrap(text) }}", "{{ [text]|join }}"])
 def test_controls_and_marks_of_direction_are_shown_as_such(tmp_path: Path, template: str) -> None:
     def shown(text: str) -> str:
         wrap = "{% macro wrap(text) %}{{ text }}{% endmacro %}"
@@ -142,6 +142,7 @@ def test_a_picture_stands_over_its_caption(tmp_path: Path) -> None:
     with canvas(height_in=1) as figure:
         figure.subplots()
     picture = Picture(figure=figure, name="x", alt="words", palette=LIGHT)
+    spoofed = Picture(figure=figure, name="x", alt="a\u202eb\udc80c\x1b", palette=LIGHT)
     template = (
         '{% from "parts.html" import figure %}{% call figure(picture) %}{{ caption }}{% endcall %}'
     )
@@ -151,6 +152,8 @@ def test_a_picture_stands_over_its_caption(tmp_path: Path) -> None:
     assert [tag for tag, _ in read.tags[:2]] == ["figure", "svg"]
     assert read.tags[1][1]["aria-label"] == "words"
     assert read.texts["figcaption"] == HOSTILE
+    read = Reader(filled(tmp_path, template, picture=spoofed, caption=""))
+    assert read.tags[1][1]["aria-label"] == "a\ufffdb\ufffdc\ufffd"
     url = data_url(b"\x89PNG", "image/png")
     assert url == "data:image/png;base64,iVBORw=="
 
