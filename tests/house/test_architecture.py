@@ -65,6 +65,7 @@ HEAVY = {
     "librosa",
     "matplotlib",
     "jinja2",
+    "PIL",
     "ray",
     "fastapi",
     "starlette",

@@ -39,6 +39,7 @@ LEANED_ON = {
     "jinja2",
     "librosa",
     "numpy",
+    "pillow",
     "pydantic",
     "pylance",
     "rich",

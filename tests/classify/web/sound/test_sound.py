@@ -8,14 +8,17 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from matplotlib import image
+from matplotlib import colormaps, image
+from PIL import Image
 from starlette.testclient import TestClient
 from waiting import LONG_S
 
 import embed
 from cache import Catalog
+from classify.output.plot_style import SPECTRUM
 from classify.web.app import create_app
 from classify.web.app_state import state_of
 from classify.web.routes import sound
@@ -250,6 +253,28 @@ def test_a_png_has_each_level_where_it_was_and_louder_is_lighter() -> None:
     assert light[levels > 240].min() > light[levels < 100].max()
     small = image.imread(io.BytesIO(write_png(levels, 20, 16)))
     assert small.shape[:2] == (16, 20)
+
+
+def test_a_png_has_the_colours_of_the_levels_for_every_decoder() -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (64, 100)).astype(np.uint8)
+    png = write_png(levels, 100, 64)
+    colours = (colormaps[SPECTRUM](np.arange(256), bytes=True)[:, :3])[levels[::-1]]
+    with Image.open(io.BytesIO(png)) as opened:
+        assert (opened.format, opened.mode, opened.size) == ("PNG", "P", (100, 64))
+        np.testing.assert_array_equal(np.asarray(opened.convert("RGB")), colours)
+    with av.open(io.BytesIO(png), mode="r") as container:
+        (frame,) = container.decode(video=0)
+        np.testing.assert_array_equal(frame.to_ndarray(format="rgb24"), colours)
+
+
+def test_equal_pictures_are_equal_bytes_and_no_larger_than_their_pixels() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (512, 2000)).astype(np.uint8)
+    png = write_png(noise, 2000, 512)
+    assert write_png(noise.copy(), 2000, 512) == png
+    assert len(png) < 1.01 * noise.size + 1024
+    assert len(write_png(np.zeros_like(noise), 2000, 512)) < 8192
+    for seldom in (b"tEXt", b"tIME", b"zTXt"):
+        assert seldom not in png[:1024]
 
 
 @pytest.mark.parametrize(
