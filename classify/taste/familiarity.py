@@ -25,6 +25,7 @@ _MIN_KNOWN = 10
 A fifth of new songs, or more, would be far from a smaller one.
 """
 _NOTHING_KNOWN = float(np.finfo(np.float32).max)
+_MOST_DOUBLED = np.finfo(np.float32).max / 2
 _ROWS_AT_ONCE = 48
 _FEW = 64
 
@@ -163,8 +164,10 @@ class _Known:
 
     @classmethod
     def of(cls, sketches: Vectors) -> "_Known":
+        # A song of absurd size has numbers at float32's end, and twice them would be infinite.
+        doubled = np.float32(-2) * np.clip(sketches, -_MOST_DOUBLED, _MOST_DOUBLED).T
         return cls(
-            inner=RowMatrix(np.float32(-2) * sketches.T),
+            inner=RowMatrix(doubled),
             squares=np.asarray(np.square(sketches, dtype=np.float64).sum(axis=1)),
         )
 

@@ -124,6 +124,14 @@ def test_songs_of_absurd_size_are_far_and_not_nan(dim: int) -> None:
     assert np.isfinite(Familiarity.fit(np.concatenate([songs(20, dim=dim), signs * largest])).limit)
 
 
+def test_music_is_far_from_known_songs_of_absurd_size() -> None:
+    largest = np.finfo(np.float32).max
+    signs = np.sign(np.random.default_rng(0).normal(size=(4, N_BUCKETS))).astype(np.float32)
+    known = Familiarity(known=signs * largest, limit=1.0)
+    assert known.is_far_sketch(sketch(songs(3)), DIM).all()
+    assert known.is_far_sketch(signs * largest, DIM).shape == (4,)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
