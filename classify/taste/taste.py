@@ -4,7 +4,7 @@ Nothing here imports scikit-learn, TensorFlow or a store: scoring from the cache
 """
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.errors import TasteError
-from classify.taste.calibration import THRESHOLD, Calibration
-from classify.taste.familiarity import Familiarity
-from classify.taste.layers import ACTIVATIONS, Activation, Layer, check_layers
+from classify.taste.layers import ACTIVATIONS
+from classify.taste.names import taste_path
 from classify.taste.row_products import RowMatrix
 from classify.taste.sketch import sketch
-from classify.taste.song_space import SongSpace
+from classify.taste.taste_file import load_taste, save_taste
+from classify.taste.taste_parts import TasteParts
 from classify.taste.vectors import FloatArray, as_rows
 
 __all__ = ["Taste", "Verdict"]
@@ -33,7 +33,7 @@ _UNFAMILIAR = 0.98
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Taste:
+class Taste(TasteParts):
     """What was learnt from one listener's labels.
 
     Parameters
@@ -77,51 +77,6 @@ class Taste:
     TasteError
         If the parts do not fit together or a number is out of its domain.
     """
-
-    encoder: str
-    fingerprint: str
-    head: str
-    space: SongSpace
-    familiarity: Familiarity
-    layers: tuple[Layer, ...]
-    activation: Activation
-    calibration: Calibration
-    likes: tuple[str, ...]
-    dislikes: tuple[str, ...] = ()
-    unlabelled: tuple[str, ...] = ()
-    threshold: float = THRESHOLD
-    unsure: tuple[float, float] = (THRESHOLD, THRESHOLD)
-    auc: float | None = None
-    auc_ci90: tuple[float, float] | None = None
-    note: str = ""
-    seed: int = 0
-    created_at: str = ""
-    versions: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_layers(self.space.n_axes, self.layers)
-        if self.activation not in ACTIVATIONS:
-            raise TasteError(
-                f"activation {self.activation!r:.40} is unknown, there are "
-                f"{', '.join(ACTIVATIONS)}: train the taste again"
-            )
-        if not self.encoder.isprintable() or not 0 <= self.seed < 2**63:
-            raise TasteError(
-                f"encoder {self.encoder!r:.80} or seed {self.seed} can't be: a name and a number "
-                "from 0 to 2**63 are needed; train the taste again"
-            )
-        low, high = self.unsure
-        if not (0 < self.threshold < 1 and 0 <= low <= self.threshold <= high <= 1):
-            raise TasteError(
-                f"threshold {self.threshold} with the unsure band {self.unsure}; 0 <= low <= "
-                "threshold <= high <= 1 is needed: train the taste again"
-            )
-        figures = [] if self.auc is None else [self.auc]
-        if not all(0 <= figure <= 1 for figure in (*figures, *(self.auc_ci90 or ()))):
-            raise TasteError(
-                f"AUC {self.auc} with the interval {self.auc_ci90} is not within 0 and 1: "
-                "train the taste again"
-            )
 
     @property
     def dim(self) -> int:
@@ -303,8 +258,8 @@ class Taste:
         Parameters
         ----------
         taste : str or path
-            Where: a name or a file, as for `load`. Conventionally `*.npz`; its folder is made if
-            missing. See `classify.taste.taste_file`.
+            Where: a name or a file, as for `load`. Conventionally `*.npz`, whatever the format; its
+            folder is made if missing. See `classify.taste.taste_file`.
         root : path or URI, optional
             The cache that keeps what is given by name; default: this user's.
 
@@ -313,10 +268,7 @@ class Taste:
         TasteError
             If the file can't be written; an older file is then untouched.
         """
-        from classify.taste.names import taste_path
-        from classify.taste.taste_file import write_taste
-
-        write_taste(self, taste_path(taste, root=root))
+        save_taste(self, taste_path(taste, root=root))
 
     @classmethod
     def load(cls, taste: str | os.PathLike[str], *, root: str | Path | None = None) -> "Taste":
@@ -346,7 +298,4 @@ class Taste:
         >>> Taste.load("default").n_like
         15
         """
-        from classify.taste.names import taste_path
-        from classify.taste.taste_file import read_taste
-
-        return read_taste(taste_path(taste, root=root), cls)
+        return load_taste(taste_path(taste, root=root), cls)

@@ -1,73 +1,73 @@
-"""The file of a taste: a NumPy `.npz` (a zip of arrays) with one JSON member, and no pickle.
+"""The file of a taste: format 3 is written, formats 3 and 2 are read.
 
-Members: `meta` (JSON text as uint8); `mean` and `scale` (float32, one each per feature), `basis`
+Both hold one text of JSON, and arrays: `mean` and `scale` (float32, one each per feature), `basis`
 and `offset` (float32), which make song space; `known` (float32), the sketches of familiar songs;
-and for each layer i `weights_<i>` and `bias_<i>` (float64). `numpy.load(path, allow_pickle=False)`
-reads it without this code. People share these files, so the reader trusts nothing (see
-`classify.taste.untrusted_npz`): it takes these members and no others, and every number is checked
-before it is used.
+and for each layer i `weights_<i>` and `bias_<i>` (float64). People share these files, so the reader
+trusts nothing: it takes these arrays and no others, and every number is checked before it is used.
 """
 
+from __future__ import annotations
+
 import contextlib
-import io
+import errno
 import json
 import os
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from cache import staged
 from classify.errors import ClassifyError, TasteError, write_problem
-from classify.taste.calibration import Calibration
-from classify.taste.familiarity import Familiarity
-from classify.taste.layers import MAX_WEIGHTS, Activation, Layer
-from classify.taste.song_space import SongSpace
-from classify.taste.untrusted_npz import DAMAGE, ArrayArchive, read_regular_file
-from classify.taste.vectors import SongTransform
+from classify.taste.format_3 import Format3File, format_3
+from classify.taste.layers import MAX_WEIGHTS
+from classify.taste.taste_parts import TasteParts, array_names, arrays_of, facts_of, parts_from
 
-if TYPE_CHECKING:
-    from classify.taste.taste import Taste
+__all__ = ["FORMAT_VERSION", "MAX_FILE_BYTES", "load_taste", "save_taste", "staged_taste"]
 
-__all__ = ["FORMAT_VERSION", "MAX_FILE_BYTES", "read_taste", "staged_taste", "write_taste"]
+_Parts = TypeVar("_Parts", bound=TasteParts)
 
-_Made = TypeVar("_Made")
-
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 # The weights at 8 bytes each, and as much again for the digests: 2,100 of them take 0.1 MB.
 MAX_FILE_BYTES = 2 * 8 * MAX_WEIGHTS
-_MAX_META_BYTES = 4 * 2**20
-"""100,000 labelled songs; as objects of Python, the worst JSON takes twenty times as much."""
-_MAX_LAYERS = 16
-_MAX_BLOCKS = 16
-_MAX_INTEGER = 2**63
 _MAX_REASON = 200
 _KIND = "sevensongs taste"
-_ARRAYS = frozenset({"meta", "mean", "scale", "basis", "offset", "known"})
+_ZIP = b"PK\3\4"  # of format 2; a safetensors file that begins so would have a header of 67 MB
+_DAMAGE = (
+    LookupError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What the readers of both formats, NumPy and json raise on bytes that are not theirs."""
 
 
-def write_taste(taste: "Taste", path: str | os.PathLike[str]) -> None:
+def save_taste(taste: TasteParts, path: str | os.PathLike[str]) -> None:
     """Write a taste atomically: a reader sees the old file or the new one, never a half.
 
     Parameters
     ----------
-    taste : Taste
+    taste : TasteParts
     path : path-like
         Its folder is made if missing.
 
     Raises
     ------
     TasteError
-        If the file can't be written, or is a device or a folder; an older file is then untouched.
+        If the file can't be written, or is a device or a folder, or would be larger than
+        `MAX_FILE_BYTES`; an older file is then untouched.
     """
     with staged_taste(taste, path):
         pass
 
 
 @contextlib.contextmanager
-def staged_taste(taste: "Taste", path: str | os.PathLike[str]) -> Iterator[None]:
+def staged_taste(taste: TasteParts, path: str | os.PathLike[str]) -> Iterator[None]:
     """Write a taste under a temporary name, and give it its own after the block.
 
     `cache.durable.staged` says more.
@@ -77,31 +77,32 @@ def staged_taste(taste: "Taste", path: str | os.PathLike[str]) -> Iterator[None]
     Raises
     ------
     TasteError
-        As `write_taste`; errors of ours in the block pass.
+        As `save_taste`; errors of ours in the block pass.
     """
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **_members(taste))
+    facts = {"kind": _KIND, "format": FORMAT_VERSION, **facts_of(taste)}
+    text = json.dumps(facts, sort_keys=True, allow_nan=False)
+    content = format_3(text, arrays_of(taste), max_bytes=MAX_FILE_BYTES)
     try:
-        with staged(Path(os.fspath(path)), lambda file: file.write(buffer.getvalue())):
+        with staged(Path(os.fspath(path)), lambda file: file.write(content)):
             yield
     except OSError as error:
         target = os.path.realpath(os.fspath(path))
         raise TasteError(f"can't write the taste to {target!r}: {write_problem(error)}") from error
 
 
-def read_taste(path: str | os.PathLike[str], make: Callable[..., _Made]) -> _Made:
+def load_taste(path: str | os.PathLike[str], kind: type[_Parts]) -> _Parts:
     """Read a taste, trusting nothing in the file.
 
     Parameters
     ----------
     path : path-like
-        What `write_taste` wrote.
-    make : callable
-        Is given the fields of a `Taste` by name, checked one by one.
+        What `save_taste` wrote, or a file of format 2.
+    kind : type
+        What to make of it: `classify.Taste`, which this module does not know.
 
     Returns
     -------
-    What `make` returns.
+    An instance of `kind`.
 
     Raises
     ------
@@ -111,8 +112,8 @@ def read_taste(path: str | os.PathLike[str], make: Callable[..., _Made]) -> _Mad
     """
     shown = repr(os.fspath(path))
     try:
-        content = read_regular_file(path, max_bytes=MAX_FILE_BYTES)
-        return _assemble(ArrayArchive(content, max_bytes=MAX_FILE_BYTES), make)
+        content = _read_regular_file(path, max_bytes=MAX_FILE_BYTES)
+        return _taste_in(content, kind)
     except FileNotFoundError as error:
         raise TasteError(
             f"there is no taste at {shown}; make one with 'sevensongs train --like ...'"
@@ -121,7 +122,7 @@ def read_taste(path: str | os.PathLike[str], make: Callable[..., _Made]) -> _Mad
         raise TasteError(f"can't read a taste from {shown}: {error.strerror}") from error
     except ClassifyError as error:
         raise TasteError(f"{shown}: {error}") from error
-    except DAMAGE as error:
+    except _DAMAGE as error:
         reason = f"{type(error).__name__}: {error}"
         raise TasteError(
             f"{shown} is not a taste, or is damaged ({reason:.{_MAX_REASON}}); "
@@ -129,163 +130,90 @@ def read_taste(path: str | os.PathLike[str], make: Callable[..., _Made]) -> _Mad
         ) from error
 
 
-def _members(taste: "Taste") -> dict[str, NDArray[Any]]:
-    meta = {
-        "kind": _KIND,
-        "format": FORMAT_VERSION,
-        "encoder": taste.encoder,
-        "fingerprint": taste.fingerprint,
-        "head": taste.head,
-        "activation": taste.activation,
-        "blocks": taste.space.blocks,
-        "familiar_within": taste.familiarity.limit,
-        "calibration": {"a": taste.calibration.a, "b": taste.calibration.b},
-        "likes": taste.likes,
-        "dislikes": taste.dislikes,
-        "unlabelled": taste.unlabelled,
-        "threshold": taste.threshold,
-        "unsure": taste.unsure,
-        "auc": taste.auc,
-        "auc_ci90": taste.auc_ci90,
-        "note": taste.note,
-        "seed": taste.seed,
-        "created_at": taste.created_at,
-        "versions": dict(taste.versions),
-        "n_layers": len(taste.layers),
-    }
-    text = json.dumps(meta, sort_keys=True, allow_nan=False).encode()
-    members: dict[str, NDArray[Any]] = {
-        "meta": np.frombuffer(text, dtype=np.uint8),
-        "mean": taste.space.standard.mean,
-        "scale": taste.space.standard.scale,
-        "basis": taste.space.basis,
-        "offset": taste.space.offset,
-        "known": taste.familiarity.known,
-    }
-    for number, (weights, bias) in enumerate(taste.layers):
-        members[f"weights_{number}"] = weights
-        members[f"bias_{number}"] = bias
-    return members
+class _File(Protocol):
+    """What both formats hold."""
+
+    facts: str
+    names: frozenset[str]
+
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
 
 
-def _assemble(archive: ArrayArchive, make: Callable[..., _Made]) -> _Made:
-    meta = _read_meta(archive)
-    n_layers = _integer(meta["n_layers"])
-    if not 1 <= n_layers <= _MAX_LAYERS:
-        raise ValueError(f"{n_layers} layers")
-    strange = (
-        archive.names - _ARRAYS - {f"{n}_{i}" for n in ("weights", "bias") for i in range(n_layers)}
-    )
-    if strange:
-        raise TasteError(f"holds {min(strange)!r:.80}, which no taste has: don't trust it")
-    arrays = {name: archive.read(name) for name in sorted(archive.names - {"meta"})}
-    layers: list[Layer] = [
-        (arrays[f"weights_{number}"], arrays[f"bias_{number}"]) for number in range(n_layers)
-    ]
-    calibration = meta["calibration"]
-    interval = meta["auc_ci90"]
-    return make(
-        encoder=_text(meta["encoder"]),
-        fingerprint=_text(meta["fingerprint"]),
-        head=_text(meta["head"]),
-        space=_space(arrays, meta),
-        familiarity=Familiarity(known=arrays["known"], limit=_number(meta["familiar_within"])),
-        layers=tuple(layers),
-        activation=_activation(meta["activation"]),
-        calibration=Calibration(a=_number(calibration["a"]), b=_number(calibration["b"])),
-        likes=_texts(meta["likes"]),
-        dislikes=_texts(meta["dislikes"]),
-        unlabelled=_texts(meta["unlabelled"]),
-        threshold=_number(meta["threshold"]),
-        unsure=_pair(meta["unsure"]),
-        auc=None if meta["auc"] is None else _number(meta["auc"]),
-        auc_ci90=None if interval is None else _pair(interval),
-        note=_text(meta["note"]),
-        seed=_integer(meta["seed"]),
-        created_at=_text(meta["created_at"]),
-        versions=_table(meta["versions"]),
-    )
+def _taste_in(content: bytes, kind: type[_Parts]) -> _Parts:
+    if content.startswith(_ZIP):
+        from classify.taste.format_2 import Format2File  # imports zipfile, for few files
+
+        return _taste_of(Format2File(content, max_bytes=MAX_FILE_BYTES), 2, kind)
+    return _taste_of(Format3File(content), 3, kind)
 
 
-def _read_meta(archive: ArrayArchive) -> dict[str, Any]:
-    """Read what the arrays are; the version first, as a newer one may have other members."""
-    if "meta" not in archive.names:
-        raise TasteError("has no 'meta' member, so it is an array file but not a taste")
-    content = archive.read("meta")
-    if content.dtype != np.uint8 or content.size > _MAX_META_BYTES:
+def _taste_of(file: _File, version: int, kind: type[_Parts]) -> _Parts:
+    # The version first, as a newer one may have other arrays.
+    facts = _facts(file.facts, version)
+    names = array_names(facts)
+    if file.names - names:
         raise TasteError(
-            f"has {content.nbytes} bytes of {content.dtype} as 'meta'; up to {_MAX_META_BYTES} of "
-            "text are needed, so it is no taste"
+            f"holds {min(file.names - names)!r:.80}, which no taste has: don't trust it"
         )
-    meta = json.loads(content.tobytes().decode("utf-8"))
-    if not isinstance(meta, dict) or meta.get("kind") != _KIND:
+    if names - file.names:
+        raise ValueError(f"it has no array {min(names - file.names)!r}")
+    return parts_from(facts, file.arrays(), kind)
+
+
+def _facts(text: str, version: int) -> dict[str, Any]:
+    facts = json.loads(text)
+    if not isinstance(facts, dict) or facts.get("kind") != _KIND:
         raise TasteError("is an array file but not a taste")
-    version = _integer(meta["format"])
-    if version > FORMAT_VERSION:
+    told = facts["format"]
+    if not isinstance(told, int) or isinstance(told, bool):
+        raise TypeError(f"{told!r:.40} where the number of a format is needed")
+    if told > FORMAT_VERSION:
         raise TasteError(
-            f"is of taste format {version}, this version reads up to {FORMAT_VERSION}: upgrade "
+            f"is of taste format {told!s:.20}, this version reads up to {FORMAT_VERSION}: upgrade "
             "sevensongs"
         )
-    if version == 1:
+    if told == 1:
         raise TasteError("is of taste format 1, of before the first release: train it again")
-    if version < 1:
-        raise ValueError(f"format {version}")
-    return meta
+    if told != version:
+        raise ValueError(f"format {told} in a file of format {version}")
+    return facts
 
 
-def _space(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> SongSpace:
-    blocks = meta["blocks"]
-    if not isinstance(blocks, list) or len(blocks) > _MAX_BLOCKS:
-        raise TypeError(f"{blocks!r:.40} where up to {_MAX_BLOCKS} widths are needed")
-    return SongSpace(
-        standard=SongTransform(mean=arrays["mean"], scale=arrays["scale"]),
-        blocks=tuple(_integer(width) for width in blocks),
-        basis=arrays["basis"],
-        offset=arrays["offset"],
+def _read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
+    """Read a regular file of a sane size.
+
+    A FIFO or a device, which might never end, is not even opened.
+
+    Raises
+    ------
+    TasteError
+        If it is no regular file, or larger.
+    OSError
+        If it can't be read, or is a folder.
+    """
+    _require_regular(os.stat(path), max_bytes)
+    # Again once it is open, as it may be another one by now; O_NONBLOCK so that a FIFO can't hold
+    # us up.
+    descriptor = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     )
+    try:
+        _require_regular(os.fstat(descriptor), max_bytes)
+    except (OSError, TasteError):
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        content = file.read(max_bytes + 1)  # it may have grown
+    if len(content) > max_bytes:
+        raise TasteError(f"is a file of more than {max_bytes} bytes, so it is no taste")
+    return content
 
 
-def _activation(value: Any) -> Activation:
-    if value == "exp":
-        return "exp"
-    if value == "relu":
-        return "relu"
-    raise TypeError(f"{value!r:.40} where an activation is needed")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} where text is needed")
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r:.40} where a list is needed")
-    return tuple(_text(item) for item in value)
-
-
-def _table(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise TypeError(f"{value!r:.40} where a table is needed")
-    return {_text(name): _text(item) for name, item in value.items()}
-
-
-def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r:.40} where a whole number is needed")
-    if not -_MAX_INTEGER < value < _MAX_INTEGER:
-        raise ValueError("a whole number of more than 64 bits")
-    return value
-
-
-def _number(value: Any) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{value!r:.40} where a number is needed")
-    return float(value)
-
-
-def _pair(value: Any) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise TypeError(f"{value!r:.40} where two numbers are needed")
-    return _number(value[0]), _number(value[1])
+def _require_regular(status: os.stat_result, max_bytes: int) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+        raise TasteError(
+            f"is no regular file of up to {max_bytes} bytes, so it is no taste (it has "
+            f"{status.st_size})"
+        )

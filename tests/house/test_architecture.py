@@ -114,28 +114,18 @@ def _name(path: Path) -> str:
 NAMES = {_name(path) for path in MODULES}
 
 
-def _imports(path: Path, *, run: bool = False) -> Iterator[tuple[str, str]]:
+def _imports(path: Path) -> Iterator[tuple[str, str]]:
     """Yield what a module imports, wherever in it: a module's name, and the name asked of it or "".
 
-    With `run` without what only type checkers import, which the house has for one class: a taste
-    and its file.
+    That includes imports in functions, and what only type checkers import.
     """
-    tree = ast.parse(path.read_text("utf-8"))
-    if run:
-        tree.body = [
-            node for node in tree.body if not (isinstance(node, ast.If) and _is_for_types(node))
-        ]
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
                 yield (inner, "") if inner in NAMES else (node.module, alias.name)
-
-
-def _is_for_types(node: ast.If) -> bool:
-    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _room(module: str) -> tuple[int, str]:
@@ -182,8 +172,7 @@ def test_another_package_is_imported_by_its_own_name(path: Path) -> None:
 
 def test_no_module_imports_itself_in_a_circle() -> None:
     wanted = {
-        _name(path): {module for module, _ in _imports(path, run=True) if module in NAMES}
-        - set(PACKAGES)
+        _name(path): {module for module, _ in _imports(path) if module in NAMES} - set(PACKAGES)
         for path in MODULES
         if not _is_facade(path)
     }
@@ -363,7 +352,9 @@ def test_help_imports_nothing_heavy() -> None:
         "except SystemExit as e: assert e.code == 0"
     )
     modules = _modules_after(code)
-    assert not modules & (HEAVY | {"numpy", "lance", "pyarrow", "av", "joblib", "rich.progress"})
+    assert not modules & (
+        HEAVY | {"numpy", "lance", "pyarrow", "safetensors", "av", "joblib", "rich.progress"}
+    )
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -43,6 +43,7 @@ LEANED_ON = {
     "pydantic",
     "pylance",
     "rich",
+    "safetensors",
     "starlette",
     "tensorflow",
     "typer",

@@ -20,7 +20,7 @@ from classify.learning.fit import DEFAULT_HEAD
 DECODERS = {"av", "soxr", "ai_edge_litert", "tensorflow", "tensorflow_hub", "librosa", "joblib"}
 LEARNERS = {"sklearn", "scipy", "threadpoolctl", "matplotlib"}
 PAGES = {"jinja2", "PIL"}
-ARRAYS = {"numpy", "lance", "pyarrow"}
+ARRAYS = {"numpy", "lance", "pyarrow", "safetensors"}
 BARS = {"rich.progress", "rich.live"}
 
 

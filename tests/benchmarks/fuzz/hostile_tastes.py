@@ -1,117 +1,74 @@
 """Tastes that mean harm, or have come to some: made from a sound one, and judged.
 
-See README.md here.
+See README.md above.
 
 Every maker takes a `random.Random`, which hypothesis can stand in for, and the bytes of a sound
-taste.
+taste, which may be of format 2 or 3.
 """
 
 from __future__ import annotations
 
-import functools
-import io
 import json
-import os
 import pickle
-import struct
-import warnings
-import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load
 
 from classify import Taste, TasteError
+from classify.taste.format_3 import format_3
+from fuzz import hostile_npz
+from fuzz.hostile_values import FLOATS, SHAPES, Bomb, Maker, changed_facts
 
-__all__ = ["DAMAGED", "FORGED", "Verdict", "forge", "judge", "make_hostile", "write_members"]
+__all__ = [
+    "DAMAGED",
+    "DAMAGED_NPZ",
+    "FORGED",
+    "FORGED_NPZ",
+    "Verdict",
+    "header_of",
+    "judge",
+    "make_hostile",
+    "with_header",
+]
 
 Verdict = str
 """`refused`, `unchanged` (nothing that counts was hit) or `other`: it is read, as another taste."""
-Members = list[tuple[str, bytes]]
 
-_NUMBERS = (0, 1, 2, 7, 255, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 2, 2**32 - 1)
-_DIRECTORY = ((b"PK\1\2", (8, 10, 16, 20, 24, 28, 30, 32, 42)), (b"PK\5\6", (4, 8, 10, 12, 16, 20)))
-_TYPES = [
-    "|O",
-    "<f2",
-    "<f4",
-    ">f4",
-    "<f8",
-    ">f8",
-    "<i8",
-    "|b1",
-    "<c16",
-    "<U9",
-    "|S4",
-    "|V8",
-    "<M8[s]",
-    "<f16",
-]
-_SHAPES = (
-    (),
-    (0,),
-    (1,),
-    (10**12,),
-    (10**9, 10**9),
-    (2**63,),
-    (0, 2**40),
-    (1, 1, 1),
-    (3, 4),
-    (2**31, 2),
-)
-_BOMB_BYTES = 20_000_000  # more than a taste may hold
-_FLOATS = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e-45, 3e38, 1e300, 1e308)
-_TEXTS = ("[" * 50_000, "[]," * 100_000, '{"a":' * 20_000, "1" * 10_000, "NaN", '"\\ud800"', "null")
+_ZIP = b"PK"
 # fmt: off
-_NAMES = (
-    "../../x.npy", "/etc/passwd", "C:\\x.npy", "meta", "mean.npy.npy", "", ".npy", "a" * 300,
-    "x\0y.npy", "\xe9.npy",
+_TYPES: tuple[Any, ...] = (
+    "O", "BOOL", "U8", "I8", "F16", "BF16", "F32", "F64", "I64", "C64", "F8_E4M3", "", None, [], 7,
 )
-_VALUES: tuple[Any, ...] = (
-    None, True, 0, -1, 1, 2, 3, 10**9, 2**63, 10**400, 0.5, -0.5, 1e308, float("nan"), float("inf"),
-    "", "x", "\ud800", "../../x", "a+b", "musicnn", "\x1b[2J", "x" * 10_000, [], [0.1], [0.9, 0.1],
-    [None], ["a"] * 99, [[]], {}, {"a": 1},
+_LENGTHS = (0, 1, 7, 8, 2**16, 2**24, 2**31, 2**32, 2**63, 2**64 - 1)
+_OFFSETS: tuple[Any, ...] = (
+    -1, 0, 1, 4, 8, 2**31, 2**53, 2**63, 2**64, 10**400, 0.5, None, "8", [], {},
+)
+_NAMES = (
+    "meta", "taste", "mean ", "weights_0\0", "weights_16", "../../x", "", "a" * 300, "\xe9",
+    "\ud800",
 )
 # fmt: on
 
 
-class _Bomb:
-    """Its pickle, when loaded, leaves a folder."""
-
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (str(self.mark),)
+def header_of(content: bytes) -> dict[str, Any]:
+    """Return the header of a safetensors file."""
+    n_header = int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8 : 8 + n_header])
+    return header
 
 
-def write_members(members: Members, *, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Zip members as they come, names twice and all."""
-    out = io.BytesIO()
-    with warnings.catch_warnings(), zipfile.ZipFile(out, "w", method) as archive:
-        warnings.simplefilter("ignore")  # "Duplicate name", which is the point
-        for name, data in members:
-            info = zipfile.ZipInfo("x")
-            info.filename, info.compress_type = name, method
-            archive.writestr(info, data, compresslevel=1)
-    return out.getvalue()
-
-
-def _members(content: bytes) -> Members:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return [(name, archive.read(name)) for name in archive.namelist()]
-
-
-def _npy(
-    descr: str, shape: tuple[int, ...], body: bytes, *, version: tuple[int, int] = (1, 0)
-) -> bytes:
-    header = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
-    text = header.encode("latin-1").ljust(117) + b"\n"
-    return b"\x93NUMPY" + struct.pack("<BBH", *version, len(text)) + text + body
+def with_header(content: bytes, header: Mapping[str, Any] | str | bytes) -> bytes:
+    """Put another header before the arrays of a safetensors file."""
+    body = content[8 + int.from_bytes(content[:8], "little") :]
+    text = header if isinstance(header, str | bytes) else json.dumps(header)
+    text = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+    return len(text).to_bytes(8, "little") + text + body
 
 
 # --- damage: what disks, networks and editors do ---------------------------------------------
@@ -138,133 +95,122 @@ def _splice(r: Random, content: bytes, _mark: Path) -> bytes:
 
 
 def _junk(r: Random, content: bytes, _mark: Path) -> bytes:
-    return r.choice([b"", b"PK\3\4", b"PK\5\6" + bytes(18), content[:60]]) + r.randbytes(
-        r.randint(0, 600)
-    )
+    return r.choice(
+        [b"", b"PK\3\4", b"PK\5\6" + bytes(18), b"\x40" + bytes(7), content[:60]]
+    ) + r.randbytes(r.randint(0, 600))
 
 
 def _lie(r: Random, content: bytes, _mark: Path) -> bytes:
-    """Change a number in the zip's directory, or in the record at its end."""
-    broken, places = bytearray(content), []
-    for magic, offsets in _DIRECTORY:
-        at = content.find(magic)
-        while at >= 0:
-            places += [at + offset for offset in offsets]
-            at = content.find(magic, at + 1)
-    place, size = r.choice(places), r.choice([2, 4])
-    broken[place : place + size] = (r.choice(_NUMBERS) % 256**size).to_bytes(size, "little")
-    return bytes(broken)
+    """Change the length of the header, or where an array lies, or its shape."""
+    if r.random() < 0.2:
+        return r.choice(_LENGTHS).to_bytes(8, "little") + content[8:]
+    header = header_of(content)
+    entry = header[r.choice(sorted(header.keys() - {"__metadata__"}))]
+    if r.random() < 0.5:
+        entry["data_offsets"][r.randrange(2)] = r.choice(_OFFSETS)
+    elif r.random() < 0.5:
+        other = header[r.choice(sorted(header.keys() - {"__metadata__"}))]
+        entry["data_offsets"] = other["data_offsets"]
+    else:
+        entry["shape"] = r.choice([*SHAPES, [1] * 100, [-1], [0.5], None, 7])
+    return with_header(content, header)
 
 
 # --- forgery: sound files of another content -------------------------------------------------
 
 
-def _other_member(r: Random, content: bytes, _mark: Path) -> bytes:
-    members = _members(content)
-    place = r.randrange(len(members))
-    name, data = members[place]
-    change = r.randrange(4)
+def _other_header(r: Random, content: bytes, _mark: Path) -> bytes:
+    header = header_of(content)
+    names = sorted(header)
+    name = r.choice(names)
+    change = r.randrange(6)
     if change == 0:
-        del members[place]
+        del header[name]
     elif change == 1:
-        members[place] = (r.choice([other for other in _NAMES if other != name]), data)
+        header[r.choice([*_NAMES, *names])] = header.pop(name)
     elif change == 2:
-        members.append((r.choice([name, *_NAMES]), data))
+        header[name] = r.choice([None, 1, "x", [], {}, header[r.choice(names)]])
+    elif change == 3:
+        header[r.choice(sorted(header.keys() - {"__metadata__"}))]["dtype"] = r.choice(_TYPES)
+    elif change == 4:  # a name twice, with the same value or another
+        text = json.dumps(header)
+        twice = json.dumps({name: header[r.choice([name, *names])]})
+        return with_header(content, f"{text[:-1]}, {twice[1:]}")
     else:
-        members += [(f"x{i}.npy", b"") for i in range(r.choice([1, 60, 3000]))]
-    return write_members(members, method=r.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED]))
+        header["__metadata__"][r.choice(_NAMES)] = r.choice(["x", 1, None])
+    return with_header(content, header)
 
 
 def _other_array(r: Random, content: bytes, _mark: Path) -> bytes:
-    members = _members(content)
-    place = r.randrange(len(members))
-    name, data = members[place]
-    body = data[10 + struct.unpack_from("<H", data, 8)[0] :]
-    if r.random() < 0.4:  # the same array with another value in it
-        kind = "<f8" if name.startswith(("weights", "bias")) else "<f4"
-        values = np.frombuffer(body[: len(body) // 8 * 8], kind).copy()
+    """Change values, shapes and types, and give the file the checksum of what it holds."""
+    arrays = load(content)
+    del arrays["checksum"]
+    name = r.choice(sorted(arrays))
+    if r.random() < 0.5:
+        values = arrays[name].reshape(-1).copy()
         with np.errstate(over="ignore"):
-            value = np.float64(r.choice(_FLOATS)).astype(kind)
+            value = np.float64(r.choice(FLOATS)).astype(values.dtype)
         values[r.randrange(len(values)) :: r.randint(1, 5)] = value
-        data = data[: len(data) - len(body)] + values.tobytes()
+        arrays[name] = values.reshape(arrays[name].shape)
     else:
-        version = r.choice([(1, 0), (1, 0), (2, 0), (3, 0), (9, 9)])
-        data = _npy(
-            r.choice(_TYPES),
-            r.choice(_SHAPES),
-            body[: r.choice([0, 8, len(body)])],
-            version=version,
-        )
-    members[place] = (name, data)
-    return write_members(members)
+        kind = r.choice(["f2", "f4", "f8", "i8", "u1", "?"])
+        flat = np.zeros(arrays[name].size * r.choice([0, 1, 2]), dtype=kind)
+        arrays[name] = r.choice([flat, flat.reshape(1, -1), flat.reshape(-1, 1), flat[:1].sum()])
+    return _signed(header_of(content)["__metadata__"]["taste"], arrays)
 
 
-def _other_meta(r: Random, content: bytes, _mark: Path) -> bytes:
-    members = _members(content)
-    place = [name for name, _ in members].index("meta.npy")
-    data = members[place][1]
-    meta = json.loads(data[10 + struct.unpack_from("<H", data, 8)[0] :])
-    name = r.choice(sorted(meta))
-    meta[name] = r.choice(_VALUES)
-    if r.random() < 0.1:
-        del meta[name]
-    text = json.dumps(meta)
-    if r.random() < 0.1:
-        text = r.choice(_TEXTS)
-    body = text.encode()
-    members[place] = ("meta.npy", _npy("|u1", (len(body),), body))
-    return write_members(members)
+def _other_facts(r: Random, content: bytes, _mark: Path) -> bytes:
+    arrays = load(content)
+    del arrays["checksum"]
+    facts = json.loads(header_of(content)["__metadata__"]["taste"])
+    return _signed(changed_facts(r, facts), arrays)
+
+
+def _signed(facts: str, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    return format_3(facts, arrays, max_bytes=2**40)
 
 
 def _bomb(r: Random, content: bytes, _mark: Path) -> bytes:
-    """Unpack to 20 MB, told or not told in the directory."""
-    members = _members(content)
-    out = bytearray(_bombs(content)[r.randrange(len(members))])
-    if r.random() < 0.7:
-        at = out.find(b"PK\1\2")
-        while at >= 0:
-            if struct.unpack_from("<L", out, at + 24)[0] == _BOMB_BYTES:
-                struct.pack_into("<L", out, at + 24, r.choice([0, 100, 2000]))
-            at = out.find(b"PK\1\2", at + 1)
-    return bytes(out)
-
-
-@functools.lru_cache(maxsize=1)
-def _bombs(content: bytes) -> list[bytes]:
-    """Put a bomb in the place of each member."""
-    members = _members(content)
-    return [
-        write_members([*members[:i], (members[i][0], bytes(_BOMB_BYTES)), *members[i + 1 :]])
-        for i in range(len(members))
+    """Ask for memory or time: many names, deep or long lists, long numbers."""
+    header, n = header_of(content), r.choice([65, 3000, 40_000])
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    bombs: list[Any] = [
+        header | {f"x{i}": empty for i in range(n)},
+        header | {"mean": {**header["mean"], "shape": [1] * n * 10}},
+        header | {"__metadata__": {f"x{i}": "" for i in range(n)} | header["__metadata__"]},
+        header | {"x": [[]] * n},
+        json.dumps(header)[:-1] + ', "x": ' + "[" * n,
+        json.dumps(header)[:-1] + ', "x": ' + "1" * n + "}",
+        json.dumps(header)[:-1] + ', "mean": 0' * n + "}",
+        json.dumps(header) + " " * 5_000_000,
+        b"\xff" * n,
     ]
+    return with_header(content, r.choice(bombs))
 
 
 def _pickled(r: Random, content: bytes, mark: Path) -> bytes:
-    bomb = pickle.dumps(_Bomb(mark), protocol=r.randint(0, 5))
-    members = _members(content)
-    place = r.randrange(len(members))
-    objects = io.BytesIO()
-    np.save(objects, np.array([_Bomb(mark)], dtype=object), allow_pickle=True)
-    body = r.choice([objects.getvalue(), _npy("|O", (1,), bomb), bomb])
-    members[place] = (members[place][0], body)
-    return r.choice([bomb, zlib.compress(bomb), write_members(members), objects.getvalue()])
+    bomb = pickle.dumps(Bomb(mark), protocol=r.randint(0, 5))
+    header = header_of(content)
+    header["__metadata__"] = {"taste": bomb.decode("latin-1")}
+    return r.choice([bomb, zlib.compress(bomb), bomb + content, with_header(content, header)])
 
 
-Maker = Callable[[Random, bytes, Path], bytes]
-DAMAGED: dict[str, Maker] = {
+_DAMAGED: dict[str, Maker] = {
     "bytes flipped": _flip,
     "cut short": _cut,
     "pieces replaced": _splice,
     "random bytes": _junk,
-    "false sizes in the zip": _lie,
 }
+DAMAGED: dict[str, Maker] = {**_DAMAGED, "false sizes in the header": _lie}
 FORGED: dict[str, Maker] = {
-    "other members": _other_member,
+    "other headers": _other_header,
     "other arrays": _other_array,
-    "other metadata": _other_meta,
-    "zip bombs": _bomb,
+    "other metadata": _other_facts,
+    "header bombs": _bomb,
     "pickles": _pickled,
 }
+DAMAGED_NPZ: dict[str, Maker] = {**_DAMAGED, "false sizes in the zip": hostile_npz.false_sizes}
+FORGED_NPZ: dict[str, Maker] = hostile_npz.FORGED
 
 
 def make_hostile(r: Random, kind: str, content: bytes, mark: Path) -> bytes:
@@ -272,15 +218,8 @@ def make_hostile(r: Random, kind: str, content: bytes, mark: Path) -> bytes:
 
     `mark` is the folder that a pickle would leave.
     """
-    return (DAMAGED | FORGED)[kind](r, content, mark)
-
-
-def forge(content: bytes, **arrays: bytes) -> bytes:
-    """Replace members of a sound taste by others' bytes."""
-    kept = [
-        (name, data) for name, data in _members(content) if name.removesuffix(".npy") not in arrays
-    ]
-    return write_members([*kept, *((f"{name}.npy", data) for name, data in arrays.items())])
+    makers = DAMAGED_NPZ | FORGED_NPZ if content.startswith(_ZIP) else DAMAGED | FORGED
+    return makers[kind](r, content, mark)
 
 
 def judge(path: Path, content: bytes, sound: Taste) -> Verdict:

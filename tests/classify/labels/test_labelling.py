@@ -19,6 +19,7 @@ import classify
 import embed
 from classify.labels.label_file import Label, labels_path, read_labels, relabelled, write_labels
 from classify.labels.labelling import labels_now
+from tests.classify.taste.test_format_2 import write_format_2
 
 HEX = "0123456789abcdef"
 PATHS = st.text(st.characters(blacklist_characters="\0"), min_size=1, max_size=30).map(
@@ -254,6 +255,16 @@ def test_processes_that_label_at_once_lose_no_label(music: list[Path], root: Pat
     )
     taste = classify.Taste.load(root / "tastes" / "default.npz")
     assert (taste.n_like, taste.n_dislike) == (3, 3)
+
+
+def test_a_taste_of_format_2_learns_and_becomes_format_3(music: list[Path], root: Path) -> None:
+    classify.label("like", music[:2], root=root)
+    file = root / "tastes" / "default.npz"
+    write_format_2(classify.Taste.load(file), file)
+    assert file.read_bytes().startswith(b"PK\3\4")
+    assert classify.label("like", music[2], root=root).n_like == 3
+    assert int.from_bytes(file.read_bytes()[:8], "little") < file.stat().st_size
+    assert classify.Taste.load(file).n_like == 3
 
 
 def test_label_takes_its_arguments_in_the_order_of_the_command(

@@ -1,4 +1,7 @@
-"""Arrays in a zip (NumPy's `.npz`) from a stranger: nothing runs, memory and time are bounded.
+"""Tastes of format 2, which are read and no longer written: NumPy's `.npz`, a zip of arrays.
+
+Its members are `meta` (JSON text as uint8) and the arrays that format 3 has. They may come from a
+stranger: nothing runs, memory and time are bounded.
 
 Python's `zipfile` and `numpy.load` believe a file too much for that. The first lists as many
 members as the directory has room for and, asked for a whole member, unpacks it before it looks at
@@ -10,12 +13,9 @@ that NumPy writes for plain arrays is read.
 
 from __future__ import annotations
 
-import errno
 import io
 import math
-import os
 import re
-import stat
 import struct
 import zipfile
 import zlib
@@ -26,25 +26,20 @@ from numpy.typing import NDArray
 
 from classify.errors import TasteError
 
-__all__ = ["DAMAGE", "ArrayArchive", "read_regular_file"]
+__all__ = ["Format2File"]
 
-DAMAGE = (
+_DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
     EOFError,
-    KeyError,
-    MemoryError,
     NotImplementedError,  # a flag or a compression method of a newer zip
-    OSError,
-    OverflowError,
-    RecursionError,
     RuntimeError,  # "File is encrypted"
-    TypeError,
-    ValueError,
 )
-"""Whatever zipfile, zlib, NumPy and json raise on bytes that are not theirs."""
+"""What zipfile and zlib raise on bytes that are not theirs, beside ValueError and its like."""
 
+_MAX_META_BYTES = 4 * 2**20
+"""100,000 labelled songs; as objects of Python, the worst JSON takes twenty times as much."""
 _MAX_MEMBERS = 64
 _MAX_DIRECTORY_BYTES = 256 * _MAX_MEMBERS
 # The ends of a zip's directory: APPNOTE.TXT 6.3.10 of PKWARE, sections 4.3.16 and 4.3.15.
@@ -60,57 +55,8 @@ _NPY_HEADER = re.compile(
 _TYPES = frozenset({"<f4", ">f4", "<f8", ">f8", "|u1"})
 
 
-def read_regular_file(path: str | os.PathLike[str], *, max_bytes: int) -> bytes:
-    """Read a regular file of a sane size.
-
-    A FIFO or a device, which might never end, is not even opened.
-
-    Parameters
-    ----------
-    path : path-like
-    max_bytes : int
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    TasteError
-        If it is no regular file, or larger.
-    OSError
-        If it can't be read, or is a folder.
-    """
-    _require_regular(os.stat(path), max_bytes)
-    # Again once it is open, as it may be another one by now; O_NONBLOCK so that a FIFO can't hold
-    # us up.
-    descriptor = os.open(
-        path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    )
-    try:
-        _require_regular(os.fstat(descriptor), max_bytes)
-    except (OSError, TasteError):
-        os.close(descriptor)
-        raise
-    with os.fdopen(descriptor, "rb") as file:
-        content = file.read(max_bytes + 1)  # it may have grown
-    if len(content) > max_bytes:
-        raise TasteError(f"is a file of more than {max_bytes} bytes, so it is no taste")
-    return content
-
-
-def _require_regular(status: os.stat_result, max_bytes: int) -> None:
-    if stat.S_ISDIR(status.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
-        raise TasteError(
-            f"is no regular file of up to {max_bytes} bytes, so it is no taste (it has "
-            f"{status.st_size})"
-        )
-
-
-class ArrayArchive:
-    """The arrays of an `.npz` file, each read when it is asked for.
+class Format2File:
+    """What a taste of format 2 holds.
 
     Parameters
     ----------
@@ -122,64 +68,89 @@ class ArrayArchive:
     Attributes
     ----------
     names : frozenset of str
-        Of its members, without ``.npy``.
+        Of its arrays.
+    facts : str
+        The JSON text in `meta`.
 
     Raises
     ------
     TasteError
-        If it promises more than the limits, or holds a name twice or what is no array.
-    One of `DAMAGE`
-        If it is no zip.
+        If it promises more than the limits, holds a name twice or what is no array, or has no
+        `meta`.
+    ValueError, KeyError, OSError, MemoryError
+        If it is no zip, or damaged.
     """
 
     def __init__(self, content: bytes, *, max_bytes: int) -> None:
         _check_directory(content)
-        self._archive = zipfile.ZipFile(io.BytesIO(content))
-        entries = self._archive.infolist()
-        n_bytes = sum(entry.file_size for entry in entries)
-        if n_bytes > max_bytes or len(entries) > _MAX_MEMBERS:
-            raise TasteError(
-                f"holds {n_bytes} bytes in {len(entries)} members, the limits are {max_bytes} and "
-                f"{_MAX_MEMBERS}: not a taste of ours, don't trust it"
-            )
-        others = [entry.filename for entry in entries if not entry.filename.endswith(".npy")]
-        if others:  # NumPy would read them as bytes
-            raise TasteError(f"holds {others[0]!r:.80}, which is no array: don't trust it")
-        self._entries = {entry.filename.removesuffix(".npy"): entry for entry in entries}
-        if len(self._entries) < len(entries):
-            raise TasteError(
-                "holds two members of one name, which no taste of ours does: don't trust it"
-            )
-        self.names = frozenset(self._entries)
+        try:
+            self._archive = zipfile.ZipFile(io.BytesIO(content))
+        except _DAMAGE as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        self._entries = _entries(self._archive, max_bytes)
+        if "meta" not in self._entries:
+            raise TasteError("has no 'meta' member, so it is an array file but not a taste")
+        self.names = frozenset(self._entries) - {"meta"}
+        self.facts = _text(self._read("meta"))
 
-    def read(self, name: str) -> NDArray[Any]:
-        """Unpack an array.
-
-        Parameters
-        ----------
-        name : str
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Unpack the arrays.
 
         Returns
         -------
-        ndarray
+        dict of str to ndarray
             Of float32, float64 or uint8 in native byte order, owned and contiguous: the bits of a
             score depend on none of these.
 
         Raises
         ------
         TasteError
-            If it holds pickled objects.
-        One of `DAMAGE`
-            If it is missing, damaged, or of another type.
+            If one holds pickled objects.
+        ValueError, KeyError, OSError, MemoryError
+            If one is damaged or of another type.
         """
-        if name not in self._entries:
-            raise ValueError(f"it has no member {name!r}")
+        return {name: self._read(name) for name in sorted(self.names)}
+
+    def _read(self, name: str) -> NDArray[Any]:
         entry = self._entries[name]
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"compression method {entry.compress_type}")
-        with self._archive.open(entry) as member:
-            # The promised size as a bound; without it zipfile unpacks up to 2 GiB before it looks.
-            return _parse_npy(member.read(entry.file_size))
+        try:
+            with self._archive.open(entry) as member:
+                # The promised size as a bound; without it zipfile unpacks up to 2 GiB before it
+                # looks.
+                data = member.read(entry.file_size)
+        except _DAMAGE as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        return _parse_npy(data)
+
+
+def _entries(archive: zipfile.ZipFile, max_bytes: int) -> dict[str, zipfile.ZipInfo]:
+    entries = archive.infolist()
+    n_bytes = sum(entry.file_size for entry in entries)
+    if n_bytes > max_bytes or len(entries) > _MAX_MEMBERS:
+        raise TasteError(
+            f"holds {n_bytes} bytes in {len(entries)} members, the limits are {max_bytes} and "
+            f"{_MAX_MEMBERS}: not a taste of ours, don't trust it"
+        )
+    others = [entry.filename for entry in entries if not entry.filename.endswith(".npy")]
+    if others:  # NumPy would read them as bytes
+        raise TasteError(f"holds {others[0]!r:.80}, which is no array: don't trust it")
+    named = {entry.filename.removesuffix(".npy"): entry for entry in entries}
+    if len(named) < len(entries):
+        raise TasteError(
+            "holds two members of one name, which no taste of ours does: don't trust it"
+        )
+    return named
+
+
+def _text(meta: NDArray[Any]) -> str:
+    if meta.dtype != np.uint8 or meta.size > _MAX_META_BYTES:
+        raise TasteError(
+            f"has {meta.nbytes} bytes of {meta.dtype} as 'meta'; up to {_MAX_META_BYTES} of text "
+            "are needed, so it is no taste"
+        )
+    return meta.tobytes().decode("utf-8")
 
 
 def _check_directory(content: bytes) -> None:
