@@ -109,18 +109,6 @@ class Familiarity:
         """Whether there were songs enough to tell what is unlike them."""
         return self.limit < _NOTHING_KNOWN
 
-    def distances(self, standardised: Vectors) -> FloatArray:
-        """Return the mean squared distance of songs to the nearest known one, shape (n,), float64.
-
-        Each depends on its own song alone, bit for bit; infinite where nothing is known.
-        """
-        found = np.full(len(standardised), np.inf)
-        for start in range(0, len(standardised) if len(self.known) else 0, _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
-            rows = sketch(standardised[part]).astype(np.float64)
-            found[part] = self._nearest(rows, self._all) / standardised.shape[1]
-        return found
-
     @staticmethod
     def _nearest(rows: FloatArray, known: "_Known") -> FloatArray:
         """Return the squared distances of sketches to the nearest known one, shape (n,)."""
@@ -136,12 +124,21 @@ class Familiarity:
     def _few(self) -> "_Known":
         return _Known.of(self.known[:_FEW])
 
-    def is_far(self, standardised: Vectors) -> NDArray[np.bool_]:
-        """Return which songs are unlike all that is known, shape (n,), bool."""
-        return self.is_far_sketch(sketch(standardised), standardised.shape[1])
-
     def is_far_sketch(self, sketches: Vectors, n_numbers: int) -> NDArray[np.bool_]:
-        """Do the same from sketches, shape (n, 256), of songs of so many numbers."""
+        """Return which songs are unlike all that is known.
+
+        Parameters
+        ----------
+        sketches : ndarray, shape (n, 256), float32
+            Of songs by `SongSpace.standardise`.
+        n_numbers : int
+            Numbers in a song vector.
+
+        Returns
+        -------
+        ndarray, shape (n,), bool
+            Each depends on its own song alone. None is far where nothing is known of distances.
+        """
         far = np.full(len(sketches), self.tells)
         if not (self.tells and len(self.known)):
             return far

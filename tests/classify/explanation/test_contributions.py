@@ -16,6 +16,7 @@ from classify.explanation.contributions import (
 )
 from classify.learning.examples import LabelledSongs
 from classify.learning.fit import fit_taste
+from classify.taste.sketch import sketch
 from classify.taste.taste import Taste
 
 DIM = 12  # of a song vector of one encoder
@@ -112,7 +113,8 @@ def test_a_song_unlike_anything_known_is_held_down_by_a_term_of_its_own() -> Non
     strange = (np.sign(root) * root**2).astype(np.float32)
     found = shares_of(taste, strange, reference)
     raw = decide_with_slopes(taste, signed_roots64(strange[np.newaxis]))[0][0]
-    assert taste.familiarity.is_far(taste.space.standardise(strange[np.newaxis]))[0]
+    sketched = sketch(taste.space.standardise(strange[np.newaxis]))
+    assert taste.familiarity.is_far_sketch(sketched, taste.dim)[0]
     assert raw > found.decision
     assert found.unfamiliar == pytest.approx(found.decision - raw)
     assert found.shares.sum() + found.unfamiliar == pytest.approx(

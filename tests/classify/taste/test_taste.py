@@ -22,6 +22,7 @@ from classify import Calibration, SongSpace, Taste, TasteError, VectorError
 from classify.taste.familiarity import Familiarity
 from classify.taste.format_3 import format_3
 from classify.taste.layers import ACTIVATIONS, MAX_WEIGHTS
+from classify.taste.sketch import sketch
 from classify.taste.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
 from classify.taste.vectors import Vectors
 
@@ -192,7 +193,8 @@ def test_a_song_unlike_anything_known_is_never_a_like(decision: float) -> None:
     loves_all = ((np.zeros((trained.space.n_axes, 1)), np.array([decision])),)
     trained = dataclasses.replace(trained, layers=loves_all, unsure=(0.5, 0.5))
     near, far = songs(), songs() * np.float32(-1e6)
-    assert trained.familiarity.is_far(trained.space.standardise(far)).all()
+    strange = sketch(trained.space.standardise(far))
+    assert trained.familiarity.is_far_sketch(strange, trained.dim).all()
     assert set(trained.verdicts(trained.score(near))) == {"like" if decision > 0.1 else "dislike"}
     assert set(trained.verdicts(trained.score(far))) == {"dislike"}
     expected = min(0.49, trained.score(near)[0])
