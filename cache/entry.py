@@ -105,7 +105,14 @@ def _check_array(name: str, array: NDArray[Any], dtype: type, *, n_axes: int) ->
 
 
 def covers(held: int | None, n_windows: int) -> bool:
-    """Whether an entry of `held` windows, None for no entry, has those asked for, or more."""
+    """Whether an entry of `held` windows, None for no entry, has those asked for, or more.
+
+    Examples
+    --------
+    >>> from cache import WHOLE, covers
+    >>> covers(12, 8), covers(12, WHOLE), covers(WHOLE, 8), covers(None, 8)
+    (True, False, True, False)
+    """
     return held is not None and (held == WHOLE or 0 < n_windows <= held)
 
 
