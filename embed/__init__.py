@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         EncoderUnavailable,
         LimitExceeded,
         WorkerCrashed,
+        WorkerStopped,
     )
     from embed.files.find import Failure, FoundAudio, Paths, find_audio, path_list
     from embed.files.playlists import LIST_SUFFIXES
@@ -83,6 +84,7 @@ __all__ = [
     "Span",
     "WorkerCrashed",
     "WorkerPool",
+    "WorkerStopped",
     "coverage_windows",
     "damaged_encoders",
     "draw_sound",
@@ -137,6 +139,7 @@ _HOMES = {
     "Span": "embed.decoding.packets",
     "WorkerCrashed": "embed.errors",
     "WorkerPool": "embed.worker_pool",
+    "WorkerStopped": "embed.errors",
     "coverage_windows": "embed.encoders.windows",
     "damaged_encoders": "embed.encoders.preparing",
     "draw_sound": "embed.spectrogram_picture",

@@ -11,6 +11,7 @@ __all__ = [
     "UnreadableFile",
     "UnusableEmbedding",
     "WorkerCrashed",
+    "WorkerStopped",
 ]
 
 
@@ -46,6 +47,10 @@ class WorkerCrashed(EmbedError):  # noqa: N818  says what happened
 
     A native decoder crashed, or it was killed for memory.
     """
+
+
+class WorkerStopped(EmbedError):  # noqa: N818  says what happened
+    """The worker pool was stopped before a task was done."""
 
 
 class UnusableEmbedding(AudioError):  # noqa: N818  says what it is

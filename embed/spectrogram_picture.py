@@ -15,6 +15,7 @@ from embed.decoding.spans import read_spans
 from embed.errors import UnreadableFile
 from embed.limits import Limits, bounded_memory
 from embed.networks.log_mel import LogMelParams, log_mel, mel_filters
+from embed.worker_pool import WorkerPool
 
 __all__ = ["SoundPicture", "draw_sound", "drawing_s", "mel_band", "sound_picture"]
 
@@ -76,25 +77,16 @@ def sound_picture(path: str | os.PathLike[str]) -> SoundPicture:
     >>> picture.levels_db.shape, picture.highest_hz
     ((128, 1000), 24000.0)
     """
-    from embed.worker_pool import WorkerPool  # imports joblib
-
     path, limits = os.fspath(path), Limits()
     try:
         n_bytes = os.stat(path).st_size
     except OSError as error:
         raise UnreadableFile(f"{path} can't be read ({error.strerror})") from error
     pool = WorkerPool(1, limits=limits)
-    drawn: SoundPicture | None = None
     try:
-        pool.submit(path, draw_sound, path, limits, cpu_s=drawing_s(n_bytes, limits))
-        while drawn is None:
-            for outcome in pool.outcomes(1.0):
-                if outcome.error is not None:
-                    raise outcome.error
-                drawn = outcome.value
+        return pool.call(draw_sound, path, limits, cpu_s=drawing_s(n_bytes, limits))
     finally:
-        pool.close(kill=drawn is None)
-    return drawn
+        pool.close(kill=False)
 
 
 def drawing_s(n_bytes: int, limits: Limits) -> float:

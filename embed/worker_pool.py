@@ -22,13 +22,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from joblib import cpu_count
-from joblib.externals.loky import ProcessPoolExecutor
-
-from embed.errors import EmbedError, WorkerCrashed
+from embed.errors import EmbedError, WorkerCrashed, WorkerStopped
 from embed.limits import Limits, bounded_cpu, no_answer
+
+if TYPE_CHECKING:
+    from joblib.externals.loky import ProcessPoolExecutor
 
 __all__ = ["Outcome", "WorkerPool"]
 
@@ -44,6 +44,7 @@ _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NU
 # A worker must not import a numpy.py that lies in whatever folder the command was started from.
 _ENVIRONMENT["PYTHONSAFEPATH"] = "1"
 
+_T = TypeVar("_T")
 _at_work = threading.Event()  # in a worker: whether it has a task
 
 _Call = tuple[Callable[..., Any], *tuple[Any, ...]]  # a function and its arguments
@@ -85,10 +86,12 @@ class WorkerPool:
         self._limits = limits or Limits(max_stall_s=math.inf)
         self._setup = setup  # what each worker calls first, with its argument
         self._niceness = niceness  # by how much workers give way to other processes
-        self._n_workers = n_workers or cpu_count()  # those that we may use: affinity, cgroup
+        self._n_workers = n_workers or _n_cores()
         self._executor: ProcessPoolExecutor | None = None
         self._running: dict[Future[Any], _Task] = {}
         self._suspects: deque[_Task] = deque()
+        self._stopped: Future[None] = Future()  # is waited for beside the tasks
+        self._is_stopping = False
         self.cpu_s = 0.0
         """Seconds of processor time that tasks have taken; those that failed are not counted."""
 
@@ -130,12 +133,68 @@ class WorkerPool:
             _Task(key=key, function=function, arguments=tuple(arguments), cpu_s=None, alone=alone)
         )
 
-    def outcomes(self, timeout_s: float) -> Iterator[Outcome]:
+    def call(
+        self, function: Callable[..., _T], /, *arguments: Any, cpu_s: float | None = None
+    ) -> _T:
+        """Run a function in a worker, wait until it ends, and return its value.
+
+        For a pool that is given one task at a time: no other may be under way. The worker is kept
+        for the next call. The wait takes no processor time, and has no end but the function's, its
+        limits' and `stop`.
+
+        Parameters
+        ----------
+        function : callable
+            It, its arguments and its value can be pickled.
+        cpu_s : float, optional
+            The most seconds of processor time that it may take.
+
+        Raises
+        ------
+        WorkerCrashed
+            If the worker died, twice: what kills it must not be something else on the machine.
+        LimitExceeded
+            If the function took more than `cpu_s`.
+        UnreadableFile
+            If it waited too long for its file; see `Limits.max_stall_s`.
+        WorkerStopped
+            If `stop` was called, before or meanwhile.
+        Exception
+            What the function raised.
+        """
+        assert not self.busy
+        if self._is_stopping:
+            raise _stopped()
+        self.submit(None, function, *arguments, cpu_s=cpu_s)
+        try:
+            while not (outcomes := list(self.outcomes(None))):
+                pass  # its worker died, and it is tried again
+        except BaseException:  # such as Ctrl-C: nobody will ask for its value
+            self.close(kill=True)
+            self._running.clear()
+            self._suspects.clear()
+            raise
+        (outcome,) = outcomes
+        if outcome.error is not None:
+            raise outcome.error
+        return cast("_T", outcome.value)
+
+    def stop(self) -> None:
+        """End what is under way, and have nothing begin any more: whoever waits gets WorkerStopped.
+
+        It returns at once. It may be called from another thread than the one that waits, also in a
+        signal's handler.
+        """
+        if not self._is_stopping:  # before anything that another signal could come upon half done
+            self._is_stopping = True
+            self._stopped.set_result(None)
+
+    def outcomes(self, timeout_s: float | None) -> Iterator[Outcome]:
         """Wait for tasks to end, `timeout_s` at most; yield what became of them."""
         if self._suspects and not self._running:
             yield from self._try_alone(self._suspects.popleft())
             return
-        done, _ = wait(self._running, timeout=timeout_s, return_when=FIRST_COMPLETED)
+        done = self._wait(timeout_s)
         broken: list[_Task] = []
         for future in done:
             task = self._running.pop(future)
@@ -156,8 +215,20 @@ class WorkerPool:
             self._executor.shutdown(wait=True, kill_workers=kill)
             self._executor = None
 
+    def _wait(self, timeout_s: float | None = None) -> set[Future[Any]]:
+        """Wait for any task, `timeout_s` at most; return the futures of those that have ended."""
+        if not self._running:
+            return set()
+        either = (*self._running, self._stopped)
+        done, _ = wait(either, timeout=timeout_s, return_when=FIRST_COMPLETED)
+        if self._stopped in done:
+            raise _stopped()
+        return done
+
     def _start(self, task: _Task) -> None:
         if self._executor is None:
+            from joblib.externals.loky import ProcessPoolExecutor  # slow, and many pools never work
+
             self._executor = ProcessPoolExecutor(
                 max_workers=self._n_workers,
                 initializer=_depend_on,
@@ -184,7 +255,7 @@ class WorkerPool:
         self._start(task)
         if not self._running:
             return  # the workers were dead already; it is a suspect again, and gets new ones
-        (future,) = self._running
+        (future,) = self._wait()
         try:
             outcome = Outcome(key=task.key, value=self._value(future))
         except BrokenProcessPool as error:
@@ -205,6 +276,17 @@ class WorkerPool:
         return WorkerCrashed(
             "the process that read it died: a crash of the decoder, or too little memory"
         )
+
+
+def _stopped() -> WorkerStopped:
+    return WorkerStopped("the workers were stopped before it was done")
+
+
+def _n_cores() -> int:
+    """Return how many cores we may use: affinity, cgroup."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 @contextmanager

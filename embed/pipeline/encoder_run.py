@@ -19,13 +19,13 @@ from embed.pipeline.ledger import File, Ledger
 from embed.pipeline.one_read import MAX_KEPT_BYTES, NewFile, beginnings, hear_file, remember
 from embed.pipeline.pieces import Assembly, Outline, Piece, cut_pieces
 from embed.pipeline.worker_tasks import Inputs, embed_piece, embed_recording, probe_file, read_piece
+from embed.worker_pool import Outcome, WorkerPool
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from embed.pipeline.gpu_batches import Batches
-    from embed.worker_pool import Outcome, WorkerPool
 
 __all__ = ["Run"]
 
@@ -75,10 +75,6 @@ class Run:
         self, files: Sequence[File], n_workers: int | None, tell: Callable[[int], None]
     ) -> None:
         """Probe and embed files in worker processes; commit as they come in."""
-        from embed.worker_pool import (
-            WorkerPool,  # imports joblib, which a run with nothing to do does not need
-        )
-
         known = (remember, beginnings(self.ledger.held()))
         pool = WorkerPool(n_workers, setup=known, limits=self.limits, niceness=self.niceness)
         if self.batched:

@@ -6,15 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import Patience, wait_until
+from waiting import LONG_S, Patience, wait_until
 
-from embed.errors import UnreadableFile, WorkerCrashed
+from embed.errors import LimitExceeded, UnreadableFile, WorkerCrashed, WorkerStopped
 from embed.limits import Limits
 from embed.worker_pool import Outcome, WorkerPool, _interrupts_put_off
 
@@ -69,6 +70,11 @@ def wait_for(path: str) -> bool:
     while not os.path.exists(path):
         time.sleep(0.01)
     return True
+
+
+def tell_and_sleep(path: str) -> None:
+    Path(path).write_text(str(os.getpid()))
+    time.sleep(LONG_S)
 
 
 @pytest.fixture
@@ -250,6 +256,95 @@ def test_a_task_whose_file_does_not_answer_is_given_up_and_one_that_computes_is_
     assert "nothing came for 1 s" in str(by_key["silent"].error)
     assert by_key["long"].value == 2.0
     assert [by_key[n].value for n in range(6)] == [2 * n for n in range(6)]
+
+
+@pytest.fixture
+def one() -> Iterator[WorkerPool]:
+    """A pool of one worker, for calls."""
+    pool = WorkerPool(1)
+    yield pool
+    pool.close(kill=True)
+
+
+def test_calls_give_their_values_and_errors_and_share_one_worker(one: WorkerPool) -> None:
+    first = one.call(os.getpid)
+    assert one.call(double, 4) == 8
+    with pytest.raises(ValueError, match="so"):
+        one.call(complain, "so")
+    assert one.call(os.getpid) == first != os.getpid()
+    assert not one.busy
+
+
+def test_a_call_that_kills_its_worker_costs_itself_alone(one: WorkerPool) -> None:
+    for how in ("kill", "abort"):
+        with pytest.raises(WorkerCrashed):
+            one.call(die, how)
+        assert one.call(double, 4) == 8
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="Windows has no such timer")
+def test_a_call_that_takes_too_much_processor_time_is_ended(one: WorkerPool) -> None:
+    with pytest.raises(LimitExceeded, match=r"0\.3 s"):
+        one.call(compute, LONG_S, cpu_s=0.3)
+    assert one.call(double, 4) == 8
+
+
+def test_a_worker_that_died_between_two_calls_is_replaced(one: WorkerPool) -> None:
+    for number in (signal.SIGKILL, signal.SIGTERM):
+        worker = one.call(os.getpid)
+        os.kill(worker, number)
+        assert one.call(os.getpid) != worker, "at once, whether or not its death has been seen"
+
+
+def test_who_waits_for_a_call_takes_no_processor_time(one: WorkerPool) -> None:
+    one.call(double, 4)
+    before = time.thread_time()
+    one.call(sleep, 1.0)
+    assert time.thread_time() - before < 0.3
+
+
+def test_a_call_is_stopped_from_another_thread(one: WorkerPool, tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    found: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            one.call(tell_and_sleep, str(told))
+        except WorkerStopped as error:
+            found.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    wait_until(lambda: told.exists() and told.read_text() != "", "the worker of a call")
+    one.stop()
+    one.stop()
+    waiting.join(LONG_S)
+    assert len(found) == 1
+    worker = int(told.read_text())
+    wait_until(lambda: not is_running(worker), "the end of a worker that was stopped", worker)
+    with pytest.raises(WorkerStopped):
+        one.call(double, 4)
+
+
+def test_a_ctrl_c_during_a_call_ends_its_worker(one: WorkerPool, tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+
+    def interrupt() -> None:
+        wait_until(lambda: told.exists() and told.read_text() != "", "the worker of a call")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            one.call(tell_and_sleep, str(told))
+    finally:
+        signal.signal(signal.SIGINT, before)
+        interrupting.join()
+    worker = int(told.read_text())
+    wait_until(lambda: not is_running(worker), "the end of an interrupted worker", worker)
+    assert one.call(double, 4) == 8, "the pool goes on"
 
 
 def test_closing_by_force_does_not_wait(capfd: pytest.CaptureFixture[str]) -> None:
