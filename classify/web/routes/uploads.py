@@ -137,9 +137,9 @@ async def _heard(
 ) -> Response:
     """Take an upload in, have it heard, and write the answer."""
     uploads = _uploads_of(request)
-    with uploads.place() as place:
-        await place.fill(receive_file(request, place))
-        found = await unless_gone(request, uploads.hear(lambda call: work(call, place.path)))
+    with uploads.place() as path:
+        await receive_file(request, path)
+        found = await unless_gone(request, uploads.hear(lambda call: work(call, path)))
         return await asyncio.to_thread(answer, found)
 
 

@@ -1,4 +1,4 @@
-"""Where uploads are kept and heard: so many places, a private folder, one process."""
+"""Where uploads are held and decoded: so many at once, a private folder, one process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from classify.web.kept_process import Call, KeptProcess
+from classify.web.problems import Problem
 from classify.web.uploads.upload_scoring import UploadScoring
-from classify.web.uploads.upload_slots import UploadSlot, UploadSlots
 
 if TYPE_CHECKING:
     from classify.web.settings import ServiceSettings
@@ -23,6 +23,7 @@ __all__ = ["UploadQueue"]
 
 _T = TypeVar("_T")
 _NICENESS = 10  # the page and the ranking go first
+_RETRY_S = 5
 
 
 class UploadQueue:
@@ -40,7 +41,8 @@ class UploadQueue:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.hearing = UploadScoring(settings)
-        self._places = UploadSlots(settings.n_uploads)
+        self._n_places = settings.n_uploads
+        self._n_held = 0
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._worker = KeptProcess("uploads", limits=settings.limits, niceness=_NICENESS)
@@ -48,7 +50,7 @@ class UploadQueue:
     @property
     def n_held(self) -> int:
         """Uploads that come in, wait or are heard."""
-        return self._places.n_held
+        return self._n_held
 
     @property
     def n_waiting(self) -> int:
@@ -56,26 +58,36 @@ class UploadQueue:
         return self._worker.n_waiting
 
     @contextmanager
-    def place(self) -> Iterator[UploadSlot]:
+    def place(self) -> Iterator[Path]:
         """Take one of the places; gives it back, and removes the file, in every case.
+
+        To be used in the event loop's thread alone.
 
         Yields
         ------
-        UploadSlot
-            Its path is of a file that is not there yet, in a folder that only this user can open.
+        Path
+            Of a file that is not there yet, in a folder that only this user can open.
 
         Raises
         ------
         Problem
-            503 if there is none; see `UploadSlots.take`.
+            503 if all places are taken.
         """
+        if self._n_held >= self._n_places:
+            raise Problem(
+                503,
+                f"{self._n_held} uploads are being taken in or heard, and {self._n_places} are the "
+                f"most at once; send it again in {_RETRY_S} s",
+                headers={"Retry-After": str(_RETRY_S)},
+            )
         path = Path(self._private_folder()) / secrets.token_hex(16)
-        with self._places.take(path) as place:
-            try:
-                yield place
-            finally:
-                with suppress(OSError):  # it was never written, or the folder is gone already
-                    path.unlink(missing_ok=True)
+        self._n_held += 1
+        try:
+            yield path
+        finally:
+            self._n_held -= 1
+            with suppress(OSError):  # it was never written, or the folder is gone already
+                path.unlink(missing_ok=True)
 
     def hear(self, work: Callable[[Call], _T]) -> Future[_T]:
         """Queue work on an upload; see `KeptProcess.submit`."""
