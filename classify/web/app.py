@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from classify.web.access.guard import Guard
 from classify.web.app_state import AppState, state_of
 from classify.web.counters import Metrics
-from classify.web.live.label_queue import LabelTurns, Lessons
+from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.scan import Scan
 from classify.web.live.slow_answers import SlowAnswers
@@ -71,7 +71,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
 
 def _parts(settings: ServiceSettings) -> AppState:
     library = LiveLibrary(settings)
-    lessons = Lessons(library)
+    training = TasteTraining(library)
     return AppState(
         settings=settings,
         metrics=Metrics(),
@@ -79,8 +79,8 @@ def _parts(settings: ServiceSettings) -> AppState:
         slow_answers=SlowAnswers(library),
         slow_lane=SlowLane(),
         study_lane=SlowLane(),
-        lessons=lessons,
-        label_turns=LabelTurns(lessons),
+        training=training,
+        label_queue=LabelQueue(training),
         uploads=UploadQueue(settings),
         spectrograms=Spectrograms(),
         scan=Scan(settings, library),
@@ -96,6 +96,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         await asyncio.to_thread(warming.join, GRACE_S)
-        lanes = (state.slow_lane, state.study_lane, state.label_turns)
+        lanes = (state.slow_lane, state.study_lane, state.label_queue)
         for part in (state.scan, state.uploads, state.spectrograms, *lanes, state.library):
             await asyncio.to_thread(part.close)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from classify.web.counters import Metrics
-    from classify.web.live.label_queue import LabelTurns, Lessons
+    from classify.web.live.label_queue import LabelQueue, TasteTraining
     from classify.web.live.live_library import LiveLibrary
     from classify.web.live.scan import Scan
     from classify.web.live.slow_answers import SlowAnswers
@@ -23,7 +23,7 @@ __all__ = ["AppState", "state_of"]
 class AppState:
     """The parts of a service; `classify.web.app.create_app` makes them, and closes them at the end.
 
-    A label goes from `routes.songs` to `label_turns`, from there to `lessons`, which writes the
+    A label goes from `routes.songs` to `label_queue`, from there to `training`, which writes the
     file of labels, has the taste learnt and gives both to `library`. An upload goes from
     `routes.uploads` to `uploads`, whose process decodes and scores it.
 
@@ -39,9 +39,9 @@ class AppState:
         Explanations, suggestions, evaluations and playlists.
     slow_lane, study_lane : SlowLane
         Requests that take seconds wait in these; learning and evaluating have one of their own.
-    lessons : Lessons
-        Labels put in, and tastes learnt from them.
-    label_turns : LabelTurns
+    training : TasteTraining
+        Labels written, and tastes learnt from them.
+    label_queue : LabelQueue
         Requests that change labels wait here, and are learnt together.
     uploads : UploadQueue
         The process that hears uploads, and who waits for it.
@@ -57,8 +57,8 @@ class AppState:
     slow_answers: SlowAnswers
     slow_lane: SlowLane
     study_lane: SlowLane
-    lessons: Lessons
-    label_turns: LabelTurns
+    training: TasteTraining
+    label_queue: LabelQueue
     uploads: UploadQueue
     spectrograms: Spectrograms
     scan: Scan

@@ -21,7 +21,7 @@ _REMOTE_S = 300.0  # a cache at a URI is read anew so often
 
 
 class ColumnsByEncoder:
-    """The shelves of a cache, one for each encoder that is asked for.
+    """The songs of a cache in columns, for each encoder that is asked for.
 
     They are not for several threads at once.
 
@@ -73,17 +73,17 @@ class ColumnsByEncoder:
             return kept[1]
         former = None if kept is None else kept[1].library
         library = SongLibrary(self._root, vectors)
-        shelf = SongColumns(OpenLibrary(library, former=former, only_demo=self._only_demo))
-        shelf.warm()
-        self._kept[key] = (stamp, shelf)
-        return shelf
+        columns = SongColumns(OpenLibrary(library, former=former, only_demo=self._only_demo))
+        columns.warm()
+        self._kept[key] = (stamp, columns)
+        return columns
 
-    def has(self, shelf: SongColumns) -> bool:
-        """Whether a shelf is the newest of its encoder."""
-        return any(shelf is kept for _, kept in self._kept.values())
+    def has(self, columns: SongColumns) -> bool:
+        """Whether columns are the newest of their encoder."""
+        return any(columns is kept for _, kept in self._kept.values())
 
     def drop_unused(self, used: Sequence[SongColumns]) -> None:
-        """Forget the shelves that are no longer used, so that memory does not grow."""
+        """Forget the columns that are no longer used, so that memory does not grow."""
         self._kept = {
             key: kept for key, kept in self._kept.items() if any(kept[1] is one for one in used)
         }

@@ -1,4 +1,4 @@
-"""New labels are put in, the taste learns from them, and all songs are ranked again.
+"""New labels are written, the taste learns from them, and all songs are ranked again.
 
 Labels of one taste are learnt one after the other; those that come meanwhile, together.
 """
@@ -19,31 +19,31 @@ from classify.web.live.ranked_songs import RankedSongs
 from classify.web.live.song_columns import SongColumns
 from classify.web.problems import Problem
 
-__all__ = ["LabelTurns", "LearnOutcome", "Lessons"]
+__all__ = ["LabelQueue", "LearnOutcome", "TasteTraining"]
 
 _AT_ONCE = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearnOutcome:
-    """What labels, or learning again, came to.
+    """The result of new labels, or of learning again.
 
     Attributes
     ----------
-    former, standing : RankedSongs
+    former, ranking : RankedSongs
         Before and after.
     note : str
         Why nothing could be learnt, if so.
     """
 
     former: RankedSongs
-    standing: RankedSongs
+    ranking: RankedSongs
     note: str
     wall_s: float
 
 
-class Lessons:
-    """What changes a taste. Blocking; one lesson of a taste at a time, whatever thread asks.
+class TasteTraining:
+    """What changes a taste. Blocking; a taste is trained once at a time, whatever thread asks.
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ class Lessons:
         started = time.monotonic()
         with self._live.learning(name):
             former = self._live.newest(name)
-            paths = self._paths_of(former.shelf, labels)
-            now = {digest: former.label_of(former.shelf.row_of(digest) or 0) for digest in labels}
+            paths = self._paths_of(former.columns, labels)
+            now = {digest: former.label_of(former.columns.row_of(digest) or 0) for digest in labels}
             if now == dict(labels):  # nothing is new, as after a double click
                 return LearnOutcome(
-                    former=former, standing=former, note="", wall_s=time.monotonic() - started
+                    former=former, ranking=former, note="", wall_s=time.monotonic() - started
                 )
 
             def change(before: tuple[Label, ...]) -> tuple[Label, ...]:
@@ -106,17 +106,17 @@ class Lessons:
         self, former: RankedSongs, change: Change, head: str | None, started: float
     ) -> LearnOutcome:
         path = self._live.tastes.path(former.name)
-        done = relabel(former.shelf.library, change, path=path, former=former.taste, head=head)
-        standing = self._live.learnt(former)
+        done = relabel(former.columns.library, change, path=path, former=former.taste, head=head)
+        ranking = self._live.learnt(former)
         wall_s = time.monotonic() - started
-        return LearnOutcome(former=former, standing=standing, note=done.note, wall_s=wall_s)
+        return LearnOutcome(former=former, ranking=ranking, note=done.note, wall_s=wall_s)
 
-    def _paths_of(self, shelf: SongColumns, digests: Mapping[str, object]) -> dict[str, str]:
-        return {digest: shelf.path_of(self._live.row_of(shelf, digest)) for digest in digests}
+    def _paths_of(self, columns: SongColumns, digests: Mapping[str, object]) -> dict[str, str]:
+        return {digest: columns.path_of(self._live.row_of(columns, digest)) for digest in digests}
 
 
 @dataclass(kw_only=True)
-class _Turn:
+class _WaitingLabel:
     """A label that waits to be learnt."""
 
     digest: str
@@ -125,66 +125,71 @@ class _Turn:
 
 
 @dataclass(kw_only=True)
-class _Queue:
-    turns: list[_Turn] = field(default_factory=list)
+class _TasteQueue:
+    labels: list[_WaitingLabel] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
 
-class LabelTurns:
+class LabelQueue:
     """Labels of one taste are learnt one after the other; those that come meanwhile, all at once.
 
     So three quick labels cost two trainings, and each answer comes after one that includes its
     label.
     """
 
-    def __init__(self, lessons: Lessons) -> None:
-        self._lessons = lessons
-        self._queues: dict[str, _Queue] = {}
-        # Its own, as a lesson may wait half a minute for a command that holds the labels.
-        self._threads = ThreadPoolExecutor(_AT_ONCE, "lessons")
+    def __init__(self, training: TasteTraining) -> None:
+        self._training = training
+        self._waiting: dict[str, _TasteQueue] = {}
+        # Its own, as training may wait half a minute for a command that holds the labels.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "training")
 
     async def label(self, name: str, digest: str, label: str | None) -> LearnOutcome:
-        """Give a song of the library a label, or take it away with None; see `Lessons.relabel`."""
-        queue = self._queues.setdefault(name, _Queue())
+        """Give a song of the library a label, or take it away with None.
+
+        See `TasteTraining.relabel`.
+        """
+        queue = self._waiting.setdefault(name, _TasteQueue())
         future: asyncio.Future[LearnOutcome] = asyncio.get_running_loop().create_future()
-        queue.turns.append(_Turn(digest=digest, label=label, outcome=future))
+        queue.labels.append(_WaitingLabel(digest=digest, label=label, outcome=future))
         if queue.task is None:
             queue.task = asyncio.create_task(self._learn(name, queue))
         return await future
 
     def close(self) -> None:
-        """Begin nothing more, and wait for the lesson that is under way."""
+        """Begin nothing more, and wait for the training that is under way."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    async def _learn(self, name: str, queue: _Queue) -> None:
+    async def _learn(self, name: str, queue: _TasteQueue) -> None:
         try:
-            while queue.turns:
-                turns, queue.turns = queue.turns, []
-                await self._learn_together(name, turns)
+            while queue.labels:
+                waiting, queue.labels = queue.labels, []
+                await self._learn_together(name, waiting)
         finally:
             queue.task = None
-            self._queues.pop(name, None)
+            self._waiting.pop(name, None)
 
-    async def _learn_together(self, name: str, turns: list[_Turn]) -> None:
-        labels = {turn.digest: turn.label for turn in turns}  # of one song the last word counts
+    async def _learn_together(self, name: str, waiting: list[_WaitingLabel]) -> None:
+        labels = {one.digest: one.label for one in waiting}  # of one song the last word counts
         try:
             loop = asyncio.get_running_loop()
-            outcome = await loop.run_in_executor(self._threads, self._lessons.relabel, name, labels)
+            outcome = await loop.run_in_executor(
+                self._threads, self._training.relabel, name, labels
+            )
         except (Problem, LabelError) as error:
-            if len(turns) == 1:
-                _fail(turns, error)
+            if len(waiting) == 1:
+                _fail(waiting, error)
                 return
-            for turn in turns:  # one of them is refused: let it be the only one
-                await self._learn_together(name, [turn])
+            for one in waiting:  # one of them is refused: let it be the only one
+                await self._learn_together(name, [one])
         except Exception as error:
-            _fail(turns, error)
+            _fail(waiting, error)
         else:
-            for turn in turns:
-                if not turn.outcome.done():  # as when the client has gone
-                    turn.outcome.set_result(outcome)
+            for one in waiting:
+                if not one.outcome.done():  # as when the client has gone
+                    one.outcome.set_result(outcome)
 
 
-def _fail(turns: list[_Turn], error: Exception) -> None:
-    for turn in turns:
-        if not turn.outcome.done():
-            turn.outcome.set_exception(error)
+def _fail(waiting: list[_WaitingLabel], error: Exception) -> None:
+    for one in waiting:
+        if not one.outcome.done():
+            one.outcome.set_exception(error)

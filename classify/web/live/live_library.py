@@ -32,12 +32,12 @@ __all__ = ["LiveLibrary"]
 _log = logging.getLogger("sevensongs")
 _LOOK_EVERY_S = 1.0
 _IDLE_SHARE = 10  # reading the library anew takes a tenth of the time at most
-_KEPT_STANDINGS = 8
+_KEPT_RANKINGS = 8
 
 
 @dataclass(kw_only=True)
 class _Kept:
-    standing: RankedSongs
+    ranking: RankedSongs
     stamp: tuple[object, object]  # of the cache, and of the taste's files
     look_again: float
     claimed_until: float = 0.0  # somebody is about to look
@@ -45,7 +45,7 @@ class _Kept:
 
 
 class LiveLibrary:
-    """What the routes ask: songs, and how they stand with a taste. Threads may share it.
+    """What the routes ask: songs, and how a taste ranks them. Threads may share it.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class LiveLibrary:
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
         self.tastes = TasteFiles(settings.root)
-        self._shelves = ColumnsByEncoder(settings.root, only_demo=settings.only_demo)
+        self._by_encoder = ColumnsByEncoder(settings.root, only_demo=settings.only_demo)
         self._kept: dict[str, _Kept] = {}
         self._spare: SongColumns | None = None
         self._loading = threading.RLock()
@@ -68,12 +68,12 @@ class LiveLibrary:
     @property
     def n_songs(self) -> int:
         """Recordings in the library, as the default taste's encoder has them."""
-        return len(self.shelf())
+        return len(self.columns())
 
     @property
     def encoder(self) -> str:
         """The encoder of the default taste; without one, that of the library."""
-        return self.shelf().library.encoder
+        return self.columns().library.encoder
 
     def taste_names(self) -> list[str]:
         """Return the names of tastes, the default first."""
@@ -90,45 +90,45 @@ class LiveLibrary:
 
     def holds(self, digest: str) -> bool:
         """Whether a song is in the library."""
-        return any(shelf.row_of(digest) is not None for shelf in self._open_shelves())
+        return any(columns.row_of(digest) is not None for columns in self._open_columns())
 
     def song_file(self, digest: str) -> FileRecord:
         """Return a file of a song, one that is there if there is any.
 
         Raise a 404 problem for an unknown digest.
         """
-        for shelf in self._open_shelves():
-            row = shelf.row_of(digest)
+        for columns in self._open_columns():
+            row = columns.row_of(digest)
             if row is not None:
-                return shelf.file_of(row)
+                return columns.file_of(row)
         raise _no_song(digest)
 
-    def shelf(self) -> SongColumns:
+    def columns(self) -> SongColumns:
         """Return the songs as the default taste sees them.
 
         Where that is damaged, return them as without a taste.
         """
         try:
-            return self.standing().shelf
+            return self.ranking().columns
         except (LabelError, TasteError):
             with self._loading:
-                self._spare = self._shelves.of(None)
+                self._spare = self._by_encoder.of(None)
                 return self._spare
 
-    def _open_shelves(self) -> list[SongColumns]:
+    def _open_columns(self) -> list[SongColumns]:
         """List the songs of the default taste, and those of other encoders that are looked at."""
-        shelves = [self.shelf(), *(kept.standing.shelf for kept in list(self._kept.values()))]
-        return list({shelf.serial: shelf for shelf in shelves}.values())
+        every = [self.columns(), *(kept.ranking.columns for kept in list(self._kept.values()))]
+        return list({columns.serial: columns for columns in every}.values())
 
-    def row_of(self, shelf: SongColumns, digest: str) -> int:
-        """Tell where a song stands; a 404 problem for one that the shelf does not hold."""
-        row = shelf.row_of(digest)
+    def row_of(self, columns: SongColumns, digest: str) -> int:
+        """Return the row of a song; raise a 404 problem if it has none."""
+        row = columns.row_of(digest)
         if row is None:
             raise _no_song(digest)
         return row
 
-    def standing(self, name: str | None = None) -> RankedSongs:
-        """Return how the songs stand with a taste, not more than about a second old.
+    def ranking(self, name: str | None = None) -> RankedSongs:
+        """Return the songs as a taste ranks them, not more than about a second old.
 
         While another thread reads what is new, or learns, the others get what was there before.
 
@@ -152,11 +152,11 @@ class LiveLibrary:
         finally:
             self._loading.release()
 
-    def standing_now(self, name: str | None = None) -> RankedSongs | None:
+    def ranking_now(self, name: str | None = None) -> RankedSongs | None:
         """Return what is kept, without waiting.
 
         Return None to one who asks when it is time to look again. Whoever gets None calls
-        `standing`, and the others do not wait for that.
+        `ranking`, and the others do not wait for that.
         """
         kept = self._kept.get(name or self.settings.taste)
         if kept is None or kept.error is not None:
@@ -165,19 +165,19 @@ class LiveLibrary:
         if now >= kept.look_again and now >= kept.claimed_until:
             kept.claimed_until = now + _LOOK_EVERY_S
             return None
-        return kept.standing
+        return kept.ranking
 
     def refresh(self) -> None:
         """Have the next question look at the stores, however short ago that was done."""
         with self._loading:
             for kept in self._kept.values():
                 kept.look_again = 0.0
-            self._shelves.refresh()
+            self._by_encoder.refresh()
 
     def warm(self) -> None:
         """Read the library, and the program that learns, before anybody waits for them."""
         try:
-            self.standing()
+            self.ranking()
         except (CacheError, ClassifyError) as error:  # whoever asks is told too
             _log.warning("%s", error)
         import classify.learning.fit  # noqa: F401
@@ -192,59 +192,59 @@ class LiveLibrary:
         started = time.monotonic()
         if kept is not None and started < kept.look_again:  # another thread has just looked
             return _sound(kept)
-        stamp = (self._shelves.stamp(), self.tastes.stamp(name))
+        stamp = (self._by_encoder.stamp(), self.tastes.stamp(name))
         if kept is not None and kept.stamp == stamp and kept.error is None:
-            standing = kept.standing
+            ranking = kept.ranking
         else:
             try:
-                standing = self._made(name, None if kept is None else kept.standing)
+                ranking = self._made(name, None if kept is None else kept.ranking)
             # told to all who ask, and not old scores to some
             except (LabelError, TasteError) as error:
                 if kept is not None:
                     kept.error, kept.look_again = error, time.monotonic() + _LOOK_EVERY_S
                 raise
-        self._keep(standing, stamp, started)
-        return standing
+        self._keep(ranking, stamp, started)
+        return ranking
 
-    def _keep(self, standing: RankedSongs, stamp: tuple[object, object], started: float) -> None:
+    def _keep(self, ranking: RankedSongs, stamp: tuple[object, object], started: float) -> None:
         now = time.monotonic()
         look_again = now + max(_LOOK_EVERY_S, _IDLE_SHARE * (now - started))
         with self._loading:
-            self._kept.pop(standing.name, None)
-            self._kept[standing.name] = _Kept(standing=standing, stamp=stamp, look_again=look_again)
+            self._kept.pop(ranking.name, None)
+            self._kept[ranking.name] = _Kept(ranking=ranking, stamp=stamp, look_again=look_again)
             others = [
-                name for name in self._kept if name not in (standing.name, self.settings.taste)
+                name for name in self._kept if name not in (ranking.name, self.settings.taste)
             ]
-            too_many = set(others[: max(0, len(others) - _KEPT_STANDINGS)])
-            for name in [one for one in self._kept if one != standing.name]:
-                # One that stands on an old shelf would keep all of that in memory.
-                if name in too_many or not self._shelves.has(self._kept[name].standing.shelf):
+            too_many = set(others[: max(0, len(others) - _KEPT_RANKINGS)])
+            for name in [one for one in self._kept if one != ranking.name]:
+                # One of old columns would keep all of them in memory.
+                if name in too_many or not self._by_encoder.has(self._kept[name].ranking.columns):
                     del self._kept[name]
-            used = [kept.standing.shelf for kept in self._kept.values()]
-            self._shelves.drop_unused([*used, *([self._spare] if self._spare else [])])
+            used = [kept.ranking.columns for kept in self._kept.values()]
+            self._by_encoder.drop_unused([*used, *([self._spare] if self._spare else [])])
 
     def _made(self, name: str, former: RankedSongs | None) -> RankedSongs:
         taste, labels = self.tastes.read(name)
-        shelf = self._shelves.of(taste)
+        columns = self._by_encoder.of(taste)
         before = None
         if former is not None and former.taste is not taste:
-            before = former.ranks_on(shelf)
+            before = former.ranks_on(columns)
         elif former is not None and former.before is not None:
             before = (
                 former.before
-                if former.shelf is shelf
-                else carried(former.before, former.shelf, shelf)
+                if former.columns is columns
+                else carried(former.before, former.columns, columns)
             )
-        if former is not None and former.taste is taste and former.shelf is shelf:
+        if former is not None and former.taste is taste and former.columns is columns:
             scored = former.scored
         else:
-            scored = None if taste is None else Scored.of(taste, self._decisions(taste, shelf))
-        return self._standing(name, shelf, (taste, labels), scored, before)
+            scored = None if taste is None else Scored.of(taste, self._decisions(taste, columns))
+        return self._ranking(name, columns, (taste, labels), scored, before)
 
-    def _standing(
+    def _ranking(
         self,
         name: str,
-        shelf: SongColumns,
+        columns: SongColumns,
         said: tuple[Taste | None, Mapping[str, str]],
         scored: Scored | None,
         before: NDArray[np.int64] | None,
@@ -254,29 +254,26 @@ class LiveLibrary:
         return RankedSongs(
             name=name,
             revision=next(self._revisions),
-            shelf=shelf,
+            columns=columns,
             taste=taste,
-            labels=codes_of(labels, shelf),
+            labels=codes_of(labels, columns),
             n_like=values.count("like"),
             n_dislike=values.count("dislike"),
             scored=scored,
             before=before,
         )
 
-    def _decisions(self, taste: Taste, shelf: SongColumns, *, keep: bool = True) -> FloatArray:
-        by_place = np.argsort(shelf.at)
-        decisions = np.empty(len(shelf))
-        vectors = shelf.library.vectors.open()
+    def _decisions(self, taste: Taste, columns: SongColumns, *, keep: bool = True) -> FloatArray:
+        by_place = np.argsort(columns.at)
+        decisions = np.empty(len(columns))
+        vectors = columns.library.vectors.open()
         decisions[by_place] = decide(
-            taste, vectors, shelf.at[by_place], self.settings.root, keep=keep
+            taste, vectors, columns.at[by_place], self.settings.root, keep=keep
         )
         return decisions
 
     def newest(self, name: str) -> RankedSongs:
-        """Return the standing with the labels of this moment.
-
-        Nothing is learnt on top of old ones.
-        """
+        """Return the ranking with the current labels: training never starts from old ones."""
         with self._loading:
             kept = self._kept.get(name)
             if kept is not None and kept.stamp[1] != self.tastes.stamp(name):
@@ -299,26 +296,26 @@ class LiveLibrary:
 
         `learning` must be held since `newest`.
         """
-        name, shelf = former.name, former.shelf
+        name, columns = former.name, former.columns
         with self._loading:
             kept = self._kept.get(name)
-            cache_stamp = kept.stamp[0] if kept is not None and kept.standing is former else None
+            cache_stamp = kept.stamp[0] if kept is not None and kept.ranking is former else None
         stamp = (cache_stamp, self.tastes.stamp(name))
         taste, labels = self.tastes.read(name)
         if taste is None or taste is former.taste:
             scored, before = former.scored, former.before
         else:
-            scored = Scored.of(taste, self._decisions(taste, shelf, keep=False))
-            before = former.ranks_on(shelf)
-        standing = self._standing(name, shelf, (taste, labels), scored, before)
-        self._keep(standing, stamp, time.monotonic())
-        return standing
+            scored = Scored.of(taste, self._decisions(taste, columns, keep=False))
+            before = former.ranks_on(columns)
+        ranking = self._ranking(name, columns, (taste, labels), scored, before)
+        self._keep(ranking, stamp, time.monotonic())
+        return ranking
 
 
 def _sound(kept: _Kept) -> RankedSongs:
     if kept.error is not None:
         raise kept.error
-    return kept.standing
+    return kept.ranking
 
 
 def _no_song(digest: str) -> Problem:

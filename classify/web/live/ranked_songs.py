@@ -1,4 +1,4 @@
-"""How the songs of a shelf stand with one taste: scores, ranks, labels, and lists of them."""
+"""The songs of one encoder as one taste ranks them: scores, ranks, labels, and lists of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Listing:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scored:
-    """What a taste decides on the songs of a shelf.
+    """What a taste decides on songs, row by row of their columns.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Scored:
     order : ndarray, shape (n,), intp
         The rows, best first; of equal decisions, by path.
     ranks : ndarray, shape (n,), int64
-        Where each row stands in that order, from 1.
+        The place of each row in that order, from 1.
     verdicts : ndarray, shape (n,), int8
     """
 
@@ -64,7 +64,7 @@ class Scored:
     def of(cls, taste: Taste, decisions: FloatArray) -> Scored:
         """Rank songs by a taste's decisions on them.
 
-        The rows of the songs stand in the order of their paths.
+        The rows of the songs are in the order of their paths.
         """
         # Not by the scores, which at either end differ less than a float can tell.
         order = np.argsort(-decisions, kind="stable")
@@ -99,7 +99,7 @@ class RankedSongs:
 
     name: str
     revision: int
-    shelf: SongColumns
+    columns: SongColumns
     taste: Taste | None
     labels: NDArray[np.int8]
     n_like: int
@@ -127,9 +127,9 @@ class RankedSongs:
 
     def _ordered(self, wanted: Listing) -> NDArray[np.intp]:
         if wanted.sort not in ("score", "moved"):
-            return self.shelf.sorted_by(wanted.sort, descending=wanted.descending)
+            return self.columns.sorted_by(wanted.sort, descending=wanted.descending)
         if self.scored is None:
-            return self.shelf.sorted_by("path", descending=False)
+            return self.columns.sorted_by("path", descending=False)
         if wanted.sort == "score":
             return self.scored.order if wanted.descending else self.scored.order[::-1]
         if self.before is None:
@@ -146,17 +146,17 @@ class RankedSongs:
             masks.append(self.labels == _LABEL_CODES[wanted.label])
         if wanted.verdict is not None:
             verdicts = None if self.scored is None else self.scored.verdicts
-            nothing = np.zeros(len(self.shelf), np.bool_)
+            nothing = np.zeros(len(self.columns), np.bool_)
             masks.append(
                 nothing if verdicts is None else verdicts == _VERDICT_CODES[wanted.verdict]
             )
         if wanted.words.strip():
-            masks.append(self.shelf.matches(wanted.words))
+            masks.append(self.columns.matches(wanted.words))
         return np.logical_and.reduce(masks) if masks else None
 
     def songs(self, rows: NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
         """Tell of the songs of some rows what `classify.web.models.Song` has."""
-        described = self.shelf.described(rows)
+        described = self.columns.described(rows)
         labels = self.labels[rows].tolist()
         scored = self.scored
         if scored is None:
@@ -198,7 +198,7 @@ class RankedSongs:
         known = self._answers.get(digest)
         if known is not None:
             return known
-        row = self.shelf.row_of(digest)
+        row = self.columns.row_of(digest)
         if row is None or self.taste is None or self.scored is None:
             return None
         document = {
@@ -218,27 +218,27 @@ class RankedSongs:
         """Return the labelled songs that the library holds, digest to label."""
         rows = np.flatnonzero(self.labels)
         names = [_NAMES[code] or "" for code in self.labels[rows].tolist()]
-        return dict(zip(self.shelf.digests(rows), names, strict=True))
+        return dict(zip(self.columns.digests(rows), names, strict=True))
 
     def decisions_at(self, places: NDArray[np.int64]) -> FloatArray:
         """Return the taste's decisions on songs at some places of the library's vectors."""
         assert self.scored is not None
-        return self.scored.decisions[self.shelf.rows_at(places)]
+        return self.scored.decisions[self.columns.rows_at(places)]
 
     def label_of(self, row: int) -> str | None:
         """Return what the listener has said of a song."""
         return _NAMES[int(self.labels[row])]
 
-    def ranks_on(self, shelf: SongColumns) -> NDArray[np.int64] | None:
-        """Return the ranks of this standing for the rows of another shelf.
+    def ranks_on(self, columns: SongColumns) -> NDArray[np.int64] | None:
+        """Return the ranks for the rows of other columns.
 
         The rank is 0 for songs that were not here.
         """
         if self.scored is None:
             return None
-        if shelf is self.shelf:
+        if columns is self.columns:
             return self.scored.ranks
-        return carried(self.scored.ranks, self.shelf, shelf)
+        return carried(self.scored.ranks, self.columns, columns)
 
     def moves_since(self, former: RankedSongs) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Tell which songs came into the first twenty, and which left them.
@@ -250,7 +250,7 @@ class RankedSongs:
         entered, left : list of dict
             As `classify.web.models.Moved`; their ranks are among unlabelled songs.
         """
-        if self.scored is None or former.scored is None or former.shelf is not self.shelf:
+        if self.scored is None or former.scored is None or former.columns is not self.columns:
             return [], []
         free = (self.labels == _NONE) & (former.labels == _NONE)
         new, old = (_ranks_among(one.order, free) for one in (self.scored, former.scored))
@@ -268,26 +268,26 @@ class RankedSongs:
         return [
             {name: song[name] for name in names} | {"rank": rank, "rank_before": before}
             for song, rank, before in zip(
-                self.shelf.described(rows), new[rows].tolist(), old[rows].tolist(), strict=True
+                self.columns.described(rows), new[rows].tolist(), old[rows].tolist(), strict=True
             )
         ]
 
 
 def carried(values: NDArray[np.int64], old: SongColumns, new: SongColumns) -> NDArray[np.int64]:
-    """Bring what is known of the songs of one shelf to another; 0 for songs that are new there."""
+    """Bring a number of each song from old columns to new ones; 0 for songs that are new there."""
     found = np.zeros(len(new), np.int64)
     rows = new.rows_in(old)
     found[rows >= 0] = values[rows[rows >= 0]]
     return found
 
 
-def codes_of(labels: Mapping[str, str], shelf: SongColumns) -> NDArray[np.int8]:
-    """Mark the labelled songs of a shelf; `labels` is digest, or a file's path, to label."""
-    codes = np.zeros(len(shelf), np.int8)
+def codes_of(labels: Mapping[str, str], columns: SongColumns) -> NDArray[np.int8]:
+    """Mark the labelled songs of some columns; `labels`: digest, or a file's path, to label."""
+    codes = np.zeros(len(columns), np.int8)
     for label in LABELS:
         names = [name for name, one in labels.items() if one == label]
-        by_path = [shelf.digest_at(name) for name in names if not is_digest(name)]
-        codes[shelf.rows_of([*filter(is_digest, names), *filter(None, by_path)])] = _LABEL_CODES[
+        by_path = [columns.digest_at(name) for name in names if not is_digest(name)]
+        codes[columns.rows_of([*filter(is_digest, names), *filter(None, by_path)])] = _LABEL_CODES[
             label
         ]
     return codes

@@ -69,85 +69,85 @@ class SlowAnswers:
 
         The first time it is heard whole.
         """
-        standing = self._live.standing(name)
-        row = self._live.row_of(standing.shelf, digest)
+        ranking = self._live.ranking(name)
+        row = self._live.row_of(ranking.columns, digest)
         explanation, note = None, ""
         try:
             # By the taste that explains: its file may hold another one by now.
             found = self._once(
-                ("why", standing.taste, digest), lambda: self._explained(standing, row)
+                ("why", ranking.taste, digest), lambda: self._explained(ranking, row)
             )
-            explanation = found | {"label": standing.label_of(row)}
+            explanation = found | {"label": ranking.label_of(row)}
         except (ClassifyError, EmbedError) as error:  # the song is still a song, and has neighbours
             note = str(error)
         near = self._once(
-            ("near", standing.shelf.serial, digest), lambda: self._neighbours(standing, digest)
+            ("near", ranking.columns.serial, digest), lambda: self._neighbours(ranking, digest)
         )
-        rows = [standing.shelf.row_of(one) for one, _ in near]
+        rows = [ranking.columns.row_of(one) for one, _ in near]
         return {
-            "song": standing.song(row),
+            "song": ranking.song(row),
             "explanation": explanation,
             "note": note,
             "neighbours": [
-                {"similarity": similarity, "song": standing.song(at)}
+                {"similarity": similarity, "song": ranking.song(at)}
                 for at, (_, similarity) in zip(rows, near, strict=True)
                 if at is not None
             ],
         }
 
-    def _explained(self, standing: RankedSongs, row: int) -> dict[str, Any]:
-        if standing.taste is None:
+    def _explained(self, ranking: RankedSongs, row: int) -> dict[str, Any]:
+        if ranking.taste is None:
             raise ClassifyError("nothing is learnt yet: label at least two songs that you like")
-        file = standing.shelf.file_of(row)
+        file = ranking.columns.file_of(row)
         _require_same(file)
         plain = asdict(
-            explain(file.path, taste=standing.taste, root=self._live.settings.root, workers=1)
+            explain(file.path, taste=ranking.taste, root=self._live.settings.root, workers=1)
         )
         del plain["path"]
         for side in ("like", "dislike"):
             other = plain[side]
             if other is not None:
-                other["id"] = standing.shelf.digest_at(other["path"])
+                other["id"] = ranking.columns.digest_at(other["path"])
         return plain
 
-    def _neighbours(self, standing: RankedSongs, digest: str) -> list[tuple[str, float]]:
+    def _neighbours(self, ranking: RankedSongs, digest: str) -> list[tuple[str, float]]:
         try:
-            found = similar_to(digest, library=standing.shelf.library, top=_N_NEIGHBOURS)
+            found = similar_to(digest, library=ranking.columns.library, top=_N_NEIGHBOURS)
         except ClassifyError:
             return []  # it is the only song
-        named = [(standing.shelf.digest_at(song.path), song.similarity) for song in found.songs]
+        named = [(ranking.columns.digest_at(song.path), song.similarity) for song in found.songs]
         return [(name, similarity) for name, similarity in named if name is not None]
 
     def suggestions(self, name: str, top: int) -> dict[str, Any]:
         """Tell what `classify.web.models.SuggestionList` has."""
-        standing = self._live.standing(name)
+        ranking = self._live.ranking(name)
         n_unlabelled, picks = self._once(
-            ("next", name, standing.revision, top), lambda: self._suggested(standing, top)
+            ("next", name, ranking.revision, top), lambda: self._suggested(ranking, top)
         )
-        rows = [standing.shelf.row_of(pick[0]) for pick in picks]
+        rows = [ranking.columns.row_of(pick[0]) for pick in picks]
         return {
             "taste": name,
             "n_unlabelled": n_unlabelled,
             "songs": [
-                {"song": standing.song(row), "unknown": unknown, "reason": reason, "why": why}
+                {"song": ranking.song(row), "unknown": unknown, "reason": reason, "why": why}
                 for row, (_, unknown, reason, why) in zip(rows, picks, strict=True)
                 if row is not None
             ],
         }
 
     def _suggested(
-        self, standing: RankedSongs, top: int
+        self, ranking: RankedSongs, top: int
     ) -> tuple[int, list[tuple[str, float, str, str]]]:
-        if standing.taste is None:
-            return self._to_begin(standing, top)
+        if ranking.taste is None:
+            return self._to_begin(ranking, top)
         found = suggest_from(
-            standing.shelf.library,
-            standing.taste,
-            labelled=standing.labelled(),
+            ranking.columns.library,
+            ranking.taste,
+            labelled=ranking.labelled(),
             top=top,
-            decide_on=standing.decisions_at,
+            decide_on=ranking.decisions_at,
         )
-        named = [(standing.shelf.digest_at(song.path), song) for song in found.songs]
+        named = [(ranking.columns.digest_at(song.path), song) for song in found.songs]
         return found.n_unlabelled, [
             (digest, song.unknown, song.reason, song.why)
             for digest, song in named
@@ -155,12 +155,14 @@ class SlowAnswers:
         ]
 
     def _to_begin(
-        self, standing: RankedSongs, top: int
+        self, ranking: RankedSongs, top: int
     ) -> tuple[int, list[tuple[str, float, str, str]]]:
-        free = np.flatnonzero(standing.labels == 0)
+        free = np.flatnonzero(ranking.labels == 0)
         chosen = free[np.arange(min(top, len(free))) * len(free) // max(1, min(top, len(free)))]
         why = "any song whose label you know helps to begin"
-        return len(free), [(digest, 1.0, "start", why) for digest in standing.shelf.digests(chosen)]
+        return len(free), [
+            (digest, 1.0, "start", why) for digest in ranking.columns.digests(chosen)
+        ]
 
     def evaluation(self, name: str) -> dict[str, Any]:
         """Tell what `classify.web.models.EvaluationFound` has.
@@ -178,9 +180,9 @@ class SlowAnswers:
 
     def playlist(self, name: str, top: int, min_score: float) -> str:
         """Write what ``sevensongs score --format m3u8`` writes."""
-        standing = self._live.standing(name)
-        taste = standing.taste or self._live.taste(name)  # says that there is none
-        library = standing.shelf.library
+        ranking = self._live.ranking(name)
+        taste = ranking.taste or self._live.taste(name)  # says that there is none
+        library = ranking.columns.library
         found = score_files(
             library.files(), taste, library.root, top=top, min_score=min_score, only_there=True
         )

@@ -35,9 +35,9 @@ class SongColumns:
     Attributes
     ----------
     serial : int
-        Tells shelves apart.
+        Tells one object from another.
     at : ndarray, shape (n,), int64
-        Where each song stands in the library's vectors.
+        The row of each song in the library's vectors.
     paths : pyarrow.BinaryArray, shape (n,)
         Of copies the first; rising.
 
@@ -78,14 +78,14 @@ class SongColumns:
         return names[order], order
 
     def row_of(self, digest: str) -> int | None:
-        """Tell where a song stands; None where it is not held."""
+        """Return the row of a song; None where it is not held."""
         names, order = self._sorted
         wanted = digest.encode("ascii", "replace")
         at = int(np.searchsorted(names, np.bytes_(wanted)))
         return int(order[at]) if at < len(names) and names[at] == wanted else None
 
     def rows_of(self, digests: Sequence[str]) -> NDArray[np.intp]:
-        """Tell where those songs stand that are held."""
+        """Return the rows of those songs that are held."""
         names, order = self._sorted
         if not len(names) or not len(digests):
             return _NO_ROWS
@@ -95,7 +95,7 @@ class SongColumns:
         return found
 
     def rows_at(self, places: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Tell which songs stand at some places of the library's vectors.
+        """Return the rows of the songs at some places of the library's vectors.
 
         All of them must be ours.
         """
@@ -106,7 +106,7 @@ class SongColumns:
         return np.argsort(self.at)
 
     def rows_in(self, other: SongColumns) -> NDArray[np.int64]:
-        """Tell where each song stands on another shelf, shape (n,), int64; -1 where it does not."""
+        """Return the row of each song in other columns, shape (n,), int64; -1 where it has none."""
         return places(self._digests, other._digests)
 
     def digests(self, rows: NDArray[np.integer[Any]]) -> list[str]:

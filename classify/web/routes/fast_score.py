@@ -64,5 +64,5 @@ class QuickScores:
             if query is None:
                 return None
             name = query[1].decode()
-        standing = self._live.standing_now(name)
-        return None if standing is None else standing.score_json(asked[1])
+        ranking = self._live.ranking_now(name)
+        return None if ranking is None else ranking.score_json(asked[1])

@@ -80,18 +80,18 @@ def list_songs(
     Without a taste yet there are no ranks, and what would be sorted by them is sorted by path.
     Files that have gone since they were embedded are listed too.
     """
-    standing = live.standing(taste)
+    ranking = live.ranking(taste)
     descending = order == "desc" if order else sort in ("score", "moved")
     wanted = Listing(sort=sort, descending=descending, words=q, label=label, verdict=verdict)
-    rows = standing.rows(wanted)
+    rows = ranking.rows(wanted)
     return json_response(
         {
-            "taste": standing.name,
-            "revision": standing.revision,
-            "total": len(standing.shelf),
+            "taste": ranking.name,
+            "revision": ranking.revision,
+            "total": len(ranking.columns),
             "matched": len(rows),
             "offset": offset,
-            "songs": standing.songs(rows[offset : offset + limit]),
+            "songs": ranking.songs(rows[offset : offset + limit]),
         }
     )
 
@@ -119,10 +119,10 @@ async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None)
 )
 def read_score(live: LiveLibraryOfApp, song_id: SongId, taste: TasteQuery = None) -> Response:
     """Tell a cached song's score; `classify.web.routes.fast_score` gives the same answer sooner."""
-    standing = live.standing(taste)
-    answer = standing.score_json(song_id)
+    ranking = live.ranking(taste)
+    answer = ranking.score_json(song_id)
     if answer is None:
-        live.row_of(standing.shelf, song_id)  # says that it is not there
+        live.row_of(ranking.columns, song_id)  # says that it is not there
         live.taste(taste)  # says that there is none
         raise Problem(409, "the taste has just been learnt; ask again")
     return Response(answer, media_type="application/json")
@@ -158,19 +158,19 @@ async def _label(
 ) -> Response:
     state = state_of(request.app)
     name = taste or state.settings.taste
-    outcome = await state.label_turns.label(name, digest, label)
+    outcome = await state.label_queue.label(name, digest, label)
     return json_response(await asyncio.to_thread(_told, state.library, outcome, digest))
 
 
 def _told(live: Any, outcome: LearnOutcome, digest: str) -> dict[str, Any]:
-    standing = outcome.standing
-    row = standing.shelf.row_of(digest)
-    entered, left = standing.moves_since(outcome.former)
+    ranking = outcome.ranking
+    row = ranking.columns.row_of(digest)
+    entered, left = ranking.moves_since(outcome.former)
     return {
         "id": digest,
-        "label": None if row is None else standing.label_of(row),
-        "taste": live.taste_info(standing.name),
-        "revision": standing.revision,
+        "label": None if row is None else ranking.label_of(row),
+        "taste": live.taste_info(ranking.name),
+        "revision": ranking.revision,
         "note": outcome.note,
         "entered": entered,
         "left": left,

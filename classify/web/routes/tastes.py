@@ -82,8 +82,8 @@ async def train_taste(
     head = (asked or TrainAsked()).head
 
     def train() -> dict[str, Any]:
-        outcome = state.lessons.train(name, head)
-        return _info(state.library, outcome.standing.name)
+        outcome = state.training.train(name, head)
+        return _info(state.library, outcome.ranking.name)
 
     return json_response(await state.study_lane.run(train))
 

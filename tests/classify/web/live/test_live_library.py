@@ -20,7 +20,7 @@ import embed
 from classify.errors import LabelError
 from classify.labels.relearning import labels_now
 from classify.taste.names import taste_path
-from classify.web.live.label_queue import LabelTurns, Lessons
+from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import Listing, RankedSongs
 from classify.web.live.slow_answers import SlowAnswers
@@ -45,22 +45,22 @@ def live(root: Path) -> LiveLibrary:
     return LiveLibrary(ServiceSettings(root=root))
 
 
-def digest_of(standing: RankedSongs, path: str) -> str:
-    digest = standing.shelf.digest_at(path)
+def digest_of(ranking: RankedSongs, path: str) -> str:
+    digest = ranking.columns.digest_at(path)
     assert digest is not None
     return digest
 
 
-def ranked(standing: RankedSongs) -> list[str]:
-    return [song["path"] for song in standing.songs(standing.rows(Listing()))]
+def ranked(ranking: RankedSongs) -> list[str]:
+    return [song["path"] for song in ranking.songs(ranking.rows(Listing()))]
 
 
 def test_songs_stand_as_the_command_scores_them(
     root: Path, acoustic: list[str], live: LiveLibrary
 ) -> None:
     classify.train(acoustic[:4], root=root)
-    standing = live.standing()
-    songs = standing.songs(standing.rows(Listing()))
+    ranking = live.ranking()
+    songs = ranking.songs(ranking.rows(Listing()))
     expected = classify.score(root=root).songs
     assert [(song["path"], song["score"], song["verdict"]) for song in songs] == [
         (song.path, song.score, song.verdict) for song in expected
@@ -72,8 +72,8 @@ def test_songs_stand_as_the_command_scores_them(
 def test_without_a_taste_songs_stand_by_path_and_have_no_score(
     live: LiveLibrary, heard: Path
 ) -> None:
-    standing = live.standing()
-    songs = standing.songs(standing.rows(Listing()))
+    ranking = live.ranking()
+    songs = ranking.songs(ranking.rows(Listing()))
     assert [song["path"] for song in songs] == sorted(
         str(path) for path in (heard / "music").iterdir()
     )
@@ -87,21 +87,21 @@ def test_without_a_taste_songs_stand_by_path_and_have_no_score(
 def test_what_another_process_embeds_and_labels_is_seen(
     root: Path, acoustic: list[str], live: LiveLibrary, tmp_path: Path
 ) -> None:
-    before = live.standing()
+    before = live.ranking()
     classify.train(acoustic[:3], root=root)
     (tmp_path / "new").mkdir()
     shutil.copy(acoustic[0], tmp_path / "new" / "copy of one.opus")
     embed.embed_library([tmp_path / "new"], root=root)
     live.refresh()
-    after = live.standing()
+    after = live.ranking()
     assert after.taste is not None
     assert after.revision > before.revision
-    assert len(after.shelf) == len(before.shelf)  # a copy is no other song
+    assert len(after.columns) == len(before.columns)  # a copy is no other song
     digest = digest_of(after, str(tmp_path / "new" / "copy of one.opus"))
     assert digest == digest_of(before, acoustic[0])
     live.refresh()
-    assert live.standing() is after  # nothing has changed since
-    assert {file.path for file in after.shelf.files_of(after.shelf.row_of(digest) or 0)} == {
+    assert live.ranking() is after  # nothing has changed since
+    assert {file.path for file in after.columns.files_of(after.columns.row_of(digest) or 0)} == {
         acoustic[0],
         str(tmp_path / "new" / "copy of one.opus"),
     }
@@ -115,7 +115,7 @@ def test_of_copies_the_one_that_is_there_is_played(
     embed.embed_library(paths, root=tmp_path / "cache", coverage=2)
     live = LiveLibrary(ServiceSettings(root=tmp_path / "cache"))
     assert live.n_songs == 1
-    digest = digest_of(live.standing(), str(paths[1]))
+    digest = digest_of(live.ranking(), str(paths[1]))
     assert live.song_file(digest).path == str(paths[0])
     paths[0].unlink()
     assert live.song_file(digest).path == str(paths[1])
@@ -128,8 +128,10 @@ def test_a_label_does_what_the_command_does(
 ) -> None:
     classify.train(acoustic[:3], root=root)
     other = Path(shutil.copytree(root, tmp_path / "other"))
-    disliked = next(song for song in ranked(live.standing()) if song not in acoustic)
-    outcome = Lessons(live).relabel("default", {digest_of(live.standing(), disliked): "dislike"})
+    disliked = next(song for song in ranked(live.ranking()) if song not in acoustic)
+    outcome = TasteTraining(live).relabel(
+        "default", {digest_of(live.ranking(), disliked): "dislike"}
+    )
     expected = classify.label("dislike", [disliked], root=other)
     ours, theirs = (classify.Taste.load(taste_path("default", root=one)) for one in (root, other))
     assert (ours.likes, ours.dislikes, ours.unlabelled) == (
@@ -139,82 +141,82 @@ def test_a_label_does_what_the_command_does(
     )
     assert ours.auc == theirs.auc
     assert labels_now(root=root) == labels_now(root=other)
-    standing = outcome.standing
-    assert ranked(standing) == [song.path for song in classify.score(root=other).songs]
-    entered, left = standing.moves_since(outcome.former)
+    ranking = outcome.ranking
+    assert ranked(ranking) == [song.path for song in classify.score(root=other).songs]
+    entered, left = ranking.moves_since(outcome.former)
     assert [(one["rank"], one["rank_before"]) for one in entered] == [
         (one.rank, one.rank_before) for one in expected.entered
     ]
     assert [one["title"] for one in left] == [one.title for one in expected.left]
     was = {path: rank for rank, path in enumerate(ranked(outcome.former), 1)}
     assert {
-        song["path"]: song["rank_before"] for song in standing.songs(standing.rows(Listing()))
+        song["path"]: song["rank_before"] for song in ranking.songs(ranking.rows(Listing()))
     } == was
-    assert live.standing() is standing
+    assert live.ranking() is ranking
 
 
 def test_the_first_labels_make_a_taste_and_the_last_ones_leave_it(
     live: LiveLibrary, acoustic: list[str]
 ) -> None:
-    one, two = (digest_of(live.standing(), path) for path in acoustic[:2])
-    first = Lessons(live).relabel("mine", {one: "like"})
-    assert (first.standing.taste, first.standing.n_like) == (None, 1)
+    one, two = (digest_of(live.ranking(), path) for path in acoustic[:2])
+    first = TasteTraining(live).relabel("mine", {one: "like"})
+    assert (first.ranking.taste, first.ranking.n_like) == (None, 1)
     assert "1 of the 2 liked songs" in first.note
-    second = Lessons(live).relabel("mine", {two: "like"})
-    assert second.standing.taste is not None
-    assert second.standing.label_of(second.standing.shelf.row_of(one) or 0) == "like"
+    second = TasteTraining(live).relabel("mine", {two: "like"})
+    assert second.ranking.taste is not None
+    assert second.ranking.label_of(second.ranking.columns.row_of(one) or 0) == "like"
     assert live.taste_names() == ["default", "mine"]
-    cleared = Lessons(live).relabel("mine", {one: None})
-    assert cleared.standing.n_like == 1
+    cleared = TasteTraining(live).relabel("mine", {one: None})
+    assert cleared.ranking.n_like == 1
     assert cleared.note
-    assert cleared.standing.taste is not None  # what was learnt is not lost
-    again = Lessons(live).relabel("mine", {one: None})
-    assert again.standing is cleared.standing  # nothing is new, so nothing is learnt
+    assert cleared.ranking.taste is not None  # what was learnt is not lost
+    again = TasteTraining(live).relabel("mine", {one: None})
+    assert again.ranking is cleared.ranking  # nothing is new, so nothing is learnt
 
 
 def test_a_refused_label_changes_nothing(
     live: LiveLibrary, root: Path, acoustic: list[str], tmp_path: Path
 ) -> None:
     classify.train(acoustic[:3], root=root)
-    before = live.standing()
+    before = live.ranking()
     with pytest.raises(Problem, match="is in the library"):
-        Lessons(live).relabel("default", {"0" * 32: "like"})
-    assert live.standing() is before
+        TasteTraining(live).relabel("default", {"0" * 32: "like"})
+    assert live.ranking() is before
 
 
 def test_moved_songs_come_first_when_asked_for(
     live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
     classify.train(acoustic[:3], root=root)
-    worst = ranked(live.standing())[-1]
-    Lessons(live).relabel("default", {digest_of(live.standing(), worst): "like"})
-    standing = live.standing()
+    worst = ranked(live.ranking())[-1]
+    TasteTraining(live).relabel("default", {digest_of(live.ranking(), worst): "like"})
+    ranking = live.ranking()
     risen = [
         song["rank_before"] - song["rank"]
-        for song in standing.songs(standing.rows(Listing(sort="moved")))
+        for song in ranking.songs(ranking.rows(Listing(sort="moved")))
     ]
     assert risen == sorted(risen, reverse=True)
     assert risen[0] > 0
-    fallen = standing.songs(standing.rows(Listing(sort="moved", descending=False)))
+    fallen = ranking.songs(ranking.rows(Listing(sort="moved", descending=False)))
     assert fallen[0]["rank_before"] - fallen[0]["rank"] == min(risen)
 
 
 def test_labels_that_come_together_are_learnt_together(
     live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
-    before = live.standing()
+    before = live.ranking()
     digests = [digest_of(before, path) for path in acoustic[:6]]
 
     async def label_all() -> list[int]:
-        turns = LabelTurns(Lessons(live))
+        queue = LabelQueue(TasteTraining(live))
         outcomes = await asyncio.gather(
-            *(turns.label("default", digest, "like") for digest in digests)
+            *(queue.label("default", digest, "like") for digest in digests)
         )
         assert all(
-            outcome.standing.label_of(outcome.standing.shelf.row_of(digest) or 0) == "like"
+            outcome.ranking.label_of(outcome.ranking.columns.row_of(digest) or 0) == "like"
             for outcome, digest in zip(outcomes, digests, strict=True)
         )
-        return [outcome.standing.revision for outcome in outcomes]
+        return [outcome.ranking.revision for outcome in outcomes]
 
     revisions = asyncio.run(label_all())
     assert len(set(revisions)) <= 2  # the first one at once, the five others together
@@ -225,20 +227,20 @@ def test_labels_that_come_together_are_learnt_together(
 def test_of_labels_that_come_together_only_the_wrong_one_is_refused(
     live: LiveLibrary, acoustic: list[str]
 ) -> None:
-    good = [digest_of(live.standing(), path) for path in acoustic[:3]]
+    good = [digest_of(live.ranking(), path) for path in acoustic[:3]]
 
     async def label_all() -> list[object]:
-        turns = LabelTurns(Lessons(live))
+        queue = LabelQueue(TasteTraining(live))
         asked = [*good, "0" * 32]
         return await asyncio.gather(
-            *(turns.label("default", digest, "like") for digest in asked), return_exceptions=True
+            *(queue.label("default", digest, "like") for digest in asked), return_exceptions=True
         )
 
     *outcomes, refused = asyncio.run(label_all())
     assert isinstance(refused, Problem)
     assert refused.status == 404
     assert not any(isinstance(outcome, BaseException) for outcome in outcomes)
-    assert live.standing().n_like == 3
+    assert live.ranking().n_like == 3
 
 
 def test_words_are_found_whatever_their_case_and_accents(
@@ -250,29 +252,29 @@ def test_words_are_found_whatever_their_case_and_accents(
     shutil.copytree(root / "encoders", tmp_path / "own" / "encoders")
     music = [folder, *sorted((heard / "music").iterdir())[1:3]]
     embed.embed_library(music, root=tmp_path / "own")
-    shelf = LiveLibrary(ServiceSettings(root=tmp_path / "own")).standing().shelf
+    columns = LiveLibrary(ServiceSettings(root=tmp_path / "own")).ranking().columns
 
     def found(words: str) -> list[str]:
-        return [song["name"] for song in shelf.described(np.flatnonzero(shelf.matches(words)))]
+        return [song["name"] for song in columns.described(np.flatnonzero(columns.matches(words)))]
 
     assert found("regrette EDITH") == ["Non, je ne REGRETTE rien"]
     assert found("édith piaf") == ["Non, je ne REGRETTE rien"]
     assert found("edith kaas") == []
     assert found("%") == found(".*") == []
-    assert len(found("")) == len(shelf) == 3
+    assert len(found("")) == len(columns) == 3
 
 
 def test_songs_sort_by_what_people_know_them_by(live: LiveLibrary) -> None:
-    shelf = live.standing().shelf
-    rows = [shelf.sorted_by("duration", descending=descending) for descending in (False, True)]
-    assert np.all(np.diff(shelf.durations_s[rows[0]]) >= 0)
-    assert np.all(np.diff(shelf.durations_s[rows[1]]) <= 0)
+    columns = live.ranking().columns
+    rows = [columns.sorted_by("duration", descending=descending) for descending in (False, True)]
+    assert np.all(np.diff(columns.durations_s[rows[0]]) >= 0)
+    assert np.all(np.diff(columns.durations_s[rows[1]]) <= 0)
     titles = [
         song["title"] or song["name"]
-        for song in shelf.described(shelf.sorted_by("title", descending=False))
+        for song in columns.described(columns.sorted_by("title", descending=False))
     ]
     assert titles == sorted(titles, key=str.lower)
-    paths = [song["path"] for song in shelf.described(shelf.sorted_by("path", descending=True))]
+    paths = [song["path"] for song in columns.described(columns.sorted_by("path", descending=True))]
     assert paths == sorted(paths, reverse=True)
 
 
@@ -300,7 +302,7 @@ def test_a_song_is_explained_by_the_taste_that_scores_it(
 ) -> None:
     classify.train(acoustic[:4], root=root)
     insight = SlowAnswers(live)
-    digest = digest_of(live.standing(), acoustic[6])
+    digest = digest_of(live.ranking(), acoustic[6])
     first = insight.detail("default", digest)
     electronic = sorted(map(str, (heard / "music").glob("*electronic*")))
     classify.train(electronic[:4], root=root)  # another program; the service looks once a second
@@ -310,7 +312,7 @@ def test_a_song_is_explained_by_the_taste_that_scores_it(
         live.refresh()
     assert told["song"]["score"] < first["song"]["score"]
     assert told["explanation"]["label"] is None
-    Lessons(live).relabel("default", {digest: "dislike"})
+    TasteTraining(live).relabel("default", {digest: "dislike"})
     assert insight.detail("default", digest)["explanation"]["label"] == "dislike"
 
 
@@ -320,12 +322,12 @@ def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(
     (root / "tastes").mkdir(exist_ok=True)
     file = root / "tastes" / "mine.labels.csv"
     file.write_text("label,path,digest\n" + "".join(f"like,{path},\n" for path in acoustic[:3]))
-    standing = live.standing("mine")
-    digest = digest_of(standing, acoustic[0])
-    assert standing.label_of(standing.shelf.row_of(digest) or 0) == "like"
-    assert standing.n_like == 3
-    after = Lessons(live).relabel("mine", {digest: None}).standing
-    assert after.label_of(after.shelf.row_of(digest) or 0) is None
+    ranking = live.ranking("mine")
+    digest = digest_of(ranking, acoustic[0])
+    assert ranking.label_of(ranking.columns.row_of(digest) or 0) == "like"
+    assert ranking.n_like == 3
+    after = TasteTraining(live).relabel("mine", {digest: None}).ranking
+    assert after.label_of(after.columns.row_of(digest) or 0) is None
     assert acoustic[0] not in file.read_text()
 
 
@@ -333,38 +335,38 @@ def test_a_damaged_file_is_told_to_all_until_it_is_mended(
     live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
     classify.train(acoustic[:4], root=root)
-    sound = live.standing()
+    sound = live.ranking()
     file = root / "tastes" / "default.labels.csv"
     content = file.read_bytes()
     file.write_text("nonsense")
     live.refresh()
     for _ in range(3):
         with pytest.raises(LabelError, match="begins with"):
-            live.standing()
-        assert live.standing_now() is None
+            live.ranking()
+        assert live.ranking_now() is None
     file.write_bytes(content)
     live.refresh()
-    assert live.standing().songs(np.arange(28)) == sound.songs(np.arange(28))
+    assert live.ranking().songs(np.arange(28)) == sound.songs(np.arange(28))
 
 
-def test_lessons_that_wait_hold_nothing_else_up(
+def test_labels_that_wait_hold_nothing_else_up(
     live: LiveLibrary, root: Path, acoustic: list[str]
 ) -> None:
-    digest = digest_of(live.standing(), acoustic[0])
+    digest = digest_of(live.ranking(), acoustic[0])
 
     async def ask() -> None:
-        turns = LabelTurns(Lessons(live))
+        queue = LabelQueue(TasteTraining(live))
         with ExitStack() as held:
             for n in range(8):
                 held.enter_context(live.learning(f"taste {n}"))
             waiting = [
-                asyncio.create_task(turns.label(f"taste {n}", digest, "like")) for n in range(8)
+                asyncio.create_task(queue.label(f"taste {n}", digest, "like")) for n in range(8)
             ]
             await asyncio.sleep(0.1)
             assert await asyncio.wait_for(asyncio.to_thread(lambda: live.n_songs), LONG_S) == 28
             assert not any(one.done() for one in waiting)
         await asyncio.gather(*waiting)
-        turns.close()
+        queue.close()
 
     asyncio.run(ask())
     assert len(live.taste_names()) == 9
