@@ -362,6 +362,37 @@ def test_importing_a_package_imports_nothing_heavy(package: str) -> None:
     assert not _modules_after(f"import {package}") & HEAVY
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_tells_its_names_before_it_imports_them(package: str) -> None:
+    code = (
+        f"import {package}\n"
+        f"assert {{*{package}.__all__}} < {{*dir({package})}}\n"
+        f"assert not [name for name in sys.modules if name.startswith('{package}.')]\n"
+        f"from {package} import *\n"
+        f"assert {{*{package}.__all__}} <= {{*globals()}}\n"
+    )
+    _modules_after(code)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_stub_says_what_a_package_exports(package: str) -> None:
+    stub = ast.parse((REPOSITORY / package / "__init__.pyi").read_text("utf-8"))
+    imported = [
+        alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
+    listed = next(node.value for node in stub.body if isinstance(node, ast.Assign))
+    assert len(imported) == len(set(imported))
+    assert set(ast.literal_eval(listed)) == set(imported) == set(import_module(package).__all__)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_unknown_name_is_refused_in_pythons_words(package: str) -> None:
+    with pytest.raises(AttributeError, match=f"^module '{package}' has no attribute 'nothing'$"):
+        import_module(package).nothing  # noqa: B018
+    with pytest.raises(ImportError, match=f"cannot import name 'nothing' from '{package}'"):
+        exec(f"from {package} import nothing")
+
+
 def _commands() -> dict[str, set[str]]:
     """Return the commands that there are, and of a group those in it."""
     from classify.cli.app import app

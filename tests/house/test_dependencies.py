@@ -38,6 +38,7 @@ LEANED_ON = {
     "av",
     "fastapi",
     "jinja2",
+    "lazy-loader",
     "librosa",
     "numpy",
     "pillow",

@@ -1,0 +1,70 @@
+from .catalog import Catalog, CatalogFiles
+from .crc32 import digest_chars
+from .durable import (
+    lasting,
+    remove_abandoned,
+    require_writable,
+    staged,
+    sync_folder,
+    write_whole,
+)
+from .entry import WHOLE, Entry, covers
+from .errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
+from .file_record import FileRecord
+from .inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
+from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fingerprint
+from .repair import RepairedCatalog, RepairedStore, repair_catalog, repair_store
+from .root import default_root, is_uri, local_root
+from .row_choice import places
+from .seal import newest_sealed
+from .store import EmbeddingStore
+from .stored_vectors import map_in_order
+from .vector_reader import VectorReader
+from .verify import SCORES_FOLDER, Soundness, prune_cache, verify_cache, verify_catalog
+
+__all__ = [
+    "DIGEST_BYTES",
+    "SCORES_FOLDER",
+    "WHOLE",
+    "CacheError",
+    "CacheInfo",
+    "Catalog",
+    "CatalogFiles",
+    "DamagedEntry",
+    "DamagedStore",
+    "EmbeddingStore",
+    "Entry",
+    "FileRecord",
+    "RepairedCatalog",
+    "RepairedStore",
+    "Soundness",
+    "StoreFormatError",
+    "StoreInfo",
+    "VectorReader",
+    "audio_hash",
+    "cache_info",
+    "covers",
+    "default_root",
+    "digest_chars",
+    "encoder_fingerprint",
+    "is_digest",
+    "is_fingerprint",
+    "is_uri",
+    "lasting",
+    "list_stores",
+    "local_root",
+    "map_in_order",
+    "newest_sealed",
+    "open_stores",
+    "places",
+    "prune_cache",
+    "remove_abandoned",
+    "repair_catalog",
+    "repair_store",
+    "require_writable",
+    "staged",
+    "sync_folder",
+    "verify_cache",
+    "verify_catalog",
+    "write_whole",
+]

@@ -1,0 +1,101 @@
+from .decoding.packets import Span
+from .decoding.probing import AudioInfo, probe
+from .decoding.spans import read_spans
+from .encoders.composite import (
+    MAX_PARTS,
+    PreparedEncoders,
+    encoder_name,
+    prepare_encoders,
+    split_encoder,
+)
+from .encoders.encoder import Encoder, load_encoder
+from .encoders.encoder_tags import OwnTags
+from .encoders.pooling import song_vector
+from .encoders.preparing import (
+    PreparedEncoder,
+    damaged_encoders,
+    is_compiled,
+    prepare_encoder,
+)
+from .encoders.registry import ENCODERS, EncoderSpec, encoder_spec
+from .encoders.status import EncoderStatus, encoder_status
+from .encoders.windows import Grid, coverage_windows
+from .errors import (
+    AudioError,
+    EmbedError,
+    EncoderError,
+    EncoderUnavailable,
+    LimitExceeded,
+    WorkerCrashed,
+    WorkerStopped,
+)
+from .files.find import Failure, FoundAudio, Paths, find_audio, path_list
+from .files.playlists import LIST_SUFFIXES
+from .limits import Limits
+from .pipeline.pieces import Outline
+from .pipeline.pipeline import EmbedReport, Progress, embed_library
+from .pipeline.worker_tasks import embed_recording, probe_file
+from .spectrogram_picture import (
+    SoundPicture,
+    draw_sound,
+    drawing_s,
+    mel_band,
+    sound_picture,
+)
+from .stored_embeddings import Embeddings, open_embeddings
+from .worker_pool import WorkerPool
+
+__all__ = [
+    "ENCODERS",
+    "LIST_SUFFIXES",
+    "MAX_PARTS",
+    "AudioError",
+    "AudioInfo",
+    "EmbedError",
+    "EmbedReport",
+    "Embeddings",
+    "Encoder",
+    "EncoderError",
+    "EncoderSpec",
+    "EncoderStatus",
+    "EncoderUnavailable",
+    "Failure",
+    "FoundAudio",
+    "Grid",
+    "LimitExceeded",
+    "Limits",
+    "Outline",
+    "OwnTags",
+    "Paths",
+    "PreparedEncoder",
+    "PreparedEncoders",
+    "Progress",
+    "SoundPicture",
+    "Span",
+    "WorkerCrashed",
+    "WorkerPool",
+    "WorkerStopped",
+    "coverage_windows",
+    "damaged_encoders",
+    "draw_sound",
+    "drawing_s",
+    "embed_library",
+    "embed_recording",
+    "encoder_name",
+    "encoder_spec",
+    "encoder_status",
+    "find_audio",
+    "is_compiled",
+    "load_encoder",
+    "mel_band",
+    "open_embeddings",
+    "path_list",
+    "prepare_encoder",
+    "prepare_encoders",
+    "probe",
+    "probe_file",
+    "read_spans",
+    "song_vector",
+    "sound_picture",
+    "split_encoder",
+]
