@@ -73,12 +73,21 @@ class WorkerPool:
 
     When a worker dies, every task under way is lost with it and nobody knows which was to blame.
     They are run again one at a time; the one that kills its worker alone ends with WorkerCrashed.
+
+    Parameters
+    ----------
+    n_workers : int, optional
+        Default: as many as there are cores that we may use.
+    max_tasks : int, optional
+        How many tasks there can be at once. More workers than that would start for nothing, and all
+        start with the first task.
     """
 
     def __init__(
         self,
         n_workers: int | None = None,
         *,
+        max_tasks: int | None = None,
         setup: tuple[Callable[..., None], Any] | None = None,
         limits: Limits | None = None,
         niceness: int = 0,
@@ -86,7 +95,8 @@ class WorkerPool:
         self._limits = limits or Limits(max_stall_s=math.inf)
         self._setup = setup  # what each worker calls first, with its argument
         self._niceness = niceness  # by how much workers give way to other processes
-        self._n_workers = n_workers or _n_cores()
+        wanted = n_workers or _n_cores()
+        self._n_workers = wanted if max_tasks is None else max(1, min(wanted, max_tasks))
         self._executor: ProcessPoolExecutor | None = None
         self._running: dict[Future[Any], _Task] = {}
         self._suspects: deque[_Task] = deque()

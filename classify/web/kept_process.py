@@ -74,7 +74,10 @@ class KeptProcess:
         """
         if self._is_stopping:
             raise ending()
-        future = self._thread.submit(self._do, work)
+        try:
+            future = self._thread.submit(self._do, work)
+        except RuntimeError as error:  # closed by another thread since
+            raise ending() from error
         with self._lock:
             self._n_waiting += 1
         future.add_done_callback(self._leave)

@@ -17,7 +17,7 @@ from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits
 from embed.pipeline.ledger import File, Ledger
 from embed.pipeline.one_read import MAX_KEPT_BYTES, NewFile, beginnings, hear_file, remember
-from embed.pipeline.pieces import Assembly, Outline, Piece, cut_pieces
+from embed.pipeline.pieces import Assembly, Outline, Piece, cut_pieces, max_pieces
 from embed.pipeline.worker_tasks import Inputs, embed_piece, embed_recording, probe_file, read_piece
 from embed.worker_pool import Outcome, WorkerPool
 
@@ -76,7 +76,14 @@ class Run:
     ) -> None:
         """Probe and embed files in worker processes; commit as they come in."""
         known = (remember, beginnings(self.ledger.held()))
-        pool = WorkerPool(n_workers, setup=known, limits=self.limits, niceness=self.niceness)
+        each = max_pieces(self.ledger.n_windows)
+        pool = WorkerPool(
+            n_workers,
+            max_tasks=None if each is None else each * len(files),
+            setup=known,
+            limits=self.limits,
+            niceness=self.niceness,
+        )
         if self.batched:
             from embed.pipeline.gpu_batches import Batches
 

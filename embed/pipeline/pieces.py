@@ -21,7 +21,7 @@ from embed.encoders.pooling import song_vector
 from embed.encoders.registry import EncoderSpec
 from embed.encoders.windows import NativeCut, choose_windows
 
-__all__ = ["BLOCK", "Assembly", "Outline", "Piece", "cut_pieces"]
+__all__ = ["BLOCK", "Assembly", "Outline", "Piece", "cut_pieces", "max_pieces"]
 
 BLOCK = 16
 """Windows embedded at a time, so that memory stays flat on a ten-hour recording."""
@@ -85,6 +85,14 @@ class Outline:
             frames=frames,
             vector=song_vector(frames, np.array(self.parts(0, n), dtype=np.float64)),
         )
+
+
+def max_pieces(n_windows: int) -> int | None:
+    """Return how many pieces a recording can have of which so many windows are embedded.
+
+    None stands for any number: `n_windows` is `cache.WHOLE`.
+    """
+    return None if n_windows == WHOLE else math.ceil(n_windows / (_MIN_BLOCKS * BLOCK))
 
 
 def cut_pieces(

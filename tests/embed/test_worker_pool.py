@@ -101,6 +101,11 @@ def run(pool: WorkerPool, tasks: list[tuple[Any, ...]]) -> list[Outcome]:
     return outcomes
 
 
+@pytest.mark.parametrize(("max_tasks", "expected"), [(None, 4), (9, 4), (3, 3), (1, 1), (0, 1)])
+def test_no_worker_starts_for_nothing(max_tasks: int | None, expected: int) -> None:
+    assert WorkerPool(4, max_tasks=max_tasks).n_workers == expected
+
+
 def test_every_key_comes_back_with_its_value(pool: WorkerPool) -> None:
     tasks = [((n, "key"), double, n) for n in range(50)]
     outcomes = run(pool, tasks)

@@ -19,7 +19,7 @@ from cache import Entry
 from embed.decoding.packets import PacketLayout
 from embed.decoding.tags import Tags
 from embed.errors import UnreadableFile
-from embed.pipeline.pieces import BLOCK, Assembly, Outline, Piece, cut_pieces
+from embed.pipeline.pieces import BLOCK, Assembly, Outline, Piece, cut_pieces, max_pieces
 from embed.pipeline.worker_tasks import embed_piece, embed_recording, read_piece
 
 
@@ -58,6 +58,8 @@ def test_pieces_cover_what_is_embedded_once(
     pieces = list(cut_pieces(outline, n_pieces=n_pieces, max_windows=128 if limit else None))
     windows = [i for piece in pieces for i in range(piece.first, piece.stop)]
     assert windows == list(range(len(outline.chosen)))
+    most = max_pieces(n_windows)
+    assert limit or most is None or len(pieces) <= most
     assert all(piece.first % BLOCK == 0 for piece in pieces)
     if limit:
         assert all(piece.stop - piece.first <= 128 for piece in pieces)
