@@ -192,7 +192,11 @@ def test_a_terminal_gets_bars_words_and_harmless_names(library: tuple[Path, list
 
 def test_colours_where_they_are_wanted(library: tuple[Path, list[str]]) -> None:
     root, _ = library
-    assert "\x1b[1;36mlike" in in_a_terminal(root, 100, "score", "--top", "2")
+    first, second = in_a_terminal(root, 100, "score", "--top", "2").splitlines()
+    for line in (first, second):
+        painted, _, plain = line.partition("\x1b[1;36m")[2].partition("\x1b[0m")
+        assert painted.split()[-1] == "like"
+        assert "\x1b" not in plain
     assert "\x1b" not in in_a_terminal(root, 100, "score", "--top", "2", TERM="dumb")
 
 
