@@ -192,10 +192,11 @@ def _measure(library: Library, build: str, options: argparse.Namespace) -> Itera
             continue
         arguments = operation.arguments(library)
         runs = []
-        for _ in range(options.runs + 1):
+        n_to_warm_up = 0 if options.quick else 1
+        for _ in range(n_to_warm_up + options.runs):
             operation.before(library)
             runs.append(run_child(library.command(*arguments)))
-        runs = runs[1:]  # the first was to warm up
+        runs = runs[n_to_warm_up:]
         row: dict[str, Any] = {"kind": "library", "operation": operation.name, "n_songs": n_songs}
         row |= {"build": build, "n_runs": len(runs)}
         row |= measured("wall_s", [run.wall_s for run in runs])

@@ -34,12 +34,13 @@ def main() -> None:
     commands = _commands(_library(work, options.cache))
     base = about("start", _PACKAGES) | ({"quick": True} if options.quick else {})
     runs: dict[str, list[Any]] = {name: [] for name in commands}
-    for _ in range(options.runs + 1):
+    n_to_warm_up = 0 if options.quick else 1
+    for _ in range(n_to_warm_up + options.runs):
         for name, argv in commands.items():
             runs[name].append(run_child(argv))
     rows = []
     for name, argv in commands.items():
-        warm = runs[name][1:]  # the first was to warm up
+        warm = runs[name][n_to_warm_up:]
         row: dict[str, Any] = {"kind": "start", "command": name, "n_runs": len(warm)}
         row |= measured("wall_s", [run.wall_s for run in warm])
         row |= measured("cpu_s", [run.cpu_s for run in warm])
