@@ -99,7 +99,7 @@ def places(wanted: Iterable[str] | pa.Array, among: Iterable[str] | pa.Array) ->
     wanted : iterable of str or pyarrow.Array, shape (n,)
         Text, or an array of bytes; may hold nulls.
     among : iterable of str or pyarrow.Array
-        Of the same type; of what it has twice the first place counts.
+        Of the same type; of what it has twice, one of the places counts.
 
     Returns
     -------

@@ -14,7 +14,8 @@ _exported, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 def __getattr__(name: str) -> Any:
     if name not in __all__:  # in Python's words
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _exported(name)
+    value = globals()[name] = _exported(name)  # so that it is looked up once
+    return value
 
 
 def __dir__() -> list[str]:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "WorkerPool"]
 
 _POLL_S = 0.5
+# On Windows a wait without an end would not hear of Ctrl-C.
+_CALL_POLL_S = None if os.name == "posix" else 1.0
 _LITTLE_S = 0.001  # of processor time: a task that gets some of its file takes more
 _STALLED = 86  # the exit code of a worker that gave its task up
 # Tasks given out for each worker: enough that none waits. No more than loky's queue holds (2 n +
@@ -177,8 +179,8 @@ class WorkerPool:
             raise _stopped()
         self.submit(None, function, *arguments, cpu_s=cpu_s)
         try:
-            while not (outcomes := list(self.outcomes(None))):
-                pass  # its worker died, and it is tried again
+            while not (outcomes := list(self.outcomes(_CALL_POLL_S))):
+                pass  # where waiting is polled; or its worker died, and it is tried again
         except BaseException:  # such as Ctrl-C: nobody will ask for its value
             self.close(kill=True)
             self._running.clear()
@@ -192,8 +194,8 @@ class WorkerPool:
     def stop(self) -> None:
         """End what is under way, and have nothing begin any more: whoever waits gets WorkerStopped.
 
-        It returns at once. It may be called from another thread than the one that waits, also in a
-        signal's handler.
+        It returns at once. To be called from another thread than the one that waits, also in a
+        signal's handler. Where the main thread waits, a handler raises instead, as Ctrl-C does.
         """
         if not self._is_stopping:  # before anything that another signal could come upon half done
             self._is_stopping = True

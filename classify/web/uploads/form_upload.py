@@ -26,8 +26,8 @@ __all__ = ["UPLOAD_BODY", "receive_file"]
 
 _FIELD = "file"
 _HOW = (
-    "send it as multipart/form-data in the field 'file', as 'curl -F file=@song.mp3' does, and "
-    "nothing else"
+    "send it as multipart/form-data in the field 'file', with a file name, as "
+    "'curl -F file=@song.mp3' does, and nothing else"
 )
 _COPIED_BYTES = 2**20  # at a time
 

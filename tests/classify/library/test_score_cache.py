@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import classify
-from classify.library.score_cache import program_hash
+from classify.library.score_cache import _DECIDE, program_hash
 
 HOME = Path(classify.__file__).parents[1]
 
@@ -30,6 +30,7 @@ def edit(path: Path) -> None:
 @pytest.mark.parametrize(
     "module",
     [
+        "cache/stored_vectors.py",
         "cache/vector_reader.py",
         "classify/library/song_vectors.py",
         "classify/taste/row_products.py",
@@ -50,6 +51,11 @@ def test_an_edit_of_what_only_shows_does_not(home: Path, module: str) -> None:
     before = program_hash(home).hexdigest()
     edit(home / module)
     assert program_hash(home).hexdigest() == before
+
+
+@pytest.mark.parametrize("modules", _DECIDE)
+def test_all_that_decides_is_where_the_key_looks(modules: str) -> None:
+    assert list(HOME.glob(modules)), "a name that has gone matches nothing, in silence"
 
 
 def test_modules_that_change_their_names_change_the_key(home: Path) -> None:
