@@ -41,7 +41,9 @@ print(json.dumps([info.get("architecture") for info in infos if info["user_api"]
 def main() -> None:
     """Run the demo and the tests, and write a row."""
     options = _options()
-    kernel = {"OPENBLAS_CORETYPE": options.kernel} if options.kernel else {}
+    # OpenBLAS 0.3.34 crashes with a kernel that is not the processor's own, unless told the cache.
+    told = {"OPENBLAS_CORETYPE": options.kernel, "OPENBLAS_L2_SIZE": "512"}
+    kernel = told if options.kernel else {}
     environment = child_environment(**kernel)
     (found,) = json.loads(run_child([sys.executable, "-c", _KERNEL], env=environment).stdout)[:1]
     python = "{}.{}".format(*sys.version_info)
