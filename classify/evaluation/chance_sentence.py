@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["MANY_LIKES", "in_words", "verdict_sentence"]
+__all__ = ["MANY_LIKES", "chance_sentence", "in_words"]
 
 _NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
 MANY_LIKES = 15
 
 
-def verdict_sentence(can_tell: bool, n_like: int, n_groups: int) -> str:
+def chance_sentence(can_tell: bool, n_like: int, n_groups: int) -> str:
     """Say whether an evaluation tells a taste from chance, and what to do if it does not."""
     if can_tell:
         return "This is better than chance."

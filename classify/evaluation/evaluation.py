@@ -8,11 +8,11 @@ import numpy as np
 
 from classify.errors import LabelError
 from classify.evaluation.baselines import Baseline, compare_baselines, rank_baselines
+from classify.evaluation.chance_sentence import chance_sentence
 from classify.evaluation.evidence import Evidence
 from classify.evaluation.held_scores import HeldScores, score_held_out
 from classify.evaluation.learning_curve import CurvePoint, Promise, learning_curve
 from classify.evaluation.permutation import permutation_test
-from classify.evaluation.verdict import verdict_sentence
 from classify.learning.duplicates import fit_space
 from classify.learning.examples import DISLIKE, Examples, LabelledSongs, prepare_examples
 from classify.learning.fit import (
@@ -204,7 +204,7 @@ def _evaluate_taste(
         p_value=p_value,
         n_permutations=0 if chance is None else chance.n_permutations,
         can_tell=can_tell,
-        verdict=verdict_sentence(can_tell, n_like, n_groups),
+        verdict=chance_sentence(can_tell, n_like, n_groups),
         auc_dislikes=_auc_dislikes(held_out),
         average_precision=average_precision(held_out.is_like, held_out.decisions),
         precision_at_10=precision_at(held_out.is_like, held_out.decisions, 10),

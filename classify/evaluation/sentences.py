@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from classify.evaluation.verdict import MANY_LIKES, in_words
+from classify.evaluation.chance_sentence import MANY_LIKES, in_words
 
 if TYPE_CHECKING:
     from classify.evaluation.baselines import Baseline
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "auc_sentence",
-    "chance_sentence",
     "evaluation_story",
+    "permutation_sentence",
     "promise_sentence",
     "trust_sentences",
 ]
@@ -41,7 +41,7 @@ def evaluation_story(found: Evaluation) -> str:
     """
     lines = [auc_sentence(found.auc, found.auc_ci90, found.note)]
     if found.p_value is not None:
-        lines.append(chance_sentence(found))
+        lines.append(permutation_sentence(found))
     lines += [found.verdict, "", "By AUC, with the 90% interval of the difference, the taste"]
     lines += [f"  {_comparison(name, beside)}" for name, beside in found.comparisons.items()]
     scores = (
@@ -61,7 +61,7 @@ def evaluation_story(found: Evaluation) -> str:
     return "".join(f"{line}\n" for line in [*lines, scores, figures, *curve, *more])
 
 
-def chance_sentence(found: Evaluation) -> str:
+def permutation_sentence(found: Evaluation) -> str:
     """Say how often labels without meaning did as well; "" where that was not tried."""
     if found.p_value is None:
         return ""

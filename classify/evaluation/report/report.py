@@ -25,8 +25,8 @@ from classify.evaluation.report.suspects import Suspect, suspects_of
 from classify.evaluation.report.tag_profile import TagDifference, profile_tags
 from classify.evaluation.sentences import (
     auc_sentence,
-    chance_sentence,
     evaluation_story,
+    permutation_sentence,
     trust_sentences,
 )
 from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
@@ -142,7 +142,7 @@ def render_report(report: Report) -> str:
         "bar": interval_bar(found),
         "how_good": auc_sentence(found.auc, found.auc_ci90, found.note),
         "trust": trust_sentences(found),
-        "chance": chance_sentence(found),
+        "chance": permutation_sentence(found),
         "story": evaluation_story(found).rstrip("\n"),
         "curves": shown_curves(found),
         "suspects": shown_suspects(report.suspects),

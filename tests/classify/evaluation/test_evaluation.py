@@ -14,10 +14,10 @@ from classify import (
     evaluate_taste,
 )
 from classify.evaluation import held_scores
+from classify.evaluation.chance_sentence import chance_sentence
 from classify.evaluation.learning_curve import extrapolate
 from classify.evaluation.permutation import permutation_test
 from classify.evaluation.sentences import evaluation_story
-from classify.evaluation.verdict import verdict_sentence
 from classify.learning.examples import Examples, prepare_examples
 from classify.learning.fit import head_ranker, make_head, one_thread
 from classify.learning.held_out import HeldOut, IntArray, bootstrap_auc, cross_fit
@@ -241,8 +241,8 @@ def test_likes_that_tell_nothing_are_called_so_with_what_to_do() -> None:
     story = evaluation_story(measured)
     assert measured.verdict in story
     assert "change little" not in story, "nobody knows yet what more likes would bring"
-    assert "Like songs of other artists" in verdict_sentence(False, 7, 2)
-    assert "two tastes or more" in verdict_sentence(False, 40, 40)
+    assert "Like songs of other artists" in chance_sentence(False, 7, 2)
+    assert "two tastes or more" in chance_sentence(False, 40, 40)
 
 
 # --- a leak is counted once ------------------------------------------------------------------
