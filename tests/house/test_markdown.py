@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,7 @@ def test_an_example_in_python_runs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(place)
+    monkeypatch.setitem(sys.modules, "sevensongs", import_module("classify.sevensongs"))
     monkeypatch.setenv("SEVENSONGS_CACHE", str(place / "cache"))
     exec(compile(code, name, "exec"), {"__name__": "__main__"})
     assert capsys.readouterr().out
