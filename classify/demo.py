@@ -133,7 +133,7 @@ def demo_story(result: DemoResult) -> str:
         f"{result.n_right} of {len(rows)} on the right side; AUC {result.auc_unseen:.3f} "
         f"({result.wall_s:.0f} s, {result.embedded} embedded now). "
         f"It is kept as the taste {DEMO_TASTE!r}.\n"
-        "Now with your own music:\n"
+        "Now with your own music (with uv, put `uv run` before each):\n"
         "  sevensongs embed ~/Music\n"
         "  sevensongs train --like SONG --like SONG ...   (about seven songs that you like)\n"
         "  sevensongs score --top 50\n"

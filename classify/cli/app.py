@@ -77,7 +77,9 @@ def _options(
             help="Where embeddings and tastes are kept. [env: SEVENSONGS_CACHE]",
         ),
     ] = None,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more on stderr.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="More messages on stderr.")
+    ] = False,
     version: Annotated[  # noqa: ARG001  typer calls _version
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -130,7 +132,7 @@ def embed(
     max_stall: MaxStall = 180.0,
     as_json: AsJson = False,
 ) -> None:
-    """Put every song into the cache; skip what is there.
+    """Put every song into the cache; skip songs already there.
 
     Example: sevensongs embed ~/Music
     """
@@ -217,7 +219,7 @@ def demo(
         int, typer.Option("--port", min=0, max=65535, help="With --serve: 0 for any.")
     ] = 8765,
 ) -> None:
-    """Show the main job on real input: embed 28 tracks, like 7, score the 21 unseen.
+    """Try it on 28 bundled tracks: embed them, like 7, score the 21 unseen.
 
     Example: sevensongs demo --serve
     """

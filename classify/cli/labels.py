@@ -137,10 +137,12 @@ def _fields(done: Labelled) -> dict[str, Any]:
 
 
 def _story(done: Labelled, value: str | None) -> str:
+    from classify.output.formats import counted
+
     what = f"{value}d" if value else "without a label"
-    songs = f"{done.n_labelled} song{'' if done.n_labelled == 1 else 's'}"
+    likes, dislikes = counted(done.n_like, "like"), counted(done.n_dislike, "dislike")
     lines = [
-        f"{songs} {what} now; {done.n_like} likes and {done.n_dislike} dislikes in {done.path}"
+        f"{counted(done.n_labelled, 'song')} {what} now; {likes} and {dislikes} in {done.path}"
     ]
     if done.taste is not None:
         lines.append(

@@ -66,7 +66,7 @@ WorkersOption = Annotated[
 ]
 MaxDuration = Annotated[
     float,
-    typer.Option("--max-duration", metavar="HOURS", help="A longer file is refused; 24 hours."),
+    typer.Option("--max-duration", metavar="HOURS", help="A longer file is refused."),
 ]
 MaxSize = Annotated[
     float, typer.Option("--max-size", metavar="GB", help="A larger file is refused.")
@@ -80,7 +80,5 @@ MaxSeconds = Annotated[
 ]
 MaxStall = Annotated[
     float,
-    typer.Option(
-        "--max-stall", metavar="SECONDS", help="How long a file's drive may be silent; 180."
-    ),
+    typer.Option("--max-stall", metavar="SECONDS", help="How long a file's drive may be silent."),
 ]

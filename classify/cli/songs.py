@@ -100,7 +100,7 @@ def explain(
     ] = None,
     workers: WorkersOption = None,
 ) -> None:
-    """Tell why a song has its score: its moments, its tags, and the liked song that it resembles.
+    """Explain why a song has its score: its moments, its tags, the liked song that it resembles.
 
     Example: sevensongs explain song.mp3 --html why.html
     """
@@ -145,7 +145,7 @@ def suggest(
         ),
     ] = None,
 ) -> None:
-    """Name the songs from whose labels the taste would learn most, and say why.
+    """Suggest which songs to label next, and why.
 
     Example: sevensongs suggest --top 5
     """

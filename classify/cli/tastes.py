@@ -73,6 +73,7 @@ def train(
     keep_freed_memory()
     from classify.cli.progress import progress_bar
     from classify.labels.training import train as train_taste
+    from classify.output.formats import counted
 
     with progress_bar() as progress:
         trained = train_taste(
@@ -92,8 +93,10 @@ def train(
     else:
         learnt = trained.taste
         typer.echo(
-            f"Learnt from {learnt.n_like} likes, {learnt.n_dislike} dislikes and "
-            f"{learnt.n_unlabelled} unlabelled songs in {trained.fit_s:.1f} s: {trained.path}"
+            f"Learnt from {counted(learnt.n_like, 'like')}, "
+            f"{counted(learnt.n_dislike, 'dislike')} and "
+            f"{counted(learnt.n_unlabelled, 'unlabelled song')} "
+            f"in {trained.fit_s:.1f} s: {trained.path}"
         )
         typer.echo(auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
     if trained.n_copies:
@@ -134,7 +137,7 @@ def score(
     encoder: Annotated[
         str | None,
         typer.Option(
-            "--encoder", callback=known_encoder, help="Refuse a taste of any other encoder."
+            "--encoder", callback=known_encoder, help="Fail unless the taste uses this encoder."
         ),
     ] = None,
     top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N best.")] = None,
@@ -148,8 +151,8 @@ def score(
             "--precision",
             min=0.0,
             max=1.0,
-            help="As many songs as you would like so many of, by the taste's own estimate: "
-            "0.9 for nine in ten.",
+            help="The longest list of which you would like this share (0.9: nine in ten), by the "
+            "taste's own estimate; without labelled songs.",
         ),
     ] = None,
     format_: Annotated[

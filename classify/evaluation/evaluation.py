@@ -26,6 +26,7 @@ from classify.learning.fit import (
 )
 from classify.learning.held_out import HeldOut, Ranker, bootstrap_auc, cross_fit
 from classify.learning.metrics import average_precision, precision_at
+from classify.output.formats import counted
 from classify.taste.song_space import SongSpace
 from classify.taste.vectors import SongTransform
 
@@ -229,9 +230,9 @@ def _cross_fit(examples: Examples, ranker: Ranker, seed: int) -> HeldOut:
     held_out = cross_fit(examples, ranker, max_like_folds=MAX_LIKE_FOLDS, seed=seed)
     if held_out is None:
         raise LabelError(
-            f"{int(examples.is_like.sum())} likes and {int((~examples.is_like).sum())} other songs "
-            "are too few to hold any out; 2 of each are needed: embed more of the library or add "
-            "dislikes"
+            f"{counted(int(examples.is_like.sum()), 'like')} and "
+            f"{counted(int((~examples.is_like).sum()), 'other song')} are too few to hold any out; "
+            "2 of each are needed: embed more of the library or add dislikes"
         )
     return held_out
 

@@ -102,6 +102,7 @@ def trust_sentences(found: Evaluation) -> tuple[str, str]:
 
 def _comparison(name: str, beside: Baseline) -> str:
     low, high = beside.gain_ci90
+    name = "random (chance)" if name == "random" else name
     if beside.gain > 0 and low >= 0:
         return (
             f"beats {name} by {_hundredths(beside.gain)} "

@@ -58,7 +58,7 @@ def explain(
     workers: int | None = None,
     progress: Tell | None = None,
 ) -> Explanation:
-    """Tell why a song has its score.
+    """Explain why a song has its score.
 
     Parameters
     ----------

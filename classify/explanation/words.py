@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from classify.explanation.explanation import Explanation, Passage, Resemblance, TagShare
+from classify.explanation.tag_account import MIN_SONGS
 from classify.output.formats import printable
 
 __all__ = [
@@ -68,7 +69,10 @@ def verdict_lines(found: Explanation) -> list[str]:
 def tags_sentence(found: Explanation) -> str:
     """Say how far tags can be believed."""
     if found.tags is None:
-        return "The encoder has no tags of its own, or there are too few songs to weigh them."
+        return (
+            "No tags here: the encoder has none of its own, or there are fewer than "
+            f"{MIN_SONGS} songs to weigh them."
+        )
     if found.tags.r2 < MIN_R2:
         return "This taste is about something that the encoder's tags have no words for."
     return f"In tags, which explain {found.tags.r2:.0%} of what this taste decides on other songs"

@@ -20,8 +20,8 @@ from typing import Any
 from cache import write_whole
 from classify.errors import ClassifyError, write_problem
 
-__all__ = ["FORMATS", "Row", "fields_of", "printable", "render", "to_json", "write_bytes"]
-__all__ += ["write_text"]
+__all__ = ["FORMATS", "Row", "counted", "fields_of", "printable", "render", "to_json"]
+__all__ += ["write_bytes", "write_text"]
 
 Row = Mapping[str, Any]
 
@@ -124,7 +124,9 @@ def _m3u8(rows: Sequence[Row]) -> str:
 
 
 def _table(rows: Sequence[Row]) -> str:
-    """Lay rows out in columns, as wide as they need; numbers to the right."""
+    """Lay rows out in columns, as wide as they need; numbers to the right. No rows: no text."""
+    if not rows:
+        return ""
     columns = list(dict.fromkeys(name for row in rows for name in row))
     body = [[_text(row.get(name)) for name in columns] for row in rows]
     numeric = [all(not isinstance(r.get(name), str) for r in rows) for name in columns]
@@ -187,6 +189,11 @@ def render(rows: Sequence[Row], format_: str) -> str:
     if format_ not in FORMATS:
         raise ClassifyError(f"there is no format {format_!r}; there are {', '.join(FORMATS)}")
     return FORMATS[format_](rows)
+
+
+def counted(n: int, what: str) -> str:
+    """Say how many there are, as in "1 like" and "0 dislikes"."""
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def printable(text: str) -> str:

@@ -101,7 +101,7 @@ def embed_library(
     niceness: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> EmbedReport:
-    """Put every song into the cache; skip what is there.
+    """Put every song into the cache; skip songs already there.
 
     Parameters
     ----------

@@ -17,6 +17,7 @@ from classify.evaluation.report.tag_profile import TagDifference
 from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
 from classify.learning.held_out import HeldOut
 from classify.learning.metrics import average_precision
+from classify.output.formats import counted
 from classify.output.plot_style import LIGHT, Picture, canvas, label_axes
 
 if TYPE_CHECKING:
@@ -192,8 +193,8 @@ def plot_map(drawn: LibraryMap) -> Picture:
     n_like, n_dislike = int((drawn.labels == LIKE).sum()), int((drawn.labels == DISLIKE).sum())
     alt = (
         f"Map of {len(x)} of {drawn.n_songs} songs by {drawn.method}, coloured by score, with "
-        f"{n_like} likes and {n_dislike} dislikes marked. Songs close together sound alike to the "
-        "encoder."
+        f"{counted(n_like, 'like')} and {counted(n_dislike, 'dislike')} marked. Songs "
+        "close together sound alike to the encoder."
     )
     return Picture(figure=figure, name="map", alt=alt, palette=LIGHT)
 

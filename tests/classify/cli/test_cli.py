@@ -257,6 +257,7 @@ def test_a_bad_file_is_named_and_the_rest_is_scored(
     ("arguments", "code", "words"),
     [
         (("score", "--taste", "nobody"), 1, "no taste"),
+        (("score", "nowhere.mp3", "--taste", "demo"), 1, "does not exist"),
         (("score", "--format", "xml"), 2, "xml"),
         (("score", "--top", "0"), 2, "top"),
         (("score", "--precision", "90"), 2, "precision"),

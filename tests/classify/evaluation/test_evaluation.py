@@ -146,7 +146,7 @@ def test_songs_of_one_artist_are_held_out_together() -> None:
 
 
 def test_too_few_songs_to_hold_out_are_refused() -> None:
-    with pytest.raises(LabelError, match="2 likes and 1 other songs are too few"):
+    with pytest.raises(LabelError, match="2 likes and 1 other song are too few"):
         evaluate_taste(likes=songs(2, 1, "a"), unlabelled=songs(1, 0, "b"))
     small = evaluate_taste(likes=songs(2, 2, "a"), unlabelled=songs(2, 0, "b"))
     assert small.learning_curve == ()
@@ -179,7 +179,7 @@ def test_a_taste_that_cosines_can_not_find_is_found_by_the_head() -> None:
         part.vectors[:, 20:] = 2 * part.vectors[:, 20:21] + 0.1 * part.vectors[:, 20:]
     measured = evaluate_taste(likes=likes, unlabelled=others)
     assert measured.comparisons["cosine"].gain > 0.03
-    assert "  beats random by 0." in evaluation_story(measured)
+    assert "  beats random (chance) by 0." in evaluation_story(measured)
 
 
 def test_p_is_as_small_as_it_gets_for_a_plain_taste(likes_only: Evaluation) -> None:
@@ -387,7 +387,7 @@ def test_the_story_is_short_and_has_it_all(likes_only: Evaluation) -> None:
         "90% interval",
         f"p = {likes_only.p_value:.3f}",
         "better than chance",
-        "beats random by 0.",
+        "beats random (chance) by 0.",
         "Brier",
     ):
         assert words in story

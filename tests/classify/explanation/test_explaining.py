@@ -28,6 +28,7 @@ from classify.demo import is_liked
 from classify.explanation.explanation import Explanation
 from classify.explanation.page import explanation_page, write_page, write_png
 from classify.explanation.picture import draw_explanation
+from classify.explanation.tag_account import MIN_SONGS
 from classify.explanation.words import clock, explanation_story
 from classify.library.song_library import SongLibrary
 from classify.output.plot_style import DARK
@@ -352,7 +353,8 @@ def test_a_page_without_tags_or_moments_says_so(tour: Tour) -> None:
     )
     page = explanation_page(bare, tour.sound(found.path), audio="data:audio/ogg;base64,")
     assert "<p>Nothing.</p>" in page
-    assert "<p>The encoder has no tags of its own" in page
+    assert "<p>No tags here: the encoder has none of its own" in page
+    assert f"fewer than {MIN_SONGS} songs" in page
     assert "data-at=" not in page.partition("<script>")[0]
 
 

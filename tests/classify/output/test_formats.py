@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from classify.errors import ClassifyError
-from classify.output.formats import FORMATS, printable, render, write_text
+from classify.output.formats import FORMATS, counted, printable, render, write_text
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -75,6 +75,12 @@ def test_a_table_lines_up_and_keeps_escapes_from_the_terminal() -> None:
 def test_no_rows_are_no_error() -> None:
     for format_ in FORMATS:
         assert isinstance(render([], format_), str)
+    assert render([], "table") == "", "not even an empty line"
+
+
+@pytest.mark.parametrize(("n", "words"), [(0, "0 dislikes"), (1, "1 dislike"), (2, "2 dislikes")])
+def test_one_is_singular(n: int, words: str) -> None:
+    assert counted(n, "dislike") == words
 
 
 def test_an_unknown_format_is_named() -> None:

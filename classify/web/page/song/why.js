@@ -86,7 +86,7 @@ function sound(found) {
       h(
         "p",
         { class: "muted" },
-        "The encoder has no tags of its own, or there are too few songs to weigh them.",
+        "No tags here: the encoder has none of its own, or there are fewer than 20 songs to weigh them.",
       ),
     );
   if (tags.r2 < TELLING_R2) {
