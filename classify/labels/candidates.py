@@ -158,4 +158,4 @@ def _are_copies(rows: Vectors, of: Vectors, limit: float) -> NDArray[np.bool_]:
     with np.errstate(over="ignore", invalid="ignore"):  # a song of absurd size is a copy of none
         squares, others = np.vecdot(rows, rows), np.vecdot(of, of)
         apart = squares[:, np.newaxis] + others - 2.0 * (rows @ of.T)
-    return np.asarray((apart <= limit).any(axis=1))
+        return np.asarray((apart <= limit).any(axis=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -268,7 +269,7 @@ class SongLibrary:
             raise TasteError(
                 f"{n_foreign[name]} of these songs are embedded with {name} and not with "
                 f"{self.encoder}, on which the taste was trained: run 'sevensongs embed --encoder "
-                f"{self.encoder} PATH', or train a taste with --encoder {name}"
+                f"{quote(self.encoder)} PATH', or train a taste with --encoder {name}"
             )
 
     def _refuse_strange_models(self) -> None:
@@ -285,7 +286,7 @@ class SongLibrary:
                 raise TasteError(
                     f"the taste needs the model {store.encoder}, which has not been used here; a "
                     "model is a program, so if you trust it, run 'sevensongs embed --encoder "
-                    f"{self.encoder} PATH' first"
+                    f"{quote(self.encoder)} PATH' first"
                 )
 
     def require_songs(self) -> None:
@@ -300,7 +301,7 @@ class SongLibrary:
             instead = f", or train a taste with --encoder {others[0]}" if others else ""
             raise TasteError(
                 f"the taste was trained on {self.encoder}, and no song in the cache is embedded "
-                f"with that: run 'sevensongs embed --encoder {self.encoder} PATH'{instead}"
+                f"with that: run 'sevensongs embed --encoder {quote(self.encoder)} PATH'{instead}"
             )
 
 

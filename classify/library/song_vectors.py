@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from cache import EmbeddingStore, VectorReader, is_fingerprint, open_stores
@@ -134,7 +135,7 @@ def _dims(taste: Taste, parts: Sequence[tuple[str, str]], root: str | Path) -> l
         )
         raise TasteError(
             f"the taste needs {unknown}, which have not been used here; a model is a program, so "
-            f"if you trust them, run 'sevensongs embed --encoder {taste.encoder} PATH' first"
+            f"if you trust them, run 'sevensongs embed --encoder {quote(taste.encoder)} PATH' first"
         )
     rest = taste.dim // 2 - sum(dim for dim in dims if dim is not None)
     if (rest < 1) if None in dims else (rest != 0):

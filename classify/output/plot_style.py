@@ -182,7 +182,9 @@ class Picture:
     def png(self, *, dpi: int = 200) -> bytes:
         """Return an image of 5 inches' width, whose alternative text is its `Description`."""
         out = io.BytesIO()
-        described = {"Software": None, "Description": self.alt}
+        # The name of a file may hold bytes that are no text, which a PNG can't.
+        alt = self.alt.encode("utf-8", "replace").decode("utf-8")
+        described = {"Software": None, "Description": alt}
         with _ruled(self.palette):
             self.figure.savefig(
                 out, format="png", dpi=dpi, metadata=described, facecolor=self.palette.background

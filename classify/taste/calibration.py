@@ -70,7 +70,8 @@ class Calibration:
     def __call__(self, decisions: FloatArray) -> FloatArray:
         """Return probabilities in [0, 1], float64, in the shape of the decisions."""
         # tanh is the logistic function without overflow at either end
-        certain: FloatArray = 0.5 * (1 + np.tanh((self.a * decisions + self.b) / 2))
+        with np.errstate(over="ignore"):  # of a stranger's taste; infinity is certain enough
+            certain: FloatArray = 0.5 * (1 + np.tanh((self.a * decisions + self.b) / 2))
         return _DOUBT + (1 - 2 * _DOUBT) * certain
 
     def inverse(self, probability: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 
 from classify.errors import TasteError
 from classify.taste.calibration import THRESHOLD, Calibration
-from classify.taste.familiarity import Familiarity
+from classify.taste.familiarity import MAX_KNOWN, Familiarity
 from classify.taste.layers import ACTIVATIONS, Activation, Layer, check_layers
-from classify.taste.song_space import SongSpace
+from classify.taste.song_space import MAX_AXES, SongSpace
 from classify.taste.vectors import SongTransform
 
 __all__ = ["TasteParts", "array_names", "arrays_of", "facts_of", "parts_from"]
@@ -22,6 +23,8 @@ _Parts = TypeVar("_Parts", bound="TasteParts")
 _MAX_LAYERS = 16
 _MAX_BLOCKS = 16
 _MAX_INTEGER = 2**63
+_MAX_NAME = 500
+_DIGEST = re.compile(r"[0-9A-Za-z]{1,64}")
 _ARRAYS = frozenset({"mean", "scale", "basis", "offset", "known"})
 
 
@@ -62,10 +65,12 @@ class TasteParts:
                 f"activation {self.activation!r:.40} is unknown, there are "
                 f"{', '.join(ACTIVATIONS)}: train the taste again"
             )
-        if not self.encoder.isprintable() or not 0 <= self.seed < 2**63:
+        known_name = self.encoder.isprintable() and len(self.encoder) <= _MAX_NAME
+        if not known_name or not 0 <= self.seed < 2**63:
             raise TasteError(
-                f"encoder {self.encoder!r:.80} or seed {self.seed} can't be: a name and a number "
-                "from 0 to 2**63 are needed; train the taste again"
+                f"encoder {self.encoder!r:.80} or seed {self.seed} can't be: a name of up to "
+                f"{_MAX_NAME} characters and a number from 0 to 2**63 are needed; train the taste "
+                "again"
             )
         low, high = self.unsure
         if not (0 < self.threshold < 1 and 0 <= low <= self.threshold <= high <= 1):
@@ -158,18 +163,19 @@ def parts_from(
     ]
     calibration = facts["calibration"]
     interval = facts["auc_ci90"]
+    likes, dislikes = _digests(facts["likes"]), _digests(facts["dislikes"])
     return kind(
         encoder=_text(facts["encoder"]),
         fingerprint=_text(facts["fingerprint"]),
         head=_text(facts["head"]),
         space=_space(arrays, facts),
-        familiarity=Familiarity(known=arrays["known"], limit=_number(facts["familiar_within"])),
+        familiarity=_familiarity(arrays["known"], facts, len(likes) + len(dislikes)),
         layers=tuple(layers),
         activation=_activation(facts["activation"]),
         calibration=Calibration(a=_number(calibration["a"]), b=_number(calibration["b"])),
-        likes=_texts(facts["likes"]),
-        dislikes=_texts(facts["dislikes"]),
-        unlabelled=_texts(facts["unlabelled"]),
+        likes=likes,
+        dislikes=dislikes,
+        unlabelled=_digests(facts["unlabelled"]),
         threshold=_number(facts["threshold"]),
         unsure=_pair(facts["unsure"]),
         auc=None if facts["auc"] is None else _number(facts["auc"]),
@@ -185,12 +191,21 @@ def _space(arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> Song
     blocks = facts["blocks"]
     if not isinstance(blocks, list) or len(blocks) > _MAX_BLOCKS:
         raise TypeError(f"{blocks!r:.40} where up to {_MAX_BLOCKS} widths are needed")
+    if arrays["basis"].shape[-1:] > (MAX_AXES,):
+        raise ValueError(f"{arrays['basis'].shape[-1]} axes, the limit is {MAX_AXES}")
     return SongSpace(
         standard=SongTransform(mean=arrays["mean"], scale=arrays["scale"]),
         blocks=tuple(_integer(width) for width in blocks),
         basis=arrays["basis"],
         offset=arrays["offset"],
     )
+
+
+def _familiarity(known: NDArray[Any], facts: Mapping[str, Any], n_labels: int) -> Familiarity:
+    most = max(MAX_KNOWN, n_labels)  # as `Familiarity.fit` keeps; memory and time grow with them
+    if len(known) > most:
+        raise ValueError(f"{len(known)} known songs, the limit is {most}")
+    return Familiarity(known=known, limit=_number(facts["familiar_within"]))
 
 
 def _activation(value: Any) -> Activation:
@@ -207,10 +222,13 @@ def _text(value: Any) -> str:
     return value
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def _digests(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError(f"{value!r:.40} where a list is needed")
-    return tuple(_text(item) for item in value)
+    for item in value:
+        if not _DIGEST.fullmatch(_text(item)):
+            raise ValueError(f"{item!r:.40} where the digest of a recording is needed")
+    return tuple(value)
 
 
 def _table(value: Any) -> dict[str, str]:

@@ -67,6 +67,8 @@ def serve(settings: ServiceSettings, *, tell: Callable[[str], None] | None = Non
             backlog=_BACKLOG,
             timeout_graceful_shutdown=GRACE_S,
         )
+        # It would write a line for each malformed form; its sender is told.
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)
         if tell is not None:
             tell(address_of(settings, listening.getsockname()[1]))
         _Server(config, app).run(sockets=[listening])

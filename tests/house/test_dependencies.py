@@ -29,7 +29,7 @@ DECLARED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 GROUPS = [Requirement(text) for group in PROJECT["dependency-groups"].values() for text in group]
 # Imported by starlette, tensorflow-hub or uvicorn rather than by us; pyproject.toml says so beside
 # each.
-NEVER_IMPORTED = {"httptools", "python-multipart", "setuptools", "tf-keras", "uvloop"}
+NEVER_IMPORTED = {"httptools", "setuptools", "tf-keras", "uvloop"}
 # Imported where a caller asks for it, and an extra of the package.
 OPTIONAL = {"pandas"}
 # Their interfaces are leaned on so hard that a new major version has broken us, or could.

@@ -14,6 +14,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
@@ -71,18 +72,24 @@ async def receive_file(request: Request, path: Path) -> None:
     ClientDisconnect
         If the client leaves before the end.
     """
-    kind = request.headers.get("content-type", "")
-    if kind.partition(";")[0].strip().lower() != "multipart/form-data":
-        raise Problem(415, f"the body is {kind[:80]!r}; {_HOW}")
+    _require_form(request.headers.get("content-type", ""))
     try:
         async with request.form(max_files=1, max_fields=0) as form:
             await asyncio.to_thread(_copy, _file_of(form), path)
     except HTTPException as error:
         raise _unreadable(error.detail.rstrip(".")) from error
-    except UnicodeError as error:  # a charset such as "undefined", which decodes nothing
-        raise _unreadable("its charset is none of text") from error
     except OSError as error:
         raise _unwritable(error) from error
+
+
+def _require_form(content_type: str) -> None:
+    """Refuse another kind of body, and a charset that Python would look for and never forget."""
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data":
+        raise Problem(415, f"the body is {content_type[:80]!r}; {_HOW}")
+    charset = options.get(b"charset", b"utf-8")
+    if charset.lower() not in (b"utf-8", b"utf8"):
+        raise _unreadable(f"its charset is {charset.decode('latin-1')[:40]!r}, not 'utf-8'")
 
 
 def _unreadable(why: str) -> Problem:

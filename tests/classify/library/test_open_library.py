@@ -87,7 +87,7 @@ def test_songs_that_stand_in_another_order_keep_their_vectors(
 def test_labels_are_learnt_from_an_open_library_as_from_any(
     library: SongLibrary, tmp_path: Path
 ) -> None:
-    songs = {one.digest or "": one.path for one in library.files().recordings()[:5]}
+    songs = library.paths_of(library.files().digests[:5])  # of copies as labels name them
     labels = tuple(Label(label="like", path=path, digest=digest) for digest, path in songs.items())
     tastes = []
     for name, source in (("open", OpenLibrary(library)), ("any", library)):

@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields
+from dataclasses import fields, replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from xml.etree import ElementTree as ET
@@ -144,6 +144,11 @@ def test_png_has_its_size_and_says_what_it_shows() -> None:
     assert struct.unpack(">II", png[16:24]) == (500, 300)
     assert b"Description\0It shows a curve." in png
     assert b"Software" not in png
+
+
+def test_a_png_of_a_name_that_is_no_text_can_be_written() -> None:
+    named = replace(draw(), alt="It shows a\udcffb.")
+    assert b"Description\0It shows a?b." in named.png(dpi=20)
 
 
 def test_what_has_no_sign_becomes_a_box() -> None:

@@ -511,6 +511,11 @@ def test_wrong_members_are_refused(saved: Path, members: dict[str, Any]) -> None
         {"calibration": None},
         {"likes": "abc"},
         {"likes": [1]},
+        {"likes": ["\ud800"]},
+        {"dislikes": ["../../song.mp3"]},
+        {"unlabelled": [""]},
+        {"unlabelled": ["a" * 65]},
+        {"encoder": "x" * 501},
         {"unsure": [0.1]},
         {"threshold": 7},
         {"threshold": "0.5"},
@@ -523,6 +528,23 @@ def test_wrong_members_are_refused(saved: Path, members: dict[str, Any]) -> None
 def test_wrong_metadata_is_refused(saved: Path, changes: dict[str, Any]) -> None:
     with pytest.raises(TasteError, match=r"t\.npz"):
         Taste.load(rewrite(saved, facts_in(saved, **changes)))
+
+
+def test_more_axes_or_known_songs_than_a_taste_can_have_are_refused(saved: Path) -> None:
+    arrays = load(saved.read_bytes())
+    wide = np.zeros((DIM, 65), np.float32)
+    with pytest.raises(TasteError, match="65 axes, the limit is 64"):
+        Taste.load(rewrite(saved, basis=wide, offset=np.zeros(65, np.float32)))
+    taste().save(saved)
+    many = np.repeat(arrays["known"], 20, axis=0)
+    with pytest.raises(TasteError, match="800 known songs, the limit is 512"):
+        Taste.load(rewrite(saved, known=many))
+
+
+def test_the_steepest_calibration_warns_of_nothing() -> None:
+    probabilities = Calibration(a=1e308)(np.array([-1e3, 0.0, 1e3]))
+    assert np.isfinite(probabilities).all()
+    assert probabilities[0] < 0.5 < probabilities[2]
 
 
 def small() -> Taste:
