@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from speed.library import N_KINDS
-from speed.rows import COMMAND, about, measured, replace_rows, run_child, say
+from speed.rows import COMMAND, about, blas_kernel, measured, replace_rows, run_child, say
 
 __all__ = ["Library", "exponent", "main"]
 
@@ -116,7 +116,8 @@ def main() -> None:
     """Make the libraries, measure, write the rows."""
     options = _options()
     work = Path(options.work or tempfile.mkdtemp(prefix="sevensongs-library-")).absolute()
-    base = about("library", _PACKAGES) | ({"quick": True} if options.quick else {})
+    base = about("library", _PACKAGES) | {"kernel": blas_kernel()}
+    base |= {"quick": True} if options.quick else {}
     rows = []
     for row in _rows(work, options):
         rows.append(base | row)

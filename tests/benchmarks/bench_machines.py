@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from speed.rows import COMMAND, about, child_environment, replace_rows, run_child, say
+from speed.rows import COMMAND, about, blas_kernel, child_environment, replace_rows, run_child, say
 
 __all__ = ["counts", "main"]
 
@@ -31,11 +31,6 @@ _PACKAGES = (
     "fastapi",
 )
 _REPOSITORY = Path(__file__).parents[2]
-_KERNEL = """
-import json, numpy, threadpoolctl
-infos = threadpoolctl.threadpool_info()
-print(json.dumps([info.get("architecture") for info in infos if info["user_api"] == "blas"]))
-"""
 
 
 def main() -> None:
@@ -45,7 +40,7 @@ def main() -> None:
     told = {"OPENBLAS_CORETYPE": options.kernel, "OPENBLAS_L2_SIZE": "512"}
     kernel = told if options.kernel else {}
     environment = child_environment(**kernel)
-    (found,) = json.loads(run_child([sys.executable, "-c", _KERNEL], env=environment).stdout)[:1]
+    found = blas_kernel(environment)
     python = "{}.{}".format(*sys.version_info)
     kind = (
         f"Python {python}, kernel {options.kernel or 'of the processor'}, {options.busy} busy loops"

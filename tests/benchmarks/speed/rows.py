@@ -26,6 +26,7 @@ __all__ = [
     "COMMAND",
     "ChildRun",
     "about",
+    "blas_kernel",
     "child_environment",
     "cores",
     "measured",
@@ -76,6 +77,19 @@ def child_environment(**more: str) -> dict[str, str]:
     """
     left_out = ("PYTHONDONTWRITEBYTECODE", "PYTHONPROFILEIMPORTTIME", "SEVENSONGS_CACHE")
     return {key: value for key, value in os.environ.items() if key not in left_out} | more
+
+
+_BLAS = """
+import json, numpy, threadpoolctl
+infos = threadpoolctl.threadpool_info()
+print(json.dumps([info.get("architecture") for info in infos if info["user_api"] == "blas"]))
+"""
+
+
+def blas_kernel(env: dict[str, str] | None = None) -> str:
+    """Return the name of the kernel that NumPy's OpenBLAS has chosen for this processor."""
+    first, *_ = json.loads(run_child([sys.executable, "-c", _BLAS], env=env).stdout)
+    return str(first)
 
 
 def run_child(

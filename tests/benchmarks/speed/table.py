@@ -152,12 +152,13 @@ def machines_table(rows: Rows) -> str:
 
 def million_table(rows: Rows) -> str:
     """Lay out two commits on one library of a million songs, measured in one sitting."""
-    heads = ["command", "commit", "processor", "seconds", "processor seconds"]
+    heads = ["command", "commit", "processor", "kernel", "seconds", "processor seconds"]
     lines = [
         [
             row["operation"],
             row["commit"],
             f"{row['processor']}, {row['cores']} cores",
+            row.get("kernel", "not recorded"),
             _with_quartiles(row, "wall_s"),
             _with_quartiles(row, "cpu_s"),
         ]
