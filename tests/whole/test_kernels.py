@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,22 +39,31 @@ def environment(kernel: str) -> dict[str, str]:
     return {"OPENBLAS_L2_SIZE": "512"} | ours | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
 
 
+@cache
 def library(kernel: str) -> str:
-    """Return the BLAS of NumPy in a process with this kernel; "" is the one of this process."""
+    """Return the BLAS of NumPy in a process with this kernel; "" is the one of this process.
+
+    Where the processor can't run it, return the number of the signal that says so.
+    """
     tried = run([sys.executable, "-c", PRODUCT], env=environment(kernel))
     if tried.returncode < 0:
-        pytest.skip(f"this processor can't run OpenBLAS's kernel {kernel} ({-tried.returncode})")
+        return f"signal {-tried.returncode}"
     assert tried.returncode == 0, tried.stderr
     return tried.stdout.splitlines()[0] if tried.stdout else "unknown"
 
 
 def require(kernel: str) -> None:
-    """Skip where there is no such kernel, or where all tests run with it anyway."""
+    """Skip where there is no such kernel, or where it is tried anyway."""
     own, other = library(""), library(kernel)
+    if other.startswith("signal"):
+        pytest.skip(f"this processor can't run OpenBLAS's kernel {kernel} ({other})")
     if not other.startswith("openblas"):
         pytest.skip(f"NumPy's BLAS is not OpenBLAS but {other}")
     if own == other:
         pytest.skip(f"{kernel} is the kernel of this process: all tests run with it ({own})")
+    earlier = KERNELS[: KERNELS.index(kernel)]
+    if same := [one for one in earlier if library(one) == other]:
+        pytest.skip(f"in this OpenBLAS {kernel} is {same[0]}, which is tried ({other})")
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
