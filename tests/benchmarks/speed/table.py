@@ -19,6 +19,7 @@ __all__ = [
     "machines_table",
     "million_table",
     "neighbours_table",
+    "rebuilt_table",
     "replace_tables",
     "scan_table",
     "service_table",
@@ -124,6 +125,22 @@ def start_table(rows: Rows) -> str:
     lines = [
         [row["command"], _with_quartiles(row, "wall_s"), f"{row['times_import_numpy']:.2f}"]
         for row in _of_kind(rows, "start")
+    ]
+    return lay_out(heads, lines)
+
+
+def rebuilt_table(rows: Rows) -> str:
+    """Lay out how long the start of two commits takes, measured in one sitting."""
+    first, second = dict.fromkeys(row["commit"] for row in rows)
+    heads = ["command", first, second, "times"]
+    wall_s = {(row["commit"], row["command"]): row["wall_s"] for row in rows}
+    lines = [
+        [
+            f"`{command}`" if command.startswith("import") else command,
+            *(_with_quartiles(row, "wall_s") for row in rows if row["command"] == command),
+            f"{wall_s[second, command] / wall_s[first, command]:.2f}",
+        ]
+        for command in dict.fromkeys(row["command"] for row in rows)
     ]
     return lay_out(heads, lines)
 
@@ -238,6 +255,7 @@ TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "library": ("library.jsonl", "library", library_table),
     "neighbours": ("similar.jsonl", "recall", neighbours_table),
     "start": ("start.jsonl", "start", start_table),
+    "start rebuilt": ("start_rebuilt.jsonl", "start", rebuilt_table),
     "million": ("million.jsonl", "library", million_table),
     "machines": ("machines.jsonl", "Python", machines_table),
     "service": ("service.jsonl", "scores", service_table),
