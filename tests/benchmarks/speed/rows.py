@@ -87,9 +87,12 @@ print(json.dumps([info.get("architecture") for info in infos if info["user_api"]
 
 
 def blas_kernel(env: dict[str, str] | None = None) -> str:
-    """Return the name of the kernel that NumPy's OpenBLAS has chosen for this processor."""
-    first, *_ = json.loads(run_child([sys.executable, "-c", _BLAS], env=env).stdout)
-    return str(first)
+    """Return the name of the kernel that NumPy's OpenBLAS has chosen for this processor.
+
+    Another BLAS is "unknown": Accelerate is not even listed.
+    """
+    found = json.loads(run_child([sys.executable, "-c", _BLAS], env=env).stdout)
+    return next((name for name in found if name), "unknown")
 
 
 def run_child(

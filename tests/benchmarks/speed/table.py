@@ -168,7 +168,7 @@ def machines_table(rows: Rows) -> str:
 
 
 def million_table(rows: Rows) -> str:
-    """Lay out two commits on one library of a million songs, measured in one sitting."""
+    """Lay out commits on a library of a million songs, in the order in which they were measured."""
     heads = ["command", "commit", "processor", "kernel", "seconds", "processor seconds"]
     lines = [
         [
