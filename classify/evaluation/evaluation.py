@@ -186,7 +186,8 @@ def _evaluate_taste(
 ) -> Evaluation:
     examples = library.take(library.is_like | library.is_negative)
     examples = examples.take(thin_out(examples, MAX_NEGATIVES))
-    rows, learner = space(examples.vectors), make_head(head, seed)
+    rows = space(examples.vectors)
+    learner = make_head(head, seed, n_encoders=len(space.blocks))
     ranker = head_ranker(learner, rows, examples.labels)
     held_out = _cross_fit(examples, ranker, seed)
     n_permutations = _PERMUTATIONS_DENSE if head == "dense" else _PERMUTATIONS

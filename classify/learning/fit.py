@@ -20,10 +20,11 @@ from classify.learning.examples import (
     example_weights,
     prepare_examples,
 )
-from classify.learning.heads import LEARNERS, Dense, Learner
+from classify.learning.heads import LEARNERS, Dense, Kernel, Learner
 from classify.learning.held_out import HeldOut, Ranker, bootstrap_auc, cross_fit
 from classify.learning.hidden_likes import SpyDecisions, send_spies
-from classify.taste.calibration import MIN_MIXTURE, Calibration, unsure_band
+from classify.learning.mixture import fit_mixture
+from classify.taste.calibration import Calibration, unsure_band
 from classify.taste.familiarity import Familiarity
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
@@ -45,6 +46,8 @@ DEFAULT_HEAD = "auto"
 MAX_HELD_OUT_NEGATIVES = 300
 MAX_LIKE_FOLDS = 10
 _CHANCE = 0.5
+_GAMMA_OF_SEVERAL = 2.0
+"""For two and three encoders: see tests/benchmarks/README.md."""
 _FEW_KNOWN = (
     "too few songs to tell what is unlike them, so every verdict is unsure: "
     "embed more of the library"
@@ -127,7 +130,7 @@ def fit_taste(
         head = choose_head(head)
         return _fit_taste(
             examples,
-            make_head(head, seed),
+            make_head(head, seed, n_encoders=max(1, len(blocks))),
             encoder=encoder,
             fingerprint=fingerprint,
             blocks=blocks,
@@ -209,7 +212,7 @@ def choose_head(name: str) -> str:
     return "kernel" if name == "auto" else name
 
 
-def make_head(name: str, seed: int) -> Learner:
+def make_head(name: str, seed: int, *, n_encoders: int = 1) -> Learner:
     """Return the settings of a head that is to be trained.
 
     Parameters
@@ -218,6 +221,9 @@ def make_head(name: str, seed: int) -> Learner:
         A name in `classify.learning.heads.LEARNERS`.
     seed : int
         Given to a head that starts at random.
+    n_encoders : int
+        Whose song vectors stand side by side. What two songs share in several encoders at once is
+        less likely chance, and the kernel follows it more closely.
 
     Returns
     -------
@@ -230,8 +236,11 @@ def make_head(name: str, seed: int) -> Learner:
     """
     if name not in LEARNERS:
         raise LabelError(f"there is no head {name!r}; choose one of auto, {', '.join(LEARNERS)}")
-    # scikit-learn takes 32 bits
-    return Dense(random_state=seed % 2**32) if name == "dense" else LEARNERS[name]()
+    if name == "dense":
+        return Dense(random_state=seed % 2**32)  # scikit-learn takes 32 bits
+    if name == "kernel":
+        return Kernel(gamma=1.0 if n_encoders == 1 else _GAMMA_OF_SEVERAL)
+    return LEARNERS[name]()
 
 
 def head_ranker(head: Learner, rows: FloatArray, labels: NDArray[np.int_]) -> Ranker:
@@ -303,8 +312,8 @@ def note_on(examples: Examples, held_out: HeldOut | None) -> str:
 
 
 def _calibrate(held_out: HeldOut | None, spies: SpyDecisions | None) -> Calibration:
-    if spies is not None and len(spies.unlabelled) >= MIN_MIXTURE:
-        return Calibration.fit_mixture(spies.likes, spies.unlabelled, spies.dislikes)
+    if spies is not None and len(spies.unlabelled):
+        return fit_mixture(spies.likes, spies.unlabelled, spies.dislikes)
     if held_out is None:
         return Calibration()  # the head's own logistic function; the band says "unsure" anyway
     weights = example_weights(held_out.labels)

@@ -8,29 +8,19 @@ from numpy.typing import NDArray
 from classify.errors import ClassifyError
 from classify.taste.vectors import FloatArray
 
-__all__ = ["MIN_MIXTURE", "THRESHOLD", "Calibration", "unsure_band"]
+__all__ = ["MIN_SLOPE", "THRESHOLD", "Calibration", "unsure_band"]
 
 THRESHOLD = 0.5
-MIN_MIXTURE = 8
-"""Unlabelled songs from which a share of hidden likes can be estimated at all."""
 _DOUBT = 0.005
 """Nothing is more certain than this leaves it: a few songs can't tell one in a thousand."""
 _MAX_STEPS = 100
-_MIXTURE_STEPS = 300
-_SHARES = (0.005, 0.9)  # of hidden likes that are believed
-# What is believed before any song is seen, and how many songs would outweigh it. Chosen on the
-# tasks of tests/benchmarks/bench_accuracy.py, where calibration was best; half or twice as much
-# changes little.
-_PRIOR_SHARE, _PRIOR_SHARE_SONGS = 0.1, 8
-_PRIOR_VARIANCE_SONGS = 4  # the variance of all decisions is the prior of that within a component
-# What is not liked is no normal distribution: in any library some of it lies close to the likes,
-# and the mixture's posterior is too sure of that. So its log-odds are tempered (Gruenwald 2012,
-# "The safe Bayesian") and lowered.
-_TEMPER, _DISTRUST = 0.7, -0.5
 _MAX_HALF_WIDTH = 0.45
-# In units of 1 / standard deviation of the decisions. A head that ranks held-out songs backwards or
-# by chance says nothing; so flat a slope leaves all scores near one half, and keeps the order.
-_MIN_SLOPE = 0.01
+MIN_SLOPE = 0.01
+"""In units of 1 / standard deviation of the decisions.
+
+A head that ranks held-out songs backwards or by chance says nothing; so flat a slope leaves all
+scores near one half, and keeps the order.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +29,10 @@ class Calibration:
 
     It is 1 / (1 + exp(-(a * decision + b))), between 0.005 and 0.995.
 
-    Beside an unlabelled library (`fit_mixture`) a score is the probability that a song *of this
-    library* is liked: the share of likes hidden in it is estimated, for nobody labels songs at
-    random, and counts of labels say nothing about it. With dislikes alone (`fit`) the prior is
-    *balanced*: 0.5 means that the song fits the likes and the dislikes equally well.
+    Beside an unlabelled library (`classify.learning.mixture`) a score is the probability that a
+    song *of this library* is liked: the share of likes hidden in it is estimated, for nobody labels
+    songs at random, and counts of labels say nothing about it. With dislikes alone (`fit`) the
+    prior is *balanced*: 0.5 means that the song fits the likes and the dislikes equally well.
 
     Parameters
     ----------
@@ -126,56 +116,11 @@ class Calibration:
         centre = float(np.average(decisions, weights=balanced))
         spread = float(np.sqrt(np.average(np.square(decisions - centre), weights=balanced)))
         if spread <= 1e-9 * max(1.0, abs(centre)):  # every song alike: nothing to go on
-            return cls(a=_MIN_SLOPE, b=-_MIN_SLOPE * centre)
+            return cls(a=MIN_SLOPE, b=-MIN_SLOPE * centre)
         slope, offset = _newton((decisions - centre) / spread, targets, balanced)
-        if slope < _MIN_SLOPE:
-            slope, offset = _MIN_SLOPE, 0.0
+        if slope < MIN_SLOPE:
+            slope, offset = MIN_SLOPE, 0.0
         return cls(a=slope / spread, b=offset - slope * centre / spread)
-
-    @classmethod
-    def fit_mixture(
-        cls, likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray
-    ) -> "Calibration":
-        """Fit beside unlabelled songs, some of which are likes that nobody has labelled.
-
-        The unlabelled decisions are taken for a mixture of two normal distributions of one width:
-        hidden likes, that score as the `likes` do, and the rest, whose centre is found together
-        with the share of hidden likes by expectation-maximisation (McLachlan & Peel 2000, "Finite
-        mixture models"). The posterior of such a mixture is a logistic function of the decision.
-
-        Parameters
-        ----------
-        likes : ndarray, shape (n_like,), float64
-            Decisions on likes that the head took for unlabelled; see
-            `classify.learning.hidden_likes`.
-        unlabelled : ndarray, shape (n_unlabelled,), float64
-            At least one.
-        dislikes : ndarray, shape (n_dislike,), float64
-            They belong to the rest for certain.
-
-        Returns
-        -------
-        Calibration
-
-        Raises
-        ------
-        ClassifyError
-            If likes or unlabelled are empty or a decision is not finite.
-        """
-        known = np.concatenate([likes, unlabelled, dislikes])
-        if not (len(likes) and len(unlabelled)) or not np.isfinite(known).all():
-            raise ClassifyError(
-                f"calibration needs finite decisions of both sides; it has {len(likes)} likes and "
-                f"{len(unlabelled)} unlabelled songs"
-            )
-        spread = float(known.std())
-        # every song alike: nothing to go on
-        if spread <= 1e-9 * max(1.0, float(np.abs(known).max())):
-            return cls(a=_MIN_SLOPE, b=-_MIN_SLOPE * float(known.mean()))
-        slope, offset = _mixture(likes / spread, unlabelled / spread, dislikes / spread)
-        if slope < _MIN_SLOPE:  # likes score no higher than the rest: no claim is made
-            return cls(a=_MIN_SLOPE / spread, b=-_MIN_SLOPE * float(known.mean()) / spread)
-        return cls(a=_TEMPER * slope / spread, b=_TEMPER * offset + _DISTRUST)
 
 
 def _newton(x: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[float, float]:
@@ -203,78 +148,6 @@ def _newton(x: FloatArray, targets: FloatArray, weights: FloatArray) -> tuple[fl
         params = params - size * step
         value = loss(params)
     return float(params[0]), float(params[1])
-
-
-def _mixture(
-    likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray
-) -> tuple[float, float]:
-    """Return slope and offset of the posterior of a like; decisions come scaled to unit variance.
-
-    The likelihood has several peaks (a library half of which is liked also looks like one wide
-    heap), so the climb starts from several places and the highest peak wins.
-    """
-    starts = [(share, quantile) for share in (0.05, 0.2, 0.5) for quantile in (0.1, 0.3, 0.5)]
-    climbs = [_climb(likes, unlabelled, dislikes, *start) for start in starts]
-    best = max(climbs, key=lambda climb: climb[0])
-    return best[1], best[2]
-
-
-def _climb(
-    likes: FloatArray, unlabelled: FloatArray, dislikes: FloatArray, share: float, quantile: float
-) -> tuple[float, float, float]:
-    """Climb by expectation-maximisation; return the log posterior there, slope and offset."""
-    like_mean = float(likes.mean())
-    squares = float(np.square(likes - like_mean).sum())
-    decisions = np.concatenate([unlabelled, dislikes])
-    rest_mean, variance = float(np.quantile(unlabelled, quantile)), 0.5
-    value = -np.inf
-    for _ in range(_MIXTURE_STEPS):
-        slope = (like_mean - rest_mean) / variance
-        offset = float(np.log(share / (1 - share))) - (like_mean**2 - rest_mean**2) / (2 * variance)
-        previous, value = (
-            value,
-            _log_posterior(
-                decisions,
-                rest_mean,
-                variance,
-                share,
-                slope * unlabelled + offset,
-                squares,
-                len(likes),
-            ),
-        )
-        if abs(value - previous) < 1e-9 * abs(value):
-            break
-        hidden = 0.5 * (1 + np.tanh((slope * unlabelled + offset) / 2))  # probability of each
-        rest = np.concatenate([1 - hidden, np.ones(len(dislikes))])
-        found = float(hidden.sum()) + _PRIOR_SHARE * _PRIOR_SHARE_SONGS
-        share = float(np.clip(found / (len(unlabelled) + _PRIOR_SHARE_SONGS), *_SHARES))
-        mass = float(rest.sum()) + 1e-9
-        rest_mean = float(rest @ decisions) / mass
-        spread = float(rest @ np.square(decisions - rest_mean) + squares)
-        spread += float(hidden @ np.square(unlabelled - like_mean))
-        n_songs = len(decisions) + len(likes) - 1
-        variance = (spread + _PRIOR_VARIANCE_SONGS) / (n_songs + _PRIOR_VARIANCE_SONGS)
-    return value, slope, offset
-
-
-def _log_posterior(
-    decisions: FloatArray,
-    rest_mean: float,
-    variance: float,
-    share: float,
-    logits: FloatArray,
-    squares: float,
-    n_like: int,
-) -> float:
-    """Return what the climb raises, up to a constant: log-likelihood and log-priors."""
-    rest = -np.square(decisions - rest_mean) / (2 * variance) - 0.5 * np.log(variance)
-    # log(share * N(like) + (1 - share) * N(rest)) = log((1 - share) * N(rest)) + log(1 + odds)
-    mixed = len(logits) * np.log(1 - share) + np.logaddexp(0, logits).sum()
-    n_known = n_like - 1 + _PRIOR_VARIANCE_SONGS
-    known = -(squares + _PRIOR_VARIANCE_SONGS) / (2 * variance) - 0.5 * n_known * np.log(variance)
-    prior = _PRIOR_SHARE * np.log(share) + (1 - _PRIOR_SHARE) * np.log(1 - share)
-    return float(rest.sum() + mixed + known + _PRIOR_SHARE_SONGS * prior)
 
 
 def unsure_band(n_like: int, n_other: int, *, threshold: float = THRESHOLD) -> tuple[float, float]:
