@@ -8,19 +8,31 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from accuracy.figures import Figures, Found
+from accuracy.kept import Baseline, keep, songs_hash
 from accuracy.music import DEFAULT_ENCODER, DEFAULT_ENCODERS, load_collections, say
-from accuracy.plan import Sounds, evaluate, plan
+from accuracy.plan import Case, Sounds, evaluate, plan
 from accuracy.rows import Results
 from accuracy.sounds import embed_sounds
 from accuracy.tasks import Collection
 
 _QUICK_DRAWS = 2
+_TOLD: tuple[str, ...] = (
+    "auc",
+    "ece",
+    "asked_precision",
+    "achieved_precision",
+    "like",
+    "unsure",
+    "dislike",
+)
+_TOLD += ("like_precision", "like_recall", "first_ten")
 
 
 def main() -> None:
@@ -31,12 +43,19 @@ def main() -> None:
     collections = load_collections(
         options.music, encoders, options.cache, must=bool(options.encoder)
     )
-    n_draws = _QUICK_DRAWS if options.quick else options.draws
-    about = _about() | ({"quick": True} if options.quick else {})
+    about = _about() | {"collection": options.collection or options.music.resolve().name}
+    about |= {"quick": True} if options.quick else {}
+    baseline = None if options.baseline is None else Baseline.read(options.baseline)
+    if baseline is not None:
+        baseline.require(collections[0])
+    results = Results(baseline)
     rows = []
-    for row in _run(collections, n_draws, options.jobs, options.quick, options.cache, options.kind):
+    for row in _run(collections, options, results):
         rows.append(about | row)
         say(f"{time.monotonic() - started:6.0f} s  {_summary(row)}")
+    if options.keep is not None:
+        songs = songs_hash(collections[0])
+        keep(options.keep, results.found, commit=about["commit"], songs=songs)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
@@ -49,6 +68,18 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument(
         "--kind", action="append", help="repeatable: draws, labels, ceiling, ...; default: all"
+    )
+    parser.add_argument("--collection", help="what rows call the music; default: its folder's name")
+    parser.add_argument(
+        "--dislikes", action="append", help="only these draws: none, random, near; default: all"
+    )
+    parser.add_argument(
+        "--likes", action="append", type=int, help="only these numbers of likes; default: all"
+    )
+    parser.add_argument("--way", action="append", help="only these ways; default: all")
+    parser.add_argument("--keep", type=Path, help="keep every draw's figures, for --baseline")
+    parser.add_argument(
+        "--baseline", type=Path, help="what --keep wrote at another commit: compare with it"
     )
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--cache", type=Path)
@@ -64,12 +95,7 @@ def _options() -> argparse.Namespace:
 
 
 def _run(
-    collections: Sequence[Collection],
-    n_draws: int,
-    n_jobs: int,
-    quick: bool,
-    cache: Path | None,
-    kinds: Sequence[str] | None,
+    collections: Sequence[Collection], options: argparse.Namespace, results: Results
 ) -> Iterator[dict[str, Any]]:
     """Judge every draw of every case, in parallel.
 
@@ -80,18 +106,15 @@ def _run(
     # A lone encoder that is not the default gets all cases as well.
     full = {c.encoder for c in collections if c.encoder == DEFAULT_ENCODER or len(collections) == 1}
     cases = [
-        (c, case)
-        for c in collections
-        for case in plan(default=c.encoder in full, quick=quick, n_songs=len(c.digests))
-        if not kinds or case.kind in kinds
+        (c, case) for c in collections for case in _cases(c, options, default=c.encoder in full)
     ]
     sounds: dict[str, Sounds] = {
-        c.encoder: embed_sounds(c.encoder, cache)
-        for c in collections
-        if c.encoder in full and not c.blocks
+        c.encoder: embed_sounds(c.encoder, options.cache)
+        for c in {c.encoder: c for c, case in cases if case.kind == "ood"}.values()
+        if not c.blocks
     }
-    results = Results()
-    with parallel_config(backend="loky", n_jobs=n_jobs, inner_max_num_threads=1):
+    n_draws = _QUICK_DRAWS if options.quick else options.draws
+    with parallel_config(backend="loky", n_jobs=options.jobs, inner_max_num_threads=1):
         judged = Parallel(return_as="generator", pre_dispatch="4*n_jobs")(
             delayed(evaluate)(
                 collection,
@@ -108,6 +131,20 @@ def _run(
             )
 
 
+def _cases(collection: Collection, options: argparse.Namespace, *, default: bool) -> Iterator[Case]:
+    """Yield the cases of an encoder that the options leave."""
+    n_songs = len(collection.digests)
+    for case in plan(default=default, quick=options.quick, n_songs=n_songs):
+        ways = tuple(way for way in case.ways if not options.way or way in options.way)
+        asked = (
+            (options.kind, case.kind),
+            (options.dislikes, case.dislikes),
+            (options.likes, case.n_like),
+        )
+        if ways and all(not chosen or value in chosen for chosen, value in asked):
+            yield replace(case, ways=ways)
+
+
 def _by_way(draws: list[dict[str, dict[str, Figures]]]) -> dict[str, Found]:
     """Turn draws of ways into ways of draws."""
     return {way: [draw[way] for draw in draws] for way in draws[0]}
@@ -118,8 +155,7 @@ def _summary(row: dict[str, Any]) -> str:
         f"{row['kind']} {row['encoder']}: {row.get('task', '')} {row['way']}, {row['n_like']} likes"
     )
     what += f", dislikes {row['dislikes']}" + (", hidden" if row["hidden"] else "")
-    kept = ("auc", "ece", "asked_precision", "achieved_precision", "like", "unsure", "dislike")
-    return what + "".join(f", {key} {row[key]}" for key in kept if key in row)
+    return what + "".join(f", {key} {row[key]}" for key in _TOLD if key in row)
 
 
 def _about() -> dict[str, Any]:

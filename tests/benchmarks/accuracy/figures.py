@@ -19,6 +19,7 @@ __all__ = [
     "paired_difference",
     "precision_rows",
     "summarise",
+    "verdict_figures",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -27,6 +28,9 @@ Found = list[dict[str, Figures]]
 """For each draw: taste -> figures."""
 
 ASKED_PRECISIONS = (0.5, 0.7, 0.9)
+_FIRST = 10
+_COUNTS = ("picks_", "right_", "n_")
+"""How keys begin that are counted over all cells, and have no mean of their own."""
 _PAIRED = ("auc", "average_precision", "precision_at_10", "ece", "brier")
 _N_BOOTSTRAP = 10_000
 _CI90 = (0.05, 0.95)
@@ -50,6 +54,10 @@ def judge(truth: NDArray[np.bool_], scored: Scored, *, picks: bool = False) -> F
     if picks and scored.probabilities:
         for asked in ASKED_PRECISIONS:
             figures |= _picks(truth, scores, asked)
+    if picks and scored.called is not None:
+        figures["n_liked"] = float(truth.sum())
+        figures["n_called"] = float(scored.called.sum())
+        figures["n_called_right"] = float((scored.called & truth).sum())
     return figures
 
 
@@ -101,12 +109,41 @@ def summarise(found: Found) -> dict[str, Any]:
     """Mean over tastes for each draw, then mean and 90% interval over draws, and AUC by taste."""
     summary: dict[str, Any] = {"n_draws": len(found), "n_tastes": len(found[0])}
     for key in next(iter(found[0].values())):
-        if not key.startswith(("picks_", "right_")):
+        if not key.startswith(_COUNTS):
             values = _per_draw(found, key)
             summary[key] = round(float(values.mean()), 4)
             summary[f"{key}_ci90"] = _rounded(np.quantile(values, _CI90))
     by_taste = {t: float(np.mean([draw[t]["auc"] for draw in found])) for t in found[0]}
     return summary | {"auc_by_taste": {t: round(v, 4) for t, v in by_taste.items()}}
+
+
+def verdict_figures(found: Found) -> dict[str, Any]:
+    """Say what the verdicts are worth, over every taste and draw; {} where none were counted.
+
+    `like_precision` is the share of the songs called "like" that are liked, as the mean over the
+    tastes and draws that call any, and over all such songs together (`_of_all`). `like_recall` is
+    the share of the liked songs that are called so. `first_ten` is the share of the ten songs
+    ranked first that are liked, and `first_ten_at_best` what it could be: some tastes have fewer
+    than ten to find.
+    """
+    cells = [figures for draw in found for figures in draw.values()]
+    if "n_called" not in cells[0]:
+        return {}
+    liked, called, right = (
+        np.array([cell[key] for cell in cells]) for key in ("n_liked", "n_called", "n_called_right")
+    )
+    some = called > 0
+    precision = float((right[some] / called[some]).mean()) if some.any() else None
+    of_all = float(right.sum() / called.sum()) if some.any() else None
+    return {
+        "like_precision": None if precision is None else round(precision, 4),
+        "like_precision_of_all": None if of_all is None else round(of_all, 4),
+        "like_recall": round(float((right / liked).mean()), 4),
+        "n_called": round(float(called.mean()), 2),
+        "share_without_calls": round(float(1 - some.mean()), 4),
+        "first_ten": round(float(np.mean([cell["precision_at_10"] for cell in cells])), 4),
+        "first_ten_at_best": round(float(np.minimum(liked, _FIRST).mean() / _FIRST), 4),
+    }
 
 
 def paired_difference(found: Found, reference: Found) -> dict[str, Any]:

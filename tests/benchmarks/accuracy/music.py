@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from accuracy.tasks import Collection
 from cache import Catalog, EmbeddingStore, default_root, list_stores
-from embed import EmbedError, EncoderUnavailable, embed_library
+from classify.library.song_library import SongLibrary
+from embed import EmbedError, EncoderUnavailable, embed_library, prepare_encoders
 
-__all__ = ["DEFAULT_ENCODER", "DEFAULT_ENCODERS", "load_collections", "say", "stored_vectors"]
+__all__ = ["DEFAULT_ENCODER", "DEFAULT_ENCODERS", "load_collections", "read_collection", "say"]
+__all__ += ["stored_vectors"]
 
 DEFAULT_ENCODER = "musicnn"
 DEFAULT_ENCODERS = (
@@ -68,33 +70,46 @@ def load_collections(
 
 
 def _collection(music: Path, parts: Sequence[str], base: Path) -> Collection:
-    """Put the parts' vectors side by side, song by song."""
-    tastes = None
-    vectors, fingerprints = [], []
-    for part in parts:
-        report = embed_library([music], root=base, encoder=part, retry_failed=True)
-        say(
-            f"{part}: {report.embedded} songs embedded, {report.cached} were there, "
-            f"{report.wall_s:.0f} s"
-        )
-        for failure in report.failed:
-            say(f"{part}: {failure.path}: {failure.error}")
-        tastes = tastes or _tastes(music, base)
-        digests, found = stored_vectors(base, report.fingerprint, sorted(tastes))
-        if len(digests) < len(tastes):
-            raise EmbedError(
-                f"{part} holds {len(digests)} of {len(tastes)} songs; see the reasons above"
-            )
-        vectors.append(found)
-        fingerprints.append(report.fingerprint)
-    assert tastes is not None
+    """Embed the music and read it as `train` does: a composite's vectors side by side."""
+    name = "+".join(parts)
+    report = embed_library([music], root=base, encoder=name, retry_failed=True)
+    say(
+        f"{name}: {report.embedded} songs embedded, {report.cached} were there, "
+        f"{report.wall_s:.0f} s"
+    )
+    for failure in report.failed:
+        say(f"{name}: {failure.path}: {failure.error}")
+    return read_collection(base, name, _tastes(music, base))
+
+
+def read_collection(base: Path, name: str, tastes: Mapping[str, str]) -> Collection:
+    """Read the songs of a cache.
+
+    Parameters
+    ----------
+    base : Path
+        The cache.
+    name : str
+        An encoder, or several joined by +.
+    tastes : mapping of str to str
+        The taste of each song, by digest.
+
+    Raises
+    ------
+    EmbedError
+        If a song is not embedded.
+    """
+    library = SongLibrary.of_encoders(prepare_encoders(name, root=base), base)
+    songs = library.songs(sorted(tastes))
+    if songs.digests != tuple(sorted(tastes)):
+        raise EmbedError(f"{name} holds {len(songs)} of {len(tastes)} songs; see the reasons above")
     return Collection(
-        encoder="+".join(parts),
-        fingerprint="+".join(fingerprints),
-        blocks=tuple(block.shape[1] for block in vectors) if len(parts) > 1 else (),
-        digests=tuple(sorted(tastes)),
-        tastes=np.array([tastes[digest] for digest in sorted(tastes)]),
-        vectors=np.concatenate(vectors, axis=1),
+        encoder=library.encoder,
+        fingerprint=library.fingerprint,
+        blocks=library.blocks if "+" in library.encoder else (),
+        digests=songs.digests,
+        tastes=np.array([tastes[digest] for digest in songs.digests]),
+        vectors=np.asarray(songs.vectors),
     )
 
 

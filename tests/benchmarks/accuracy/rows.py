@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from accuracy.figures import Found, paired_difference, precision_rows, summarise
+from accuracy.figures import (
+    Found,
+    paired_difference,
+    precision_rows,
+    summarise,
+    verdict_figures,
+)
+from accuracy.kept import Baseline
 from accuracy.music import DEFAULT_ENCODER
 from accuracy.plan import Case
 from accuracy.tasks import N_DISLIKE
@@ -19,9 +26,18 @@ __all__ = ["Results"]
 
 @dataclass
 class Results:
-    """What has been found so far: rows of later cases are compared with earlier ones."""
+    """What has been found so far: rows of later cases are compared with earlier ones.
 
+    Where there is a baseline, ours is compared with that of another commit as well.
+    """
+
+    baseline: Baseline | None = None
     _found: dict[tuple[str, Case, str], Found] = field(default_factory=dict)
+
+    @property
+    def found(self) -> dict[tuple[str, Case, str], Found]:
+        """Every draw's figures, by encoder, case and way."""
+        return self._found
 
     def add(self, encoder: str, case: Case, by_way: dict[str, Found]) -> Iterator[dict[str, Any]]:
         """Take in all draws of a case; yield its rows."""
@@ -50,7 +66,11 @@ class Results:
         if case.kind == "ood":
             yield what | _verdicts(found)
             return
-        yield what | summarise(found) | {"differences": list(self._differences(encoder, case, way))}
+        differences = [
+            *self._differences(encoder, case, way),
+            *self._from_baseline(encoder, case, way),
+        ]
+        yield what | summarise(found) | verdict_figures(found) | {"differences": differences}
         if case.hidden and "picks_0.9" in next(iter(found[0].values())):
             for row in precision_rows(found):
                 yield (
@@ -84,6 +104,18 @@ class Results:
             yield {"to": to} | paired_difference(
                 self._found[encoder, case, way], self._found[other]
             )
+
+    def _from_baseline(self, encoder: str, case: Case, way: str) -> Iterator[dict[str, Any]]:
+        """Compare with the default encoder, and with this one, as they were at another commit."""
+        if self.baseline is None or way != OURS:
+            return
+        for other in dict.fromkeys((DEFAULT_ENCODER, encoder)):
+            found = self._found[encoder, case, way]
+            before = self.baseline.found(other, case, way, n_draws=len(found))
+            if before is not None:
+                to = {"baseline": self.baseline.commit, "encoder": other, "way": way}
+                to |= {"dislikes": case.dislikes}
+                yield {"to": to} | paired_difference(found, before)
 
 
 def _n_dislike(case: Case) -> int:

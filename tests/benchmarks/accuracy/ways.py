@@ -24,12 +24,13 @@ class Scored:
     """Scores of a draw's test songs.
 
     `probabilities` tells whether the scores claim to be such; `uncalibrated` are a head's own,
-    before its calibration.
+    before its calibration. `called` are the songs whose verdict is "like".
     """
 
     scores: FloatArray
     probabilities: bool = False
     uncalibrated: FloatArray | None = None
+    called: NDArray[np.bool_] | None = None
 
 
 def fit_draw(draw: Draw, head: str = "kernel") -> Taste:
@@ -72,7 +73,9 @@ def _ours(draw: Draw, head: str) -> Scored:
     taste = fit_draw(draw, head)
     test = draw.collection.vectors[draw.test]
     plain = 0.5 * (1 + np.tanh(_plain_decisions(taste, test) / 2))
-    return Scored(scores=taste.score(test), probabilities=True, uncalibrated=plain)
+    scores = taste.score(test)
+    called = np.array([verdict == "like" for verdict in taste.verdicts(scores)])
+    return Scored(scores=scores, probabilities=True, uncalibrated=plain, called=called)
 
 
 def _plain_decisions(taste: Taste, vectors: NDArray[np.float32]) -> FloatArray:
