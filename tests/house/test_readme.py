@@ -92,6 +92,16 @@ def test_readme_has_the_reliability_that_was_measured(monkeypatch: pytest.Monkey
         assert (row["lost"], row["wrong"], row["survived"]) == (0, 0, row["n"]), row["fault"]
 
 
+def test_readme_has_the_stability_that_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    table = import_module("stability.table")
+    rows = import_module("speed.rows").read_rows(RESULTS.parent / "stability.jsonl")
+    page = PAGE.read_text("utf-8")
+    assert table.replace_tables(page, rows) == page, "run python -m stability.table ROWS PAGE"
+    assert all(row["n_draws"] >= MIN_DRAWS and not row["dirty"] for row in rows)
+    assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
+
+
 def test_readme_has_the_labels_that_were_saved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     table = import_module("suggest.table")

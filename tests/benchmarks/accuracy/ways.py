@@ -33,7 +33,7 @@ class Scored:
     called: NDArray[np.bool_] | None = None
 
 
-def fit_draw(draw: Draw, head: str = "kernel") -> Taste:
+def fit_draw(draw: Draw, head: str = "kernel", *, seed: int = 0) -> Taste:
     """Learn the taste of a draw as `sevensongs train` does, each song a group of its own."""
     likes = _songs(draw, draw.likes)
     assert likes is not None
@@ -47,6 +47,7 @@ def fit_draw(draw: Draw, head: str = "kernel") -> Taste:
         encoder=collection.encoder,
         fingerprint=collection.fingerprint,
         head=head,
+        seed=seed,
         **blocks,
     )
 
