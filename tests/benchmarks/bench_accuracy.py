@@ -55,7 +55,8 @@ def main() -> None:
         say(f"{time.monotonic() - started:6.0f} s  {_summary(row)}")
     if options.keep is not None:
         songs = songs_hash(collections[0])
-        keep(options.keep, results.found, commit=about["commit"], songs=songs)
+        commit = about["commit"]
+        keep(options.keep, results.found, commit=commit, songs=songs, default=DEFAULT_ENCODER)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 

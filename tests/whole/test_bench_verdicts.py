@@ -83,7 +83,8 @@ def kept(path: Path, songs: Any, n_draws: int = N_DRAWS) -> Any:
     results = bench("rows").Results()
     list(results.add("musicnn", hidden_case(), found_in(songs, n_draws)))
     module = bench("kept")
-    module.keep(path, results.found, commit="abc1234", songs=module.songs_hash(songs))
+    songs_hash = module.songs_hash(songs)
+    module.keep(path, results.found, commit="abc1234", songs=songs_hash, default="musicnn")
     return module.Baseline.read(path)
 
 
@@ -109,6 +110,22 @@ def test_another_encoder_is_compared_with_the_baseline_of_the_default_one(tmp_pa
     before = bench("figures").summarise(baseline.found("musicnn", case, way, n_draws=N_DRAWS))
     assert entry["auc"]["mean"] == pytest.approx(rows[0]["auc"] - before["auc"], abs=2e-4)
     assert entry["auc"]["mean"] > 0
+
+
+def test_a_new_default_encoder_is_compared_with_the_former_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    songs, rows = collection(), bench("rows")
+    baseline = kept(tmp_path / "kept.jsonl", songs)
+    monkeypatch.setattr(rows, "DEFAULT_ENCODER", "better")
+    found = found_in(replace(songs, encoder="better"))
+    row = next(iter(rows.Results(baseline).add("better", hidden_case(), found)))
+    (entry,) = (one for one in row["differences"] if "baseline" in one["to"])
+    assert entry["to"]["encoder"] == "musicnn"
+    monkeypatch.setattr(bench("table"), "DEFAULT_ENCODER", "better")
+    table = bench("table").encoder_table([row | {"hidden": False}])
+    assert "against `musicnn` at abc1234" in table.splitlines()[0]
+    assert "| +0.000 (+0.000 to +0.000) |" in table.splitlines()[2]
 
 
 def test_a_baseline_of_other_songs_or_fewer_draws_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from accuracy.figures import Found
 from accuracy.plan import Case
@@ -27,23 +28,25 @@ def songs_hash(collection: Collection) -> str:
     return hashlib.blake2b(songs.encode(), digest_size=8).hexdigest()
 
 
-def keep(path: Path, found: Mapping[Key, Found], *, commit: str, songs: str) -> None:
+def keep(path: Path, found: Mapping[Key, Found], *, commit: str, songs: str, default: str) -> None:
     """Write a line for each encoder, case and way, with the figures of all draws and tastes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
         for (encoder, case, way), draws in found.items():
             what = asdict(replace(case, ways=()))
             del what["ways"]
-            row = {"commit": commit, "songs": songs, "encoder": encoder, "way": way, "case": what}
+            row: dict[str, Any] = {"commit": commit, "songs": songs, "default": default}
+            row |= {"encoder": encoder, "way": way, "case": what}
             file.write(json.dumps(row | {"draws": draws}) + "\n")
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What `keep` wrote at another commit."""
+    """What `keep` wrote at another commit; `default` was the default encoder there."""
 
     commit: str
     songs: str
+    default: str
     _found: Mapping[Key, Found]
 
     @classmethod
@@ -65,6 +68,7 @@ class Baseline:
         return cls(
             rows[0]["commit"],
             rows[0]["songs"],
+            rows[0]["default"],
             {
                 (encoder, replace(case, ways=()), way): d
                 for (encoder, case, way), d in found.items()

@@ -109,7 +109,7 @@ class Results:
         """Compare with the default encoder, and with this one, as they were at another commit."""
         if self.baseline is None or way != OURS:
             return
-        for other in dict.fromkeys((DEFAULT_ENCODER, encoder)):
+        for other in dict.fromkeys((self.baseline.default, encoder)):
             found = self._found[encoder, case, way]
             before = self.baseline.found(other, case, way, n_draws=len(found))
             if before is not None:

@@ -66,11 +66,11 @@ def encoder_table(rows: Rows) -> str:
     """
     before = _baseline(rows)
     heads = ["encoder", "7 likes", "difference"]
-    heads += [f"against `{DEFAULT_ENCODER}` at {before}"] if before else []
+    against = [f"against `{before['encoder']}` at {before['baseline']}"] if before else []
+    heads += against
     heads += ["+ 7 near dislikes", "average precision", "calibration error"]
     if _has_other(rows):
-        heads += ["7 likes, nine games", "difference"]
-        heads += [f"against `{DEFAULT_ENCODER}` at {before}"] if before else []
+        heads += ["7 likes, nine games", "difference", *against]
     lines = []
     for name in dict.fromkeys(row["encoder"] for row in rows):
         row, near = _one(rows, encoder=name), _one(rows, encoder=name, dislikes="near")
@@ -85,12 +85,12 @@ def encoder_table(rows: Rows) -> str:
     return lay_out(heads, lines)
 
 
-def _compared(row: dict[str, Any] | None, before: str) -> list[str]:
+def _compared(row: dict[str, Any] | None, before: dict[str, str]) -> list[str]:
     """Return the AUC, the difference to the default encoder and that to another commit's."""
     if row is None:
         return ["", ""] + ([""] if before else [])
     cells = [_with_interval(row), _difference(row, encoder=DEFAULT_ENCODER)]
-    return cells + ([_difference(row, encoder=DEFAULT_ENCODER, baseline=before)] if before else [])
+    return cells + ([_difference(row, **before)] if before else [])
 
 
 def likes_table(rows: Rows) -> str:
@@ -138,12 +138,13 @@ def _has_other(rows: Rows) -> bool:
     return any(row.get("collection") == _OTHER for row in rows)
 
 
-def _baseline(rows: Rows) -> str:
-    """Return the commit that rows are compared with, or ""."""
-    commits = (
-        entry["to"].get("baseline", "") for row in rows for entry in row.get("differences", ())
-    )
-    return next((commit for commit in commits if commit), "")
+def _baseline(rows: Rows) -> dict[str, str]:
+    """Return the commit that rows are compared with, and its default encoder; or {}."""
+    for row in rows:
+        for entry in row.get("differences", ()):
+            if "baseline" in entry["to"]:  # the default one comes first
+                return {name: entry["to"][name] for name in ("baseline", "encoder")}
+    return {}
 
 
 def _figure(row: dict[str, Any] | None, key: str) -> str:
