@@ -90,7 +90,9 @@ def _stability(songs: Collection, options: argparse.Namespace) -> list[dict[str,
 def _everyday(songs: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:
     changed = _changed(songs, options)
     found = _each(pairs_of, songs, changed, songs=songs, options=options)
-    return everyday_rows([one for _, _, one in found if one is not None])
+    rows = everyday_rows([one for _, _, one in found if one is not None])
+    n_changed = len(choose_rows(songs, options.songs))
+    return [{"n_changed": n_changed} | row for row in rows]
 
 
 def _changed(songs: Collection, options: argparse.Namespace) -> Changed:

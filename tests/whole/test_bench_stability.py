@@ -282,7 +282,7 @@ def test_the_benchmark_runs_on_the_demo(heard: Path, tracks: list[str], tmp_path
     )
     assert done.returncode == 0, done.stderr[-2000:]
     rows = [json.loads(line) for line in out.read_text().splitlines()]
-    assert {row["collection"] for row in rows} == {"music"}
+    assert {(row["collection"], row["n_changed"]) for row in rows} == {("music", 2)}
     changes = [row["change"] for row in rows if row["group"] == "songs"]
     assert changes == list(bench("changes").CHANGES)
 
