@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import FileRecord, default_root
+from cache import WHOLE, FileRecord, default_root
 from classify.errors import ClassifyError, TasteError
 from classify.explanation.contributions import (
     Reference,
@@ -97,11 +98,32 @@ def explain(
     base = default_root() if root is None else root
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     library = SongLibrary.of_taste(loaded, base)
-    song = _one_song(library, path_list(path), loaded, workers, progress)
+    paths = path_list(path)
+    scanned = _scanned(library, paths, loaded)
+    song = _one_song(library, paths, loaded, workers, progress)
     from threadpoolctl import threadpool_limits  # products this small are slower in several threads
 
     with threadpool_limits(limits=1):
-        return _Explainer(library, loaded, song, base).explanation()
+        found = _Explainer(library, loaded, song, base).explanation()
+    if scanned is None:
+        return found
+    return replace(found, scanned_score=scanned[0], scanned_windows=scanned[1])
+
+
+def _scanned(library: SongLibrary, paths: list[str], taste: Taste) -> tuple[float, int] | None:
+    """Return the score of a song of which only some windows were heard, and how many.
+
+    None where none or all of it was.
+    """
+    files = library.files(paths)
+    at = files.at[:1]
+    if len(files) != 1 or files.vectors.n_windows[at[0]] == WHOLE:
+        return None
+    (known,) = files.recordings()
+    if not os.path.exists(known.path) or not known.is_still(os.stat(known.path)):
+        return None  # that was another song
+    score = taste.calibration(taste.decisions(files.vectors.matrix(at)))
+    return float(score[0]), int(files.vectors.n_windows[at[0]])
 
 
 def _one_song(

@@ -133,6 +133,10 @@ class Explanation:
         None where the encoder has no tags, or there are too few songs to tell.
     like, dislike : Resemblance or None
         Of liked and of disliked songs the moments that this one most resembles.
+    scanned_score : float or None
+        The score before all of the song was heard; None where that had been done already.
+    scanned_windows : int or None
+        Of how many windows that was.
     """
 
     path: str
@@ -157,3 +161,5 @@ class Explanation:
     tags: TagAccount | None
     like: Resemblance | None
     dislike: Resemblance | None
+    scanned_score: float | None = None
+    scanned_windows: int | None = None

@@ -12,6 +12,7 @@ __all__ = [
     "against",
     "clock",
     "explanation_story",
+    "heard_sentence",
     "points_text",
     "resemblance_sentence",
     "score_rows",
@@ -59,11 +60,25 @@ def verdict_lines(found: Explanation) -> list[str]:
         "unsure": f"it is too close to tell (between {low:.2f} and {high:.2f} nothing is certain)",
     }
     lines = [f"Score {found.score:.2f}: {words[found.verdict]}."]
+    heard = heard_sentence(found)
+    lines += [heard] if heard else []
     if found.label:
         lines.append(
             f"You have called it a {found.label} yourself, and the taste has learnt from that."
         )
     return lines
+
+
+def heard_sentence(found: Explanation) -> str:
+    """Say that the score is another one now that all of the song was heard; "" where it is not."""
+    before, n = found.scanned_score, found.scanned_windows
+    if before is None or f"{before:.2f}" == f"{found.score:.2f}":
+        return ""
+    windows = f"{n} window{'' if n == 1 else 's'}"
+    return (
+        f"It had {before:.2f} from a scan of {windows}, and has {found.score:.2f} now that all of "
+        "it was heard."
+    )
 
 
 def tags_sentence(found: Explanation) -> str:

@@ -26,12 +26,21 @@ function story(found) {
   const label =
     found.label && `You have called it a ${found.label} yourself, and the taste has learnt from that.`;
   const strange = `It is unlike anything known, and is held down for that (${points(found.unfamiliar)}).`;
-  const lines = [label, way(found), found.unfamiliar < -LEAST ? strange : null].filter(Boolean);
+  const lines = [heard(found), label, way(found), found.unfamiliar < -LEAST ? strange : null].filter(Boolean);
   return part(
     "Why this score",
     h("p", {}, verdictSentence(found.verdict, found.unsure)),
     ...lines.map((words) => h("p", { class: "muted" }, words)),
   );
+}
+
+/** That the score is another one now that all of the song was heard; "" where it is not. */
+function heard(found) {
+  const before = found.scanned_score;
+  if (before === null || before === undefined || score(before) === score(found.score)) return "";
+  const n = found.scanned_windows;
+  const scan = `It had ${score(before)} from a scan of ${n} ${n === 1 ? "window" : "windows"}`;
+  return `${scan}, and has ${score(found.score)} now that all of it was heard.`;
 }
 
 /** How the points lead from a song on the fence to this one's score. */
