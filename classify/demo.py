@@ -9,19 +9,31 @@ from __future__ import annotations
 import importlib.util
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cache import default_root
 from classify.errors import ClassifyError
 from classify.labels.training import train
 from classify.learning.metrics import roc_auc
-from classify.library.scoring import ScoredSong, score
-from classify.library.song_library import DEMO_PACKAGE, Tell
+from classify.library.library_files import LibraryFiles
+from classify.library.scoring import ScoredSong, score, score_files
+from classify.library.song_library import DEMO_PACKAGE, SongLibrary, Tell
+from classify.taste.taste import Taste
 from embed import embed_library
 
-__all__ = ["DEMO_TASTE", "DemoResult", "demo_story", "demo_tracks", "is_liked", "run_demo"]
+__all__ = [
+    "DEMO_TASTE",
+    "DemoResult",
+    "demo_story",
+    "demo_tracks",
+    "demo_truth",
+    "is_liked",
+    "run_demo",
+]
 
 DEMO_TASTE = "demo"
 _N_TRACKS = 28
@@ -103,21 +115,71 @@ def run_demo(*, root: str | Path | None = None, progress: Tell | None = None) ->
         embedded=report.embedded,
         likes=tuple(likes),
         songs=songs,
-        n_right=int(((values >= trained.taste.threshold) == truth).sum()),
+        n_right=_n_right(songs, trained.taste),
         auc_unseen=roc_auc(truth, values),
         folder=Path(os.path.commonpath(tracks)),
         wall_s=time.monotonic() - started,
     )
 
 
+def _n_right(songs: Sequence[ScoredSong], taste: Taste) -> int:
+    """Count the songs on the right side of the taste's threshold."""
+    return sum((song.score >= taste.threshold) == is_liked(song.path) for song in songs)
+
+
+def demo_truth(name: str, *, root: str | Path | None = None) -> str:
+    """Say what the demo knows of its own taste and no evaluation can know.
+
+    Parameters
+    ----------
+    name : str
+        Of a taste.
+    root : path or URI, optional
+        The cache.
+
+    Returns
+    -------
+    str
+        "" for any other taste, or where songs of the demo have gone.
+
+    Raises
+    ------
+    ClassifyError, CacheError
+        If the taste or the cache can't be read.
+
+    Examples
+    --------
+    >>> from classify.demo import demo_truth
+    >>> demo_truth("default")
+    ''
+    """
+    if name != DEMO_TASTE:
+        return ""
+    base = default_root() if root is None else root
+    taste = Taste.load(name, root=base)
+    library = SongLibrary.of_taste(taste, base)
+    files = LibraryFiles.of(library.catalog_files(), library.vectors.open()).only_demo()
+    labelled = {*taste.likes, *taste.dislikes}
+    if len(files.digests) != _N_TRACKS or not labelled <= set(files.digests):
+        return ""  # it has been taught other songs since
+    songs = score_files(files, taste, base, labelled=False, once=True).songs
+    n_liked = sum(is_liked(song.path) for song in songs)
+    return (
+        f"The demo knows the truth: of its {len(songs)} songs without a label "
+        f"{_n_right(songs, taste)} are on the right side. The figures above are of likes held out, "
+        f"and take all {len(songs)} for not liked, although {n_liked} of them are like the likes."
+    )
+
+
 def demo_story(result: DemoResult) -> str:
     """Tell what the demo did, and what to do next."""
     from classify.output.formats import render
+    from classify.output.verdict_words import verdict_word
 
     rows = [
         {
             "score": song.score,
-            "verdict": song.verdict,
+            "verdict": verdict_word(song.verdict),
             "track": Path(song.path).stem,
             "in truth": "liked" if is_liked(song.path) else "not liked",
         }
@@ -131,8 +193,10 @@ def demo_story(result: DemoResult) -> str:
         f"What Seven Songs makes of the {len(rows)} others, whose kind it was not told:\n\n"
         f"{render(rows, 'table')}\n"
         f"{result.n_right} of {len(rows)} on the right side; AUC {result.auc_unseen:.3f} "
-        f"({result.wall_s:.0f} s, {result.embedded} embedded now). "
-        f"It is kept as the taste {DEMO_TASTE!r}.\n"
+        f"({result.wall_s:.0f} s, {result.embedded} embedded now).\n"
+        f"That is held against the truth, which only a demo knows. It is kept as the taste "
+        f"{DEMO_TASTE!r};\n`sevensongs evaluate --taste {DEMO_TASTE}` tells how good it seems from "
+        "its labels alone.\n"
         "Now with your own music (with uv, put `uv run` before each):\n"
         "  sevensongs embed ~/Music\n"
         "  sevensongs train --like SONG --like SONG ...   (about seven songs that you like)\n"

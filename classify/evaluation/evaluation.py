@@ -14,7 +14,13 @@ from classify.evaluation.held_scores import HeldScores, score_held_out
 from classify.evaluation.learning_curve import CurvePoint, Promise, learning_curve
 from classify.evaluation.permutation import permutation_test
 from classify.learning.duplicates import fit_space
-from classify.learning.examples import DISLIKE, Examples, LabelledSongs, prepare_examples
+from classify.learning.examples import (
+    DISLIKE,
+    UNLABELLED,
+    Examples,
+    LabelledSongs,
+    prepare_examples,
+)
 from classify.learning.fit import (
     DEFAULT_HEAD,
     choose_head,
@@ -206,7 +212,7 @@ def _evaluate_taste(
         p_value=p_value,
         n_permutations=0 if chance is None else chance.n_permutations,
         can_tell=can_tell,
-        verdict=chance_sentence(can_tell, n_like, n_groups),
+        verdict=chance_sentence(can_tell, n_like, n_groups, _n_unlabelled(examples)),
         auc_dislikes=_auc_dislikes(held_out),
         average_precision=average_precision(held_out.is_like, held_out.decisions),
         precision_at_10=precision_at(held_out.is_like, held_out.decisions, 10),
@@ -221,10 +227,14 @@ def _evaluate_taste(
         n_groups=n_groups,
         n_like=n_like,
         n_dislike=int((examples.labels == DISLIKE).sum()),
-        n_unlabelled=int((examples.labels == 0).sum()),
+        n_unlabelled=_n_unlabelled(examples),
         note=note_on(examples, held_out),
         evidence=_evidence(examples, held_out, simpler, scores),
     )
+
+
+def _n_unlabelled(examples: Examples) -> int:
+    return int((examples.labels == UNLABELLED).sum())
 
 
 def _cross_fit(examples: Examples, ranker: Ranker, seed: int) -> HeldOut:

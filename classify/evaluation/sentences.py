@@ -83,9 +83,14 @@ def trust_sentences(found: Evaluation) -> tuple[str, str]:
             "rely on."
         )
     if not found.can_tell:
-        return "Don't rely on it yet.", (
-            f"{likes} give an interval from {low:.0%} to {high:.0%}; a coin has 50%. Whatever this "
-            "taste puts on top may be there by chance."
+        figure = f"{likes} give an interval from {low:.0%} to {high:.0%}; a coin has 50%."
+        if not found.n_unlabelled:
+            return "Don't rely on it yet.", (
+                f"{figure} Whatever this taste puts on top may be there by chance."
+            )
+        return "Not shown by your labels yet.", (
+            f"{figure} That is held against songs without a label, of which you would like some; "
+            "so the taste may be better than this, or its first picks be there by chance."
         )
     if found.n_like <= MANY_LIKES or high - low > _WIDE:
         size = "are a small sample" if found.n_like <= MANY_LIKES else "still leave a wide interval"

@@ -235,10 +235,14 @@ def test_p_counts_artists_not_songs() -> None:
 def test_likes_that_tell_nothing_are_called_so_with_what_to_do() -> None:
     measured = evaluate_taste(likes=songs(7, 0, "m"), unlabelled=songs(60, 0, "b"))
     assert not measured.can_tell
-    assert measured.verdict.startswith(
-        "Seven likes are too few to tell this from chance. Like some more songs"
+    assert measured.verdict == (
+        "Seven likes, held against 60 songs that have no label, do not tell this from chance: "
+        "whichever of those you would like counts against it. Like some more songs, and train "
+        "again."
     )
     story = evaluation_story(measured)
+    assert "too few" not in story, "the demo's likes are as many, and 20 of 21 of its songs right"
+    assert "counts against" not in chance_sentence(False, 7, 7, n_unlabelled=0)
     assert measured.verdict in story
     assert "change little" not in story, "nobody knows yet what more likes would bring"
     assert "Like songs of other artists" in chance_sentence(False, 7, 2)
