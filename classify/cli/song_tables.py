@@ -6,6 +6,7 @@ It is a terminal's table, or a plain one elsewhere.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cache import CacheError
 from classify.output.formats import render
 from classify.output.terminal import TableSong, Terminal
+from classify.output.verdict_words import group_heading, verdict_word
 from embed import EmbedError
 
 if TYPE_CHECKING:
@@ -30,24 +32,26 @@ def terminal() -> Terminal | None:
 
 
 def scores_shown(scores: Scores, to: Terminal | None) -> str:
-    """Show songs with a bar, a verdict and three words why.
+    """Show songs with a bar, a verdict and three words why; likely, unsure and unlikely ones apart.
 
-    These are left out where it is no terminal.
+    Where it is no terminal, each is a plain row with its verdict.
     """
     if to is None:
         columns = (
-            {"score": song.score, "verdict": song.verdict, "song": _name(song)}
+            {"score": song.score, "verdict": verdict_word(song.verdict), "song": _name(song)}
             for song in scores.songs
         )
         return render(_ranked(columns), "table")
     words = _words(scores)
+    listed = Counter(song.verdict for song in scores.songs)
     return _table(
         [
             TableSong(
                 name=_name(song),
                 is_path=_is_path(song),
                 score=song.score,
-                verdict=song.verdict,
+                verdict=verdict_word(song.verdict),
+                group=group_heading(song.verdict, listed[song.verdict]),
                 why=why,
             )
             for song, why in zip(scores.songs, words, strict=True)

@@ -18,6 +18,7 @@ from classify.output.plot_style import (
     label_axes,
     legible,
 )
+from classify.output.verdict_words import verdict_word
 from embed import SoundPicture, mel_band
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def draw_explanation(
 def _title(found: Explanation) -> str:
     name = legible(" ".join(song_name(found.path, found.artist, found.title).split()))
     short = name if len(name) <= _TITLE_SIGNS else f"{name[: _TITLE_SIGNS - 1]}…"
-    return f"{short}\nscore {found.score:.2f}: {found.verdict}"
+    return f"{short}\nscore {found.score:.2f}: {verdict_word(found.verdict)}"
 
 
 def _draw_sound(axes: Axes, sound: SoundPicture, title: str) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+
+from classify.output.verdict_words import group_heading, verdict_word
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,12 +97,24 @@ class SongResults(Generic[_Song]):
         from classify.output.html import render
 
         names = _columns(self.song_type)
+        songs = self._rows[:_MOST_SHOWN]
         rows = [
-            [rank, *map(_shown, values)]
-            for rank, values in enumerate(_values(self._rows[:_MOST_SHOWN], names), start=1)
+            [rank, *(_shown(name, value) for name, value in zip(names, values, strict=True))]
+            for rank, values in enumerate(_values(songs, names), start=1)
         ]
-        shown = {"header": ["", *names], "rows": rows, "n_more": len(self) - len(rows)}
+        listed = Counter(map(self._group_of, self._rows))
+        groups = [
+            (group and group_heading(group, listed[group]), [row for _, row in together])
+            for group, together in itertools.groupby(
+                zip(songs, rows, strict=True), key=lambda pair: self._group_of(pair[0])
+            )
+        ]
+        shown = {"header": ["", *names], "groups": groups, "n_more": len(self) - len(rows)}
         return render("songs.html", shown)
+
+    def _group_of(self, song: _Song) -> str:  # noqa: ARG002
+        """Return the verdict with which a song stands in a notebook's table, "" without groups."""
+        return ""
 
 
 def _columns(kind: type) -> list[str]:
@@ -113,9 +129,11 @@ def _name(song: Any) -> str:
     return " - ".join(part for part in (song.artist, song.title) if part) or Path(song.path).name
 
 
-def _shown(value: Any) -> str:
+def _shown(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if name == "verdict":
+        return verdict_word(value)
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -63,6 +63,8 @@ class TableSong:
         What the bar shows, in [0, 1]; of those below 0 it is empty.
     verdict : str
         A word.
+    group : str
+        Heading of the rows that it stands with; it is shown above the first of them.
     why : tuple of str
         Remarks; as many as there is room for.
     below : str
@@ -73,5 +75,6 @@ class TableSong:
     is_path: bool = False
     score: float | None = None
     verdict: str = ""
+    group: str = ""
     why: tuple[str, ...] = ()
     below: str = ""

@@ -13,6 +13,7 @@ take 0.8 s of processor time rather than 2.1 s with `rich.text.Text`.
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ from rich.text import Text
 
 from classify.output.formats import printable
 from classify.output.terminal import TableSong, Terminal
+from classify.output.verdict_words import VERDICT_WORDS
 
 __all__ = ["cells", "fitted", "song_table"]
 
@@ -35,8 +37,15 @@ _MAX_WHY = 60
 _GAP = "  "
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 # cyan: told from grey by the colour-blind too
-_STYLES: Mapping[str, Style] = {"like": Style(bold=True, color="cyan"), "dislike": Style(dim=True)}
-_BELOW = Style(dim=True)
+_UP, _DOWN = Style(bold=True, color="cyan"), Style(dim=True)
+# labels are told from verdicts by their words, not by their looks
+_STYLES: Mapping[str, Style] = {
+    "like": _UP,
+    VERDICT_WORDS["like"]: _UP,
+    "dislike": _DOWN,
+    VERDICT_WORDS["dislike"]: _DOWN,
+}
+_BELOW, _HEADING = Style(dim=True), Style(bold=True)
 # rich takes all that a joiner joins for two cells, and few terminals join whatever a stranger's
 # title asks for. So rich gets a character of no width in its place, which `printable` lets no title
 # have.
@@ -69,12 +78,14 @@ def song_table(songs: Sequence[TableSong], terminal: Terminal) -> str:
         color_system="standard" if terminal.colour else None,
         no_color=False,  # `terminal` has heeded what the environment says
     )
-    parts = []
-    at_once = 1 if any(song.below for song in songs) else _ROWS_AT_ONCE
-    for start in range(0, len(songs), at_once):
-        block = songs[start : start + at_once]
-        parts.append(layout.rows(block, start + 1, console))
-        parts += [layout.below(song, console) for song in block if song.below]
+    parts: list[str] = []
+    first = 1
+    for heading, group in itertools.groupby(songs, key=lambda song: song.group):
+        rows = list(group)
+        if heading:
+            parts += ["\n" if parts else "", layout.heading(heading, console)]
+        parts += layout.group(rows, first, console)
+        first += len(rows)
     return "".join(parts)
 
 
@@ -137,6 +148,23 @@ class _Layout:
             console.print(table)
         text = captured.get().replace(_STAND_IN, _JOINER)
         return "".join(f"{line.rstrip()}\n" for line in text.split("\n")[:-1])
+
+    def group(self, songs: Sequence[TableSong], first: int, console: Console) -> list[str]:
+        """Return the lines of songs that stand together, a piece at a time."""
+        parts = []
+        at_once = 1 if any(song.below for song in songs) else _ROWS_AT_ONCE
+        for start in range(0, len(songs), at_once):
+            block = songs[start : start + at_once]
+            parts.append(self.rows(block, first + start, console))
+            parts += [self.below(song, console) for song in block if song.below]
+        return parts
+
+    def heading(self, text: str, console: Console) -> str:
+        """Return the line above a group."""
+        shown = fitted(_clean(text), self.terminal.width, dots=self._dots)
+        with console.capture() as captured:
+            console.print(Segments([Segment(shown, _HEADING), Segment.line()]), end="")
+        return captured.get()
 
     def below(self, song: TableSong, console: Console) -> str:
         """Return the line below a song."""

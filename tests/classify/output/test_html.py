@@ -174,7 +174,7 @@ def test_jinja_waits_until_there_is_a_page_to_write() -> None:
         "import classify.output.html, classify.explanation.page\n"
         "import classify.evaluation.report.report\n"
         "assert not {'jinja2', 'markupsafe'} & set(sys.modules)\n"
-        "classify.output.html.render('songs.html', {'header': [], 'rows': [], 'n_more': 0})\n"
+        "classify.output.html.render('songs.html', {'header': [], 'groups': [], 'n_more': 0})\n"
         "assert 'jinja2' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -92,7 +92,7 @@ def test_the_rows_of_every_result_tell_album_label_and_digest(heard: Path, tmp_p
     likes = sorted(music.glob("*acoustic*"))
     taste = classify.train(likes, root=root).taste
     labels = dict.fromkeys(taste.likes, "like")
-    scores = classify.score(root=root)
+    scores = classify.score(root=root, labelled=True)
     near = classify.similar(likes[0], root=root)
     next_songs = classify.suggest(root=root)
     for found in (scores, near, next_songs):
