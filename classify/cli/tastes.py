@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say
+from classify.cli.console import (
+    EXIT_FAILED,
+    end,
+    print_json,
+    print_text,
+    reports_errors,
+    require_songs,
+    say,
+)
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
 from classify.evaluation.sentences import auc_sentence, evaluation_story
 
 if TYPE_CHECKING:
     from classify.labels.training import Trained
+    from classify.library.scoring import Scores
 
 __all__ = ["evaluate", "score", "train"]
 
@@ -130,7 +139,8 @@ def score(
     paths: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PATH...]", help="What to score; default: the whole cached library."
+            metavar="[PATH...]",
+            help="What to score, all of it; default: what you have not labelled of the library.",
         ),
     ] = None,
     taste: TasteOption = "default",
@@ -140,11 +150,19 @@ def score(
             "--encoder", callback=known_encoder, help="Fail unless the taste uses this encoder."
         ),
     ] = None,
-    top: Annotated[int | None, typer.Option("--top", min=1, help="Only the N best.")] = None,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, help="Only the N best, whatever they score.")
+    ] = None,
     min_score: Annotated[
-        float,
+        float | None,
         typer.Option("--min-score", min=0.0, max=1.0, help="Only songs that score at least this."),
-    ] = 0.0,
+    ] = None,
+    labelled: Annotated[
+        bool, typer.Option("--labelled", help="List the songs that you have labelled, too.")
+    ] = False,
+    copies: Annotated[
+        bool, typer.Option("--copies", help="List each file, also copies in other formats.")
+    ] = False,
     precision: Annotated[
         float | None,
         typer.Option(
@@ -172,45 +190,85 @@ def score(
 ) -> None:
     """Score songs, best first.
 
-    Example: sevensongs score --top 50 --format m3u8 -o discover.m3u8
+    Without PATH it lists finds: songs of your library that you have not labelled, each once. A
+    playlist (m3u8) holds what you are likely to like, each song once, unless --top, --min-score or
+    --precision says which.
+
+    Example: sevensongs score -o discover.m3u8
     """
+    if labelled and precision is not None:
+        raise typer.BadParameter("--precision leaves out what --labelled brings in: name one")
     from classify.cli.malloc import keep_freed_memory
 
     keep_freed_memory()
     from classify.cli.progress import progress_bar
-    from classify.cli.song_tables import scores_shown, terminal
+    from classify.library.scoring import likely_from
     from classify.library.scoring import score as score_songs
-    from classify.output.formats import FORMATS, fields_of, render, write_text
+    from classify.output.formats import FORMATS, counted
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
+    is_playlist = chosen == "m3u8"
+    likely = is_playlist and top is None and min_score is None and precision is None
     with progress_bar() as progress:
         scores = score_songs(
             paths or (),
             taste=taste,
             encoder=encoder,
             top=top,
-            min_score=min_score,
+            min_score=min_score or 0.0,
             precision=precision,
+            labelled=labelled,
+            likely=likely,
+            once=False if copies else True if is_playlist else None,
             workers=workers,
             progress=progress,
         )
+    _show(scores, chosen, output)
+    if not scores.songs and scores.n_scored + scores.n_labelled:
+        least = likely_from(scores.taste) if likely else min_score or 0.0
+        _say_why_empty(scores, least, likely, precision, output if is_playlist else None)
+    elif chosen == "table" and scores.n_labelled:
+        say(f"{counted(scores.n_labelled, 'labelled song')} left out; --labelled lists them too")
+    require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled)
+    end(scores.failed)
+
+
+def _show(scores: Scores, chosen: str, output: Path | None) -> None:
+    """Print or write what was scored; a playlist without songs replaces no file."""
+    from classify.cli.song_tables import scores_shown, terminal
+    from classify.output.formats import fields_of, render, write_text
+
     if chosen == "table":
         text = scores_shown(scores, None if output else terminal())
     else:
         text = render(fields_of(scores.songs) + fields_of(scores.failed), chosen)
-    if output:
-        write_text(output, text)
-    else:
+    if not output:
         print_text(text)
-    if precision is not None and scores.n_scored and not scores.songs:
-        say(
-            f"none of {scores.n_scored} songs is so sure that {100 * precision:g}% of the picks "
-            "would be liked; name a lower --precision, or more likes"
-        )
-    nothing_wanted = scores.n_scored and (min_score > 0 or precision is not None)
-    require_songs(len(scores.failed) or len(scores.songs) or nothing_wanted)
-    end(scores.failed)
+    elif scores.songs or chosen != "m3u8":
+        write_text(output, text)
+
+
+def _say_why_empty(
+    scores: Scores, least: float, likely: bool, precision: float | None, playlist: Path | None
+) -> None:
+    """Say why nothing is listed, and what would be; exit with 1 unless that was asked for."""
+    from classify.output.nothing_listed import why_nothing
+
+    kept = ""
+    if playlist:
+        kept = f"; {playlist} is {'left as it was' if playlist.exists() else 'not written'}"
+    why = why_nothing(
+        n_scored=scores.n_scored,
+        n_labelled=scores.n_labelled,
+        best=scores.best,
+        least=least,
+        likely=likely,
+        precision=precision,
+    )
+    say(why + kept)
+    if kept or not (least or precision is not None):
+        raise typer.Exit(EXIT_FAILED)
 
 
 @reports_errors
@@ -242,4 +300,7 @@ def evaluate(
     if as_json:
         print_json(found.as_dict())
     else:
-        print_text(evaluation_story(found))
+        from classify.demo import demo_truth
+
+        truth = demo_truth(taste)
+        print_text(evaluation_story(found) + (f"\n{truth}\n" if truth else ""))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.library.copy_folder import CopyFolder, limit_of
 from classify.library.library_files import LibraryFiles
 from classify.library.score_cache import ScoreCache
+from classify.taste.sketch import sketch
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 
@@ -19,11 +22,12 @@ if TYPE_CHECKING:
 
     from cache import VectorReader
 
-__all__ = ["choose", "decide", "rank"]
+__all__ = ["Once", "choose", "copies_among", "decide", "rank"]
 
 _KEEP_FROM = 4096  # songs; fewer are read faster than what is kept of them
 _KEEP_NEW_SHARE = 0.01  # of new ones, before all is written again
-_LOOK_AT = 1024
+_LOOK_AT_FIRST, _LOOK_AT = 64, 1024
+_MOST_FOLDED = 2000  # songs that a list holds before copies in other formats are looked for no more
 
 
 def decide(
@@ -117,6 +121,7 @@ def choose(
     min_score: float,
     precision: float | None,
     only_there: bool,
+    once: Once | None = None,
 ) -> NDArray[np.intp]:
     """Take files, best first, as long as they are wanted.
 
@@ -131,6 +136,8 @@ def choose(
         See `classify.score`.
     only_there : bool
         Pass over files that have gone.
+    once : Once, optional
+        Pass over copies of songs that stand further up, or that it has been told of.
 
     Returns
     -------
@@ -140,16 +147,119 @@ def choose(
     chosen: list[int] = []
     total = 0.0
     paths = files.paths
-    for start in range(0, len(order), _LOOK_AT):
-        part = order[start : start + _LOOK_AT]
+    for part in _parts(order):
         some = zip(part.tolist(), scores[part].tolist(), paths.take(part).to_pylist(), strict=True)
+        if once is not None:
+            once.look_at(files.vectors, files.at[part[scores[part] >= min_score]])
         for at, score, path in some:
             if score < min_score or (top is not None and len(chosen) >= top):
                 return np.array(chosen, np.intp)
             if only_there and not os.path.exists(path):
+                continue
+            if once is not None and once.has(int(files.at[at])):
                 continue
             total += score  # the mean only falls from here on
             if precision is not None and total < precision * (len(chosen) + 1):
                 return np.array(chosen, np.intp)
             chosen.append(at)
     return np.array(chosen, np.intp)
+
+
+def _parts(order: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Cut a ranking into pieces, small ones first: most lists are short."""
+    start, size = 0, _LOOK_AT_FIRST
+    while start < len(order):
+        yield order[start : start + size]
+        start, size = start + size, min(2 * size, _LOOK_AT)
+
+
+class Once:
+    """Tells whether a song has been listed, itself or a copy of it.
+
+    Files of one recording are one song in a list of any length. Other formats of a song are found
+    among the first 2,000 songs that are listed: more than anybody reads, and soon compared.
+
+    Parameters
+    ----------
+    taste : Taste
+        In whose song space copies lie together.
+    """
+
+    def __init__(self, taste: Taste) -> None:
+        self._taste = taste
+        self._folder = CopyFolder(limit_of(taste))
+        self._places: set[int] = set()
+        self._rows: dict[int, tuple[Vectors, Vectors]] = {}
+
+    def __len__(self) -> int:
+        return len(self._folder)
+
+    @classmethod
+    def among(cls, taste: Taste, vectors: VectorReader, *, finds: bool) -> Once:
+        """Begin a list; of finds, to which copies of the labelled songs do not belong."""
+        listed = cls(taste)
+        at = vectors.places([*taste.likes, *taste.dislikes]) if finds else np.zeros(0, np.int64)
+        at = at[at >= 0]
+        listed._places.update(at.tolist())
+        for row in taste.space.standardise(vectors.matrix(at)) if len(at) else ():
+            listed._folder.add(row)
+        return listed
+
+    def look_at(self, vectors: VectorReader, places: NDArray[np.int64]) -> None:
+        """Read the song vectors at some places, which are asked about next."""
+        self._rows = {}
+        if not len(places) or self.is_full:
+            return
+        some = np.unique(places)
+        rows = self._taste.space.standardise(vectors.matrix(some))
+        pairs = zip(rows, sketch(rows), strict=True)
+        self._rows = dict(zip(some.tolist(), pairs, strict=True))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many songs are listed that copies in other formats are looked for no more."""
+        return len(self) >= _MOST_FOLDED
+
+    def has(self, place: int) -> bool:
+        """Whether the song at a place of the vectors has been listed; from now on, it has."""
+        if place in self._places:
+            return True
+        self._places.add(place)
+        row = self._rows.get(place)
+        return row is not None and not self.is_full and self._folder.take(*row) is not None
+
+
+def copies_among(
+    taste: Taste,
+    vectors: VectorReader,
+    ranked: NDArray[np.int64],
+    *,
+    finds: bool,
+) -> NDArray[np.intp]:
+    """Return which songs of a ranking are copies of better ones in it.
+
+    Parameters
+    ----------
+    taste : Taste
+    vectors : VectorReader
+        Of its encoder.
+    ranked : ndarray, shape (n,), int64
+        Places of songs there, best first, each once; as many are looked at as `Once` folds.
+    finds : bool
+        Whether copies of labelled songs are copies, too.
+
+    Returns
+    -------
+    ndarray, shape (n_copies,), intp
+        Indices into `ranked`, rising.
+    """
+    once = Once.among(taste, vectors, finds=finds)
+    copies: list[int] = []
+    start = 0
+    for part in _parts(np.arange(len(ranked))):
+        if once.is_full:
+            break
+        once.look_at(vectors, ranked[part])
+        copies += [start + i for i, place in enumerate(ranked[part].tolist()) if once.has(place)]
+        start += len(part)
+    return np.array(copies, np.intp)

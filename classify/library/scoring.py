@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cache import default_root
 from classify.library.library_files import LibraryFiles
-from classify.library.ranking import choose, decide, rank
+from classify.library.ranking import Once, choose, decide, rank
 from classify.library.song_library import SongLibrary, Tell, same_encoder
 from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
@@ -20,7 +20,7 @@ from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
 from embed import Failure, Paths, encoder_name, path_list, prepare_encoders
 
-__all__ = ["ScoredSong", "Scores", "score", "score_files"]
+__all__ = ["ScoredSong", "Scores", "likely_from", "score", "score_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +51,30 @@ class ScoredSong:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Scores(SongResults[ScoredSong]):
-    """Songs, best first, and the files that failed; `n_scored` counts also what was not wanted.
+    """Songs, best first.
+
+    Attributes
+    ----------
+    taste : Taste
+    songs : tuple of ScoredSong
+    failed : tuple of Failure
+        The files that could not be scored.
+    n_scored : int
+        Files that were scored, also those that were not wanted; labelled ones count only where
+        they may be listed.
+    n_labelled : int
+        Files that are not listed because they have a label.
+    best : float or None
+        The highest score that could be listed; None without any.
 
     Examples
     --------
     >>> import classify
-    >>> best = classify.score("music", top=3)
-    >>> len(best)
+    >>> finds = classify.score(top=3)
+    >>> len(finds)
     3
-    >>> [song.label for song in best]
-    ['like', 'like', 'like']
+    >>> [song.label for song in finds]
+    [None, None, None]
     """
 
     song_type: ClassVar[type] = ScoredSong
@@ -68,6 +82,11 @@ class Scores(SongResults[ScoredSong]):
     songs: tuple[ScoredSong, ...]
     failed: tuple[Failure, ...]
     n_scored: int
+    n_labelled: int = 0
+    best: float | None = None
+
+    def _group_of(self, song: ScoredSong) -> str:
+        return song.verdict
 
 
 def score(
@@ -78,6 +97,9 @@ def score(
     top: int | None = None,
     min_score: float = 0.0,
     precision: float | None = None,
+    labelled: bool = False,
+    likely: bool = False,
+    once: bool | None = None,
     root: str | Path | None = None,
     workers: int | None = None,
     progress: Tell | None = None,
@@ -87,8 +109,9 @@ def score(
     Parameters
     ----------
     paths : path or iterable of path
-        What to score; new songs are embedded. A plain string is one path. Empty: the whole cached
-        library, without files that have gone.
+        What to score; new songs are embedded, and all of them are listed, labelled or not. A plain
+        string is one path. Empty: the finds in the whole cached library, which are the songs that
+        are not labelled, without files that have gone.
     taste : str, path or Taste
         A name, a file, or a taste.
     encoder : str, optional
@@ -101,6 +124,13 @@ def score(
         In [0, 1]: only songs that nobody has labelled, and so many, best first, that this share of
         them will be liked. That is estimated by their mean score, a probability calibrated on songs
         that were held out.
+    labelled : bool
+        Without `paths`: list the songs that are labelled, too.
+    likely : bool
+        Only songs whose verdict is `like`.
+    once : bool, optional
+        List each song once, whatever files and formats there are of it; default: where no `paths`
+        are given. Of copies the best stays. Copies of labelled songs are no finds.
     root, workers, progress
         As for `train`.
 
@@ -109,7 +139,7 @@ def score(
     TasteError
         If there is no such taste, or the songs are embedded with another encoder than it knows.
     ValueError
-        If `precision` is no share.
+        If `precision` is no share, or is to leave out the labelled songs that `labelled` asks for.
     TypeError
         If something else than paths is given.
     EmbedError, CacheError
@@ -117,10 +147,13 @@ def score(
     Examples
     --------
     >>> import classify
-    >>> best = classify.score("music", top=3)
-    >>> [song.verdict for song in best.songs]
-    ['like', 'like', 'like']
+    >>> {song.label for song in classify.score()}
+    {None}
+    >>> classify.score(labelled=True)[0].label
+    'like'
     """
+    if labelled and precision is not None:
+        raise ValueError("precision leaves out what labelled brings in: name one of them")
     if precision is not None and not 0 <= precision <= 1:
         raise ValueError(f"precision is {precision}; it is a share, from 0 to 1")
     named = path_list(paths)
@@ -135,9 +168,30 @@ def score(
     if not (named or len(files)):
         library.require_songs()
     found = score_files(
-        files, loaded, base, top=top, min_score=min_score, precision=precision, only_there=not named
+        files,
+        loaded,
+        base,
+        top=top,
+        min_score=max(min_score, likely_from(loaded) if likely else 0.0),
+        precision=precision,
+        labelled=labelled or bool(named),
+        once=not named if once is None else once,
+        only_there=not named,
     )
     return replace(found, failed=failed)
+
+
+def likely_from(taste: Taste) -> float:
+    """Return the score from which a taste's verdict is `like`.
+
+    Examples
+    --------
+    >>> from classify import Taste
+    >>> from classify.library.scoring import likely_from
+    >>> 0.5 < likely_from(Taste.load("default")) < 1
+    True
+    """
+    return max(taste.unsure[1], taste.threshold)  # as `Taste.verdicts`
 
 
 def score_files(
@@ -148,6 +202,8 @@ def score_files(
     top: int | None = None,
     min_score: float = 0.0,
     precision: float | None = None,
+    labelled: bool = True,
+    once: bool = False,
     only_there: bool = False,
 ) -> Scores:
     """Score files of an open library, best first; see `score`.
@@ -159,7 +215,7 @@ def score_files(
     taste : Taste
     root : path or URI
         The cache.
-    top, min_score, precision
+    top, min_score, precision, labelled, once
         Which are wanted.
     only_there : bool
         Pass over files that have gone.
@@ -169,24 +225,30 @@ def score_files(
     CacheError
         If song vectors can't be read.
     """
-    if precision is not None:  # what is known for certain must not make up for what is not
+    n_files = len(files)
+    finds = precision is not None or not labelled
+    if finds:  # what is known for certain must not make up for what is not
         files = files.without([*taste.likes, *taste.dislikes])
-    once, place = np.unique(files.at, return_inverse=True)
+    recordings, place = np.unique(files.at, return_inverse=True)
     # By the decisions, not by the scores: at either end those differ less than a float can tell.
-    decisions = decide(taste, files.vectors, once, root)[place]
+    decisions = decide(taste, files.vectors, recordings, root)[place]
     values = taste.calibration(decisions)
     order = rank(decisions, files.paths)
-    chosen = choose(
-        files,
-        order,
-        values,
-        top=top,
-        min_score=min_score,
-        precision=precision,
-        only_there=only_there,
+
+    def chosen_by(**wanted: Any) -> NDArray[np.intp]:
+        folded = Once.among(taste, files.vectors, finds=finds) if once else None
+        return choose(files, order, values, only_there=only_there, once=folded, **wanted)
+
+    chosen = chosen_by(top=top, min_score=min_score, precision=precision)
+    first = chosen if len(chosen) else chosen_by(top=1, min_score=0.0, precision=None)
+    return Scores(
+        taste=taste,
+        songs=_scored(files, taste, chosen, values[chosen]),
+        failed=(),
+        n_scored=len(files),
+        n_labelled=n_files - len(files),
+        best=float(values[first[0]]) if len(first) else None,
     )
-    songs = _scored(files, taste, chosen, values[chosen])
-    return Scores(taste=taste, songs=songs, failed=(), n_scored=len(files))
 
 
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cache import FileRecord, default_root
 from classify.errors import LabelError, TasteError
 from classify.library.artist_groups import album_of
+from classify.library.copy_folder import CopyFolder
 from classify.library.library_files import LibraryFiles
 from classify.library.nearest_songs import Surroundings, nearest
 from classify.library.song_library import SongLibrary, Tell
@@ -216,19 +217,21 @@ class _Folder:
     asked: str
     of_query: list[str] = field(default_factory=list)
     _chosen: list[tuple[FileRecord, float]] = field(default_factory=list)
-    _vectors: list[Vectors] = field(default_factory=list)
     _copies: dict[int, list[str]] = field(default_factory=lambda: defaultdict(list))
     _albums: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._known = CopyFolder(self.limit)
 
     def take(self, standardised: Vectors, similarity: float, files: Sequence[FileRecord]) -> None:
         """Take the song (dim,) that is in `files`, of which there is at least one."""
         if _apart(standardised, self.query) <= self.limit:
             self.of_query += [row.path for row in files if row.path != self.asked]
             return
-        for i, known in enumerate(self._vectors):
-            if _apart(standardised, known) <= self.limit:
-                self._copies[i] += [row.path for row in files]
-                return
+        known = self._known.copy_of(standardised)
+        if known is not None:
+            self._copies[known] += [row.path for row in files]
+            return
         album = album_of(files[0])
         full = (
             album is not None
@@ -238,7 +241,7 @@ class _Folder:
         if len(self._chosen) < self.top and not full:
             self._copies[len(self._chosen)] += [row.path for row in files[1:]]
             self._chosen.append((files[0], similarity))
-            self._vectors.append(standardised)
+            self._known.add(standardised)
             self._albums.update([album] if album else [])
 
     def songs(self) -> tuple[SimilarSong, ...]:

@@ -31,6 +31,7 @@ __all__ = [
     "TasteList",
     "TrainAsked",
     "Verdict",
+    "VerdictCounts",
 ]
 
 LabelName = Literal["like", "dislike"]
@@ -78,13 +79,25 @@ class Song(BaseModel):
     duration_s: float | None
 
 
+class VerdictCounts(BaseModel):
+    """How many songs of a list have each verdict; people read likely, unsure and unlikely."""
+
+    like: int
+    unsure: int
+    dislike: int
+
+
 class SongPage(BaseModel):
-    """Some songs of a sorted list; `matched` are in the list, `total` in the library."""
+    """Some songs of a sorted list; `matched` are in the list, `total` in the library.
+
+    `groups` counts those in the list; it is null without a taste.
+    """
 
     taste: str
     revision: int
     total: int
     matched: int
+    groups: VerdictCounts | None
     offset: int
     songs: list[Song]
 
@@ -250,6 +263,10 @@ class ExplanationFound(BaseModel):
     tags: TagAccountFound | None
     like: Resembled | None
     dislike: Resembled | None
+    scanned_score: Share | None = Field(
+        default=None, description="Before all of the song was heard; null where it had been."
+    )
+    scanned_windows: int | None = None
 
 
 class Detail(BaseModel):
@@ -274,6 +291,7 @@ class EvaluationFound(BaseModel):
     verdict: str
     headline: str
     sentence: str
+    truth: str = Field(description="What the demo knows of its own taste; empty for any other.")
     note: str
     n_like: int
     n_dislike: int

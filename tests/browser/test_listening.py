@@ -23,7 +23,7 @@ from service.process import Service
 from waiting import LONG_S
 
 from tests.support.strange_clients import draw_first_picture
-from tests.support.watched_page import WatchedPage, appears, until, watched_page
+from tests.support.watched_page import WatchedPage, appears, show_all, until, watched_page
 
 Open = Callable[..., WatchedPage]
 N_NEW = 24
@@ -121,6 +121,7 @@ def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
     page = watched.open()
     appears(page.get_by_role("heading", name=re.compile("seven songs to begin")))
     assert "0 of 7" in page.locator("#first-run").inner_text()
+    show_all(page, 28)
     songs = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
     acoustic = [song["id"] for song in songs if "acoustic" in song["path"]]
     page.get_by_label("Search songs").fill("acoustic")
@@ -155,6 +156,47 @@ def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
     assert [(song["id"], song["score"]) for song in again] == [
         (song["id"], song["score"]) for song in ranked
     ]
+
+
+def test_the_first_view_has_finds_in_groups_and_a_like_leaves_it(
+    watched: WatchedPage, service: Service, heard: Path, tmp_path: Path
+) -> None:
+    label_by_command(service, heard)
+    page = watched.open()
+    asked = f"{service.url}/v1/songs?label=none&once=true"
+    finds = httpx2.get(asked, timeout=LONG_S).json()
+    songs, groups = finds["songs"], finds["groups"]
+    assert (len(songs), sum(groups.values())) == (21, 21)
+    wait_for_order(page, [song["id"] for song in songs[:8]])
+    assert "without those that you have labelled" in page.locator("#count").inner_text()
+    heading = page.locator("#grid [data-group]").first.get_attribute("data-group")
+    assert heading == f"Likely: {groups['like']} songs"
+    unsure = page.locator(f'#grid [data-index="{groups["like"]}"]')
+    assert "Unsure: " in unsure.get_attribute("aria-label")
+    with page.expect_download() as download:
+        page.locator("#playlist").click()
+    download.value.save_as(tmp_path / "x.m3u8")
+    assert (tmp_path / "x.m3u8").read_text("utf-8").count("#EXTINF") == groups["like"]
+
+    first = songs[0]["id"]
+    page.locator(f'#grid [data-id="{first}"]').get_by_role(
+        "button", name=re.compile("^Like ")
+    ).click()
+    until(page, f"""!document.querySelector('#grid [data-id="{first}"]')""")
+    show_all(page, 28)
+    appears(page.locator(f'#grid [data-id="{first}"]'))
+
+
+def test_a_playlist_without_a_likely_song_is_told_and_not_downloaded(
+    watched: WatchedPage, service: Service, heard: Path
+) -> None:
+    label_by_command(service, heard)
+    page = watched.open()
+    problem = {"title": "Conflict", "status": 409, "detail": "none of 21 songs is likely"}
+    page.route(re.compile(r"/v1/playlist"), lambda route: route.fulfill(status=409, json=problem))
+    page.locator("#playlist").click()
+    appears(page.get_by_text("none of 21 songs is likely"))
+    watched.wrong = [line for line in watched.wrong if "409" not in line]  # the browser tells of it
 
 
 def test_a_song_plays_and_is_sought_by_click_and_by_key(
@@ -275,9 +317,11 @@ def test_two_pages_agree_and_a_page_outlives_the_service(
     order = [
         song["id"] for song in httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
     ]
+    show_all(page, 28)
     wait_for_order(page, order[:8])
     other = watched_page(browser, service.url)
-    wait_for_order(other.open(), order[:8])
+    show_all(other.open(), 28)
+    wait_for_order(other.page, order[:8])
     service.stop()
     page.locator('#grid [data-index="3"]').get_by_role("button", name=re.compile("^Like ")).click()
     until(page, "/does not answer/.test(document.querySelector('#offline').textContent)")

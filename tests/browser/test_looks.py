@@ -20,7 +20,14 @@ from waiting import LONG_S
 
 from cache import Catalog
 from tests.support.strange_clients import draw_first_picture
-from tests.support.watched_page import WatchedPage, appears, serious_issues, until, watched_page
+from tests.support.watched_page import (
+    WatchedPage,
+    appears,
+    serious_issues,
+    show_all,
+    until,
+    watched_page,
+)
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 NARROW = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
@@ -231,6 +238,7 @@ def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> No
         "help-button",
     }
 
+    show_all(page, 28)
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "search"
     page.keyboard.press("Escape")
@@ -281,6 +289,7 @@ def test_hostile_names_are_text(browser: Any, service: Service, pictures: Path) 
         song = next(song for song in songs if song["title"] and song["title"][:3] == title[:3])
         page.goto(f"{service.url}/#song={song['id']}")
         appears(page.locator(f'#song[data-id="{song["id"]}"]:not([aria-busy=true])'))
+        show_all(page, 28)
         place = songs.index(song) / len(songs)
         page.locator("#scroller").evaluate(
             "(all, place) => { all.scrollTop = place * all.scrollHeight }", place

@@ -70,6 +70,12 @@ def watched_page(browser: Any, url: str, **settings: Any) -> WatchedPage:
     return WatchedPage(browser.new_context(**chosen), url)
 
 
+def show_all(page: Any, n: int) -> None:
+    """Choose to see labelled songs, too, and wait until the list has `n` of them."""
+    page.locator("#filter-label").select_option("")
+    until(page, f"document.querySelector('#grid').ariaRowCount === '{n + 1}'")
+
+
 def until(page: Any, holds: str | Callable[[], object]) -> None:
     """Wait until an expression of JavaScript, or what a function here returns, is true.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cache import is_digest
 from classify.labels.label_file import LABELS
+from classify.library.ranking import copies_among
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
 from classify.web.live.song_columns import SongColumns
@@ -38,6 +39,7 @@ class Listing:
     words: str = ""
     label: str | None = None
     verdict: str | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -107,6 +109,7 @@ class RankedSongs:
     scored: Scored | None
     before: NDArray[np.int64] | None = None
     _lists: dict[Listing, NDArray[np.intp]] = field(default_factory=dict, repr=False)
+    _copies: dict[bool, NDArray[np.intp]] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _answers: dict[str, bytes] = field(default_factory=dict, repr=False)
 
@@ -152,7 +155,34 @@ class RankedSongs:
             )
         if wanted.words.strip():
             masks.append(self.columns.matches(wanted.words))
+        if wanted.once and wanted.label in (None, "none"):
+            is_first = np.ones(len(self.columns), np.bool_)
+            is_first[self._copies_of_better(finds=wanted.label == "none")] = False
+            masks.append(is_first)
         return np.logical_and.reduce(masks) if masks else None
+
+    def _copies_of_better(self, *, finds: bool) -> NDArray[np.intp]:
+        """Return the rows of songs that are copies of better ones; of finds, of labelled ones too.
+
+        The listener's last labels may not be learnt yet; of two threads that ask, both look.
+        """
+        if self.taste is None or self.scored is None:
+            return np.zeros(0, np.intp)
+        found = self._copies.get(finds)
+        if found is None:
+            ranked = self.scored.order
+            ranked = ranked[self.labels[ranked] == _NONE] if finds else ranked
+            vectors = self.columns.library.vectors.open()
+            copies = copies_among(self.taste, vectors, self.columns.at[ranked], finds=finds)
+            found = self._copies[finds] = ranked[copies]
+        return found
+
+    def groups(self, rows: NDArray[np.integer[Any]]) -> dict[str, int] | None:
+        """Count the songs of each verdict among some rows; None without a taste."""
+        if self.scored is None:
+            return None
+        verdicts = self.scored.verdicts[rows]
+        return {name: int((verdicts == code).sum()) for name, code in _VERDICT_CODES.items()}
 
     def songs(self, rows: NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
         """Tell of the songs of some rows what `classify.web.models.Song` has."""

@@ -16,16 +16,19 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cache import FileRecord
+from classify.demo import demo_truth
 from classify.errors import ClassifyError
 from classify.evaluation.evaluating import evaluate
 from classify.evaluation.sentences import trust_sentences
 from classify.explanation.explaining import explain
 from classify.labels.suggesting import suggest_from
-from classify.library.scoring import score_files
+from classify.library.scoring import Scores, likely_from, score_files
 from classify.library.similar_songs import similar_to
 from classify.output.formats import fields_of, render
+from classify.output.nothing_listed import why_nothing
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import RankedSongs
+from classify.web.problems import Problem
 from embed import EmbedError
 
 __all__ = ["SlowAnswers"]
@@ -172,21 +175,46 @@ class SlowAnswers:
         taste = self._live.taste(name)
 
         def find() -> dict[str, Any]:
-            found = evaluate(taste=taste, root=self._live.settings.root)
+            root = self._live.settings.root
+            found = evaluate(taste=taste, root=root)
             headline, sentence = trust_sentences(found)
-            return found.as_dict() | {"headline": headline, "sentence": sentence}
+            said = {"headline": headline, "sentence": sentence}
+            return found.as_dict() | said | {"truth": demo_truth(name, root=root)}
 
-        return self._once(("good", taste), find)
+        return self._once(("good", name, taste), find)
 
-    def playlist(self, name: str, top: int, min_score: float) -> str:
-        """Write what ``sevensongs score --format m3u8`` writes."""
+    def playlist(
+        self, name: str, top: int | None, min_score: float | None, *, labelled: bool = False
+    ) -> str:
+        """Write what ``sevensongs score --format m3u8`` writes; without songs, a 409 problem."""
         ranking = self._live.ranking(name)
         taste = ranking.taste or self._live.taste(name)  # says that there is none
         library = ranking.columns.library
+        likely = top is None and min_score is None
+        least = likely_from(taste) if likely else min_score or 0.0
         found = score_files(
-            library.files(), taste, library.root, top=top, min_score=min_score, only_there=True
+            library.files(),
+            taste,
+            library.root,
+            top=top,
+            min_score=least,
+            labelled=labelled,
+            once=True,
+            only_there=True,
         )
+        if not found.songs:
+            raise Problem(409, _why_none(found, least, likely=likely))
         return render(fields_of(found.songs), "m3u8")
+
+
+def _why_none(found: Scores, least: float, *, likely: bool) -> str:
+    return why_nothing(
+        n_scored=found.n_scored,
+        n_labelled=found.n_labelled,
+        best=found.best,
+        least=least,
+        likely=likely,
+    )
 
 
 def _require_same(file: FileRecord) -> None:

@@ -74,6 +74,13 @@ def list_songs(
     ] = "",
     label: Annotated[Literal["like", "dislike", "none"] | None, Query()] = None,
     verdict: Annotated[Verdict | None, Query()] = None,
+    once: Annotated[
+        bool,
+        Query(
+            description="Each song once: not its copies in other formats, nor, among songs without "
+            "a label, those of labelled ones."
+        ),
+    ] = False,
 ) -> Response:
     """List songs, best first unless told otherwise.
 
@@ -82,7 +89,9 @@ def list_songs(
     """
     ranking = live.ranking(taste)
     descending = order == "desc" if order else sort in ("score", "moved")
-    wanted = Listing(sort=sort, descending=descending, words=q, label=label, verdict=verdict)
+    wanted = Listing(
+        sort=sort, descending=descending, words=q, label=label, verdict=verdict, once=once
+    )
     rows = ranking.rows(wanted)
     return json_response(
         {
@@ -90,6 +99,7 @@ def list_songs(
             "revision": ranking.revision,
             "total": len(ranking.columns),
             "matched": len(rows),
+            "groups": ranking.groups(rows),
             "offset": offset,
             "songs": ranking.songs(rows[offset : offset + limit]),
         }

@@ -117,16 +117,23 @@ async def suggest_songs(
 async def read_playlist(
     request: Request,
     taste: TasteQuery = None,
-    top: Annotated[int, Query(ge=1, le=100_000)] = 50,
-    min_score: Annotated[float, Query(ge=0, le=1)] = 0,
+    top: Annotated[
+        int | None,
+        Query(ge=1, le=100_000, description="The N best, whatever they score."),
+    ] = None,
+    min_score: Annotated[
+        float | None,
+        Query(ge=0, le=1, description="Default, without `top`: where the verdict is `like`."),
+    ] = None,
+    labelled: Annotated[bool, Query(description="Songs that have a label, too.")] = False,
 ) -> Response:
-    """Write the best songs that are there as a playlist.
+    """Write what is likely to be liked as a playlist: songs that are there and have no label.
 
-    It is what `sevensongs score --format m3u8` writes.
+    It is what `sevensongs score --format m3u8` writes. Where no song is likely, that is a problem.
     """
     state = state_of(request.app)
     name = taste or state.settings.taste
-    work = partial(state.slow_answers.playlist, name, top, min_score)
+    work = partial(state.slow_answers.playlist, name, top, min_score, labelled=labelled)
     text = await state.slow_lane.run(work, asked_by=request)
     headers = {"Content-Disposition": f'attachment; filename="{name}.m3u8"'}
     # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.

@@ -32,7 +32,7 @@ _N_SONGS = 240
 _N_LIKES = 7
 _N_READY = 14  # songs that are there from the start, to learn a taste from
 _MEANWHILE: tuple[tuple[str, ...], ...] = (
-    ("score", "--json"),
+    ("score", "--labelled", "--copies", "--json"),
     ("cache", "prune"),
     ("cache", "verify"),
     ("cache", "info"),
@@ -178,7 +178,7 @@ def _wrong_answers(library: Library, answers: Sequence[_Ended]) -> int:
 
     An answer contradicts it that differs in what it says of any song.
     """
-    last = _scores(run_child(library.command("score", "--json")).stdout)
+    last = _scores(run_child(library.command("score", "--labelled", "--copies", "--json")).stdout)
     wrong, n_before = int(len(last) != len(library.paths)), 0
     for answer in answers:
         if answer.exit_code == 0:

@@ -250,7 +250,7 @@ def _answers(song: str, folder: str, what: list[str]) -> dict[str, Any]:
         answers["repair"] = _ask(["cache", "verify", "--repair", "--workers", "1"])
         answers["again"] = _ask(["embed", folder, "--workers", "1"])
         answers["verify"] = _ask(["cache", "verify"])
-    answers["score"] = _ask(["score", "--json"])
+    answers["score"] = _ask(["score", "--labelled", "--copies", "--json"])
     answers["similar"] = _ask(["similar", song, "--json"])
     info = _ask(["cache", "info", "--json"])
     if info["out"]:

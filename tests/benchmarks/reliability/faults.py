@@ -251,12 +251,14 @@ def odd_names(bed: Bed, rng: random.Random) -> None:
     bed.library.paths = renamed + bed.library.paths[len(names) :]
     bed.run("embed", bed.library.folder, code=0, says=f"{bed.n_songs} embedded")
     bed.run("train", *(part for path in renamed[:5] for part in ("--like", path)), code=0)
-    rows = json.loads(bed.run("score", "--json", code=0))
+    rows = json.loads(bed.run("score", "--labelled", "--copies", "--json", code=0))
     found = {row["path"] for row in rows}
     bed.outcome.lost += len(set(bed.library.paths) - found)
     for kind in ("csv", "m3u8"):
         listed = bed.work / f"list.{kind}"
-        bed.run("score", "--format", kind, "-o", listed, code=0)
+        # without a least score, a playlist has the likely ones alone
+        every = ("score", "--labelled", "--copies", "--min-score", "0")
+        bed.run(*every, "--format", kind, "-o", listed, code=0)
         again = json.loads(bed.run("score", listed, "--json", code=0))
         bed.outcome.wrong += again != rows
     bed.run("score", code=0)

@@ -71,7 +71,7 @@ def kill_train(n: int, work: Path, *, seed: int = 5, first: int = 0) -> dict[str
             at = found
             moment = "after"
         series.moments[moment] += 1
-    must_work(series, library.command("score", "--json"))
+    must_work(series, library.command("score", "--labelled", "--copies", "--json"))
     return series.row("SIGKILL of train, over an older taste", n)
 
 
@@ -143,7 +143,7 @@ def kill_score(n: int, work: Path, *, seed: int = 5) -> dict[str, Any]:
     library = embedded_library(work, "score")
     library.add_synthetic(_N_SYNTHETIC)
     run_child(_train(library, library.paths[:_N_LIKES]))
-    argv = library.command("score", "--json")
+    argv = library.command("score", "--labelled", "--copies", "--json")
     started = time.monotonic()
     right = json.loads(run_child(argv).stdout)
     start_s = time.monotonic() - started

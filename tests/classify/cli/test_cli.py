@@ -82,7 +82,7 @@ def test_a_report_is_one_page_beside_the_same_words(run: Command, tmp_path: Path
     assert done.stderr == f"sevensongs: the report is at {page}\n"
     assert done.stdout == run("evaluate", "--taste", "demo").stdout
     text = page.read_text("utf-8")
-    assert html.escape(done.stdout.rstrip("\n")) in text
+    assert html.escape(done.stdout.partition("\nThe demo knows")[0].rstrip("\n")) in text
     assert text.count('class="plot"') == 6
     assert "sevensongs label like " in text or "No labelled song is on the wrong side" in text
     refused = run(
@@ -110,6 +110,14 @@ def test_the_demo_in_words_says_what_to_do_next(run: Command) -> None:
     assert "liked" in words
 
 
+def test_the_evaluation_of_the_demo_says_what_each_figure_is_of(run: Command) -> None:
+    n_right = round(run.json("demo")["accuracy_unseen"] * 21)
+    words = run("evaluate", "--taste", "demo").stdout
+    assert "too few" not in words
+    assert f"of its 21 songs without a label {n_right} are on the right side" in words
+    assert "take all 21 for not liked, although 8 of them" in words
+
+
 def test_an_unchanged_folder_is_not_embedded_again(run: Command, tracks: list[str]) -> None:
     report = run.json("embed", Path(tracks[0]).parent.parent)
     assert (report["found"], report["embedded"], report["cached"]) == (28, 0, 28)
@@ -123,7 +131,7 @@ def test_train_score_and_evaluate_agree_on_what_was_learnt(
     trained = run.json("train", *likes, "--taste", "folk")
     assert (trained["n_like"], trained["n_dislike"], trained["n_unlabelled"]) == (7, 0, 21)
     assert Path(trained["path"]) == run.root / "tastes" / "folk.npz"
-    rows = run.json("score", "--taste", "folk")
+    rows = run.json("score", "--taste", "folk", "--labelled")
     assert [row["score"] for row in rows] == sorted((row["score"] for row in rows), reverse=True)
     assert sorted(row["path"] for row in rows) == library
     assert all(
@@ -162,7 +170,9 @@ def test_the_demo_is_no_part_of_the_library_of_who_has_songs(
         )
     finally:
         (tmp_path / "away").rename(run.root.parent / "music")
-    assert sorted(row["path"] for row in own.json("score", "--taste", "demo")) == library
+    assert (
+        sorted(row["path"] for row in own.json("score", "--taste", "demo", "--labelled")) == library
+    )
     assert not set(tracks) & set(library)
 
 
@@ -190,7 +200,7 @@ def test_top_and_min_score_cut_the_list(run: Command) -> None:
 def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(
     run: Command,
 ) -> None:
-    rows = run.json("score", "--taste", "demo")
+    rows = run.json("score", "--taste", "demo", "--labelled")
     own = classify.Taste.load(run.root / "tastes" / "demo.npz")
     known = cache.Catalog(run.root).load()
     labelled = {*own.likes, *own.dislikes}
@@ -236,7 +246,7 @@ def test_every_format_holds_the_same_songs(run: Command, tmp_path: Path) -> None
     assert run(*base, "table").stdout.splitlines()[1].split()[:3] == [
         "1",
         f"{rows[0]['score']:.3f}",
-        "like",
+        "likely",
     ]
 
 
@@ -329,7 +339,7 @@ def test_the_other_heads_learn_too(
 ) -> None:
     file = tmp_path / "other.npz"
     assert run.json("train", *likes, "--head", head, "-o", file)["head"] == head
-    rows = run.json("score", "--taste", file)
+    rows = run.json("score", "--taste", file, "--labelled")
     assert np.mean(["acoustic" in row["path"] for row in rows[:12]]) >= 0.9
 
 

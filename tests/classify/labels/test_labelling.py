@@ -118,7 +118,10 @@ def test_the_taste_learns_with_each_label(music: list[Path], root: Path) -> None
     assert (third.taste.n_like, third.taste.n_dislike, third.taste.n_unlabelled) == (2, 1, 7)
     alone = classify.train(music[:2], dislikes=music[9:], taste="other", root=root)
     scores = [
-        {song.path: song.score for song in classify.score(taste=name, root=root).songs}
+        {
+            song.path: song.score
+            for song in classify.score(taste=name, root=root, labelled=True).songs
+        }
         for name in ("default", "other")
     ]
     assert scores[0] == scores[1]  # one by one or at once, the same labels make the same taste
@@ -183,7 +186,7 @@ def test_what_comes_into_the_first_places_is_told(
     monkeypatch.setattr("classify.labels.labelling._TOP", 2)
     classify.label("like", music[4:6], root=root)  # two electronic ones
     changed = classify.label("like", music[:3], root=root)
-    order = [song.path for song in classify.score(root=root).songs]
+    order = [song.path for song in classify.score(root=root, labelled=True).songs]
     free = [path for path in order if Path(path) not in (*music[:3], *music[4:6])]
     assert changed.entered
     for song in changed.entered:

@@ -90,7 +90,9 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def seen(taste: Taste, root: Path, **wanted: float) -> list[tuple[str, float, str]]:
-    songs = classify.score(taste=taste, root=root, **wanted).songs  # type: ignore[arg-type]
+    """All files of the library, also those of labelled songs and of copies."""
+    every = {"labelled": "precision" not in wanted, "once": False}
+    songs = classify.score(taste=taste, root=root, **every, **wanted).songs  # type: ignore[arg-type]
     return [(song.path, song.score, song.verdict) for song in songs]
 
 

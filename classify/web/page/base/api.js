@@ -1,6 +1,6 @@
 // The one module that talks to the service: requests, problem documents in words, uploads, streams of events.
 
-import { emit, state } from "./state.js";
+import { currentTaste, emit, state } from "./state.js";
 import { clean } from "./words.js";
 
 /** What went wrong, in the service's own words where it gave any. */
@@ -146,9 +146,11 @@ function parsed(block) {
   return data.length ? { event, data: read(data.join("\n")) } : null;
 }
 
-/** A page of the ranked list. */
+/** A page of the ranked list, each song once; until there is a taste, of all songs: there are no finds yet. */
 export function askSongs(query, offset, limit, signal) {
-  const params = { taste: state.taste, offset, limit, ...query };
+  const begun = currentTaste()?.trained;
+  const label = query.label === "none" && !begun ? "" : query.label;
+  const params = { taste: state.taste, offset, limit, ...query, label, once: true };
   return askJson("/songs", { params, signal });
 }
 

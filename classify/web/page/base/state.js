@@ -23,7 +23,7 @@ export const state = {
   /** @type {any} the answer of /v1/health */ health: null,
   /** @type {string | null} the taste in use */ taste: null,
   /** @type {any[]} */ tastes: [],
-  /** @type {Query} */ query: { q: "", sort: "score", order: "desc", label: "", verdict: "" },
+  /** @type {Query} */ query: { q: "", sort: "score", order: "desc", label: "none", verdict: "" },
   /** @type {Song | null} whose details are shown */ selected: null,
   /** @type {Song | null} what the player has loaded */ playing: null,
   paused: true,

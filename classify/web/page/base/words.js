@@ -57,6 +57,11 @@ export function verdictWord(verdict) {
   return VERDICTS[verdict] ?? "";
 }
 
+/** What stands above the songs of one verdict, as the command has it. */
+export function groupHeading(verdict, number) {
+  return `${verdictWord(verdict)}: ${songs(number)}`;
+}
+
 /** The verdict in a sentence. */
 export function verdictSentence(verdict, unsure) {
   if (verdict === "like") return "You would probably like it.";

@@ -1,7 +1,7 @@
 // The taste in use: which, how good it is, how many likes are missing to begin; choosing another, naming a
 // new one.
 
-import { askJson, address } from "../base/api.js";
+import { address, ask, askJson } from "../base/api.js";
 import { sayError } from "../base/announce.js";
 import { byId, h, settings } from "../base/dom.js";
 import { currentTaste, emit, on, state } from "../base/state.js";
@@ -12,6 +12,7 @@ const name = byId("new-taste-name");
 const evaluation = byId("evaluation");
 const evaluate = byId("evaluate");
 const ABOUT = 7;
+const KEPT_MS = 60_000; // a browser may ask where to put a file
 
 export function startTastes() {
   byId("seven").append(...Array.from({ length: ABOUT }, () => h("span")));
@@ -27,6 +28,7 @@ export function startTastes() {
     create(name.value.trim());
   });
   evaluate.addEventListener("click", test);
+  byId("playlist").addEventListener("click", download);
   on("figures", take);
 }
 
@@ -89,11 +91,24 @@ function show() {
   const trained = Boolean(taste?.trained);
   byId("first-run").hidden = trained || !taste;
   byId("trained").hidden = !trained;
-  byId("playlist").href = address("/playlist.m3u8", { taste: state.taste, top: 50 });
+  byId("playlist").href = address("/playlist.m3u8", { taste: state.taste });
   byId("playlist").toggleAttribute("hidden", !trained);
   if (!taste) return;
   if (trained) showTrained(taste);
   else showFirst(taste);
+}
+
+/** Fetch the playlist and hand it to the browser; where no song is likely, that is said instead. */
+async function download(event) {
+  event.preventDefault();
+  try {
+    const answer = await ask("/playlist.m3u8", { params: { taste: state.taste } });
+    const link = h("a", { href: URL.createObjectURL(await answer.blob()), download: `${state.taste}.m3u8` });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), KEPT_MS);
+  } catch (error) {
+    sayError(error);
+  }
 }
 
 function showTrained(taste) {
@@ -137,7 +152,7 @@ async function test() {
     if (taste !== state.taste) return;
     evaluation.replaceChildren(
       found.headline ? h("p", {}, h("strong", {}, found.headline)) : "",
-      ...[found.chance ?? "", found.verdict].filter(Boolean).map((words) => h("p", {}, words)),
+      ...[found.chance ?? "", found.verdict, found.truth].filter(Boolean).map((words) => h("p", {}, words)),
     );
   } catch (error) {
     evaluation.replaceChildren();

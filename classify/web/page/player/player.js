@@ -17,6 +17,7 @@ const mute = byId("mute");
 const volume = byId("volume");
 const CUE_MS = 250;
 let place = -1; // of the song in the list
+let left = false;
 let wanted = 0;
 /** @type {number | null} where to begin when the song's length is known */
 let beginAt = null;
@@ -46,6 +47,8 @@ export function startPlayer() {
   on("list", () => {
     const now = state.playing ? pages.indexOf(state.playing.id) : -1;
     if (now >= 0) place = now;
+    // What is liked while it plays leaves a list of finds, and the next one stands in its place.
+    left = now < 0 && state.query.label === "none" && Boolean(state.playing?.label);
   });
 }
 
@@ -72,6 +75,7 @@ function listen() {
 /** Take a song in without playing it. @param {import("../base/state.js").Song} song @param {number} [index] */
 export function load(song, index = pages.indexOf(song.id)) {
   if (index >= 0) place = index;
+  left = false;
   if (state.playing?.id === song.id) return;
   state.playing = song;
   byId("player").classList.remove("idle");
@@ -125,7 +129,7 @@ function start() {
 export async function step(by) {
   if (!state.playing) return;
   if (by < 0 && audio.currentTime > 3) return seek(0);
-  const index = place + by;
+  const index = place + (left && by > 0 ? by - 1 : by);
   if (index < 0 || (pages.matched >= 0 && index >= pages.matched)) return;
   const song = await pages.load(index);
   if (song) loadAndPlay(song, index);

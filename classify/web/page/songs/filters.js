@@ -69,7 +69,7 @@ function showOrder() {
 function tell() {
   const { matched, total } = pages;
   showOrder();
-  const words = matched === total ? songs(total) : `${count(matched)} of ${songs(total)}`;
+  const words = matched === total ? songs(total) : `${count(matched)} of ${songs(total)}${without()}`;
   if (said.textContent !== words) said.textContent = words; // a live region says it again otherwise
   if (matched > 0) return hide();
   if (total > 0) {
@@ -78,7 +78,11 @@ function tell() {
       { type: "button", class: "button", onclick: clear },
       "Clear search and filters",
     );
-    return show("No song matches", "Try fewer letters, or another filter.", button);
+    const hint =
+      state.query.label === "none"
+        ? "The songs that you have labelled are not looked at: choose All songs."
+        : "Try fewer letters, or another filter.";
+    return show("No song matches", hint, button);
   }
   const folders = state.health?.folders?.length;
   return show(
@@ -94,6 +98,12 @@ function tell() {
         )
       : null,
   );
+}
+
+/** What the list leaves out although nobody has asked for anything. */
+function without() {
+  const { q, label: wanted, verdict: only } = state.query;
+  return wanted === "none" && !q && !only ? ", without those that you have labelled" : "";
 }
 
 function failed(error) {

@@ -7,12 +7,14 @@
 import { askSongs } from "../base/api.js";
 import { byId, debounce } from "../base/dom.js";
 import { SongPages } from "./pages.js";
-import { fillRow, makeRow, markRow } from "./row.js";
+import { fillRow, headRow, makeRow, markRow } from "./row.js";
 import { Moves } from "./moves.js";
 import { emit, on, select, state } from "../base/state.js";
+import { groupHeading } from "../base/words.js";
 
 const AHEAD = 40; // rows whose songs are asked for before they come into view
 const BEYOND = 6; // rows outside the view, so that a slow scroll never shows a gap
+const VERDICTS = ["like", "unsure", "dislike"];
 const TALLEST_PX = 12e6; // Firefox lays out no more than about 17.9 million pixels
 
 const scroller = byId("scroller");
@@ -195,10 +197,23 @@ function place(index, offset) {
   // At 60 frames a second what has not changed is not touched.
   if (row.y !== y) row.style.transform = `translateY(${(row.y = y)}px)`;
   if (row.tabIndex !== (index === active ? 0 : -1)) row.tabIndex = index === active ? 0 : -1;
+  headRow(row, groupAt(index));
   if (row.at === index && row.song === song && song && !faded) return;
   row.at = index;
   row.classList.remove("stale");
   fillRow(row, index, song, act);
+}
+
+/** The heading above the first song of a verdict, where the list is in the order of scores; else "". */
+function groupAt(index) {
+  if (!pages.groups || state.query.sort !== "score") return "";
+  let start = 0;
+  for (const verdict of state.query.order === "asc" ? [...VERDICTS].reverse() : VERDICTS) {
+    const n = pages.groups[verdict];
+    if (n && index === start) return groupHeading(verdict, n);
+    start += n;
+  }
+  return "";
 }
 
 /** The next index that is in the document: screen readers read rows in its order. */

@@ -20,6 +20,8 @@ export class SongPages {
     this.abort = new AbortController();
     this.matched = -1; // unknown
     this.total = -1;
+    /** @type {Record<string, number> | null} how many songs of each verdict are in the list */
+    this.groups = null;
     this.revision = -1;
     this.wanted = [0, 0];
   }
@@ -114,6 +116,7 @@ export class SongPages {
     this.revision = answer.revision;
     this.matched = answer.matched;
     this.total = answer.total;
+    this.groups = answer.groups;
     this.pages.delete(number);
     this.pages.set(number, { songs: answer.songs, revision: answer.revision });
     if (newer && this.pages.size > 1) {

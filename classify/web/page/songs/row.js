@@ -64,6 +64,14 @@ export function fillRow(row, index, song, act) {
   return markRow(row);
 }
 
+/** Show above a row what begins with it: "Likely: 6 songs". @param {any} row @param {string} heading */
+export function headRow(row, heading) {
+  if ((row.dataset.group ?? "") === heading) return;
+  if (heading) row.dataset.group = heading;
+  else delete row.dataset.group;
+  markRow(row);
+}
+
 /** Show what changes without another song: label, selection, what plays. */
 export function markRow(row) {
   const song = row.song;
@@ -71,7 +79,8 @@ export function markRow(row) {
   const label = labelOf(song);
   const playing = state.playing?.id === song.id;
   const sounding = playing && !state.paused;
-  row.setAttribute("aria-label", rowWords({ ...song, label }) + (sounding ? ", playing" : ""));
+  const heading = row.dataset.group ? `${row.dataset.group}. ` : "";
+  row.setAttribute("aria-label", heading + rowWords({ ...song, label }) + (sounding ? ", playing" : ""));
   row.setAttribute("aria-selected", String(state.selected?.id === song.id));
   row.classList.toggle("playing", playing);
   row.classList.toggle("sounding", sounding);

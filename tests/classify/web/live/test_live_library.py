@@ -61,7 +61,7 @@ def test_songs_stand_as_the_command_scores_them(
     classify.train(acoustic[:4], root=root)
     ranking = live.ranking()
     songs = ranking.songs(ranking.rows(Listing()))
-    expected = classify.score(root=root).songs
+    expected = classify.score(root=root, labelled=True).songs
     assert [(song["path"], song["score"], song["verdict"]) for song in songs] == [
         (song.path, song.score, song.verdict) for song in expected
     ]
@@ -142,7 +142,9 @@ def test_a_label_does_what_the_command_does(
     assert ours.auc == theirs.auc
     assert labels_now(root=root) == labels_now(root=other)
     ranking = outcome.ranking
-    assert ranked(ranking) == [song.path for song in classify.score(root=other).songs]
+    assert ranked(ranking) == [
+        song.path for song in classify.score(root=other, labelled=True).songs
+    ]
     entered, left = ranking.moves_since(outcome.former)
     assert [(one["rank"], one["rank_before"]) for one in entered] == [
         (one.rank, one.rank_before) for one in expected.entered

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
@@ -14,6 +15,7 @@ import embed
 from classify.web.app import create_app
 from classify.web.models import Change, Detail, ScoreOfSong, SongPage
 from classify.web.settings import ServiceSettings
+from tests.support.audio_files import KINDS, decode_whole
 
 ADDRESS = "http://127.0.0.1:8765"
 
@@ -41,10 +43,50 @@ def songs_of(client: TestClient, **asked: object) -> SongPage:
 def test_the_list_is_what_the_command_says(client: TestClient, root: Path) -> None:
     page = songs_of(client)
     assert [(song.path, song.score, song.verdict) for song in page.songs] == [
-        (song.path, song.score, song.verdict) for song in classify.score(root=root).songs
+        (song.path, song.score, song.verdict)
+        for song in classify.score(root=root, labelled=True).songs
     ]
     assert (page.taste, page.total, page.matched, page.offset) == ("default", 28, 28, 0)
     assert [song.rank for song in page.songs] == list(range(1, 29))
+
+
+def test_finds_are_what_the_command_lists_and_each_verdict_is_counted(
+    client: TestClient, root: Path
+) -> None:
+    page = songs_of(client, label="none", once=True)
+    finds = classify.score(root=root).songs
+    assert [song.path for song in page.songs] == [song.path for song in finds]
+    verdicts = [song.verdict for song in finds]
+    assert page.groups is not None
+    assert page.groups.model_dump() == {
+        name: verdicts.count(name) for name in ("like", "unsure", "dislike")
+    }
+    likely = songs_of(client, verdict="like").groups
+    assert likely is not None
+    assert (likely.unsure, likely.dislike) == (0, 0)
+
+
+def test_a_copy_in_another_format_is_in_the_list_once(
+    heard: Path, tmp_path: Path, tracks: list[str]
+) -> None:
+    root = Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+    music = sorted((heard / "music").glob("*acoustic*"))
+    classify.train(music[:5], root=root)
+    rips = []
+    for path in (music[0], music[9]):  # a liked one, and a find
+        samples, rate_hz = decode_whole(path)
+        stereo = np.stack([samples, samples])
+        rips.append(str(KINDS["mp3-cbr"].write(tmp_path / f"{path.stem}.mp3", stereo, rate_hz)))
+    embed.embed_library(rips, root=root)
+    with TestClient(create_app(ServiceSettings(root=root)), base_url=ADDRESS) as client:
+        every = {song.path for song in songs_of(client).songs}
+        finds = {song.path for song in songs_of(client, label="none", once=True).songs}
+        by_title = {song.path for song in songs_of(client, once=True, sort="title").songs}
+    assert every >= {*rips, str(music[0]), str(music[9])}
+    assert rips[0] not in finds
+    assert len(finds & {rips[1], str(music[9])}) == 1
+    assert len(by_title & {rips[1], str(music[9])}) == 1
+    assert len(by_title) == len(every) - 2
 
 
 def test_pages_are_parts_of_the_list(client: TestClient) -> None:
