@@ -139,7 +139,7 @@ def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
     wait_for_order(page, [song["id"] for song in ranked[:5]])
     assert sum("acoustic" in song["path"] for song in ranked[:14]) >= 12, "and it is one"
     described = page.locator(f'#grid [data-id="{ranked[0]["id"]}"]').get_attribute("aria-label")
-    assert re.search(r"^Rank 1, .*score 0\.\d+", described), described
+    assert re.search(r"^Likely: \d+ songs\. Rank 1, .*score 0\.\d+", described), described
 
     unliked = next(song for song in ranked if song["label"] is None)
     like(page, unliked["id"], "Dislike")
