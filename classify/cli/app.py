@@ -127,7 +127,7 @@ def embed(
             "--coverage",
             metavar="scan|full|N",
             callback=known_coverage,
-            help="Twelve windows a song (YAMNet: eight), all of it, or N windows.",
+            help="Twelve windows a song (YAMNet, aisfx: eight), all of it, or N windows.",
         ),
     ] = "scan",
     workers: WorkersOption = None,
@@ -216,6 +216,9 @@ def encoders(as_json: AsJson = False) -> None:
     for row in rows:
         if not row["ready"]:
             typer.echo(f"{row['name']}: {row['how_to_get']}")
+    for row in rows:
+        if row["credit"]:
+            typer.echo(f"{row['name']}: by {row['credit']}")
 
 
 @app.command()

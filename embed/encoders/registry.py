@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cache import encoder_fingerprint
 from embed.encoders.windows import SCAN_WINDOWS, Grid
 from embed.errors import EncoderError
-from embed.networks import hub, musicnn, musicnn_wheel, vgg, vggish, yamnet
+from embed.networks import aisfx, hub, musicnn, musicnn_wheel, vgg, vggish, yamnet
 from embed.networks.network import Network, Weights
 
 __all__ = ["ENCODERS", "EncoderSpec", "encoder_spec"]
@@ -54,6 +54,8 @@ class EncoderSpec:
     scan_windows : int
         How many windows of a song a ``scan`` hears: as few as leave a taste as accurate as all of
         them do, to within 0.005 in AUC (tests/benchmarks/README.md).
+    credit : str
+        Who made the weights, and their licence, where it asks that this be told.
     """
 
     name: str
@@ -67,6 +69,7 @@ class EncoderSpec:
     tag_scores: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]] | None = None
     how_to_get: str
     scan_windows: int = SCAN_WINDOWS
+    credit: str = ""
 
     @property
     def frame_s(self) -> float:
@@ -124,6 +127,22 @@ ENCODERS: Mapping[str, EncoderSpec] = {
     "mtt-musicnn": _wheel_row("mtt-musicnn", musicnn, musicnn.MTT, musicnn.MTT.dim),
     "msd-vgg": _wheel_row("msd-vgg", vgg, vgg.MSD, vgg.DIM),
     "mtt-vgg": _wheel_row("mtt-vgg", vgg, vgg.MTT, vgg.DIM),
+    "aisfx": EncoderSpec(
+        name="aisfx",
+        grid=Grid(
+            rate_hz=aisfx.FRONT_END.sample_rate_hz,
+            window_samples=aisfx.WINDOW_SAMPLES,
+            step_samples=aisfx.STEP_SAMPLES,
+        ),
+        dim=aisfx.DIM,
+        locate=aisfx.locate,
+        build=aisfx.build,
+        front_end=aisfx.front_end,
+        front_end_params=aisfx.FRONT_END_PARAMS,
+        scan_windows=8,
+        how_to_get=aisfx.HOW_TO_GET,
+        credit=aisfx.CREDIT,
+    ),
     "yamnet": EncoderSpec(
         name="yamnet",
         grid=Grid(

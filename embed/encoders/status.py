@@ -28,6 +28,8 @@ class EncoderStatus:
         What one stored embedding covers, and the step between two at full coverage.
     fingerprint : str or None
         Names what it computes; None while its weights are not here.
+    credit : str
+        Who made the weights, and their licence, where it asks that this be told.
     """
 
     name: str
@@ -38,6 +40,7 @@ class EncoderStatus:
     hop_s: float
     fingerprint: str | None
     how_to_get: str
+    credit: str = ""
 
 
 def encoder_status(root: str | Path | None = None) -> list[EncoderStatus]:
@@ -69,4 +72,5 @@ def _status(key: str, spec: EncoderSpec, folder: Path) -> EncoderStatus:
         hop_s=spec.hop_s,
         fingerprint=fingerprint or None,
         how_to_get=spec.how_to_get,
+        credit=spec.credit,
     )

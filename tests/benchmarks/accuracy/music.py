@@ -22,13 +22,16 @@ DEFAULT_ENCODERS = (
     "mtt-musicnn",
     "msd-vgg",
     "mtt-vgg",
+    "aisfx",
     "yamnet",
     "vggish",
     "msd-vgg+mtt-vgg",
     "msd-vgg+musicnn",
     "mtt-vgg+musicnn",
     "musicnn+yamnet",
+    "aisfx+musicnn",
     "msd-vgg+mtt-vgg+musicnn",
+    "aisfx+mtt-vgg+musicnn",
 )
 MIN_DURATION_S = 30.0
 

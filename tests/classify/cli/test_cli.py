@@ -374,7 +374,9 @@ def test_encoders_are_listed_with_how_to_get_them(run: Command) -> None:
     assert rows["musicnn"]["dim"] == 424
     assert not rows["yamnet"]["ready"]
     assert "hub:FOLDER" in rows["yamnet"]["how_to_get"]
-    assert "vggish" in run("encoders").stdout
+    table = run("encoders").stdout
+    assert "vggish" in table
+    assert "aisfx: by A. B. Ma and A. Lerch" in table
 
 
 def test_version_and_help_of_every_command() -> None:
