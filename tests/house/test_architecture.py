@@ -86,6 +86,7 @@ BY_HAND = (
     "embed/decoding/spans.py",
     "embed/limits.py",
     "embed/networks/torch_zip.py",
+    "embed/networks/winograd.py",
     "embed/worker_pool.py",
     "classify/learning/logistic.py",
     "classify/taste/placement.py",

@@ -1,0 +1,79 @@
+"""Convolutions tile by tile against TensorFlow's own, and a whole network of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import embed
+from embed.networks import aisfx
+from tests.support.encoder_models import full_windows, run_tensorflow, tone, white_noise
+
+COMPARE_CONVOLUTIONS = """
+import json
+import numpy as np
+import tensorflow as tf
+from embed.networks.winograd import conv_3x3, interleave, pool_2x2
+random = np.random.default_rng(3)
+answers = []
+for tile in (2, 4):
+    for n, n_rows, n_columns, n_in, n_out in ((1, 8, 4, 1, 1), (3, 12, 20, 5, 7), (2, 4, 4, 16, 3)):
+        x = random.normal(size=(n, n_rows, n_columns, n_in)).astype(np.float32)
+        kernel = random.normal(size=(3, 3, n_in, n_out)).astype(np.float32)
+        theirs = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+        phases = conv_3x3(x, kernel, tile=tile)
+        pairs = [(interleave(phases), theirs)]
+        pairs.append((interleave(pool_2x2(phases)), tf.nn.max_pool2d(theirs, 2, 2, "VALID")))
+        for ours, wanted in pairs:
+            assert ours.shape == wanted.shape
+            answers.append(float(np.abs(ours - wanted).max() / np.abs(wanted).max()))
+print(json.dumps(answers))
+"""
+COMPARE_NETWORKS = """
+import json, sys
+import numpy as np
+import tensorflow as tf
+from embed.networks import aisfx
+weights = aisfx.locate()
+network = aisfx.build(weights)
+patches = aisfx.front_end(np.load(sys.argv[1]), network.constants)
+x = tf.constant(patches[..., np.newaxis], tf.float64)
+for i, layer in enumerate(aisfx.read_layers(weights), start=1):
+    kernel, bias = (numbers.astype(np.float64) for numbers in layer)
+    x = tf.nn.relu(tf.nn.conv2d(x, kernel, strides=1, padding="SAME") + bias)
+    if i in (2, 4, 6):
+        x = tf.nn.max_pool2d(x, 2, 2, "VALID")
+theirs = tf.reduce_max(tf.reduce_mean(x, 2), 1).numpy()
+ours = network.function(patches).numpy()
+one_by_one = np.concatenate([network.function(one[np.newaxis]).numpy() for one in patches])
+print(json.dumps({
+    "shape": ours.shape,
+    "difference": float(np.abs(ours - theirs).max() / np.abs(theirs).max()),
+    "of_a_window": float((np.abs(ours - theirs).max(1) / np.abs(theirs).max(1)).max()),
+    "of_a_batch": float(np.abs(ours - one_by_one).max() / np.abs(theirs).max()),
+    "alive": float((np.ptp(theirs, axis=0) > 0).mean()),
+}))
+"""
+
+
+def test_each_tile_gives_the_convolution_and_its_maxima() -> None:
+    differences = run_tensorflow(COMPARE_CONVOLUTIONS)
+    assert len(differences) == 12
+    assert max(differences) < 5e-6
+
+
+@pytest.mark.slow
+def test_the_network_is_the_plain_one(tracks: list[str], tmp_path: Path) -> None:
+    grid = embed.encoder_spec("aisfx").grid
+    music = [full_windows(track, grid)[0][2:3] for track in tracks[::7]]
+    sounds = [grid.cut(sound)[:1] for sound in (tone(440, 9), white_noise(9), 0 * white_noise(9))]
+    windows = np.concatenate([*music, *sounds])
+    np.save(tmp_path / "windows.npy", windows)
+    found = run_tensorflow(COMPARE_NETWORKS, str(tmp_path / "windows.npy"))
+    assert found["shape"] == [len(windows), aisfx.DIM]
+    assert found["difference"] < 5e-6
+    assert found["of_a_window"] < 5e-6
+    assert found["of_a_batch"] < 5e-6
+    assert found["alive"] > 0.99  # the sounds differ, so agreement says something
