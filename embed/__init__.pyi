@@ -1,6 +1,7 @@
 from .decoding.packets import Span
 from .decoding.probing import AudioInfo, probe
 from .decoding.spans import read_spans
+from .encoders.choices import BEST_ENCODER, DEFAULT_ENCODER, ENCODER_CHOICES, FAST_ENCODER
 from .encoders.composite import (
     MAX_PARTS,
     PreparedEncoders,
@@ -46,7 +47,11 @@ from .stored_embeddings import Embeddings, open_embeddings
 from .worker_pool import WorkerPool
 
 __all__ = [
+    "BEST_ENCODER",
+    "DEFAULT_ENCODER",
     "ENCODERS",
+    "ENCODER_CHOICES",
+    "FAST_ENCODER",
     "LIST_SUFFIXES",
     "MAX_PARTS",
     "AudioError",

@@ -38,6 +38,7 @@ from classify.cli.options import (
 from classify.cli.serve import run_service, serve
 from classify.cli.songs import explain, similar, suggest
 from classify.cli.tastes import evaluate, score, train
+from embed import DEFAULT_ENCODER
 
 __all__ = ["app", "main"]
 
@@ -120,7 +121,7 @@ def _options(
 @reports_errors
 def embed(
     paths: Paths,
-    encoder: EncoderOption = "musicnn",
+    encoder: EncoderOption = DEFAULT_ENCODER,
     coverage: Annotated[
         str,
         typer.Option(
@@ -197,7 +198,8 @@ def encoders(as_json: AsJson = False) -> None:
     """List the encoders: which are ready, how to get the others.
 
     Several go together where --encoder names them joined by +, such as musicnn+yamnet: each keeps
-    its own embeddings, and a taste learns from all of them.
+    its own embeddings, and a taste learns from all of them. `--encoder best` is the most accurate
+    choice, `--encoder fast` the quickest.
 
     Example: sevensongs encoders
     """

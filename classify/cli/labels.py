@@ -10,6 +10,7 @@ import typer
 from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say
 from classify.cli.options import AsJson, TasteOption, WorkersOption, known_encoder
 from classify.evaluation.sentences import auc_sentence
+from embed import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from classify.labels.labelling import Labelled, Moved
@@ -27,7 +28,9 @@ Songs = Annotated[
 OwnEncoder = Annotated[
     str | None,
     typer.Option(
-        "--encoder", callback=known_encoder, help="Default: the taste's own; of a new one musicnn."
+        "--encoder",
+        callback=known_encoder,
+        help=f"Default: the taste's own; of a new one {DEFAULT_ENCODER}.",
     ),
 ]
 

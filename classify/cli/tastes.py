@@ -22,6 +22,7 @@ from classify.cli.console import (
 )
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
 from classify.evaluation.sentences import auc_sentence, evaluation_story
+from embed import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from classify.labels.training import Trained
@@ -62,7 +63,7 @@ def train(
         Literal["auto", "kernel", "logistic", "dense"],
         typer.Option("--head", help="What is trained; auto is the best one measured, the kernel."),
     ] = "auto",
-    encoder: EncoderOption = "musicnn",
+    encoder: EncoderOption = DEFAULT_ENCODER,
     taste: TasteOption = "default",
     output: Annotated[
         Path | None,

@@ -16,7 +16,7 @@ from classify.learning.examples import MIN_LIKES
 from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
-from embed import Failure, Paths, path_list, prepare_encoders
+from embed import DEFAULT_ENCODER, Failure, Paths, path_list, prepare_encoders
 
 __all__ = ["Trained", "train"]
 
@@ -48,7 +48,7 @@ def train(
     *,
     dislikes: Paths = (),
     unlabelled: Paths | None = None,
-    encoder: str = "musicnn",
+    encoder: str = DEFAULT_ENCODER,
     head: str = "auto",
     taste: str | os.PathLike[str] = DEFAULT_TASTE,
     root: str | Path | None = None,
@@ -66,7 +66,7 @@ def train(
     unlabelled : path or iterable of path, optional
         The rest of the library, as weak negatives; default: all that is cached, empty: none.
     encoder : str
-        See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
+        See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``; ``best`` or ``fast``.
     head : str
     taste : str or path
         A name, or a file.

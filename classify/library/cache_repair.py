@@ -28,7 +28,14 @@ from cache import (
 )
 from classify.errors import ClassifyError, TasteError
 from classify.library.row_cache import damaged_rows
-from embed import ENCODERS, EmbedError, damaged_encoders, embed_library, prepare_encoder
+from embed import (
+    DEFAULT_ENCODER,
+    ENCODERS,
+    EmbedError,
+    damaged_encoders,
+    embed_library,
+    prepare_encoder,
+)
 
 if TYPE_CHECKING:
     from embed import Failure, Progress
@@ -304,7 +311,7 @@ class _Work:
             report = embed_library(
                 self._doubtful,
                 root=self._root,
-                encoder=(most.encoder if most else "") or "musicnn",
+                encoder=(most.encoder if most else "") or DEFAULT_ENCODER,
                 workers=self._workers,
                 progress=self._progress,
             )

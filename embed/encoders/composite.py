@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from embed.encoders.choices import ENCODER_CHOICES
 from embed.encoders.preparing import PreparedEncoder, prepare_encoder
 from embed.encoders.registry import ENCODERS, encoder_spec
 from embed.errors import EncoderError
@@ -103,6 +104,7 @@ def encoder_names(name: str) -> tuple[str, ...]:
     ----------
     name : str
         A key of `ENCODERS`, ``hub:<handle or folder>``, or up to four of these joined by +.
+        ``best`` and ``fast`` stand for what `ENCODER_CHOICES` says.
 
     Raises
     ------
@@ -110,7 +112,11 @@ def encoder_names(name: str) -> tuple[str, ...]:
         If a part is unknown or named twice, there are more than four, or a model's folder reads as
         several.
     """
-    given = split_encoder(name)
+    given = [
+        part
+        for choice in split_encoder(name)
+        for part in split_encoder(ENCODER_CHOICES.get(choice, choice))
+    ]
     if len(given) > MAX_PARTS:
         raise EncoderError(
             f"{name!r:.200} names {len(given)} encoders; up to {MAX_PARTS} go together"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from embed.encoders.choices import FAST_ENCODER
 from embed.encoders.pooling import pool_parts
 from embed.encoders.preparing import PreparedEncoder, prepare_encoder
 from embed.encoders.registry import EncoderSpec, encoder_spec
@@ -25,7 +26,7 @@ __all__ = ["Encoder", "load_encoder", "open_encoder"]
 
 
 def load_encoder(
-    name: str = "musicnn", *, root: str | Path | None = None, runtime: str | None = None
+    name: str = FAST_ENCODER, *, root: str | Path | None = None, runtime: str | None = None
 ) -> Encoder:
     """Load an encoder, compiling it first where that has not been done.
 

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from cache import Catalog, EmbeddingStore, default_root, require_writable
+from embed.encoders.choices import DEFAULT_ENCODER
 from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.encoders.registry import encoder_spec
 from embed.encoders.windows import coverage_windows
@@ -91,7 +92,7 @@ def embed_library(
     paths: Paths,
     *,
     root: str | Path | None = None,
-    encoder: str = "musicnn",
+    encoder: str = DEFAULT_ENCODER,
     coverage: str | int | Mapping[str, str | int] = "scan",
     workers: int | None = None,
     device: str = "auto",
@@ -110,7 +111,7 @@ def embed_library(
     root : path or URI, optional
         The cache; default: this user's.
     encoder : str
-        See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``.
+        See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``; ``best`` or ``fast``.
     coverage : {'scan', 'full'}, int, or a mapping from encoders' names to these
         Twelve windows of about 3 s spread over each song (YAMNet: eight), all of it, or that many.
         An encoder that a mapping does not name scans.

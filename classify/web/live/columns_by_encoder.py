@@ -12,11 +12,10 @@ from classify.library.song_library import SongLibrary
 from classify.library.song_vectors import SongVectors
 from classify.taste.taste import Taste
 from classify.web.live.song_columns import SongColumns
-from embed import ENCODERS, EncoderError, prepare_encoder
+from embed import DEFAULT_ENCODER, ENCODERS, EncoderError, prepare_encoder, split_encoder
 
 __all__ = ["ColumnsByEncoder"]
 
-_DEFAULT_ENCODER = "musicnn"
 _REMOTE_S = 300.0  # a cache at a URI is read anew so often
 
 
@@ -89,9 +88,9 @@ class ColumnsByEncoder:
         }
 
     def _default(self, stamp: object) -> SongVectors:
-        """Choose musicnn, or the encoder that has the most songs.
+        """Choose the default encoder, or the one that has the most songs.
 
-        The second is for a cache where nothing is embedded with musicnn.
+        The second is for a cache where nothing is embedded with the default.
         """
         if self._chosen is None or self._chosen[0] != stamp:
             self._chosen = (stamp, self._choose())
@@ -100,25 +99,36 @@ class ColumnsByEncoder:
     def _choose(self) -> SongVectors:
         stores = open_stores(self._root)
         counts = {store: store.count() for store in stores}
-        ours = [store for store in stores if store.encoder == _DEFAULT_ENCODER and counts[store]]
-        if len(ours) > 1:  # an older version of it, too
-            ours = [s for s in ours if s.fingerprint == _fingerprint(self._root)] or ours
-        most = (
-            sorted(stores, key=counts.__getitem__, reverse=True)[:1] if any(counts.values()) else []
-        )
-        chosen = ours[:1] or most
-        return SongVectors(chosen or [_empty_store(self._root)])
+        names = split_encoder(DEFAULT_ENCODER)
+        ours = [
+            _newest([s for s in stores if s.encoder == name and counts[s]], name, self._root)
+            for name in names
+        ]
+        if all(ours):
+            return SongVectors([store for store in ours if store])
+        most = max(stores, key=counts.__getitem__, default=None)
+        if most is not None and counts[most]:
+            return SongVectors([most])
+        return SongVectors([_empty_store(name, self._root) for name in names])
 
 
-def _fingerprint(root: str | Path) -> str:
+def _newest(stores: list[EmbeddingStore], name: str, root: str | Path) -> EmbeddingStore | None:
+    """Choose an encoder's store, where an older version of it may have one, too."""
+    if len(stores) > 1:
+        fingerprint = _fingerprint(name, root)
+        stores = [store for store in stores if store.fingerprint == fingerprint] or stores
+    return stores[0] if stores else None
+
+
+def _fingerprint(name: str, root: str | Path) -> str:
     try:
-        return prepare_encoder(_DEFAULT_ENCODER, root=root).fingerprint
+        return prepare_encoder(name, root=root).fingerprint
     except EncoderError:
         return ""
 
 
-def _empty_store(root: str | Path) -> EmbeddingStore:
+def _empty_store(name: str, root: str | Path) -> EmbeddingStore:
     """Stand for a cache in which nothing is embedded yet."""
-    dim = ENCODERS[_DEFAULT_ENCODER].dim
+    dim = ENCODERS[name].dim
     assert dim
-    return EmbeddingStore(root, encoder=_DEFAULT_ENCODER, fingerprint="0" * 16, dim=dim)
+    return EmbeddingStore(root, encoder=name, fingerprint="0" * 16, dim=dim)

@@ -37,6 +37,24 @@ def n_songs(root: Path) -> dict[str, int]:
 # --- Names
 
 
+@pytest.mark.parametrize("choice", ["best", "fast"])
+def test_best_and_fast_stand_for_encoders(choice: str) -> None:
+    name = embed.ENCODER_CHOICES[choice]
+    assert embed.encoder_name(choice) == name
+    assert set(embed.split_encoder(name)) <= set(embed.ENCODERS)
+    assert embed.encoder_name(f"yamnet+{choice}") == f"{name}+yamnet"
+    for other in (f"{choice}+musicnn", f"{choice}+", choice.upper()):
+        with pytest.raises(embed.EncoderError):
+            embed.encoder_name(other)
+
+
+def test_the_default_is_written_as_it_is_stored_and_the_quickest_is_one_encoder() -> None:
+    assert embed.encoder_name(embed.DEFAULT_ENCODER) == embed.DEFAULT_ENCODER
+    assert embed.encoder_spec("fast").name == embed.FAST_ENCODER
+    with pytest.raises(embed.EncoderError, match="names several encoders"):
+        embed.encoder_spec("best")
+
+
 @pytest.mark.parametrize(
     ("name", "parts"),
     [
