@@ -43,7 +43,8 @@ class Entry:
     digest : str
         The recording, 32 lowercase hex characters.
     n_windows : int
-        Windows asked for, 0 (`WHOLE`) for the whole recording.
+        Windows asked for, 0 (`WHOLE`) for the whole recording. There may be fewer frames: silent
+        windows have none.
     duration_s : float
         Length of the recording in seconds, positive.
     coverage : float

@@ -27,6 +27,7 @@ from classify.explanation.passages import (
     pick_passages,
     place_windows,
     sections,
+    window_ends,
 )
 from classify.explanation.resemblance import MomentFinder
 from classify.explanation.tag_account import TagScorer, tag_account
@@ -284,15 +285,18 @@ class _Explainer:
     def _passages(
         self, edges: list[int], points: FloatArray, curve: FloatArray
     ) -> tuple[Passage, ...]:
-        ends = [*self.starts[1:].tolist(), self.entries[0].duration_s]
+        hop_s = encoder_spec(self.library.vectors.stores[0].encoder).hop_s
+        ends = window_ends(self.starts, hop_s, self.entries[0].duration_s)
+        after_silence = np.flatnonzero(self.starts[1:] > ends[:-1]) + 1
+        passages = sorted({*merge_sections(edges, points), *after_silence.tolist()})
         return tuple(
             Passage(
                 start_s=float(self.starts[first]),
-                end_s=ends[stop - 1],
+                end_s=float(ends[stop - 1]),
                 points=float(points[first:stop].sum()),
                 score=float(curve[first:stop].mean()),
             )
-            for first, stop in pick_passages(merge_sections(edges, points), points)
+            for first, stop in pick_passages(passages, points)
         )
 
     def _tags(self) -> TagAccount | None:
@@ -316,8 +320,9 @@ def _few(vectors: Vectors, most: int) -> Vectors:
 
 def _heard(encoder: str, entry: Entry) -> FloatArray:
     """Return how much of each window is heard: of the last one perhaps not all."""
-    grid = encoder_spec(encoder).grid
-    n_samples = round(entry.duration_s * grid.rate_hz)
+    spec = encoder_spec(encoder)
+    n_samples = round(entry.duration_s * spec.grid.rate_hz)
+    last = round(float(entry.starts_s[-1]) / spec.hop_s)  # silent windows are not stored
     weights = np.ones(len(entry.starts_s))
-    weights[-1] = max(1, grid.parts_heard(len(weights) - 1, n_samples)) / grid.n_parts
+    weights[-1] = max(1, spec.grid.parts_heard(last, n_samples)) / spec.grid.n_parts
     return weights

@@ -25,6 +25,7 @@ __all__ = [
     "pick_passages",
     "place_windows",
     "sections",
+    "window_ends",
 ]
 
 _FLAT = 1e-9
@@ -215,3 +216,23 @@ def nearest_windows(starts_s: FloatArray, others_s: NDArray[Any]) -> NDArray[np.
     before = after - 1
     after = np.minimum(after, len(others_s) - 1)
     return np.where(starts_s - others_s[before] <= others_s[after] - starts_s, before, after)
+
+
+def window_ends(starts_s: FloatArray, hop_s: float, duration_s: float) -> FloatArray:
+    """Tell where windows end: where the next begins, or where silence does.
+
+    Parameters
+    ----------
+    starts_s : ndarray, shape (n,), float64
+        In time order; silent windows are left out.
+    hop_s : float
+        From one window to the next.
+    duration_s : float
+        The song's; its last window lasts to its end, if no other would fit.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+    """
+    nexts = np.append(starts_s[1:], duration_s)
+    return np.where(nexts - starts_s < 2.5 * hop_s, nexts, starts_s + hop_s)

@@ -144,10 +144,7 @@ class SongLibrary:
     def coverage(self) -> dict[str, str | int]:
         """Return the coverage that most of each encoder's songs have.
 
-        New songs get the same.
-
-        The standard deviation over few windows is smaller than over many, so vectors of different
-        coverage should not be mixed more than need be.
+        New songs get the same, as vectors of fewer windows than a scan's are less sure.
 
         Returns
         -------

@@ -117,7 +117,7 @@ def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
         return fingerprint
     network = spec.build(weights)
     probe = probe_signal(spec.grid.window_samples, spec.grid.rate_hz)
-    inputs = probe if spec.front_end is None else spec.front_end(probe, network.constants)
+    inputs = spec.read(probe, network.constants)
     model, difference, dim, warning = _convert(spec, network, inputs)
     import tensorflow as tf
 

@@ -112,7 +112,8 @@ class Encoder:
         -------
         ndarray, shape (n_frames, dim), float32
             One embedding every ``spec.hop_s`` seconds; a waveform shorter than a window is padded
-            with silence, a tail that fills no window is left out.
+            with silence, a tail that fills no window is left out. Silent windows, which the cache
+            leaves out, are among them.
 
         Raises
         ------
@@ -179,9 +180,7 @@ class Encoder:
         EncoderError
             If the network gives numbers that are not finite.
         """
-        inputs = windows
-        if self.spec.front_end is not None:
-            inputs = self.spec.front_end(windows, self._constants)
+        inputs = self.spec.read(windows, self._constants)
         embeddings = np.stack([self._run(one) for one in inputs])
         if not np.isfinite(embeddings).all():
             raise EncoderError(f"{self.spec.name} gave numbers that are not finite")

@@ -53,7 +53,9 @@ def song_vector(
     Returns
     -------
     ndarray, shape (2 * dim,), float32
-        Mean and standard deviation over frames; the deviation of what never changes is 0.
+        Mean and standard deviation over frames; the deviation as over n - 1 frames, so that it says
+        as much of a song of few windows as of one of many. That of a single frame, and of what
+        never changes, is 0.
 
     Raises
     ------
@@ -65,13 +67,14 @@ def song_vector(
     >>> import numpy as np
     >>> from embed import song_vector
     >>> song_vector(np.array([[1, 2], [3, 2]], dtype=np.float16)).tolist()
-    [2.0, 2.0, 1.0, 0.0]
+    [2.0, 2.0, 1.41421..., 0.0]
     """
     if frames.ndim != 2 or len(frames) == 0:
         raise ValueError(
             f"frames have shape {frames.shape}; (n_frames, dim) with a frame is needed"
         )
     dim = frames.shape[1]
+    unbiased = _share_of_variance(np.ones(len(frames)) if weights is None else weights)
     pooled = np.empty((2, dim), dtype=np.float32)
     for low in range(0, dim, _COLUMNS):
         values = frames[:, low : low + _COLUMNS].astype(np.float64)
@@ -83,5 +86,17 @@ def song_vector(
         )  # as in silence; by rounding, the mean may miss them a little
         mean[same] = values[0, same]
         variance = np.average(np.square(values - mean), axis=0, weights=weights)
-        pooled[:, low : low + _COLUMNS] = mean, np.sqrt(variance)
+        pooled[:, low : low + _COLUMNS] = mean, np.sqrt(variance / unbiased)
     return pooled.ravel()
+
+
+def _share_of_variance(weights: NDArray[np.float64]) -> float:
+    """Return which share of the variance of all is, on average, that of weighted frames.
+
+    It is 1 - 1 / n with equal weights, else 1 - sum(w^2) / sum(w)^2: the reliability weights of
+    Kish 1965, "Survey sampling", and of GSL's `gsl_stats_wvariance`. 1 for a single frame, whose
+    own variance is 0.
+    """
+    if len(weights) == 1:
+        return 1.0
+    return 1.0 - float(np.square(weights).sum() / np.square(weights.sum()))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cache import encoder_fingerprint
 from embed.encoders.choices import ENCODER_CHOICES
+from embed.encoders.levels import even_out
 from embed.encoders.windows import SCAN_WINDOWS, Grid
 from embed.errors import EncoderError
 from embed.networks import aisfx, hub, musicnn, musicnn_wheel, vgg, vggish, yamnet
@@ -24,8 +25,11 @@ from embed.networks.network import Network, Weights
 
 __all__ = ["ENCODERS", "EncoderSpec", "encoder_spec"]
 
-_FRONT_END_VERSION = 1
+_FRONT_END_VERSION = 2
 """Raise it when the same weights would give other embeddings: resampling, front end, pooling."""
+
+_LEVEL_POWER = 0.5
+"""See `EncoderSpec.level_power`."""
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -57,6 +61,10 @@ class EncoderSpec:
         them do, to within 0.005 in AUC (tests/benchmarks/README.md).
     credit : str
         Who made the weights, and their licence, where it asks that this be told.
+    level_power : float
+        How much of a window's distance from -20 dB of full scale is taken away before the front
+        end, in [0, 1]; see `embed.encoders.levels.even_out`. Level tells something of taste, but a
+        copy of a song that is 12 dB quieter is the same song.
     """
 
     name: str
@@ -71,6 +79,15 @@ class EncoderSpec:
     how_to_get: str
     scan_windows: int = SCAN_WINDOWS
     credit: str = ""
+    level_power: float = _LEVEL_POWER
+
+    def read(self, windows: NDArray[np.float32], constants: Arrays) -> NDArray[np.float32]:
+        """Turn windows (n, window_samples) into what the network reads (n, ...): level, front end.
+
+        Whatever runs the network, it reads this.
+        """
+        heard = even_out(windows, self.level_power)
+        return heard if self.front_end is None else self.front_end(heard, constants)
 
     @property
     def frame_s(self) -> float:
@@ -95,6 +112,7 @@ class EncoderSpec:
                 "pad_samples": self.grid.pad_samples,
                 "n_parts": self.grid.n_parts,
                 "front_end_version": _FRONT_END_VERSION,
+                "level_power": self.level_power,
                 **{f"front_end_{name}": value for name, value in self.front_end_params.items()},
             }
         )

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from embed.decoding.packets import Span
 from embed.errors import EmbedError
 
-__all__ = ["SCAN_WINDOWS", "Grid", "NativeCut", "choose_windows", "coverage_windows"]
+__all__ = [
+    "SCAN_WINDOWS",
+    "Grid",
+    "NativeCut",
+    "choose_windows",
+    "coverage_windows",
+    "pooled_windows",
+    "take_windows",
+]
 
 SCAN_WINDOWS = 12
 """Windows of a `scan`, unless an encoder's row in `ENCODERS` says otherwise.
@@ -52,6 +60,11 @@ class Grid:
         Only in the last window are there fewer.
         """
         return min(self.n_parts, self._count_parts(n_samples) - i * self.n_parts)
+
+    def samples_heard(self, i: int, n_samples: int) -> int:
+        """Return how many samples of window `i`, from its first, the network's parts read."""
+        left_out = self.n_parts - self.parts_heard(i, n_samples)
+        return self.window_samples - left_out * (self.step_samples // self.n_parts)
 
     def _count_parts(self, n_samples: int) -> int:
         step = self.step_samples // self.n_parts
@@ -115,6 +128,76 @@ def choose_windows(n_grid: int, n_windows: int) -> list[int]:
     if n_windows == 0 or n_windows >= n_grid:
         return list(range(n_grid))
     return [(2 * k + 1) * n_grid // (2 * n_windows) for k in range(n_windows)]
+
+
+def take_windows(
+    n_grid: int, sounding: Sequence[int], n_windows: int, scan_windows: int
+) -> list[int]:
+    """Take windows of a recording, spread evenly over what sounds.
+
+    Parameters
+    ----------
+    n_grid : int
+        How many windows the recording has.
+    sounding : sequence of int
+        Those that sound, in time order; all where nothing is known of silence.
+    n_windows : int
+        How many; 0 for all that sound.
+    scan_windows : int
+        How many a scan takes. Where more are taken, a scan's are among them.
+
+    Returns
+    -------
+    list of int
+        In time order. Where silence is not among them, those of the grid spread evenly.
+
+    Examples
+    --------
+    >>> from embed.encoders.windows import take_windows
+    >>> take_windows(8, range(8), 2, 12), take_windows(8, [0, 1, 2, 3], 2, 12)
+    ([2, 6], [1, 3])
+    """
+    if n_windows == 0 or n_windows >= len(sounding):
+        return list(sounding)
+    there = set(sounding)
+    taken = choose_windows(n_grid, min(n_windows, scan_windows))
+    if not there.issuperset(taken):
+        taken = [sounding[k] for k in choose_windows(len(sounding), len(taken))]
+    if n_windows > len(taken):
+        rest = sorted(there.difference(taken))
+        more = choose_windows(len(rest), n_windows - len(taken))
+        taken = sorted([*taken, *(rest[k] for k in more)])
+    return taken
+
+
+def pooled_windows(stored: Sequence[int], n_grid: int, scan_windows: int) -> list[int]:
+    """Tell which of the stored windows make the song vector: those that a scan takes.
+
+    So it is the same whether a song was scanned or heard whole.
+
+    Parameters
+    ----------
+    stored : sequence of int
+        Windows of the grid, in time order.
+    n_grid : int
+        How many windows the recording has.
+    scan_windows : int
+        How many a scan takes.
+
+    Returns
+    -------
+    list of int
+        Places in `stored`, in order: all, where there are no more than a scan takes.
+
+    Examples
+    --------
+    >>> from embed.encoders.windows import pooled_windows
+    >>> pooled_windows(range(8), 8, 2), pooled_windows([0, 1, 2, 3], 8, 2)
+    ([2, 6], [1, 3])
+    """
+    taken = take_windows(n_grid, stored, min(scan_windows, len(stored)), scan_windows)
+    place = {window: k for k, window in enumerate(stored)}
+    return [place[window] for window in taken]
 
 
 @dataclass(frozen=True, kw_only=True)

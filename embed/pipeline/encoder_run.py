@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,18 @@ from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits
 from embed.pipeline.ledger import File, Ledger
 from embed.pipeline.one_read import MAX_KEPT_BYTES, NewFile, beginnings, hear_file, remember
-from embed.pipeline.pieces import Assembly, Outline, Piece, cut_pieces, max_pieces
-from embed.pipeline.worker_tasks import Inputs, embed_piece, embed_recording, probe_file, read_piece
+from embed.pipeline.pieces import Assembly, Frames, Outline, Piece, cut_pieces, max_pieces
+from embed.pipeline.worker_tasks import (
+    Inputs,
+    embed_piece,
+    embed_recording,
+    measure_levels,
+    probe_file,
+    read_piece,
+)
 from embed.worker_pool import Outcome, WorkerPool
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from embed.pipeline.gpu_batches import Batches
 
 __all__ = ["Run"]
@@ -61,7 +65,7 @@ class Run:
     cpu_s: float = 0.0
     worker_s: float = 0.0
     _waiting: dict[str, list[tuple[File, AudioInfo]]] = field(default_factory=dict)
-    _ready: deque[Piece] = field(default_factory=deque)
+    _ready: deque[Piece | Outline] = field(default_factory=deque)
     _assemblies: dict[str, Assembly] = field(default_factory=dict)
     _batches: Batches | None = None
     _n_probing: int = 0
@@ -119,7 +123,7 @@ class Run:
         while pool.has_room and (self._ready or todo):
             enough = len(self._ready) + self._n_probing >= pool.n_workers
             if self._ready and (enough or not todo):
-                self._give_out_piece(pool, self._ready.popleft())
+                self._give_out_ready(pool, self._ready.popleft())
             else:
                 self._n_probing += 1
                 self._give_out_file(pool, todo.popleft())
@@ -147,8 +151,14 @@ class Run:
     def _n_pieces(self, share: float, n_workers: int) -> int:
         return max(1, min(n_workers, round(2 * n_workers * share)))
 
-    def _give_out_piece(self, pool: WorkerPool, piece: Piece) -> None:
-        cpu_s = self.limits.embedding_s(piece.info.duration_s, piece.stop - piece.first)
+    def _give_out_ready(self, pool: WorkerPool, piece: Piece | Outline) -> None:
+        """Have a piece embedded, or the levels measured of a recording in which silence was met."""
+        duration_s = piece.info.duration_s
+        if isinstance(piece, Outline):
+            cpu_s = self.limits.embedding_s(duration_s, 0)
+            pool.submit(piece, measure_levels, self.prepared, piece.info, cpu_s=cpu_s)
+            return
+        cpu_s = self.limits.embedding_s(duration_s, len(piece.windows))
         if self._batches is not None:
             pool.submit(piece, read_piece, self.prepared, piece, cpu_s=cpu_s)
         elif piece.info.digest in self._assemblies:
@@ -176,9 +186,12 @@ class Run:
         if isinstance(value, Inputs) and self._batches is not None:
             self._batches.add(key, value)
             return 0
+        if isinstance(key, Outline):
+            self._hand_out(replace(key, levels=value), n_workers)
+            return 0
         return self._embedded(key, value)
 
-    def _fail(self, key: File | Piece, error: BaseException) -> int:
+    def _fail(self, key: File | Piece | Outline, error: BaseException) -> int:
         """Give a file up, or with a piece of a recording all of it: every copy."""
         files: list[tuple[File, AudioInfo | None]]
         if isinstance(key, File):
@@ -224,12 +237,13 @@ class Run:
         Each piece reads the file up to its place, so there are no more than keep all workers busy.
         """
         outline = Outline(spec=self._spec, info=info, n_windows=self.ledger.n_windows)
+        self._hand_out(outline, self._n_pieces(share, n_workers))
+
+    def _hand_out(self, outline: Outline, n_pieces: int) -> None:
         max_windows = _PIECE_WINDOWS if self.batched else None
-        pieces = list(
-            cut_pieces(outline, n_pieces=self._n_pieces(share, n_workers), max_windows=max_windows)
-        )
-        if len(pieces) > 1 or self.batched:
-            self._assemblies[info.digest] = Assembly(outline, self.prepared.dim)
+        pieces = list(cut_pieces(outline, n_pieces=n_pieces, max_windows=max_windows))
+        if len(pieces) > 1 or self.batched or outline.levels is not None:
+            self._assemblies[outline.info.digest] = Assembly(outline, self.prepared.dim)
         self._ready.extend(pieces)
 
     def _run_batches(self, *, last: bool) -> int:
@@ -243,14 +257,17 @@ class Run:
                 n_done += self._embedded(piece, result)
         return n_done
 
-    def _embedded(self, piece: Piece, frames: NDArray[np.float16]) -> int:
+    def _embedded(self, piece: Piece, frames: Frames) -> int:
         assembly = self._assemblies.get(piece.info.digest)
         if assembly is None:
             return 0  # another piece has failed
-        entry = assembly.take(piece.first, frames)
-        if entry is None:
+        if not assembly.take(piece.first, frames):
             return 0
-        del self._assemblies[entry.digest]
+        del self._assemblies[piece.info.digest]
+        entry = assembly.entry()
+        if entry is None:  # some windows are silent, and which are not must be measured
+            self._ready.append(assembly.outline)
+            return 0
         return self._encoded(entry)
 
     def _encoded(self, entry: Entry) -> int:

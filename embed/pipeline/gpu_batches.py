@@ -20,7 +20,7 @@ from embed.encoders.preparing import PreparedEncoder
 from embed.encoders.registry import encoder_spec
 from embed.encoders.runtime import RunBatch, open_tensorflow_batches
 from embed.errors import EncoderError, UnusableEmbedding
-from embed.pipeline.pieces import Piece
+from embed.pipeline.pieces import Frames, Piece
 from embed.pipeline.worker_tasks import Inputs
 
 if TYPE_CHECKING:
@@ -64,15 +64,13 @@ class Batches:
         """Put a piece in line."""
         self._line.append(_Held(piece=piece, inputs=inputs))
 
-    def results(
-        self, *, all_of_them: bool
-    ) -> Iterator[tuple[Piece, NDArray[np.float16] | UnusableEmbedding]]:
+    def results(self, *, all_of_them: bool) -> Iterator[tuple[Piece, Frames | UnusableEmbedding]]:
         """Run every whole batch, or what is there to the last window; yield what pieces come to.
 
         Yields
         ------
         piece : Piece
-        frames : ndarray, shape (n, dim), float16, or UnusableEmbedding
+        frames : Frames or UnusableEmbedding
             The error is one piece's; others of its batch don't mind.
 
         Raises
@@ -85,7 +83,7 @@ class Batches:
         ):
             yield from self._run_batch()
 
-    def _run_batch(self) -> Iterator[tuple[Piece, NDArray[np.float16] | UnusableEmbedding]]:
+    def _run_batch(self) -> Iterator[tuple[Piece, Frames | UnusableEmbedding]]:
         taken: list[tuple[_Held, int]] = []
         room = BATCH_WINDOWS
         for held in self._line:
@@ -107,16 +105,17 @@ class Batches:
         while self._line and self._line[0].n_left == 0:
             yield self._result(self._line.popleft())
 
-    def _result(self, held: _Held) -> tuple[Piece, NDArray[np.float16] | UnusableEmbedding]:
+    def _result(self, held: _Held) -> tuple[Piece, Frames | UnusableEmbedding]:
         embeddings = np.concatenate(held.embeddings)
         if not np.isfinite(embeddings).all():
             return held.piece, UnusableEmbedding(
                 f"{self._prepared.name} gave numbers that are not finite"
             )
         try:
-            return held.piece, storable(pool_parts(embeddings, held.inputs.parts))
+            values = storable(pool_parts(embeddings, held.inputs.parts))
         except UnusableEmbedding as error:
             return held.piece, error
+        return held.piece, Frames(values=values, levels=held.inputs.levels)
 
 
 def _open(prepared: PreparedEncoder) -> RunBatch:

@@ -2,13 +2,14 @@
 
 It is cut into pieces that several workers take, and put together again.
 
-The cut depends on what else there is to do; what comes out does not, to the last bit.
+The cut depends on what else there is to do; what comes out does not, to the last bit. Where some of
+the windows are silent, the levels of all are measured, and others are taken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,11 +18,14 @@ from numpy.typing import NDArray
 
 from cache import WHOLE, Entry
 from embed.decoding.probing import AudioInfo
+from embed.encoders.levels import meets_silence, sounding_windows
 from embed.encoders.pooling import song_vector
 from embed.encoders.registry import EncoderSpec
-from embed.encoders.windows import NativeCut, choose_windows
+from embed.encoders.windows import NativeCut, choose_windows, pooled_windows, take_windows
 
-__all__ = ["BLOCK", "Assembly", "Outline", "Piece", "cut_pieces", "max_pieces"]
+__all__ = ["BLOCK", "Assembly", "Frames", "Outline", "Piece", "cut_pieces", "max_pieces"]
+
+FloatArray = NDArray[np.float64]
 
 BLOCK = 16
 """Windows embedded at a time, so that memory stays flat on a ten-hour recording."""
@@ -30,24 +34,58 @@ _MIN_BLOCKS = 2  # of a piece: below, opening the file and coming to its place c
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
-    """The unit of work: `first` to `stop` of the windows that are embedded of a recording.
+    """The unit of work: some of the windows that are embedded of a recording.
 
-    `n_windows` is how many windows of the recording are embedded, spread evenly; 0 for all.
+    Attributes
+    ----------
+    info : AudioInfo
+    n_windows : int
+        How many windows of the recording are embedded; 0 for all.
+    windows : tuple of int
+        Which of the grid these are, in time order.
+    first : int
+        How many of those that are embedded come before.
     """
 
     info: AudioInfo
     n_windows: int
-    first: int
-    stop: int
+    windows: tuple[int, ...]
+    first: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Frames:
+    """What comes of a piece.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, dim), float16
+    levels : ndarray, shape (n,), float64
+        Of the windows; see `embed.encoders.levels.level_of`.
+    """
+
+    values: NDArray[np.float16]
+    levels: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Outline:
-    """Which windows of a recording are embedded by an encoder."""
+    """Which windows of a recording are embedded by an encoder.
+
+    Attributes
+    ----------
+    spec : EncoderSpec
+    info : AudioInfo
+    n_windows : int
+        How many; 0 for all.
+    levels : ndarray, shape (n_grid,), float64, or None
+        Of all the recording's windows, where they have been measured.
+    """
 
     spec: EncoderSpec
     info: AudioInfo
     n_windows: int
+    levels: FloatArray | None = None
 
     @cached_property
     def cut(self) -> NativeCut:
@@ -63,27 +101,59 @@ class Outline:
 
     @cached_property
     def chosen(self) -> list[int]:
-        """Those that are embedded, in time order."""
-        return choose_windows(self.n_grid, self.n_windows)
+        """Those that are embedded, in time order; they sound, as far as levels are known."""
+        scan = self.spec.scan_windows
+        sounding: Sequence[int] = range(self.n_grid)
+        if self.levels is not None:
+            sounding = sounding_windows(self.levels, scan)
+        return take_windows(self.n_grid, sounding, self.n_windows, scan)
 
-    def parts(self, first: int, stop: int) -> list[int]:
-        """Return how many parts are heard of each of the chosen windows `first` to `stop`."""
-        return [self.spec.grid.parts_heard(i, self.cut.n_samples) for i in self.chosen[first:stop]]
+    @property
+    def whole(self) -> Piece:
+        """All of it as one piece."""
+        return Piece(info=self.info, n_windows=self.n_windows, windows=tuple(self.chosen))
 
-    def entry(self, frames: NDArray[np.float16]) -> Entry:
-        """Make what is stored of the frames (len(chosen), dim).
+    def parts(self, windows: Sequence[int]) -> list[int]:
+        """Return how many parts are heard of each of some windows."""
+        return [self.spec.grid.parts_heard(i, self.cut.n_samples) for i in windows]
 
-        `n_windows` is 0 if the frames are all there are.
+    def entry(self, frames: Frames) -> Entry | None:
+        """Make what is stored of the frames of the chosen windows; silent ones are left out.
+
+        Returns
+        -------
+        Entry or None
+            Its `n_windows` is 0 if the windows are all there are, its `coverage` the share of all
+            that is stored. None where windows are silent and others would sound: then the levels of
+            all are wanted.
         """
-        n = len(self.chosen)
+        everything = len(self.chosen) == self.n_grid
+        if everything:
+            sounding = sounding_windows(frames.levels, self.spec.scan_windows)
+            values = frames.values if len(sounding) == self.n_grid else frames.values[sounding]
+            return self._entry(sounding, values, WHOLE)
+        if self.levels is None and self._meets_silence(frames.levels):
+            return None
+        return self._entry(self.chosen, frames.values, self.n_windows)
+
+    def _meets_silence(self, levels: FloatArray) -> bool:
+        """Whether a chosen window is silent beside those of a scan, which stand for the song."""
+        scan = set(choose_windows(self.n_grid, self.spec.scan_windows))
+        of_scan = [k for k, i in enumerate(self.chosen) if i in scan]
+        whole_scan = len(of_scan) == len(scan)
+        return meets_silence(levels, levels[of_scan] if whole_scan else levels)
+
+    def _entry(self, stored: Sequence[int], frames: NDArray[np.float16], n_windows: int) -> Entry:
+        pooled = pooled_windows(stored, self.n_grid, self.spec.scan_windows)
+        weights = np.array(self.parts([stored[k] for k in pooled]), dtype=np.float64)
         return Entry(
             digest=self.info.digest,
-            n_windows=WHOLE if n == self.n_grid else self.n_windows,
+            n_windows=n_windows,
             duration_s=self.info.duration_s,
-            coverage=n / self.n_grid,
-            starts_s=np.array([i * self.spec.hop_s for i in self.chosen], dtype=np.float32),
+            coverage=len(stored) / self.n_grid,
+            starts_s=np.array([i * self.spec.hop_s for i in stored], dtype=np.float32),
             frames=frames,
-            vector=song_vector(frames, np.array(self.parts(0, n), dtype=np.float64)),
+            vector=song_vector(frames[pooled], weights),
         )
 
 
@@ -113,12 +183,15 @@ def cut_pieces(
     Piece
         In time order; all but the last have a multiple of `BLOCK` windows.
     """
-    n = len(outline.chosen)
+    chosen, n = outline.chosen, len(outline.chosen)
     size = max(math.ceil(n / n_pieces / BLOCK), _MIN_BLOCKS) * BLOCK
     size = min(size, max_windows or size)
     for first in range(0, n, size):
         yield Piece(
-            info=outline.info, n_windows=outline.n_windows, first=first, stop=min(first + size, n)
+            info=outline.info,
+            n_windows=outline.n_windows,
+            windows=tuple(chosen[first : first + size]),
+            first=first,
         )
 
 
@@ -130,13 +203,17 @@ class Assembly:
 
     def __init__(self, outline: Outline, dim: int) -> None:
         n = len(outline.chosen)
-        self._outline = outline
+        self.outline = outline
         self._frames = np.empty((n, dim), dtype=np.float16)
-        self._missing = np.ones(n, dtype=bool)
+        self._levels = np.full(n, np.nan)
 
-    def take(self, first: int, frames: NDArray[np.float16]) -> Entry | None:
-        """Put in the frames from window `first` on; returns the entry once none is missing."""
-        stop = first + len(frames)
-        self._frames[first:stop] = frames
-        self._missing[first:stop] = False
-        return None if self._missing.any() else self._outline.entry(self._frames)
+    def take(self, first: int, frames: Frames) -> bool:
+        """Put in the frames from window `first` on; returns whether that was the last piece."""
+        stop = first + len(frames.values)
+        self._frames[first:stop] = frames.values
+        self._levels[first:stop] = frames.levels
+        return not np.isnan(self._levels).any()
+
+    def entry(self) -> Entry | None:
+        """Make what is stored of them all; see `Outline.entry`."""
+        return self.outline.entry(Frames(values=self._frames, levels=self._levels))

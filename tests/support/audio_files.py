@@ -10,6 +10,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+import embed
+
 Signal = NDArray[np.float32]
 """Shape (n_channels, n_samples)."""
 
@@ -156,6 +158,19 @@ def music(seconds: float, rate_hz: int, n_channels: int = 2, seed: int = 1) -> S
         for k in range(n_channels)
     ]
     return np.clip(np.stack(rows), -0.95, 0.95).astype(np.float32)
+
+
+def silence(seconds: float, rate_hz: int = 48000) -> NDArray[np.float32]:
+    """Make digital silence, shape (n_samples,)."""
+    return np.zeros(round(seconds * rate_hz), dtype=np.float32)
+
+
+def track_samples(path: str) -> NDArray[np.float32]:
+    """Decode a track of the demo, as `embed` does: shape (n_samples,), 48 kHz, mono."""
+    info = embed.probe(path)
+    assert info.rate_hz == 48000
+    (samples,) = embed.read_spans(info, [embed.Span(start=0, stop=info.n_samples)])
+    return samples
 
 
 def decode_whole(path: Path | str) -> tuple[NDArray[np.float32], int]:

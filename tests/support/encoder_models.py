@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,12 @@ def make_tiny_model(folder: Path) -> None:
 def encoder_name(folder: Path) -> str:
     """Return the name, as an encoder, of the SavedModel in a folder."""
     return f"hub:{folder.resolve()}"
+
+
+def as_published(encoder: embed.Encoder) -> embed.Encoder:
+    """Have an encoder hear levels as they are, as its authors' network does."""
+    encoder.spec = replace(encoder.spec, level_power=0.0)
+    return encoder
 
 
 def full_windows(path: str, grid: embed.Grid) -> tuple[NDArray[np.float32], list[int]]:

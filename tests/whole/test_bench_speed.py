@@ -158,6 +158,7 @@ def write_vorbis_like(path: Path, *, seconds: int, seed: int) -> None:
 def test_the_usual_way_computes_what_our_encoder_does(compiled: Path, tracks: list[str]) -> None:
     import embed
     from embed.encoders.windows import NativeCut
+    from tests.support.encoder_models import as_published
 
     code = (
         "import json, sys, numpy as np, speed.usual\n"
@@ -175,7 +176,8 @@ def test_the_usual_way_computes_what_our_encoder_does(compiled: Path, tracks: li
     argv = [sys.executable, "-W", "ignore", "-c", code, tracks[0]]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment)
     usual = np.array(json.loads(done.stdout.splitlines()[-1]))
-    encoder, info = embed.load_encoder("musicnn", root=compiled), embed.probe(tracks[0])
+    encoder = as_published(embed.load_encoder("musicnn", root=compiled))
+    info = embed.probe(tracks[0])
     cut = NativeCut(grid=encoder.spec.grid, native_hz=info.rate_hz, n_native=info.n_samples)
     chosen = range(encoder.spec.grid.count(cut.n_samples))
     spans = cut.spans(chosen)

@@ -93,5 +93,6 @@ def _pooled(
 ) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     chosen = choose_windows(len(entry.frames), n_windows)
     n_samples = round(entry.duration_s * spec.grid.rate_hz)
-    weights = np.array([spec.grid.parts_heard(i, n_samples) for i in chosen], dtype=np.float64)
+    windows = [round(float(start) / spec.hop_s) for start in entry.starts_s[chosen]]
+    weights = np.array([spec.grid.parts_heard(i, n_samples) for i in windows], dtype=np.float64)
     return song_vector(entry.frames[chosen], weights)

@@ -249,6 +249,7 @@ def test_fingerprints_name_everything_that_moves_an_embedding() -> None:
             )
             for field in ("rate_hz", "window_samples", "step_samples", "pad_samples", "n_parts")
         ),
+        replace(spec, level_power=spec.level_power / 2).fingerprint(weights),
         *(
             replace(spec, front_end_params={**spec.front_end_params, name: value + 1}).fingerprint(
                 weights

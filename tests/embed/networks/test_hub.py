@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from waiting import LONG_S
 
 import embed
-from tests.support.encoder_models import heard_parts, run_tensorflow, white_noise
+from tests.support.encoder_models import as_published, heard_parts, run_tensorflow, white_noise
 
 # Every model hears a waveform (n,) and gives 128 numbers for each 0.96 s, by VGGish's framing: 96
 # STFT frames of 400 samples every 160. Its weights are a fixed random projection of the log
@@ -161,7 +161,7 @@ def compiled_each(models: list[str], root: Path) -> list[Any]:
 def test_models_of_every_kind_of_output(
     name: str, models: Path, hub_root: Path, answers: dict[str, Any], expected: NDArray[np.float32]
 ) -> None:
-    encoder = embed.load_encoder(f"hub:{models / name}", root=hub_root)
+    encoder = as_published(embed.load_encoder(f"hub:{models / name}", root=hub_root))
     assert encoder.fingerprint == answers[name]
     assert _manifest(hub_root, answers[name])["runtime"] == "litert"
     assert (encoder.dim, encoder.tags) == (128, ())
@@ -259,7 +259,7 @@ def test_vggish_from_the_cache_of_tensorflow_hub(
     (tmp_path / "vggish").symlink_to(models / "plain")
     monkeypatch.setenv("SEVENSONGS_MODELS", str(tmp_path))
     with caplog.at_level(logging.INFO, logger="sevensongs"):
-        encoder = embed.load_encoder("vggish", root=vggish_root)
+        encoder = as_published(embed.load_encoder("vggish", root=vggish_root))
     assert caplog.records == []
     assert encoder.dim == 128
     grid = encoder.spec.grid
@@ -441,7 +441,7 @@ def test_a_hub_that_works_is_asked_once(
     folder.with_name(f"{folder.name}.lock").write_text(
         "elsewhere.1.0123456789abcdef", encoding="ascii"
     )
-    encoder = embed.load_encoder(name, root=tmp_path / "cache")
+    encoder = as_published(embed.load_encoder(name, root=tmp_path / "cache"))
     np.testing.assert_allclose(
         encoder.embed(WAVEFORM)[0], expected[:3].mean(axis=0), rtol=1e-3, atol=1e-3
     )

@@ -11,6 +11,7 @@ from embed.networks import musicnn, vgg
 from embed.networks.log_mel import mel_filters
 from embed.networks.musicnn_wheel import FRONT_END, MSD_TAGS, MTT_TAGS, Checkpoint, front_end
 from tests.support.encoder_models import (
+    as_published,
     compiled_root,
     full_windows,
     run_tensorflow,
@@ -82,7 +83,7 @@ def test_tags_are_those_of_the_authors_graph(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     # Not of the wheel's code: that pools MSD_vgg otherwise than the graph it was trained in.
-    encoder = embed.load_encoder(name, root=compiled_root(name, tmp_path_factory))
+    encoder = as_published(embed.load_encoder(name, root=compiled_root(name, tmp_path_factory)))
     assert encoder.spec.grid == embed.encoder_spec("musicnn").grid
     theirs = authors_tags[name]
     assert np.ptp(theirs, axis=0).max() > 0.2  # the sounds differ, so agreement says something

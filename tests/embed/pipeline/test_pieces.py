@@ -19,7 +19,7 @@ from cache import Entry
 from embed.decoding.packets import PacketLayout
 from embed.decoding.tags import Tags
 from embed.errors import UnreadableFile
-from embed.pipeline.pieces import BLOCK, Assembly, Outline, Piece, cut_pieces, max_pieces
+from embed.pipeline.pieces import BLOCK, Assembly, Frames, Outline, Piece, cut_pieces, max_pieces
 from embed.pipeline.worker_tasks import embed_piece, embed_recording, read_piece
 
 
@@ -56,16 +56,16 @@ def test_pieces_cover_what_is_embedded_once(
 ) -> None:
     outline = outline_of(info_of(60 * minutes), n_windows)
     pieces = list(cut_pieces(outline, n_pieces=n_pieces, max_windows=128 if limit else None))
-    windows = [i for piece in pieces for i in range(piece.first, piece.stop)]
-    assert windows == list(range(len(outline.chosen)))
+    windows = [i for piece in pieces for i in piece.windows]
+    assert windows == outline.chosen
     most = max_pieces(n_windows)
     assert limit or most is None or len(pieces) <= most
     assert all(piece.first % BLOCK == 0 for piece in pieces)
     if limit:
-        assert all(piece.stop - piece.first <= 128 for piece in pieces)
+        assert all(len(piece.windows) <= 128 for piece in pieces)
     else:
         assert len(pieces) <= n_pieces
-        assert all(piece.stop - piece.first >= 32 for piece in pieces[:-1])
+        assert all(len(piece.windows) >= 32 for piece in pieces[:-1])
 
 
 def assert_same(one: Entry, other: Entry) -> None:
@@ -92,10 +92,11 @@ def test_a_recording_in_pieces_is_the_recording_whole_bit_for_bit(
     pieces = list(cut_pieces(outline, n_pieces=4))
     assert len(pieces) >= 2
     assembly = Assembly(outline, prepared.dim)
-    made = [assembly.take(piece.first, embed_piece(prepared, piece)) for piece in pieces[::-1]]
-    assert made[:-1] == [None] * (len(pieces) - 1)
-    assert made[-1] is not None
-    assert_same(made[-1], whole)
+    done = [assembly.take(piece.first, embed_piece(prepared, piece)) for piece in pieces[::-1]]
+    assert done == [False] * (len(pieces) - 1) + [True]
+    made = assembly.entry()
+    assert made is not None
+    assert_same(made, whole)
 
 
 def test_a_file_that_changes_between_two_pieces_is_refused(
@@ -105,7 +106,7 @@ def test_a_file_that_changes_between_two_pieces_is_refused(
     path = tmp_path / "mix.flac"
     path.write_bytes(mix.read_bytes())
     first, second = list(cut_pieces(outline_of(embed.probe(str(path)), 0), n_pieces=2))
-    assert len(embed_piece(prepared, first)) == 64
+    assert len(embed_piece(prepared, first).values) == 64
     path.write_bytes(mix.read_bytes()[:-1000])
     with pytest.raises(UnreadableFile, match="changed while it was read"):
         embed_piece(prepared, second)
@@ -116,7 +117,7 @@ def test_a_worker_reads_for_a_network_elsewhere_what_its_own_would_read(
 ) -> None:
     encoder = embed.load_encoder("musicnn", root=compiled)
     prepared = embed.prepare_encoder("musicnn", root=compiled)
-    piece = Piece(info=embed.probe(str(mix)), n_windows=0, first=32, stop=52)
+    piece = Piece(info=embed.probe(str(mix)), n_windows=0, windows=tuple(range(32, 52)), first=32)
     inputs = read_piece(prepared, piece)
     assert inputs.values.shape == (20, 187, 96)
     assert inputs.parts == [1] * 20
@@ -131,6 +132,8 @@ def plain_song_vector(
     values = frames.astype(np.float64)
     mean = np.average(values, axis=0, weights=weights)
     variance = np.average(np.square(values - mean), axis=0, weights=weights)
+    if len(values) > 1:
+        variance /= 1 - np.square(weights).sum() / np.square(weights.sum())
     return np.concatenate([mean, np.sqrt(variance)]).astype(np.float32)
 
 
@@ -149,13 +152,14 @@ def test_putting_ten_hours_together_takes_little_more_than_what_is_stored() -> N
     n = len(outline.chosen)
     assert n > 12000
     assembly = Assembly(outline, 2048)
-    frames = np.ones((n // 2, 2048), dtype=np.float16)
-    assert assembly.take(0, frames) is None
+    frames = Frames(values=np.ones((n // 2, 2048), np.float16), levels=np.full(n // 2, 0.1))
+    assert not assembly.take(0, frames)
     tracemalloc.start()
-    entry = assembly.take(n // 2, frames)
+    assert assembly.take(n // 2, frames)
+    entry = assembly.entry()
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert entry is not None
-    assert entry.frames.nbytes == 2 * frames.nbytes
+    assert entry.frames.nbytes == 2 * frames.values.nbytes
     # Frames in float64 would be four times as much as these, and a mean needs them twice.
     assert peak_bytes < entry.frames.nbytes
