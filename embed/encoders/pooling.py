@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -53,9 +54,9 @@ def song_vector(
     Returns
     -------
     ndarray, shape (2 * dim,), float32
-        Mean and standard deviation over frames; the deviation as over n - 1 frames, so that it says
-        as much of a song of few windows as of one of many. That of a single frame, and of what
-        never changes, is 0.
+        Mean and standard deviation over frames. The deviation is corrected for how few they are, so
+        that its root is on average that over many (`_smallness`). That of a single frame, and of
+        what never changes, is 0.
 
     Raises
     ------
@@ -67,14 +68,14 @@ def song_vector(
     >>> import numpy as np
     >>> from embed import song_vector
     >>> song_vector(np.array([[1, 2], [3, 2]], dtype=np.float16)).tolist()
-    [2.0, 2.0, 1.41421..., 0.0]
+    [2.0, 2.0, 2.092099189758301, 0.0]
     """
     if frames.ndim != 2 or len(frames) == 0:
         raise ValueError(
             f"frames have shape {frames.shape}; (n_frames, dim) with a frame is needed"
         )
     dim = frames.shape[1]
-    unbiased = _share_of_variance(np.ones(len(frames)) if weights is None else weights)
+    smallness = _smallness(np.ones(len(frames)) if weights is None else weights)
     pooled = np.empty((2, dim), dtype=np.float32)
     for low in range(0, dim, _COLUMNS):
         values = frames[:, low : low + _COLUMNS].astype(np.float64)
@@ -86,17 +87,22 @@ def song_vector(
         )  # as in silence; by rounding, the mean may miss them a little
         mean[same] = values[0, same]
         variance = np.average(np.square(values - mean), axis=0, weights=weights)
-        pooled[:, low : low + _COLUMNS] = mean, np.sqrt(variance / unbiased)
+        pooled[:, low : low + _COLUMNS] = mean, np.sqrt(variance) / smallness
     return pooled.ravel()
 
 
-def _share_of_variance(weights: NDArray[np.float64]) -> float:
-    """Return which share of the variance of all is, on average, that of weighted frames.
+def _smallness(weights: NDArray[np.float64]) -> float:
+    """Return how much too small the plain deviation of weighted frames is, from 0 to 1.
 
-    It is 1 - 1 / n with equal weights, else 1 - sum(w^2) / sum(w)^2: the reliability weights of
-    Kish 1965, "Survey sampling", and of GSL's `gsl_stats_wvariance`. 1 for a single frame, whose
-    own variance is 0.
+    The variance misses 1 / n (with unequal weights sum(w^2) / sum(w)^2, as n is then sum(w)^2 /
+    sum(w^2): Kish 1965, "Survey sampling"). The mean root of a deviation misses more, and roots are
+    what tastes learn from: with normal numbers the root of one over n - 1 is, on average, that of
+    the true one times (2 / (n - 1))^(1/4) gamma(n / 2 - 1 / 4) / gamma((n - 1) / 2), as of a chi
+    distribution with n - 1 degrees of freedom. 1 for a single frame, of which the deviation is 0.
     """
     if len(weights) == 1:
         return 1.0
-    return 1.0 - float(np.square(weights).sum() / np.square(weights.sum()))
+    n = float(np.square(weights.sum()) / np.square(weights).sum())
+    half = (n - 1) / 2
+    root = math.exp(math.lgamma(half + 0.25) - math.lgamma(half)) / math.sqrt(math.sqrt(half))
+    return math.sqrt(1 - 1 / n) * root**2

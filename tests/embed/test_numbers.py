@@ -89,6 +89,21 @@ def test_what_never_changes_has_a_deviation_of_zero(value: float, n: int, last: 
     np.testing.assert_array_equal(vector, [np.float32(number)] * 3 + [0.0] * 3)
 
 
+@pytest.mark.parametrize("n", [3, 6, 12, 200])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_deviation_over_few_windows_is_that_over_many(n: int, weighted: bool) -> None:
+    # Over n frames it was too small: over three by a third, in all numbers at once.
+    frames = np.random.default_rng(1).normal(1, 0.5, (n, 20_000)).astype(np.float16)
+    weights = np.ones(n)
+    weights[-1] = 0.5 if weighted else 1.0
+    deviations = embed.song_vector(frames, weights)[20_000:]
+    assert np.square(np.sqrt(deviations).mean()) == pytest.approx(0.5, rel=0.04)
+
+
+def test_one_window_has_no_deviation() -> None:
+    assert embed.song_vector(np.array([[1, 2]], np.float16)).tolist() == [1.0, 2.0, 0.0, 0.0]
+
+
 @given(
     arrays.arrays(np.float32, (3, 4), elements=st.floats(-1e4, 1e4, width=32)),
     st.sampled_from([np.nan, np.inf, -np.inf, 65520, -1e30]),

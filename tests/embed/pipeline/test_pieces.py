@@ -18,6 +18,7 @@ import embed
 from cache import Entry
 from embed.decoding.packets import PacketLayout
 from embed.decoding.tags import Tags
+from embed.encoders.pooling import _smallness
 from embed.errors import UnreadableFile
 from embed.pipeline.pieces import BLOCK, Assembly, Frames, Outline, Piece, cut_pieces, max_pieces
 from embed.pipeline.worker_tasks import embed_piece, embed_recording, read_piece
@@ -132,9 +133,7 @@ def plain_song_vector(
     values = frames.astype(np.float64)
     mean = np.average(values, axis=0, weights=weights)
     variance = np.average(np.square(values - mean), axis=0, weights=weights)
-    if len(values) > 1:
-        variance /= 1 - np.square(weights).sum() / np.square(weights.sum())
-    return np.concatenate([mean, np.sqrt(variance)]).astype(np.float32)
+    return np.concatenate([mean, np.sqrt(variance) / _smallness(weights)]).astype(np.float32)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 8), (12, 424), (101, 1024), (3000, 130)])
