@@ -282,12 +282,10 @@ def thin_out(examples: Examples, max_unlabelled: int) -> NDArray[np.intp]:
     Returns
     -------
     ndarray of int
-        Indices, ascending; the unlabelled ones evenly spaced in the order of their digests, which
-        is as good as random.
+        Indices, ascending; of the unlabelled ones the first in the order of their digests. That is
+        as good as random, and where a few songs come or go, most of the choice stays.
     """
-    unlabelled = np.flatnonzero(examples.labels == UNLABELLED)
-    if len(unlabelled) > max_unlabelled:
-        unlabelled = unlabelled[np.arange(max_unlabelled) * len(unlabelled) // max_unlabelled]
+    unlabelled = np.flatnonzero(examples.labels == UNLABELLED)[:max_unlabelled]
     return np.concatenate([np.flatnonzero(examples.labels != UNLABELLED), unlabelled])
 
 

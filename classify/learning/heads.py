@@ -121,7 +121,9 @@ class Kernel(Learner):
     falls off as exp(-2 gamma (1 - cos)) with the angle between two songs (a Gaussian kernel on the
     sphere). Where there are more songs than landmarks, likeness is taken to the landmarks alone
     (Williams & Seeger 2001, "Using the Nystroem method to speed up kernel machines"): first the
-    rows of most weight, then others, evenly spaced.
+    rows of most weight, then others: the first and the last, as many of either. Where rows are
+    sorted by digest these are as good as random, and most of them stay where a few songs come or
+    go.
 
     Parameters
     ----------
@@ -146,7 +148,7 @@ class Kernel(Learner):
         ]
         light = np.setdiff1d(np.arange(len(rows)), heavy)
         n_light = min(len(light), self.max_landmarks - len(heavy))
-        landmarks = points[np.sort(np.concatenate([heavy, light[_evenly(n_light, len(light))]]))]
+        landmarks = points[np.sort(np.concatenate([heavy, light[_ends(n_light, len(light))]]))]
         features, roots = self._features(points, landmarks)
         coef, intercept = fit_logistic(features, is_like, weight, C=self.C)
         to_landmarks = 2 * self.gamma * np.ascontiguousarray(landmarks.T)  # (dim, n_landmarks)
@@ -175,7 +177,7 @@ class Kernel(Learner):
         rows some are left out.
         """
         points = _unit(rows)
-        landmarks = points[_evenly(min(len(points), _MAX_SHARED), len(points))]
+        landmarks = points[_ends(min(len(points), _MAX_SHARED), len(points))]
         return Logistic(C=self.C), self._features(points, landmarks)[0]
 
 
@@ -246,9 +248,12 @@ def _unit(rows: FloatArray) -> FloatArray:
     return np.asarray(rows / np.where(lengths > 0, lengths, 1))
 
 
-def _evenly(n: int, n_rows: int) -> NDArray[np.intp]:
-    """Return `n` of `n_rows` indices, evenly spaced."""
-    return np.arange(n) * n_rows // max(1, n)
+def _ends(n: int, n_rows: int) -> NDArray[np.intp]:
+    """Return `n` of `n_rows` indices, half of them from either end.
+
+    Likes come first and unlabelled songs last, so that neither crowd the others out.
+    """
+    return np.concatenate([np.arange(n - n // 2), np.arange(n_rows - n // 2, n_rows)])
 
 
 LEARNERS: dict[str, type[Learner]] = {"kernel": Kernel, "logistic": Logistic, "dense": Dense}

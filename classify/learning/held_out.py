@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.learning.bootstrap import N_BOOTSTRAP, interval90, resampled_means
-from classify.learning.examples import LIKE, Examples
+from classify.learning.examples import LIKE, Examples, digest_ranks
 from classify.learning.metrics import pair_wins
 from classify.taste.vectors import FloatArray
 
@@ -179,7 +179,7 @@ def _deal(examples: Examples, max_like_folds: int, n_other_folds: int, seed: int
     likes, others = np.flatnonzero(examples.is_like), np.flatnonzero(~examples.is_like)
     if len(likes) < 2 or len(others) < 2:
         return None
-    rng = np.random.default_rng(seed)
+    ranks = digest_ranks(examples.digests, seed)
     # One artist on a whole side can't be held out: then the song is the unit, and a note says so.
     songs = np.arange(len(examples))
     by_song = len(np.unique(examples.groups[likes])) < 2
@@ -188,8 +188,8 @@ def _deal(examples: Examples, max_like_folds: int, n_other_folds: int, seed: int
     return _Deal(
         likes=likes,
         others=others,
-        like_folds=deal_folds(groups[likes], max_like_folds, rng),
-        other_folds=deal_folds(other_units[others], n_other_folds, rng),
+        like_folds=deal_folds(groups[likes], max_like_folds, ranks[likes]),
+        other_folds=deal_folds(other_units[others], n_other_folds, ranks[others]),
         groups=groups,
         by_song=by_song,
     )
@@ -220,30 +220,44 @@ def _held_out(
     )
 
 
-def deal_folds(groups: IntArray, n_folds: int, rng: np.random.Generator) -> IntArray:
-    """Deal whole groups into folds of about equal size, the large ones first.
+def deal_folds(groups: IntArray, n_folds: int, ranks: NDArray[np.uint64]) -> IntArray:
+    """Deal whole groups into folds of about equal size.
 
     Parameters
     ----------
     groups : ndarray of int, shape (n,)
     n_folds : int
         At most so many; not more than there are groups.
-    rng : numpy.random.Generator
+    ranks : ndarray, shape (n,), uint64
+        A number of each song that looks random, see `digest_ranks`. A group has the least of its
+        songs'. Groups stand by their numbers, and each fold is a stretch of that row: where a song
+        comes or goes, only songs near the ends of a stretch change their fold.
 
     Returns
     -------
     ndarray of int, shape (n,)
-        The fold of each, from 0.
+        The fold of each, from 0; two folds or more where there are two groups or more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from classify.learning.held_out import deal_folds
+    >>> deal_folds(np.array([0, 0, 1, 2]), 2, np.array([7, 3, 9, 1], np.uint64))
+    array([0, 0, 1, 0])
     """
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    filled = np.zeros(min(n_folds, len(names)), dtype=np.intp)
-    fold_of = np.zeros(len(names), dtype=np.intp)
-    shuffled = rng.permutation(len(names))
-    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        fold_of[group] = filled.argmin()
-        filled[filled.argmin()] += sizes[group]
-    folds: IntArray = fold_of[inverse]
-    return folds
+    least = np.full(len(names), np.iinfo(np.uint64).max, np.uint64)
+    np.minimum.at(least, inverse, ranks)
+    order = np.argsort(least, kind="stable")
+    if len(names) <= n_folds:
+        fold_of = np.argsort(order)  # each group its own
+    else:
+        in_order = sizes[order]
+        middles = np.cumsum(in_order) - in_order / 2
+        stretch = np.floor(middles * n_folds / sizes.sum()).astype(np.intp)
+        fold_of = np.empty(len(names), dtype=np.intp)
+        fold_of[order] = np.unique(stretch, return_inverse=True)[1]  # a large group may span two
+    return np.asarray(fold_of[inverse], dtype=np.intp)
 
 
 def _training_rows(

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.learning.examples import DISLIKE, LIKE, UNLABELLED, Examples, example_weights
+from classify.learning.examples import (
+    DISLIKE,
+    LIKE,
+    UNLABELLED,
+    Examples,
+    digest_ranks,
+    example_weights,
+)
 from classify.learning.heads import Learner
 from classify.learning.held_out import deal_folds
 from classify.taste.vectors import FloatArray
@@ -66,7 +73,7 @@ def send_spies(
     units = examples.groups[likes]
     if len(np.unique(units)) < 2:
         units = likes  # all of one artist: the song is the unit
-    folds = deal_folds(units, _MAX_FOLDS, np.random.default_rng(seed))
+    folds = deal_folds(units, _MAX_FOLDS, digest_ranks(examples.digests, seed)[likes])
     if len(np.unique(folds)) < 2:
         return None
     head, shared = head.shared(rows)

@@ -80,8 +80,9 @@ class Familiarity:
         standardised : ndarray, shape (n, dim), float32
             The library, by `SongSpace.standardise`.
         keep : sequence of int
-            Rows to remember in any case, such as the likes; of the others, evenly spaced ones up to
-            512 in all.
+            Rows to remember in any case, such as the likes; of the others, the first up to 512 in
+            all. Where rows are sorted by digest these are as good as random, and stay where a few
+            songs come or go.
 
         Returns
         -------
@@ -92,12 +93,7 @@ class Familiarity:
         """
         others = np.setdiff1d(np.arange(len(standardised)), np.asarray(keep, dtype=np.intp))
         n_others = min(len(others), max(0, MAX_KNOWN - len(keep)))
-        rows = np.concatenate(
-            [
-                np.asarray(keep, dtype=np.intp),
-                others[np.arange(n_others) * len(others) // max(1, n_others)],
-            ]
-        )
+        rows = np.concatenate([np.asarray(keep, dtype=np.intp), others[:n_others]])
         known = sketch(standardised[np.sort(rows)])
         nearest = _distances_within(known) / standardised.shape[1]
         if len(nearest) < _MIN_KNOWN:

@@ -111,8 +111,8 @@ class SongSpace:
         Parameters
         ----------
         library : ndarray, shape (n, dim), float32
-            All songs at hand, n >= 1, sorted where bits matter. The axes are found from 512 of them
-            at most.
+            All songs at hand, n >= 1, sorted by digest where bits matter. The axes are found from
+            the first 512, which by digest are as good as random.
         blocks : sequence of int, optional
             Widths of the parts of a composite's song vectors; default: one part.
 
@@ -135,10 +135,7 @@ class SongSpace:
             raise VectorError(
                 f"blocks of {list(widths)} numbers do not make song vectors of {standard.dim}"
             )
-        few = rows[
-            np.arange(min(len(rows), _MAX_FITTED)) * len(rows) // min(len(rows), _MAX_FITTED)
-        ]
-        points = _unit(standard(signed_roots(few)), widths)
+        points = _unit(standard(signed_roots(rows[:_MAX_FITTED])), widths)
         mean = points.mean(axis=0, dtype=np.float64)
         basis = _whitened_axes(points - mean)
         return cls(
