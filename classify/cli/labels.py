@@ -9,13 +9,16 @@ import typer
 
 from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say
 from classify.cli.options import AsJson, TasteOption, WorkersOption, known_encoder
-from classify.evaluation.sentences import auc_sentence
+from classify.evaluation.sentences import learnt_sentences
 from embed import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
-    from classify.labels.labelling import Labelled, Moved
+    from classify.labels.labelling import Changed, Labelled
 
 __all__ = ["label_app"]
+
+_TOLD = 5
+_NOW = {"like": "likely", "unsure": "unsure", "dislike": "unlikely"}
 
 label_app = typer.Typer(
     no_args_is_help=True, help="Say what you like song by song; the taste learns at once."
@@ -128,9 +131,12 @@ def _label(
 def _fields(done: Labelled) -> dict[str, Any]:
     fields = {
         name: getattr(done, name)
-        for name in ("n_labelled", "n_like", "n_dislike", "note", "fit_s", "wall_s")
+        for name in ("n_labelled", "n_like", "n_dislike", "note", "n_changed", "fit_s", "wall_s")
     }
-    moved = {name: [asdict(song) for song in getattr(done, name)] for name in ("entered", "left")}
+    moved = {
+        name: [asdict(song) for song in getattr(done, name)]
+        for name in ("changed", "entered", "left")
+    }
     failed = [asdict(failure) for failure in done.failed]
     taste = done.taste
     learnt = (
@@ -147,19 +153,26 @@ def _story(done: Labelled, value: str | None) -> str:
     lines = [
         f"{counted(done.n_labelled, 'song')} {what} now; {likes} and {dislikes} in {done.path}"
     ]
-    if done.taste is not None:
+    if done.taste is not None and done.relearnt:
         lines.append(
             f"Learnt again in {done.fit_s:.1f} s. "
-            + auc_sentence(done.taste.auc, done.taste.auc_ci90, done.taste.note)
+            + learnt_sentences(done.taste.auc, done.taste.auc_ci90, done.taste.note)
         )
-    for verb, songs_moved in (("come into", done.entered), ("leave", done.left)):
-        if songs_moved:
-            lines.append(f"{len(songs_moved)} {verb} the first twenty:")
-            lines += [f"  {song.rank_before} -> {song.rank}  {_name(song)}" for song in songs_moved]
+        if not any(done.n_changed.values()):
+            lines.append("No song that you have not labelled has another verdict than before.")
+    for verdict, n_songs in done.n_changed.items():
+        named = [song for song in done.changed if song.verdict == verdict][:_TOLD]
+        if named:
+            lines.append(f"{counted(n_songs, 'song')} {_NOW[verdict]} now:")
+            lines += [
+                f"  {song.score_before:.2f} -> {song.score:.2f}  {_name(song)}" for song in named
+            ]
+        if n_songs > len(named):
+            lines.append(f"  and {counted(n_songs - len(named), 'other')}")
     return "\n".join(lines) + "\n"
 
 
-def _name(song: Moved) -> str:
+def _name(song: Changed) -> str:
     from classify.output.formats import printable
 
     return printable(" - ".join(part for part in (song.artist, song.title) if part) or song.path)

@@ -21,7 +21,7 @@ from classify.cli.console import (
     say,
 )
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
-from classify.evaluation.sentences import auc_sentence, evaluation_story
+from classify.evaluation.sentences import evaluation_story, learnt_sentences
 from embed import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def train(
             f"{counted(learnt.n_unlabelled, 'unlabelled song')} "
             f"in {trained.fit_s:.1f} s: {trained.path}"
         )
-        typer.echo(auc_sentence(learnt.auc, learnt.auc_ci90, learnt.note))
+        typer.echo(learnt_sentences(learnt.auc, learnt.auc_ci90, learnt.note))
     if trained.n_copies:
         say(f"{trained.n_copies} of the labelled songs are copies of others and count once")
     if trained.taste.n_like < _FEW_LIKES:

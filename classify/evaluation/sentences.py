@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 __all__ = [
     "auc_sentence",
     "evaluation_story",
+    "learnt_sentences",
     "permutation_sentence",
     "promise_sentence",
     "trust_sentences",
 ]
 
+_CHANCE = 0.5
+_NO_BETTER = "This may be no better than chance: don't rely on it before you have liked more songs."
 _VERY_FEW = 5
 _WIDE = 0.1  # of an interval of the AUC
 
@@ -32,6 +35,12 @@ def auc_sentence(auc: float | None, ci90: tuple[float, float] | None, note: str)
         f"(90% interval {low:.0%} to {high:.0%})"
     )
     return f"{sentence}; {note}." if note else f"{sentence}."
+
+
+def learnt_sentences(auc: float | None, ci90: tuple[float, float] | None, note: str) -> str:
+    """Say how good a taste is that has just been learnt, and whether that is better than chance."""
+    sentence = auc_sentence(auc, ci90, note)
+    return f"{sentence} {_NO_BETTER}" if ci90 is not None and ci90[0] <= _CHANCE else sentence
 
 
 def evaluation_story(found: Evaluation) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,17 @@ from cache import default_root
 from classify.errors import LabelError
 from classify.labels.label_file import LABELS, Label, labels_path, relabelled
 from classify.labels.relearning import labels_now, relabel, songs_of, stored_labels
+from classify.labels.verdict_changes import VERDICTS, verdict_changes, verdict_codes
 from classify.library.library_files import LibraryFiles
+from classify.library.open_library import OpenLibrary
 from classify.library.ranking import decide, rank
 from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
-from classify.taste.taste import Taste
+from classify.taste.taste import Taste, Verdict
+from classify.taste.vectors import FloatArray
 from embed import DEFAULT_ENCODER, Failure, Paths, find_audio, path_list, prepare_encoders
 
-__all__ = ["Labelled", "Moved", "label", "labels_now"]
+__all__ = ["Changed", "Labelled", "Moved", "label", "labels_now"]
 
 _TOP = 20
 
@@ -40,6 +43,29 @@ class Moved:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Changed:
+    """A song that has another verdict since the taste learnt again."""
+
+    path: str
+    artist: str | None
+    title: str | None
+    verdict_before: str
+    verdict: str
+    score_before: float
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Differences:
+    """What two tastes say otherwise; fields as in `Labelled`."""
+
+    n_changed: Mapping[Verdict, int] = field(default_factory=lambda: dict.fromkeys(VERDICTS, 0))
+    changed: tuple[Changed, ...] = ()
+    entered: tuple[Moved, ...] = ()
+    left: tuple[Moved, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Labelled:
     """What `label` did.
 
@@ -52,10 +78,17 @@ class Labelled:
     n_like, n_dislike : int
         Labels that there are now.
     taste : Taste or None
-        As it was learnt again; None where there is too little to learn from, which `note` then
-        says.
+        As it was learnt again, or is where no label has changed; None where there is too little to
+        learn from. `note` says either.
+    n_changed : mapping of str to int
+        How many songs of the whole library have this verdict now and had another before; without
+        the songs that are or were labelled.
+    changed : tuple of Changed
+        These songs, best first; at most 20 of each new verdict.
     entered, left : tuple of Moved
         What is new among the first twenty songs that nobody has labelled, and what is no longer.
+    relearnt : bool
+        Whether the taste was learnt again.
     fit_s, wall_s : float
         Seconds of learning and comparing, and of everything.
     """
@@ -67,8 +100,11 @@ class Labelled:
     failed: tuple[Failure, ...]
     taste: Taste | None
     note: str
+    n_changed: Mapping[Verdict, int]
+    changed: tuple[Changed, ...]
     entered: tuple[Moved, ...]
     left: tuple[Moved, ...]
+    relearnt: bool
     fit_s: float
     wall_s: float
 
@@ -83,7 +119,7 @@ def label(
     workers: int | None = None,
     progress: Tell | None = None,
 ) -> Labelled:
-    """Label songs, learn the taste again, and compare the two rankings.
+    """Label songs, learn the taste again, and tell which verdicts that changes.
 
     The arguments come as in the command: ``sevensongs label like PATH``. The order of earlier
     versions, a list of paths before the label, is understood too.
@@ -138,15 +174,16 @@ def label(
         *(one.path for one in stored_labels(path) if not one.digest),
     ]
     failed = library.embed_missing(wanted, workers, progress)
+    library = OpenLibrary(library, keep_bytes=0)  # what all steps look at is read once
     songs: dict[str, str] = {}
 
     def change(before: tuple[Label, ...]) -> tuple[Label, ...]:
         songs.update(songs_of(library, named) | ({} if value else _gone(before, named)))
         return relabelled(before, songs, value)
 
-    done = relabel(library, change, path=path, former=former)
+    done = relabel(library, change, path=path)
     compared = time.monotonic()
-    entered, left = _changes(library, former, done.taste, base)
+    apart = _differences(library, done.former, done.taste, base)
     return Labelled(
         path=file,
         n_labelled=len(songs),
@@ -155,8 +192,11 @@ def label(
         failed=failed,
         taste=done.taste,
         note=done.note,
-        entered=entered,
-        left=left,
+        n_changed=apart.n_changed,
+        changed=apart.changed,
+        entered=apart.entered,
+        left=apart.left,
+        relearnt=done.taste not in (None, done.former),
         fit_s=done.fit_s + time.monotonic() - compared,
         wall_s=time.monotonic() - started,
     )
@@ -188,25 +228,58 @@ def _gone(labels: Iterable[Label], paths: Sequence[str]) -> dict[str, str]:
     return {one.digest: one.path for one in labels if one.digest and one.path in named}
 
 
-def _changes(
+def _differences(
     library: SongLibrary, former: Taste | None, learnt: Taste | None, root: str | Path
-) -> tuple[tuple[Moved, ...], tuple[Moved, ...]]:
-    """Tell which songs came into the first twenty that nobody has labelled, and which left them."""
-    if former is None or learnt is None or former.fingerprint != learnt.fingerprint:
-        return (), ()
+) -> _Differences:
+    """Tell what songs that nobody has labelled have another verdict, or came to the first twenty.
+
+    Nothing where there are no two tastes, or they are for different encoders.
+    """
+    if former is None or learnt is None or learnt is former:
+        return _Differences()
+    if former.fingerprint != learnt.fingerprint:
+        return _Differences()
     labelled = [*former.likes, *former.dislikes, *learnt.likes, *learnt.dislikes]
     files = library.files().without(labelled)
-    once, place = np.unique(files.at, return_inverse=True)
-    ranks = []
-    for taste in (former, learnt):
-        order = rank(decide(taste, files.vectors, once, root)[place], files.paths)
-        ranks.append(np.empty(len(order), np.int64))
-        ranks[-1][order] = np.arange(1, len(order) + 1)
-    old, new = ranks
+    once, first, place = np.unique(files.at, return_index=True, return_inverse=True)
+    was, now = (decide(taste, files.vectors, once, root) for taste in (former, learnt))
+    scores = former.calibration(was), learnt.calibration(now)
+    codes = verdict_codes(former, scores[0]), verdict_codes(learnt, scores[1])
+    n_changed, rows = verdict_changes(*codes, now)
+    old, new = (_ranks(one[place], files) for one in (was, now))
     entered = np.flatnonzero((new <= _TOP) & (old > _TOP))
     left = np.flatnonzero((old <= _TOP) & (new > _TOP))
-    came = _moved(files, entered[np.argsort(new[entered])], old, new)
-    return came, _moved(files, left[np.argsort(old[left])], old, new)
+    return _Differences(
+        n_changed=n_changed,
+        changed=_changed(files, first[rows], *(one[rows] for one in (*codes, *scores))),
+        entered=_moved(files, entered[np.argsort(new[entered])], old, new),
+        left=_moved(files, left[np.argsort(old[left])], old, new),
+    )
+
+
+def _ranks(decisions: FloatArray, files: LibraryFiles) -> NDArray[np.int64]:
+    ranks = np.empty(len(decisions), np.int64)
+    ranks[rank(decisions, files.paths)] = np.arange(1, len(decisions) + 1)
+    return ranks
+
+
+def _changed(
+    files: LibraryFiles, which: NDArray[np.intp], *columns: NDArray[Any]
+) -> tuple[Changed, ...]:
+    return tuple(
+        Changed(
+            path=row.path,
+            artist=row.artist,
+            title=row.title,
+            verdict_before=VERDICTS[1 - was],
+            verdict=VERDICTS[1 - now],
+            score_before=before,
+            score=score,
+        )
+        for row, was, now, before, score in zip(
+            files.recordings(which), *(one.tolist() for one in columns), strict=True
+        )
+    )
 
 
 def _moved(

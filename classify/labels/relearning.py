@@ -20,13 +20,15 @@ from classify.labels.label_file import (
     read_labels,
     write_labels,
 )
-from classify.learning.examples import MIN_LIKES, sample_unlabelled
+from classify.labels.recipe import Recipe, labels_name
+from classify.learning.examples import MIN_LIKES
 from classify.library.song_library import SongLibrary
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
 from classify.taste.taste_file import staged_taste
 
 __all__ = [
+    "NOTHING_NEW",
     "Change",
     "Relabelled",
     "TooLittle",
@@ -39,6 +41,7 @@ __all__ = [
 
 Change = Callable[[tuple[Label, ...]], tuple[Label, ...]]
 TooLittle = Callable[[Sequence[Label], Sequence[str]], str]
+NOTHING_NEW = "no label has changed, so nothing is learnt and the taste stays as it is"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +52,22 @@ class Relabelled:
     ----------
     labels : tuple of Label
         As they are now.
+    former : Taste or None
+        As the taste was before, where the recipe was taken from it.
     taste : Taste or None
-        As it was learnt again; None where there is too little to learn from, which `note` then
-        says.
+        As it was learnt again, or is where nothing has changed; None where there is too little to
+        learn from. `note` says either.
+    changed : bool
+        Whether labels or taste were written.
     fit_s : float
         Seconds of learning.
     """
 
     labels: tuple[Label, ...]
+    former: Taste | None
     taste: Taste | None
     note: str
+    changed: bool
     fit_s: float
 
 
@@ -67,14 +76,14 @@ def relabel(
     labels: Change | Sequence[Label],
     *,
     path: Path,
-    former: Taste | None = None,
-    head: str | None = None,
-    pool: Sequence[str] | None = None,
+    recipe: Recipe | None = None,
     too_little: TooLittle | None = None,
 ) -> Relabelled:
     """Change labels, learn the taste again and keep both; other processes wait meanwhile.
 
-    All that learns a taste of the cache goes through here: `train`, `label` and the service.
+    All that learns a taste of the cache goes through here: `train`, `label` and the service. The
+    taste depends on the labels, the recipe, the encoder and the recordings in the library, and not
+    on the way that led to the labels.
 
     Parameters
     ----------
@@ -84,14 +93,10 @@ def relabel(
         The labels that there shall be; or given those that there are, those that there shall be.
     path : Path
         The file of the taste.
-    former : Taste, optional
-        The taste as it is. The unlabelled songs that it knew are learnt from again, so that only
-        the labels differ.
-    head : str, optional
-        Another head, and all of the library to choose the unlabelled songs from; default: as
-        `former`.
-    pool : sequence of str, optional
-        The recordings to choose the unlabelled songs from, whatever `former` knew.
+    recipe : Recipe, optional
+        How to learn. Default: as the taste in the file was learnt, and not at all where it was
+        learnt from the very labels that there shall be, even if songs have come to the library
+        since; then the taste's file is not touched, nor that of the labels.
     too_little : callable, optional
         Given the labels and the unlabelled songs, says why nothing can be learnt, or ""; what it
         raises leaves everything as it was. Default: `Relabelled.note` tells.
@@ -105,20 +110,50 @@ def relabel(
     """
     file = labels_path(path)
     with labels_locked(file, library.root):
-        before = _known_labels(library, path) if callable(labels) else ()
-        after = labels(before) if callable(labels) else tuple(labels)
-        if pool is None:
-            pool = _pool(library, before, former if head is None else None)
-        rest = sample_unlabelled(pool, exclude={one.digest for one in after})
-        note = (too_little or _too_little)(after, rest)
+        stored = stored_labels(path) if callable(labels) else ()
+        after = labels(_known(library, stored)) if callable(labels) else tuple(labels)
+        former = Taste.load(path) if recipe is None and path.exists() else None
+        name = _name(library, after)
         started = time.monotonic()
-        head = head or (former.head if former else "auto")
-        learnt = None if note else _learn(library, after, rest, head=head)
+        if former is not None and _is_of(former, library, name):
+            learnt, note = None, NOTHING_NEW
+        else:
+            learnt, note = _learnt(library, after, recipe or Recipe.of(former), name, too_little)
         fit_s = time.monotonic() - started
+        changed = bool(learnt or recipe or set(after) != set(stored))
         # There is room for both, or neither is replaced.
         with staged_taste(learnt, path) if learnt is not None else nullcontext():
-            write_labels(file, after)  # first: from labels a taste can be learnt again
-    return Relabelled(labels=after, taste=learnt, note=note, fit_s=fit_s)
+            if changed:
+                write_labels(file, after)  # first: from labels a taste can be learnt again
+    taste = former if note == NOTHING_NEW else learnt
+    return Relabelled(
+        labels=after, former=former, taste=taste, note=note, changed=changed, fit_s=fit_s
+    )
+
+
+def _learnt(
+    library: SongLibrary,
+    labels: Sequence[Label],
+    recipe: Recipe,
+    name: str,
+    too_little: TooLittle | None,
+) -> tuple[Taste | None, str]:
+    """Learn a taste, or say why there is none."""
+    rest = recipe.unlabelled(library, labels)
+    note = (too_little or _too_little)(labels, rest)
+    if note:
+        return None, note
+    return recipe.signed(_learn(library, labels, rest, recipe), name), ""
+
+
+def _name(library: SongLibrary, labels: Sequence[Label]) -> str:
+    digests = [one.digest for one in labels if one.digest]
+    return labels_name(labels, library.vectors.held(digests) if digests else ())
+
+
+def _is_of(taste: Taste, library: SongLibrary, name: str) -> bool:
+    """Whether a taste was learnt from labels of some name, for the encoder of a library."""
+    return taste.learnt_from == name and taste.fingerprint == library.fingerprint
 
 
 def labels_now(
@@ -143,8 +178,8 @@ def labels_now(
     return _placed(stored, lambda digests: catalog.files().paths_of(digests))
 
 
-def _known_labels(library: SongLibrary, path: Path) -> tuple[Label, ...]:
-    return _resolved(library, _placed(stored_labels(path), library.paths_of))
+def _known(library: SongLibrary, stored: Sequence[Label]) -> tuple[Label, ...]:
+    return _resolved(library, _placed(stored, library.paths_of))
 
 
 def _placed(
@@ -197,15 +232,6 @@ def songs_of(library: SongLibrary, paths: Sequence[str]) -> dict[str, str]:
     return songs
 
 
-def _pool(library: SongLibrary, before: Iterable[Label], former: Taste | None) -> list[str]:
-    """List the songs of which those without a label stand for what is ordinary."""
-    if former is None:
-        return library.files().digests
-    # Those may be free again that were labelled before.
-    once_known = {*former.unlabelled, *(one.digest for one in before if former.unlabelled)}
-    return sorted(library.vectors.held([digest for digest in once_known if digest]))
-
-
 def _too_little(labels: Sequence[Label], rest: Sequence[str]) -> str:
     n_like = sum(one.label == "like" and bool(one.digest) for one in labels)
     if n_like < MIN_LIKES:
@@ -222,7 +248,7 @@ def _too_little(labels: Sequence[Label], rest: Sequence[str]) -> str:
 
 
 def _learn(
-    library: SongLibrary, labels: Sequence[Label], rest: Sequence[str], *, head: str
+    library: SongLibrary, labels: Sequence[Label], rest: Sequence[str], recipe: Recipe
 ) -> Taste:
     """Learn a taste from labelled and unlabelled recordings; nothing is saved."""
     sides = [
@@ -243,7 +269,8 @@ def _learn(
         encoder=library.encoder,
         fingerprint=library.fingerprint,
         blocks=library.blocks,
-        head=head,
+        head=recipe.head,
+        seed=recipe.seed,
     )
 
 

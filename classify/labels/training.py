@@ -10,9 +10,11 @@ from pathlib import Path
 
 from cache import default_root
 from classify.errors import LabelError
-from classify.labels.label_file import Label, labels_path, read_labels, relabelled
-from classify.labels.relearning import Relabelled, count_songs, relabel, songs_of
+from classify.labels.label_file import Label, labels_path, relabelled
+from classify.labels.recipe import Recipe
+from classify.labels.relearning import Relabelled, count_songs, relabel, songs_of, stored_labels
 from classify.learning.examples import MIN_LIKES
+from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
@@ -62,9 +64,12 @@ def train(
     likes, dislikes : path or iterable of path, optional
         Files, folders, playlists, CSVs; a plain string is one path. Songs that are not in the cache
         are embedded. They become the taste's labels, in place of those that it had. Without likes,
-        it is learnt from the labels that it has (see `classify.label`).
+        it is learnt from the labels that it has (see `classify.label`), to which dislikes are
+        added.
     unlabelled : path or iterable of path, optional
-        The rest of the library, as weak negatives; default: all that is cached, empty: none.
+        The rest of the library, as weak negatives; default: all that is cached, empty: none. The
+        recordings that are named are kept with the taste, and so is the head: `classify.label`
+        learns from the same ones again, until the next `train`.
     encoder : str
         See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``; ``best`` or ``fast``.
     head : str
@@ -105,10 +110,11 @@ def train(
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
     library = SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
-    stored = () if liked is not None else _stored_labels(labels_path(path))
+    stored = () if liked is not None else _stored_labels(path, disliked)
     theirs = [one.path for one in stored if not one.digest]
     named = [*(liked or ()), *disliked, *(others or ()), *theirs]
     failed = library.embed_missing(named, workers, progress)
+    library = OpenLibrary(library, keep_bytes=0)  # what all steps look at is read once
 
     def with_dislikes(before: tuple[Label, ...]) -> tuple[Label, ...]:
         return relabelled(before, songs_of(library, disliked), "dislike")
@@ -122,8 +128,7 @@ def train(
         library,
         with_dislikes if liked is None else _named_labels(library, liked, disliked, failed),
         path=path,
-        head=head,
-        pool=library.files(others).digests,
+        recipe=Recipe(head=head, pool=None if others is None else library.files(others).digests),
         too_little=refuse,
     )
     return _trained(done, path, failed, started)
@@ -142,14 +147,19 @@ def _trained(done: Relabelled, path: Path, failed: tuple[Failure, ...], started:
     )
 
 
-def _stored_labels(file: Path) -> tuple[Label, ...]:
-    stored = read_labels(file)
-    if stored is None:
-        raise LabelError(
-            f"no song is named, and there are no labels in {file}: add --like PATH, or label songs "
-            "with 'sevensongs label like PATH'"
-        )
-    return stored
+def _stored_labels(path: Path, dislikes: Sequence[str]) -> tuple[Label, ...]:
+    """Read the labels to learn from where no like is named; refuse where they are too few."""
+    stored = stored_labels(path)
+    n_like = sum(one.label == "like" for one in stored)
+    if n_like >= MIN_LIKES:
+        return stored
+    found = f"{count_songs(n_like, 'liked')} can be found" if stored else "there are no labels"
+    named = "only songs that you don't like are named" if dislikes else "no song is named"
+    raise LabelError(
+        f"{named}, and {found} in {labels_path(path)}: a taste needs at least {MIN_LIKES} songs "
+        "that you like, and about 7 work well: add --like PATH, or label songs with 'sevensongs "
+        "label like PATH'"
+    )
 
 
 def _named_labels(

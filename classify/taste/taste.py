@@ -71,6 +71,12 @@ class Taste(TasteParts):
         ISO 8601, UTC.
     versions : mapping of str to str
         Of sevensongs, numpy and Python in training, and of scikit-learn where it was used.
+    pool : tuple of str or None
+        The recordings that `train --unlabelled` named, to learn again from the same; None for the
+        whole library. See `classify.labels.recipe`.
+    learnt_from : str
+        Names the labels that it was learnt from, so that the same are not learnt again; "" where
+        that is not known.
 
     Raises
     ------

@@ -57,6 +57,8 @@ class TasteParts:
     seed: int = 0
     created_at: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    pool: tuple[str, ...] | None = None
+    learnt_from: str = ""
 
     def __post_init__(self) -> None:
         check_layers(self.space.n_axes, self.layers)
@@ -107,6 +109,8 @@ def facts_of(parts: TasteParts) -> dict[str, Any]:
         "seed": parts.seed,
         "created_at": parts.created_at,
         "versions": dict(parts.versions),
+        "pool": parts.pool,
+        "learnt_from": parts.learnt_from,
         "n_layers": len(parts.layers),
     }
 
@@ -184,6 +188,8 @@ def parts_from(
         seed=_integer(facts["seed"]),
         created_at=_text(facts["created_at"]),
         versions=_table(facts["versions"]),
+        pool=None if facts.get("pool") is None else _digests(facts["pool"]),
+        learnt_from=_text(facts.get("learnt_from", "")),
     )
 
 

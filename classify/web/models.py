@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
     "Change",
+    "Changed",
     "Detail",
     "EvaluationFound",
     "ExplanationFound",
@@ -161,6 +162,19 @@ class Moved(BaseModel):
     rank_before: int
 
 
+class Changed(BaseModel):
+    """A song that nobody has labelled and that has another verdict since the taste learnt again."""
+
+    id: Digest
+    artist: str | None
+    title: str | None
+    name: str
+    verdict_before: Verdict
+    verdict: Verdict
+    score_before: Share
+    score: Share
+
+
 class Change(BaseModel):
     """What a label changed."""
 
@@ -169,6 +183,8 @@ class Change(BaseModel):
     taste: TasteInfo
     revision: int
     note: str
+    n_changed: dict[Verdict, int]
+    changed: list[Changed]
     entered: list[Moved]
     left: list[Moved]
     wall_s: float

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from classify.errors import LabelError
 from classify.labels.label_file import Label, relabelled
+from classify.labels.recipe import Recipe
 from classify.labels.relearning import Change, relabel
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import RankedSongs
@@ -33,7 +34,7 @@ class LearnOutcome:
     former, ranking : RankedSongs
         Before and after.
     note : str
-        Why nothing could be learnt, if so.
+        Why nothing could be learnt, or that no label is new, if so.
     """
 
     former: RankedSongs
@@ -70,11 +71,6 @@ class TasteTraining:
         with self._live.learning(name):
             former = self._live.newest(name)
             paths = self._paths_of(former.columns, labels)
-            now = {digest: former.label_of(former.columns.row_of(digest) or 0) for digest in labels}
-            if now == dict(labels):  # nothing is new, as after a double click
-                return LearnOutcome(
-                    former=former, ranking=former, note="", wall_s=time.monotonic() - started
-                )
 
             def change(before: tuple[Label, ...]) -> tuple[Label, ...]:
                 for value in ("like", "dislike", None):
@@ -97,17 +93,18 @@ class TasteTraining:
         if not self._live.tastes.exists(name):
             self._live.tastes.require(name)
         with self._live.learning(name):
-            outcome = self._learn(self._live.newest(name), lambda labels: labels, head, started)
+            former, recipe = self._live.newest(name), Recipe(head=head)
+            outcome = self._learn(former, lambda labels: labels, recipe, started)
         if outcome.note:
             raise Problem(409, outcome.note)
         return outcome
 
     def _learn(
-        self, former: RankedSongs, change: Change, head: str | None, started: float
+        self, former: RankedSongs, change: Change, recipe: Recipe | None, started: float
     ) -> LearnOutcome:
         path = self._live.tastes.path(former.name)
-        done = relabel(former.columns.library, change, path=path, former=former.taste, head=head)
-        ranking = self._live.learnt(former)
+        done = relabel(former.columns.library, change, path=path, recipe=recipe)
+        ranking = self._live.learnt(former) if done.changed else former
         wall_s = time.monotonic() - started
         return LearnOutcome(former=former, ranking=ranking, note=done.note, wall_s=wall_s)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cache import is_digest
 from classify.labels.label_file import LABELS
+from classify.labels.verdict_changes import verdict_codes
 from classify.library.ranking import copies_among
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
@@ -27,7 +28,6 @@ _NAMES = {1: "like", 0: None, -1: "dislike"}
 _VERDICTS = {code: name for name, code in _VERDICT_CODES.items()}
 _KEPT_LISTS = 8
 _KEPT_ANSWERS = 50_000  # 15 MB
-_TOP = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +73,7 @@ class Scored:
         ranks = np.empty(len(order), np.int64)
         ranks[order] = np.arange(1, len(order) + 1)
         scores = taste.calibration(decisions)
-        low, high = taste.unsure
-        verdicts = (scores >= max(high, taste.threshold)).astype(np.int8)  # as `Taste.verdicts`
-        verdicts[(scores <= low) & (verdicts == 0)] = _VERDICT_CODES["dislike"]
+        verdicts = verdict_codes(taste, scores)
         return cls(decisions=decisions, scores=scores, order=order, ranks=ranks, verdicts=verdicts)
 
 
@@ -270,38 +268,6 @@ class RankedSongs:
             return self.scored.ranks
         return carried(self.scored.ranks, self.columns, columns)
 
-    def moves_since(self, former: RankedSongs) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Tell which songs came into the first twenty, and which left them.
-
-        These are the first twenty songs that nobody has labelled.
-
-        Returns
-        -------
-        entered, left : list of dict
-            As `classify.web.models.Moved`; their ranks are among unlabelled songs.
-        """
-        if self.scored is None or former.scored is None or former.columns is not self.columns:
-            return [], []
-        free = (self.labels == _NONE) & (former.labels == _NONE)
-        new, old = (_ranks_among(one.order, free) for one in (self.scored, former.scored))
-        entered = np.flatnonzero(free & (new <= _TOP) & (old > _TOP))
-        left = np.flatnonzero(free & (old <= _TOP) & (new > _TOP))
-        return (
-            self._moved(entered[np.argsort(new[entered])], old, new),
-            self._moved(left[np.argsort(old[left])], old, new),
-        )
-
-    def _moved(
-        self, rows: NDArray[np.intp], old: NDArray[np.int64], new: NDArray[np.int64]
-    ) -> list[dict[str, Any]]:
-        names = ("id", "artist", "title", "name")
-        return [
-            {name: song[name] for name in names} | {"rank": rank, "rank_before": before}
-            for song, rank, before in zip(
-                self.columns.described(rows), new[rows].tolist(), old[rows].tolist(), strict=True
-            )
-        ]
-
 
 def carried(values: NDArray[np.int64], old: SongColumns, new: SongColumns) -> NDArray[np.int64]:
     """Bring a number of each song from old columns to new ones; 0 for songs that are new there."""
@@ -321,10 +287,3 @@ def codes_of(labels: Mapping[str, str], columns: SongColumns) -> NDArray[np.int8
             label
         ]
     return codes
-
-
-def _ranks_among(order: NDArray[np.intp], free: NDArray[np.bool_]) -> NDArray[np.int64]:
-    some = order[free[order]]
-    ranks = np.zeros(len(free), np.int64)
-    ranks[some] = np.arange(1, len(some) + 1)
-    return ranks

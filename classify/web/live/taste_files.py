@@ -9,7 +9,7 @@ from typing import Any
 
 from cache import local_root
 from classify.errors import ClassifyError, TasteError
-from classify.evaluation.sentences import auc_sentence
+from classify.evaluation.sentences import learnt_sentences
 from classify.labels.label_file import labels_path
 from classify.labels.relearning import stored_labels
 from classify.learning.examples import MIN_LIKES
@@ -164,7 +164,7 @@ class TasteFiles:
             "auc": taste.auc,
             "auc_ci90": taste.auc_ci90,
             "note": taste.note,
-            "sentence": auc_sentence(taste.auc, taste.auc_ci90, taste.note),
+            "sentence": learnt_sentences(taste.auc, taste.auc_ci90, taste.note),
             "created_at": taste.created_at or None,
         }
 
@@ -177,7 +177,7 @@ def _untrained(name: str, encoder: str, labels: dict[str, str], note: str) -> di
         **_counts(labels),
         "trained": False,
         "note": note,
-        "sentence": auc_sentence(None, None, note),
+        "sentence": learnt_sentences(None, None, note),
         **unknown,
     }
 

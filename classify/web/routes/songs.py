@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from classify.web.app_state import state_of
+from classify.web.live.changes import changes_between, moves_between
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.live.ranked_songs import Listing
 from classify.web.models import (
@@ -175,13 +176,16 @@ async def _label(
 def _told(live: Any, outcome: LearnOutcome, digest: str) -> dict[str, Any]:
     ranking = outcome.ranking
     row = ranking.columns.row_of(digest)
-    entered, left = ranking.moves_since(outcome.former)
+    entered, left = moves_between(outcome.former, ranking)
+    n_changed, changed = changes_between(outcome.former, ranking)
     return {
         "id": digest,
         "label": None if row is None else ranking.label_of(row),
         "taste": live.taste_info(ranking.name),
         "revision": ranking.revision,
         "note": outcome.note,
+        "n_changed": n_changed,
+        "changed": changed,
         "entered": entered,
         "left": left,
         "wall_s": outcome.wall_s,

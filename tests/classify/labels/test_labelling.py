@@ -19,6 +19,7 @@ import classify
 import embed
 from classify.labels.label_file import Label, labels_path, read_labels, relabelled, write_labels
 from classify.labels.labelling import labels_now
+from classify.library.song_library import SongLibrary
 from tests.classify.taste.test_format_2 import write_format_2
 
 HEX = "0123456789abcdef"
@@ -238,6 +239,29 @@ def test_labels_begin_with_those_that_the_taste_was_trained_with(
 def test_training_without_a_song_or_a_label_says_what_to_do(root: Path) -> None:
     with pytest.raises(classify.LabelError, match="sevensongs label like PATH"):
         classify.train(root=root)
+
+
+def test_dislikes_alone_ask_for_likes_before_anything_is_embedded(
+    music: list[Path], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SongLibrary, "embed_missing", lambda *_: pytest.fail("embeds"))
+    with pytest.raises(classify.LabelError) as refused:
+        classify.train(dislikes=music[9:], root=root)
+    said = str(refused.value)
+    assert said.startswith("only songs that you don't like are named, and there are no labels in")
+    assert "at least 2 songs that you like, and about 7 work well: add --like PATH" in said
+    assert not labels_path(root / "tastes" / "default.npz").exists()
+
+
+def test_dislikes_alone_join_the_labels_that_there_are(music: list[Path], root: Path) -> None:
+    classify.label("like", music[:1], root=root)
+    with pytest.raises(classify.LabelError, match=r"1 liked song can be found in .*\.labels\.csv"):
+        classify.train(dislikes=music[9:], root=root)
+    classify.train(music[:3], dislikes=music[8:9], root=root)
+    taste = classify.train(dislikes=music[9:], root=root).taste
+    assert (taste.n_like, taste.n_dislike) == (3, 2)
+    labels_path(root / "tastes" / "default.npz").unlink()  # a taste that somebody sent has none
+    assert classify.train(dislikes=music[7:8], root=root).taste.n_dislike == 3
 
 
 def test_processes_that_label_at_once_lose_no_label(music: list[Path], root: Path) -> None:

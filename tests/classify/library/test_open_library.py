@@ -92,7 +92,7 @@ def test_labels_are_learnt_from_an_open_library_as_from_any(
     tastes = []
     for name, source in (("open", OpenLibrary(library)), ("any", library)):
         path = taste_path(name, root=library.root)
-        done = relabel(source, lambda before: (*before, *labels), path=path, former=None)
+        done = relabel(source, lambda before: (*before, *labels), path=path)
         assert set(done.labels) == set(labels_now(name, root=library.root)) == set(labels)
         assert done.taste is not None
         tastes.append(done.taste)

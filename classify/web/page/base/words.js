@@ -101,10 +101,10 @@ export function rowWords(song) {
   return said.join(", ");
 }
 
-/** "A", "A and B", "A, B and 3 more" */
-export function listed(names, most = 2) {
+/** "A", "A and B", "A, B and 3 more"; `all`: how many there are, where not all are named. */
+export function listed(names, most = 2, all = names.length) {
   const shown = names.slice(0, most);
-  const rest = names.length - shown.length;
+  const rest = all - shown.length;
   if (rest > 0) return `${shown.join(", ")} and ${rest} more`;
   return shown.length < 2 ? shown.join("") : `${shown.slice(0, -1).join(", ")} and ${shown.at(-1)}`;
 }
@@ -113,14 +113,25 @@ export function listed(names, most = 2) {
 export function labelledSentence(song, label, answer, begun) {
   const did = label ? `${label === "like" ? "Liked" : "Disliked"}` : "Cleared the label of";
   const name = inline(titleOf(song));
-  const fresh = (answer.entered ?? []).map((one) => inline(titleOf(one)));
   if (answer.note) return sentence(`${did} ${name}: ${answer.note}`);
   if (answer.taste?.trained && !begun) return `${did} ${name}: your library is ranked now.`;
-  if (fresh.length) {
-    return `${did} ${name}: ${listed(fresh)} came into the first twenty.`;
-  }
-  if (answer.taste?.trained) return `${did} ${name}: the first twenty are the same songs.`;
+  if (answer.taste?.trained) return `${did} ${name}: ${changedWords(answer)}.`;
   return sentence(`${did} ${name}`);
+}
+
+/** Which verdicts a label changed: "A, B and 3 more are likely now; 2 other verdicts changed" */
+export function changedWords(answer) {
+  const counts = answer.n_changed ?? {};
+  const all = Object.values(counts).reduce((sum, one) => sum + one, 0);
+  const likely = counts.like ?? 0;
+  const others = all - likely;
+  if (!all) return "no other verdict changed";
+  const rest = `${count(others)} ${likely ? "other " : ""}${others === 1 ? "verdict" : "verdicts"} changed`;
+  if (!likely) return rest;
+  const named = answer.changed.filter((one) => one.verdict === "like");
+  const names = listed(named.map((one) => inline(titleOf(one))), 2, likely);
+  const said = `${names} ${likely === 1 ? "is" : "are"} likely now`;
+  return others ? `${said}; ${rest}` : said;
 }
 
 /** What the service says in half a sentence, as a whole one. */

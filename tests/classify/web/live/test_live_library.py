@@ -20,6 +20,7 @@ import embed
 from classify.errors import LabelError
 from classify.labels.relearning import labels_now
 from classify.taste.names import taste_path
+from classify.web.live.changes import changes_between, moves_between
 from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import Listing, RankedSongs
@@ -145,11 +146,16 @@ def test_a_label_does_what_the_command_does(
     assert ranked(ranking) == [
         song.path for song in classify.score(root=other, labelled=True).songs
     ]
-    entered, left = ranking.moves_since(outcome.former)
+    entered, left = moves_between(outcome.former, ranking)
     assert [(one["rank"], one["rank_before"]) for one in entered] == [
         (one.rank, one.rank_before) for one in expected.entered
     ]
     assert [one["title"] for one in left] == [one.title for one in expected.left]
+    n_changed, changed = changes_between(outcome.former, ranking)
+    assert n_changed == expected.n_changed
+    assert [(one["title"], one["verdict_before"], one["verdict"]) for one in changed] == [
+        (one.title, one.verdict_before, one.verdict) for one in expected.changed
+    ]
     was = {path: rank for rank, path in enumerate(ranked(outcome.former), 1)}
     assert {
         song["path"]: song["rank_before"] for song in ranking.songs(ranking.rows(Listing()))
