@@ -101,9 +101,12 @@ def program_hash(home: Path = _HOME) -> hashlib.blake2b:
 
 
 def _key(taste: Taste) -> str:
-    """Name a taste and the program, by all that can move a decision."""
+    """Name a taste and the program, by all that can move a decision, and so not by the time.
+
+    Where a label is taken back, what was decided before is there still.
+    """
     hashed = program_hash()
-    _feed(hashed, taste)
+    _feed(hashed, dataclasses.replace(taste, created_at=""))
     return hashed.hexdigest()
 
 
