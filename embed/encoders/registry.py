@@ -158,6 +158,7 @@ ENCODERS: Mapping[str, EncoderSpec] = {
         build=aisfx.build,
         front_end=aisfx.front_end,
         front_end_params=aisfx.FRONT_END_PARAMS,
+        level_power=1.0,  # it gains by that; beside it, musicnn still knows half of the level
         scan_windows=8,
         how_to_get=aisfx.HOW_TO_GET,
         credit=aisfx.CREDIT,
