@@ -38,7 +38,6 @@ from classify.cli.options import (
 from classify.cli.serve import run_service, serve
 from classify.cli.songs import explain, similar, suggest
 from classify.cli.tastes import evaluate, score, train
-from embed import DEFAULT_ENCODER
 
 __all__ = ["app", "main"]
 
@@ -121,7 +120,7 @@ def _options(
 @reports_errors
 def embed(
     paths: Paths,
-    encoder: EncoderOption = DEFAULT_ENCODER,
+    encoder: EncoderOption = "default",
     coverage: Annotated[
         str,
         typer.Option(

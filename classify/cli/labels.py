@@ -10,7 +10,6 @@ import typer
 from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say
 from classify.cli.options import AsJson, TasteOption, WorkersOption, known_encoder
 from classify.evaluation.sentences import learnt_sentences
-from embed import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from classify.labels.labelling import Changed, Labelled
@@ -33,7 +32,7 @@ OwnEncoder = Annotated[
     typer.Option(
         "--encoder",
         callback=known_encoder,
-        help=f"Default: the taste's own; of a new one {DEFAULT_ENCODER}.",
+        help="Default: the taste's own; of a new one as of `train`.",
     ),
 ]
 

@@ -57,7 +57,7 @@ EncoderOption = Annotated[
     typer.Option(
         "--encoder",
         callback=known_encoder,
-        help="See `sevensongs encoders`; several go together as musicnn+yamnet; best, fast.",
+        help="See `sevensongs encoders`; several go together as musicnn+yamnet; or best, fast.",
     ),
 ]
 TasteOption = Annotated[str, typer.Option("--taste", help="A name, or a file.")]

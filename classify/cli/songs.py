@@ -10,7 +10,6 @@ import typer
 
 from classify.cli.console import end, print_json, print_text, reports_errors, say
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption
-from embed import DEFAULT_ENCODER
 
 __all__ = ["explain", "similar", "suggest"]
 
@@ -23,7 +22,7 @@ def similar(
         int,
         typer.Option("--per-album", min=0, help="At most so many of one album; 0 for any number."),
     ] = 2,
-    encoder: EncoderOption = DEFAULT_ENCODER,
+    encoder: EncoderOption = "default",
     format_: Annotated[
         Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
         typer.Option(

@@ -22,7 +22,6 @@ from classify.cli.console import (
 )
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
 from classify.evaluation.sentences import evaluation_story, learnt_sentences
-from embed import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from classify.labels.training import Trained
@@ -63,7 +62,7 @@ def train(
         Literal["auto", "kernel", "logistic", "dense"],
         typer.Option("--head", help="What is trained; auto is the best one measured, the kernel."),
     ] = "auto",
-    encoder: EncoderOption = DEFAULT_ENCODER,
+    encoder: EncoderOption = "default",
     taste: TasteOption = "default",
     output: Annotated[
         Path | None,

@@ -1,7 +1,7 @@
 """Which encoder is meant where none is named, and what ``best`` and ``fast`` stand for.
 
-Chosen by measurement (tests/benchmarks/README.md). It imports nothing, so that the command can name
-the default before it does anything.
+Chosen by measurement (tests/benchmarks/README.md). The default is chosen here and nowhere else; the
+command calls it ``default``, since its help imports nothing of `embed`.
 """
 
 from __future__ import annotations
@@ -14,4 +14,4 @@ BEST_ENCODER = "aisfx+mtt-vgg+musicnn"
 """The most accurate, whatever it takes."""
 DEFAULT_ENCODER = FAST_ENCODER
 """What an encoder's name is where none is given."""
-ENCODER_CHOICES = {"best": BEST_ENCODER, "fast": FAST_ENCODER}
+ENCODER_CHOICES = {"best": BEST_ENCODER, "default": DEFAULT_ENCODER, "fast": FAST_ENCODER}

@@ -104,7 +104,7 @@ def encoder_names(name: str) -> tuple[str, ...]:
     ----------
     name : str
         A key of `ENCODERS`, ``hub:<handle or folder>``, or up to four of these joined by +.
-        ``best`` and ``fast`` stand for what `ENCODER_CHOICES` says.
+        ``best``, ``default`` and ``fast`` stand for what `ENCODER_CHOICES` says.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def n_songs(root: Path) -> dict[str, int]:
 # --- Names
 
 
-@pytest.mark.parametrize("choice", ["best", "fast"])
+@pytest.mark.parametrize("choice", ["best", "default", "fast"])
 def test_best_and_fast_stand_for_encoders(choice: str) -> None:
     name = embed.ENCODER_CHOICES[choice]
     assert embed.encoder_name(choice) == name
