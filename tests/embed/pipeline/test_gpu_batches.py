@@ -15,6 +15,7 @@ import pytest
 
 import cache
 import embed
+from tests.support.audio_files import KINDS, silence, track_samples
 
 # TensorFlow is imported in children only. They take the word of no driver: the CPU device stands
 # in.
@@ -113,6 +114,19 @@ def test_a_song_that_a_network_fails_on_does_not_spoil_its_batch(
     assert answer["sizes"][0] == 32
     embed.embed_library(tracks[:4], root=other, encoder=tiny, device="cpu")
     assert_alike(stored(pair_root, tiny), stored(other, tiny))
+
+
+def test_silence_is_left_out_in_batches_too(
+    tracks: list[str], tiny: str, pair_root: Path, tmp_path: Path
+) -> None:
+    other = other_cache(pair_root)
+    samples = np.concatenate([track_samples(tracks[0])[: 30 * 48_000], silence(60)])
+    path = KINDS["flac"].write(tmp_path / "half.flac", samples[np.newaxis], 48_000)
+    assert embed_in_batches(pair_root, tiny, path, tracks[1])["embedded"] == 2
+    embed.embed_library([path, tracks[1]], root=other, encoder=tiny, device="cpu")
+    assert_alike(stored(pair_root, tiny), stored(other, tiny))
+    entry = stored(pair_root, tiny)[embed.probe(path).digest]
+    assert (entry.n_windows, len(entry.frames)) == (12, 10)
 
 
 @pytest.fixture
