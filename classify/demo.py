@@ -23,7 +23,7 @@ from classify.library.library_files import LibraryFiles
 from classify.library.scoring import ScoredSong, score, score_files
 from classify.library.song_library import DEMO_PACKAGE, SongLibrary, Tell
 from classify.taste.taste import Taste
-from embed import embed_library
+from embed import FAST_ENCODER, embed_library
 
 __all__ = [
     "DEMO_TASTE",
@@ -101,13 +101,13 @@ def run_demo(*, root: str | Path | None = None, progress: Tell | None = None) ->
     """
     started = time.monotonic()
     tracks = demo_tracks()
-    report = embed_library(tracks, root=root, progress=progress)
+    report = embed_library(tracks, root=root, encoder=FAST_ENCODER, progress=progress)
     if report.failed:
         first = report.failed[0]
         raise ClassifyError(f"the demo's track {first.path} {first.error}")
     likes = [path for path in tracks if is_liked(path)][::2][:_N_LIKES]
     unseen = [path for path in tracks if path not in likes]
-    trained = train(likes, unlabelled=unseen, taste=DEMO_TASTE, root=root)
+    trained = train(likes, unlabelled=unseen, encoder=FAST_ENCODER, taste=DEMO_TASTE, root=root)
     songs = score(unseen, taste=trained.taste, root=root).songs
     truth = np.array([is_liked(song.path) for song in songs])
     values = np.array([song.score for song in songs])

@@ -1,7 +1,14 @@
 from .decoding.packets import Span
 from .decoding.probing import AudioInfo, probe
 from .decoding.spans import read_spans
-from .encoders.choices import BEST_ENCODER, DEFAULT_ENCODER, ENCODER_CHOICES, FAST_ENCODER
+from .encoders.choices import (
+    BEST_ENCODER,
+    DEFAULT_ENCODER,
+    ENCODER_VARIABLE,
+    FAST_ENCODER,
+    chosen_encoder,
+    default_encoder,
+)
 from .encoders.composite import (
     MAX_PARTS,
     PreparedEncoders,
@@ -50,7 +57,7 @@ __all__ = [
     "BEST_ENCODER",
     "DEFAULT_ENCODER",
     "ENCODERS",
-    "ENCODER_CHOICES",
+    "ENCODER_VARIABLE",
     "FAST_ENCODER",
     "LIST_SUFFIXES",
     "MAX_PARTS",
@@ -80,8 +87,10 @@ __all__ = [
     "WorkerCrashed",
     "WorkerPool",
     "WorkerStopped",
+    "chosen_encoder",
     "coverage_windows",
     "damaged_encoders",
+    "default_encoder",
     "draw_sound",
     "drawing_s",
     "embed_library",

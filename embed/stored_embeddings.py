@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache import Catalog, EmbeddingStore, VectorReader, default_root, open_stores
-from embed.encoders.choices import DEFAULT_ENCODER
 from embed.encoders.composite import encoder_names
 from embed.encoders.preparing import encoders_folder, last_fingerprint
 from embed.encoders.registry import encoder_spec
@@ -51,9 +50,7 @@ class Embeddings:
         return f"<Embeddings of {self.encoder}: {len(self)} songs, matrix {self.matrix.shape}>"
 
 
-def open_embeddings(
-    encoder: str = DEFAULT_ENCODER, *, root: str | Path | None = None
-) -> Embeddings:
+def open_embeddings(encoder: str = "default", *, root: str | Path | None = None) -> Embeddings:
     """Read the song vectors that are cached of an encoder, with the songs' names and files.
 
     Nothing is embedded, compiled or downloaded. The demo's songs are among them where it has run.

@@ -45,11 +45,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the cache of whoever runs it."""
+    """No test reads or writes the cache of whoever runs it.
+
+    Where a test names no encoder, the quickest is meant: the default takes three times as long. The
+    tests of the default say so (tests/whole/test_default_encoder.py).
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEVENSONGS_CACHE", str(tmp_path_factory.mktemp("default-cache")))
         patch.setenv("TFHUB_CACHE_DIR", str(tmp_path_factory.mktemp("tfhub")))
         patch.delenv("SEVENSONGS_MODELS", raising=False)
+        patch.setenv("SEVENSONGS_ENCODER", "fast")
         patch.delenv("NO_COLOR", raising=False)
         yield
 

@@ -24,7 +24,7 @@ from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste, Verdict
 from classify.taste.vectors import FloatArray
-from embed import DEFAULT_ENCODER, Failure, Paths, find_audio, path_list, prepare_encoders
+from embed import Failure, Paths, find_audio, path_list, prepare_encoders
 
 __all__ = ["Changed", "Labelled", "Moved", "label", "labels_now"]
 
@@ -166,7 +166,7 @@ def label(
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
     former = Taste.load(path) if path.exists() else None
-    name = encoder or (former.encoder if former else DEFAULT_ENCODER)
+    name = encoder or (former.encoder if former else "default")
     library = SongLibrary.of_encoders(prepare_encoders(name, root=base), base)
     file = labels_path(path)
     wanted = [

@@ -18,7 +18,7 @@ from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
-from embed import DEFAULT_ENCODER, Failure, Paths, path_list, prepare_encoders
+from embed import Failure, Paths, path_list, prepare_encoders
 
 __all__ = ["Trained", "train"]
 
@@ -50,7 +50,7 @@ def train(
     *,
     dislikes: Paths = (),
     unlabelled: Paths | None = None,
-    encoder: str = DEFAULT_ENCODER,
+    encoder: str = "default",
     head: str = "auto",
     taste: str | os.PathLike[str] = DEFAULT_TASTE,
     root: str | Path | None = None,

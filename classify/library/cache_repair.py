@@ -29,7 +29,6 @@ from cache import (
 from classify.errors import ClassifyError, TasteError
 from classify.library.row_cache import damaged_rows
 from embed import (
-    DEFAULT_ENCODER,
     ENCODERS,
     EmbedError,
     damaged_encoders,
@@ -311,7 +310,7 @@ class _Work:
             report = embed_library(
                 self._doubtful,
                 root=self._root,
-                encoder=(most.encoder if most else "") or DEFAULT_ENCODER,
+                encoder=(most.encoder if most else "") or "default",
                 workers=self._workers,
                 progress=self._progress,
             )

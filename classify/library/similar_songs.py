@@ -23,7 +23,7 @@ from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import Vectors
-from embed import DEFAULT_ENCODER, Failure, Paths, find_audio, path_list, prepare_encoders
+from embed import Failure, Paths, find_audio, path_list, prepare_encoders
 
 __all__ = ["SimilarSong", "Similars", "similar", "similar_to"]
 
@@ -86,7 +86,7 @@ def similar(
     *,
     top: int = 10,
     per_album: int | None = 2,
-    encoder: str = DEFAULT_ENCODER,
+    encoder: str = "default",
     taste: str | os.PathLike[str] | Taste = DEFAULT_TASTE,
     root: str | Path | None = None,
     workers: int | None = None,

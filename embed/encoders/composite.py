@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.encoders.choices import ENCODER_CHOICES
+from embed.encoders.choices import chosen_encoder
 from embed.encoders.preparing import PreparedEncoder, prepare_encoder
 from embed.encoders.registry import ENCODERS, encoder_spec
 from embed.errors import EncoderError
@@ -104,7 +104,7 @@ def encoder_names(name: str) -> tuple[str, ...]:
     ----------
     name : str
         A key of `ENCODERS`, ``hub:<handle or folder>``, or up to four of these joined by +.
-        ``best``, ``default`` and ``fast`` stand for what `ENCODER_CHOICES` says.
+        ``best``, ``default`` and ``fast`` stand for what `chosen_encoder` says.
 
     Raises
     ------
@@ -113,9 +113,7 @@ def encoder_names(name: str) -> tuple[str, ...]:
         several.
     """
     given = [
-        part
-        for choice in split_encoder(name)
-        for part in split_encoder(ENCODER_CHOICES.get(choice, choice))
+        part for choice in split_encoder(name) for part in split_encoder(chosen_encoder(choice))
     ]
     if len(given) > MAX_PARTS:
         raise EncoderError(

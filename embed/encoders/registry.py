@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import encoder_fingerprint
-from embed.encoders.choices import ENCODER_CHOICES
+from embed.encoders.choices import chosen_encoder
 from embed.encoders.levels import even_out
 from embed.encoders.windows import SCAN_WINDOWS, Grid
 from embed.errors import EncoderError
@@ -223,7 +223,7 @@ def encoder_spec(name: str) -> EncoderSpec:
     >>> encoder_spec("musicnn").grid.rate_hz
     16000
     """
-    name = ENCODER_CHOICES.get(name, name)
+    name = chosen_encoder(name)
     kind, colon, model = name.partition(":")
     if kind == "hub" and model:
         handle = model if "://" in model else os.path.realpath(os.path.expanduser(model))

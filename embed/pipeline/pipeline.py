@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 
 from cache import Catalog, EmbeddingStore, default_root, require_writable
-from embed.encoders.choices import DEFAULT_ENCODER
 from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.encoders.registry import encoder_spec
 from embed.encoders.windows import coverage_windows
@@ -92,7 +91,7 @@ def embed_library(
     paths: Paths,
     *,
     root: str | Path | None = None,
-    encoder: str = DEFAULT_ENCODER,
+    encoder: str = "default",
     coverage: str | int | Mapping[str, str | int] = "scan",
     workers: int | None = None,
     device: str = "auto",

@@ -70,7 +70,7 @@ class Tiny(tf.Module):
     def __call__(self, waveform):
         spectrum = tf.abs(tf.signal.stft(waveform, 512, 256, 512))
         numbers = tf.math.log(spectrum + 0.01) @ self.projection
-        return numbers * tf.sqrt(0.5 - tf.reduce_mean(waveform))
+        return numbers * tf.sqrt(0.25 - tf.reduce_mean(waveform))
 
 tf.saved_model.save(Tiny(), sys.argv[1])
 print("null")

@@ -12,7 +12,7 @@ from classify.library.song_library import SongLibrary
 from classify.library.song_vectors import SongVectors
 from classify.taste.taste import Taste
 from classify.web.live.song_columns import SongColumns
-from embed import DEFAULT_ENCODER, ENCODERS, EncoderError, prepare_encoder, split_encoder
+from embed import ENCODERS, EncoderError, encoder_name, prepare_encoder, split_encoder
 
 __all__ = ["ColumnsByEncoder"]
 
@@ -99,7 +99,7 @@ class ColumnsByEncoder:
     def _choose(self) -> SongVectors:
         stores = open_stores(self._root)
         counts = {store: store.count() for store in stores}
-        names = split_encoder(DEFAULT_ENCODER)
+        names = split_encoder(encoder_name("default"))
         ours = [
             _newest([s for s in stores if s.encoder == name and counts[s]], name, self._root)
             for name in names

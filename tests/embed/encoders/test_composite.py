@@ -37,15 +37,39 @@ def n_songs(root: Path) -> dict[str, int]:
 # --- Names
 
 
-@pytest.mark.parametrize("choice", ["best", "default", "fast"])
-def test_best_and_fast_stand_for_encoders(choice: str) -> None:
-    name = embed.ENCODER_CHOICES[choice]
+@pytest.mark.parametrize(
+    ("choice", "name"),
+    [
+        ("best", embed.BEST_ENCODER),
+        ("default", embed.DEFAULT_ENCODER),
+        ("fast", embed.FAST_ENCODER),
+    ],
+)
+def test_best_default_and_fast_stand_for_encoders(
+    choice: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(embed.ENCODER_VARIABLE)
     assert embed.encoder_name(choice) == name
     assert set(embed.split_encoder(name)) <= set(embed.ENCODERS)
     assert embed.encoder_name(f"yamnet+{choice}") == f"{name}+yamnet"
     for other in (f"{choice}+musicnn", f"{choice}+", choice.upper()):
         with pytest.raises(embed.EncoderError):
             embed.encoder_name(other)
+
+
+@pytest.mark.parametrize(
+    ("named", "meant"),
+    [("fast", embed.FAST_ENCODER), ("best", embed.BEST_ENCODER), ("yamnet", "yamnet")]
+    + [(nothing, embed.DEFAULT_ENCODER) for nothing in ("", " ", "default")],
+)
+def test_the_environment_names_another_default(
+    named: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(embed.ENCODER_VARIABLE, named)
+    assert embed.encoder_name("default") == meant
+    monkeypatch.setenv(embed.ENCODER_VARIABLE, "nonsense")
+    with pytest.raises(embed.EncoderError, match="no encoder 'nonsense'"):
+        embed.encoder_name("default")
 
 
 def test_the_default_is_written_as_it_is_stored_and_the_quickest_is_one_encoder() -> None:
