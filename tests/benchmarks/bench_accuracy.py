@@ -112,7 +112,6 @@ def _run(
     sounds: dict[str, Sounds] = {
         c.encoder: embed_sounds(c.encoder, options.cache)
         for c in {c.encoder: c for c, case in cases if case.kind == "ood"}.values()
-        if not c.blocks
     }
     n_draws = _QUICK_DRAWS if options.quick else options.draws
     with parallel_config(backend="loky", n_jobs=options.jobs, inner_max_num_threads=1):

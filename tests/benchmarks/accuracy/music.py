@@ -9,16 +9,21 @@ from pathlib import Path
 import numpy as np
 
 from accuracy.tasks import Collection
-from cache import Catalog, EmbeddingStore, default_root, list_stores
+from cache import Catalog, default_root
 from classify.library.song_library import SongLibrary
-from embed import EmbedError, EncoderUnavailable, embed_library, prepare_encoders
+from embed import (
+    DEFAULT_ENCODER,
+    EmbedError,
+    EncoderUnavailable,
+    embed_library,
+    prepare_encoders,
+)
 
 __all__ = ["DEFAULT_ENCODER", "DEFAULT_ENCODERS", "load_collections", "read_collection", "say"]
-__all__ += ["stored_vectors"]
 
-DEFAULT_ENCODER = "musicnn"
 DEFAULT_ENCODERS = (
     DEFAULT_ENCODER,
+    "musicnn",
     "mtt-musicnn",
     "msd-vgg",
     "mtt-vgg",
@@ -29,7 +34,6 @@ DEFAULT_ENCODERS = (
     "msd-vgg+musicnn",
     "mtt-vgg+musicnn",
     "musicnn+yamnet",
-    "aisfx+musicnn",
     "msd-vgg+mtt-vgg+musicnn",
     "aisfx+mtt-vgg+musicnn",
 )
@@ -128,13 +132,3 @@ def _tastes(music: Path, base: Path) -> dict[str, str]:
         for row in sorted(rows, key=lambda row: row.path)
         if row.digest and (row.duration_s or 0) >= MIN_DURATION_S
     }
-
-
-def stored_vectors(
-    base: Path, fingerprint: str, digests: Sequence[str]
-) -> tuple[list[str], np.ndarray[tuple[int, int], np.dtype[np.float32]]]:
-    """Read song vectors of one encoder from a cache."""
-    info = next(store for store in list_stores(base) if store.fingerprint == fingerprint)
-    store = EmbeddingStore(base, encoder=info.encoder, fingerprint=fingerprint, dim=info.dim)
-    held, vectors = store.matrix(digests)
-    return held, vectors

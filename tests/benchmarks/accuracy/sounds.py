@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from accuracy.music import say, stored_vectors
-from cache import Catalog, default_root
-from embed import embed_library
+from accuracy.music import say
+from cache import default_root
+from embed import embed_library, open_embeddings
 
 __all__ = ["embed_sounds"]
 
@@ -64,14 +64,12 @@ def embed_sounds(encoder: str, root: Path | None) -> dict[str, NDArray[np.float3
         report = embed_library([folder], root=own, encoder=encoder)
         for failure in report.failed:
             say(f"{encoder}: {failure.path}: {failure.error}")
-        rows = Catalog(own).load()
+        songs = open_embeddings(encoder, root=own)
         found = {}
         for kind, paths in kinds.items():
-            digests = sorted(
-                {rows[str(path)].digest or "" for path in paths if str(path) in rows} - {""}
-            )
-            if digests:
-                found[kind] = np.asarray(stored_vectors(own, report.fingerprint, digests)[1])
+            rows = [row for row, path in enumerate(songs.paths) if path in set(map(str, paths))]
+            if rows:
+                found[kind] = songs.matrix[rows]
     return found
 
 
