@@ -12,7 +12,7 @@ from classify.evaluation.chance_sentence import chance_sentence
 from classify.evaluation.evidence import Evidence
 from classify.evaluation.held_scores import HeldScores, score_held_out
 from classify.evaluation.learning_curve import CurvePoint, Promise, learning_curve
-from classify.evaluation.permutation import permutation_test
+from classify.evaluation.permutation import PermutationTest, permutation_test
 from classify.learning.duplicates import fit_space
 from classify.learning.examples import (
     DISLIKE,
@@ -30,11 +30,12 @@ from classify.learning.fit import (
     one_thread,
     thin_out,
 )
+from classify.learning.heads import Learner
 from classify.learning.held_out import HeldOut, Ranker, bootstrap_auc, cross_fit
 from classify.learning.metrics import average_precision, precision_at
 from classify.output.formats import counted
 from classify.taste.song_space import SongSpace
-from classify.taste.vectors import SongTransform
+from classify.taste.vectors import FloatArray, SongTransform
 
 __all__ = ["Evaluation", "evaluate_taste"]
 
@@ -196,8 +197,7 @@ def _evaluate_taste(
     learner = make_head(head, seed, n_encoders=len(space.blocks))
     ranker = head_ranker(learner, rows, examples.labels)
     held_out = _cross_fit(examples, ranker, seed)
-    n_permutations = _PERMUTATIONS_DENSE if head == "dense" else _PERMUTATIONS
-    chance = permutation_test(examples, rows, learner, n_permutations=n_permutations, seed=seed)
+    chance = _against_chance(examples, rows, learner, head=head, seed=seed)
     interval, p_value = bootstrap_auc(held_out, seed=seed), None if chance is None else chance.p
     can_tell = interval[0] > _CHANCE and p_value is not None and p_value <= MAX_P
     n_like, n_groups = int(examples.is_like.sum()), len(np.unique(held_out.like_groups))
@@ -231,6 +231,13 @@ def _evaluate_taste(
         note=note_on(examples, held_out),
         evidence=_evidence(examples, held_out, simpler, scores),
     )
+
+
+def _against_chance(
+    examples: Examples, rows: FloatArray, learner: Learner, *, head: str, seed: int
+) -> PermutationTest | None:
+    n_permutations = _PERMUTATIONS_DENSE if head == "dense" else _PERMUTATIONS
+    return permutation_test(examples, rows, learner, n_permutations=n_permutations, seed=seed)
 
 
 def _n_unlabelled(examples: Examples) -> int:

@@ -52,7 +52,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("music", type=Path, help="one folder of songs for each taste")
     parser.add_argument(
-        "--encoder", action="append", help="repeatable, a+b for a composite; default: musicnn"
+        "--encoder",
+        action="append",
+        help="repeatable, a+b for a composite; default: that of the command",
     )
     parser.add_argument("--kind", action="append", choices=list(_KINDS), help="default: all")
     parser.add_argument("--collection", help="what rows call the music; default: its folder's name")

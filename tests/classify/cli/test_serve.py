@@ -113,7 +113,8 @@ def test_the_demo_can_be_shown_as_a_page(root: Path) -> None:
         assert all("immich_memories_music" in song["path"] for song in page["songs"])
         playlist = httpx2.get(f"{address}v1/playlist.m3u8?top=9", timeout=LONG_S).text
         paths = [line for line in playlist.splitlines() if not line.startswith("#")]
-        assert paths == [song["path"] for song in page["songs"][:9]]
+        finds = [song["path"] for song in page["songs"] if song["label"] is None]
+        assert paths == finds[:9]
         (folder,) = httpx2.get(f"{address}v1/health", timeout=LONG_S).json()["folders"]
         assert len(list(Path(folder).rglob("*.opus"))) == 28
 

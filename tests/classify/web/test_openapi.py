@@ -130,6 +130,8 @@ def test_a_client_is_made_from_the_document_and_works(
         if method != "get" or "text/event-stream" in json.dumps(operation["responses"]["200"]):
             continue
         filled = path.format(**values)
+        if filled == "/v1/playlist.m3u8":
+            filled += "?top=3"  # nothing here is likely, and a list of nothing is a conflict
         answer = httpx2.get(f"{service.url}{filled}", timeout=LONG_S)
         assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
         media = answer.headers["content-type"].partition(";")[0]

@@ -16,14 +16,15 @@ from numpy.typing import NDArray
 
 import embed
 from embed.networks import aisfx
-from tests.support.encoder_models import compiled_root, cosine, full_windows
+from tests.support.encoder_models import as_published, compiled_root, cosine, full_windows
 
 N_SAMPLES = 132_300
 
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> embed.Encoder:
-    return embed.load_encoder("aisfx", root=compiled_root("aisfx", tmp_path_factory))
+    root = compiled_root("aisfx", tmp_path_factory)
+    return as_published(embed.load_encoder("aisfx", root=root))
 
 
 @pytest.fixture

@@ -278,7 +278,9 @@ def test_seven_likes_are_told_how_far_to_trust_them(found: Evaluation) -> None:
     assert "Seven likes are a small sample." in text
     assert "Trust its ranking, not its digits." in text
     meaningless = replace(found, auc=0.55, auc_ci90=(0.3, 0.7), can_tell=False)
-    assert "Don't rely on it yet." in text_of(report(meaningless))
+    assert "Not shown by your labels yet." in text_of(report(meaningless))
+    alone = replace(meaningless, n_unlabelled=0)
+    assert "Don't rely on it yet." in text_of(report(alone))
     many = replace(found, can_tell=True, n_like=40, auc_ci90=(0.91, 0.95))
     assert "You can rely on its ranking." in text_of(report(many))
 
