@@ -18,6 +18,8 @@ from typing import Any
 from speed.library import N_KINDS
 from speed.rows import COMMAND, about, blas_kernel, measured, replace_rows, run_child, say
 
+from embed import encoder_name
+
 __all__ = ["Library", "exponent", "main"]
 
 SIZES = (1_000, 10_000, 100_000)
@@ -117,6 +119,7 @@ def main() -> None:
     options = _options()
     work = Path(options.work or tempfile.mkdtemp(prefix="sevensongs-library-")).absolute()
     base = about("library", _PACKAGES) | {"kernel": blas_kernel()}
+    base |= {"encoder": encoder_name("default")}
     base |= {"quick": True} if options.quick else {}
     rows = []
     for row in _rows(work, options):
@@ -138,7 +141,7 @@ def _options() -> argparse.Namespace:
         "--no-commits", action="store_true", help="without the library of 1,000 commits"
     )
     parser.add_argument(
-        "--cache", type=Path, help="a cache with musicnn compiled, to save the time"
+        "--cache", type=Path, help="a cache with the encoder compiled, to save the time"
     )
     parser.add_argument(
         "--work", type=Path, help="keep the libraries made here; default: a temporary folder"

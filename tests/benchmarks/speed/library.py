@@ -19,17 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import Catalog, EmbeddingStore, Entry, FileRecord
-from embed import PreparedEncoder, coverage_windows, prepare_encoder
+from embed import PreparedEncoder, encoder_spec, prepare_encoders
 
-__all__ = ["ENCODER", "N_KINDS", "add_songs", "song_path"]
+__all__ = ["N_KINDS", "add_songs", "song_path"]
 
-ENCODER = "musicnn"
 _SEED = 7
 _N_STYLES = 300
 _SONG_S = 200.0
 N_KINDS = 14
 """Every so many artists one of the same style comes."""
-_N_WINDOWS = coverage_windows("scan")
 _PER_ALBUM = 12
 _PER_ARTIST = 3 * _PER_ALBUM
 
@@ -43,18 +41,22 @@ def song_path(folder: Path, number: int) -> Path:
 def add_songs(root: Path, folder: Path, first: int, n_songs: int, per_commit: int) -> None:
     """Add songs to a cache as a run of `embed` does for each commit, and their files to a folder.
 
-    With few songs a commit each is a run of its own, which compacts where that is due.
+    By the default encoder. With few songs a commit each is a run of its own, which compacts where
+    that is due.
     """
-    prepared = prepare_encoder(ENCODER, root=root)
-    store = EmbeddingStore(
-        root, encoder=ENCODER, fingerprint=prepared.fingerprint, dim=prepared.dim
-    )
+    parts = prepare_encoders("default", root=root).parts
+    stores = [
+        EmbeddingStore(root, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim)
+        for part in parts
+    ]
     catalog = Catalog(root)
     for start in range(first, first + n_songs, per_commit):
         numbers = range(start, min(start + per_commit, first + n_songs))
-        store.put(list(_entries(numbers, prepared)))
+        for part, store in zip(parts, stores, strict=True):
+            store.put(list(_entries(numbers, part)))
         catalog.put([_recording(folder, number) for number in numbers])
-        store.maybe_compact()
+        for store in stores:
+            store.maybe_compact()
         catalog.maybe_compact()
 
 
@@ -76,7 +78,7 @@ def _entries(numbers: range, prepared: PreparedEncoder) -> Iterator[Entry]:
     for number, vector, frame in zip(numbers, vectors, frames, strict=True):
         yield Entry(
             digest=_digest(number),
-            n_windows=_N_WINDOWS,
+            n_windows=encoder_spec(prepared.name).scan_windows,
             duration_s=_SONG_S,
             coverage=0.18,
             starts_s=np.zeros(1, dtype=np.float32),
