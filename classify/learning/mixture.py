@@ -33,7 +33,7 @@ _PRIOR_SHARE, _PRIOR_SHARE_SONGS = 0.1, 10
 _FEW_SONGS = 8
 """A library of so few songs was picked by hand: up to half of it may be liked."""
 _PRIOR_VARIANCE, _PRIOR_VARIANCE_SONGS = 0.5, 4
-_EVIDENCE_SONGS = 40
+_EVIDENCE_SONGS = 30
 """Songs of evidence that a library is worth, however large it is.
 
 What is not liked is no normal distribution: in any library some of it lies close to the likes. So
