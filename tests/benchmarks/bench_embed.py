@@ -16,11 +16,12 @@ from speed.rows import COMMAND, ChildRun, about, cores, measured, replace_rows, 
 from speed.server import Server
 from speed.songs import FORMATS, Song, choose_songs, make_long_file, make_songs
 
-from embed import encoder_spec
+from embed import encoder_name, encoder_spec, prepare_encoders
 
 __all__ = ["main"]
 
 ENCODERS = ("musicnn", "yamnet")
+_CHOICES = ("fast", "default", "best")
 COVERAGES = ("scan", "full")
 _PACKAGES = ("numpy", "av", "soxr", "librosa", "lance", "litert", "tensorflow")
 _NETWORK_WINDOWS = 64
@@ -253,7 +254,30 @@ def _accuracy(
     yield from accuracy_rows(options.music, encoders, work, 2 if options.quick else options.draws)
 
 
-_KINDS = {"speed": _speed, "long": _long, "accuracy": _accuracy}
+def _choices(
+    encoders: Sequence[str], work: Path, options: argparse.Namespace
+) -> Iterator[dict[str, Any]]:
+    """Embed by what `fast`, `default` and `best` stand for, in turn, each round."""
+    songs = _songs(work, options)
+    prepare_encoders("best", root=work / "compiled")
+    found: dict[str, list[ChildRun]] = {}
+    for number in range(options.runs + 1):
+        for choice in _CHOICES:
+            run, _ = _embed(choice, "scan", songs[0].path.parent, work, sample=not number)
+            if number or options.quick:  # the first was to warm up
+                found.setdefault(choice, []).append(run)
+        say(f"round {number} of {options.runs} done")
+    audio_s = sum(song.duration_s for song in songs)
+    for choice, runs in found.items():
+        row: dict[str, Any] = {"choice": choice, "encoder": encoder_name(choice)}
+        row |= {"coverage": "scan", "n_runs": len(runs), "n_songs": len(songs)}
+        row |= {"audio_s": round(audio_s, 1), "song_s": _lengths(songs)}
+        row |= measured("wall_s", [run.wall_s for run in runs])
+        row |= measured("songs_per_minute", [60 * len(songs) / run.wall_s for run in runs])
+        yield row | measured("utilisation", [run.cpu_s / run.wall_s / cores() for run in runs])
+
+
+_KINDS = {"speed": _speed, "long": _long, "accuracy": _accuracy, "choices": _choices}
 
 if __name__ == "__main__":
     main()
