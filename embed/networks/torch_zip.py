@@ -5,7 +5,7 @@ The pickle may name only what is listed here, and none of that is imported: each
 function of this module.
 
 By hand: torch itself reads this with as little trust, and would be a second TensorFlow for 25 MB of
-numbers. Of 18 hostile pickles none ran or stored a thing (tests/embed/networks/test_torch_zip.py).
+numbers. Of 19 hostile pickles none ran or stored a thing (tests/embed/networks/test_torch_zip.py).
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ def _tensor(
 ) -> NDArray[Any]:
     """Return a tensor: a view of its storage by offset, shape and strides, in numbers."""
     whole = [offset, *shape, *strides]
-    fits = isinstance(storage, np.ndarray) and len(shape) == len(strides)
+    # Not a tensor in its place: one number that is repeated looks like many.
+    is_storage = isinstance(storage, np.ndarray) and storage.ndim == 1 and storage.flags.contiguous
+    fits = is_storage and len(shape) == len(strides)
     if not (fits and all(type(n) is int and n >= 0 for n in whole)):
         raise ValueError("its pickle describes a tensor that is none")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))

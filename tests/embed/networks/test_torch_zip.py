@@ -120,6 +120,10 @@ HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "tensor past its end": (lambda _: whole(tensor(offset=1)), "7 numbers in a storage of 6"),
     "tensor before its start": (lambda _: whole(tensor(offset=-1)), "that is none"),
     "negative stride": (lambda _: whole(tensor(strides=(-3, 1))), "that is none"),
+    "tensor of a number repeated": (
+        lambda _: whole(tensor(tensor(shape=(100,), strides=(0,)), shape=(100,), strides=(1,))),
+        "that is none",
+    ),
     "tensor of no storage": (lambda _: whole(tensor(held=b"]")), "that is none"),
     "cut off": (lambda _: whole(tensor())[:-30], "damaged"),
 }
