@@ -35,6 +35,7 @@ def default_encoder() -> str:
     -------
     str
         What the environment's `SEVENSONGS_ENCODER` says, else `DEFAULT_ENCODER`; not checked.
+        Joined by + it may name several, ``best`` and ``fast`` among them.
 
     Examples
     --------

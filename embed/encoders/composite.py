@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.encoders.choices import chosen_encoder
+from embed.encoders.choices import DEFAULT_ENCODER, chosen_encoder
 from embed.encoders.preparing import PreparedEncoder, prepare_encoder
 from embed.encoders.registry import ENCODERS, encoder_spec
 from embed.errors import EncoderError
@@ -112,9 +112,7 @@ def encoder_names(name: str) -> tuple[str, ...]:
         If a part is unknown or named twice, there are more than four, or a model's folder reads as
         several.
     """
-    given = [
-        part for choice in split_encoder(name) for part in split_encoder(chosen_encoder(choice))
-    ]
+    given = [part for choice in split_encoder(name) for part in _meant(choice)]
     if len(given) > MAX_PARTS:
         raise EncoderError(
             f"{name!r:.200} names {len(given)} encoders; up to {MAX_PARTS} go together"
@@ -129,6 +127,16 @@ def encoder_names(name: str) -> tuple[str, ...]:
             "folder"
         )
     return names
+
+
+def _meant(choice: str) -> list[str]:
+    """Return the encoders that a part of a name stands for."""
+    parts = split_encoder(chosen_encoder(choice))
+    if choice != "default":
+        return [*parts]
+    # The environment may name several, by what they stand for; `default` there is ours.
+    named = (DEFAULT_ENCODER if one == "default" else chosen_encoder(one) for one in parts)
+    return [part for one in named for part in split_encoder(one)]
 
 
 def encoder_name(name: str) -> str:

@@ -60,7 +60,10 @@ def test_best_default_and_fast_stand_for_encoders(
 @pytest.mark.parametrize(
     ("named", "meant"),
     [("fast", embed.FAST_ENCODER), ("best", embed.BEST_ENCODER), ("yamnet", "yamnet")]
-    + [(nothing, embed.DEFAULT_ENCODER) for nothing in ("", " ", "default")],
+    + [(nothing, embed.DEFAULT_ENCODER) for nothing in ("", " ", "default")]
+    + [("yamnet+fast", f"{embed.FAST_ENCODER}+yamnet"), ("hub:/m/a+fast", "hub:/m/a+fast")]
+    + [("default+yamnet", f"{embed.DEFAULT_ENCODER}+yamnet")]
+    + [("best+yamnet", f"{embed.BEST_ENCODER}+yamnet")],
 )
 def test_the_environment_names_another_default(
     named: str, meant: str, monkeypatch: pytest.MonkeyPatch
