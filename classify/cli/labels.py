@@ -157,7 +157,7 @@ def _story(done: Labelled, value: str | None) -> str:
             f"Learnt again in {done.fit_s:.1f} s. "
             + learnt_sentences(done.taste.auc, done.taste.auc_ci90, done.taste.note)
         )
-        if not any(done.n_changed.values()):
+        if done.compared and not any(done.n_changed.values()):
             lines.append("No song that you have not labelled has another verdict than before.")
     for verdict, n_songs in done.n_changed.items():
         named = [song for song in done.changed if song.verdict == verdict][:_TOLD]

@@ -19,6 +19,7 @@ from classify.cli.console import (
     reports_errors,
     require_songs,
     say,
+    say_failures,
 )
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
 from classify.evaluation.sentences import evaluation_story, learnt_sentences
@@ -228,7 +229,7 @@ def score(
     if not scores.songs and scores.n_scored + scores.n_labelled:
         least = likely_from(scores.taste) if likely else min_score or 0.0
         _say_why_empty(scores, least, likely, precision, output if is_playlist else None)
-    elif chosen == "table" and scores.n_labelled:
+    elif chosen == "table" and scores.n_labelled and precision is None:
         say(f"{counted(scores.n_labelled, 'labelled song')} left out; --labelled lists them too")
     require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled)
     end(scores.failed)
@@ -268,6 +269,7 @@ def _say_why_empty(
     )
     say(why + kept)
     if kept or not (least or precision is not None):
+        say_failures(scores.failed, "failed")
         raise typer.Exit(EXIT_FAILED)
 
 

@@ -59,6 +59,7 @@ class Changed:
 class _Differences:
     """What two tastes say otherwise; fields as in `Labelled`."""
 
+    compared: bool = False
     n_changed: Mapping[Verdict, int] = field(default_factory=lambda: dict.fromkeys(VERDICTS, 0))
     changed: tuple[Changed, ...] = ()
     entered: tuple[Moved, ...] = ()
@@ -80,6 +81,8 @@ class Labelled:
     taste : Taste or None
         As it was learnt again, or is where no label has changed; None where there is too little to
         learn from. `note` says either.
+    compared : bool
+        Whether there was a taste before, of the same encoder; else nothing is known of changes.
     n_changed : mapping of str to int
         How many songs of the whole library have this verdict now and had another before; without
         the songs that are or were labelled.
@@ -100,6 +103,7 @@ class Labelled:
     failed: tuple[Failure, ...]
     taste: Taste | None
     note: str
+    compared: bool
     n_changed: Mapping[Verdict, int]
     changed: tuple[Changed, ...]
     entered: tuple[Moved, ...]
@@ -134,7 +138,7 @@ def label(
     taste : str or path
         A name, or a file. Without a file of labels, those that it was trained with are taken over.
     encoder : str, optional
-        Of a new taste; default: musicnn, or that of the taste there is.
+        Of a new taste; default: that of the taste there is, else as of `train`.
     root, workers, progress
         As for `train`.
 
@@ -192,6 +196,7 @@ def label(
         failed=failed,
         taste=done.taste,
         note=done.note,
+        compared=apart.compared,
         n_changed=apart.n_changed,
         changed=apart.changed,
         entered=apart.entered,
@@ -250,6 +255,7 @@ def _differences(
     entered = np.flatnonzero((new <= _TOP) & (old > _TOP))
     left = np.flatnonzero((old <= _TOP) & (new > _TOP))
     return _Differences(
+        compared=True,
         n_changed=n_changed,
         changed=_changed(files, first[rows], *(one[rows] for one in (*codes, *scores))),
         entered=_moved(files, entered[np.argsort(new[entered])], old, new),

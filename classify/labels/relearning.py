@@ -42,6 +42,7 @@ __all__ = [
 Change = Callable[[tuple[Label, ...]], tuple[Label, ...]]
 TooLittle = Callable[[Sequence[Label], Sequence[str]], str]
 NOTHING_NEW = "no label has changed, so nothing is learnt and the taste stays as it is"
+_LEARNT_BEFORE = "the taste was learnt from these labels before, and stays as it is"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,12 +112,14 @@ def relabel(
     file = labels_path(path)
     with labels_locked(file, library.root):
         stored = stored_labels(path) if callable(labels) else ()
-        after = labels(_known(library, stored)) if callable(labels) else tuple(labels)
+        before = _known(library, stored)
+        after = labels(before) if callable(labels) else tuple(labels)
         former = Taste.load(path) if recipe is None and path.exists() else None
         name = _name(library, after)
         started = time.monotonic()
-        if former is not None and _is_of(former, library, name):
-            learnt, note = None, NOTHING_NEW
+        is_known = former is not None and _is_of(former, library, name)
+        if is_known:
+            learnt, note = None, NOTHING_NEW if set(after) == set(before) else _LEARNT_BEFORE
         else:
             learnt, note = _learnt(library, after, recipe or Recipe.of(former), name, too_little)
         fit_s = time.monotonic() - started
@@ -125,7 +128,7 @@ def relabel(
         with staged_taste(learnt, path) if learnt is not None else nullcontext():
             if changed:
                 write_labels(file, after)  # first: from labels a taste can be learnt again
-    taste = former if note == NOTHING_NEW else learnt
+    taste = former if is_known else learnt
     return Relabelled(
         labels=after, former=former, taste=taste, note=note, changed=changed, fit_s=fit_s
     )
@@ -140,7 +143,11 @@ def _learnt(
 ) -> tuple[Taste | None, str]:
     """Learn a taste, or say why there is none."""
     rest = recipe.unlabelled(library, labels)
-    note = (too_little or _too_little)(labels, rest)
+    note = (
+        too_little(labels, rest)
+        if too_little
+        else _too_little(labels, rest, is_named=recipe.pool is not None)
+    )
     if note:
         return None, note
     return recipe.signed(_learn(library, labels, rest, recipe), name), ""
@@ -232,7 +239,7 @@ def songs_of(library: SongLibrary, paths: Sequence[str]) -> dict[str, str]:
     return songs
 
 
-def _too_little(labels: Sequence[Label], rest: Sequence[str]) -> str:
+def _too_little(labels: Sequence[Label], rest: Sequence[str], *, is_named: bool) -> str:
     n_like = sum(one.label == "like" and bool(one.digest) for one in labels)
     if n_like < MIN_LIKES:
         return (
@@ -240,6 +247,11 @@ def _too_little(labels: Sequence[Label], rest: Sequence[str]) -> str:
             "about 7 work well"
         )
     if not rest and all(one.label == "like" for one in labels):
+        if is_named:
+            return (
+                "none of the unlabelled songs that `train` was given is left to tell the likes "
+                "from: 'sevensongs train' without --like learns from the whole library"
+            )
         return (
             "no other song is in the cache to tell the likes from: 'sevensongs embed PATH' adds "
             "some"

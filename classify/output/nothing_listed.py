@@ -13,6 +13,7 @@ def why_nothing(
     least: float,
     likely: bool,
     precision: float | None = None,
+    by_command: bool = True,
 ) -> str:
     """Say why no song is listed, and what would list some.
 
@@ -28,6 +29,8 @@ def why_nothing(
         Whether that was asked for as "likely to be liked".
     precision : float, optional
         What was asked for instead of a score.
+    by_command : bool
+        Whether to name options of the command.
 
     Examples
     --------
@@ -36,17 +39,19 @@ def why_nothing(
     'all 7 songs are labelled; --labelled lists them'
     """
     if not n_scored:
-        return f"all {n_labelled} songs are labelled; --labelled lists them"
+        hint = "; --labelled lists them" if by_command and precision is None else ""
+        return f"all {n_labelled} songs are labelled{hint}"
     none = f"none of {n_scored} song{'' if n_scored == 1 else 's'}"
+    if best is None:
+        return f"{none} can be listed: their files have gone, or are copies of labelled songs"
     if precision is not None:
         return (
             f"{none} is so sure that {100 * precision:g}% of the picks would be liked; name a "
             "lower --precision, or more likes"
         )
-    if best is not None and best < least:
-        asked = "is likely to be liked" if likely else "scores as much"
-        return (
-            f"{none} {asked}: the best has {best:.3f}, and {least:.3f} is needed; --top 20 takes "
-            "the best whatever they score, and more likes teach the taste"
-        )
-    return f"{none} can be listed: their files have gone, or are copies of labelled songs"
+    asked = "is likely to be liked" if likely else "scores as much"
+    hint = "--top 20 takes the best whatever they score, and " if by_command else ""
+    return (
+        f"{none} {asked}: the best has {best:.3f}, and {least:.3f} is needed; {hint}more likes "
+        "teach the taste"
+    )

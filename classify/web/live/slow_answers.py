@@ -214,6 +214,7 @@ def _why_none(found: Scores, least: float, *, likely: bool) -> str:
         best=found.best,
         least=least,
         likely=likely,
+        by_command=False,
     )
 
 

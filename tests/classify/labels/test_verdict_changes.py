@@ -105,6 +105,16 @@ def test_the_command_tells_verdicts_and_not_ranks(
     assert (document["changed"], document["entered"], document["left"]) == ([], [], [])
 
 
+def test_of_a_first_taste_no_changes_are_told(made: tuple[Path, list[Path]]) -> None:
+    root, files = made
+    likes = [str(files[at]) for at in (0, 4)]
+    out, _ = command(root, "label", "like", *likes, "--taste", "first")
+    assert "Learnt again in" in out
+    assert "verdict" not in out
+    out, _ = command(root, "label", "like", str(files[8]), "--taste", "first")
+    assert "verdict" in out or "now:" in out
+
+
 def test_a_taste_that_may_be_no_better_than_chance_says_so() -> None:
     note = "unlabelled songs count as not liked"
     said = learnt_sentences(0.55, (0.5, 0.6), note)

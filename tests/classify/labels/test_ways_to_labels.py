@@ -177,6 +177,24 @@ def test_a_label_that_changes_nothing_leaves_the_files_as_they_are(ways: Ways, b
     ]
 
 
+def test_labels_that_come_back_to_what_was_learnt_are_not_said_to_be_unchanged(ways: Ways) -> None:
+    path = ways.train("back", {0: "like", 4: "like"}, {})
+    before = path.read_bytes()
+    assert (
+        "1 of the 2 liked songs"
+        in classify.label(None, ways.files[4], taste="back", root=ways.root).note
+    )
+    back = classify.label("like", ways.files[4], taste="back", root=ways.root)
+    assert back.note == "the taste was learnt from these labels before, and stays as it is"
+    assert (back.relearnt, back.n_like, path.read_bytes()) == (False, 2, before)
+
+
+def test_where_train_was_given_no_other_songs_that_is_said(ways: Ways) -> None:
+    ways.train("none", {0: "like", 4: "like", 9: "dislike"}, {"unlabelled": []})
+    note = classify.label(None, ways.files[9], taste="none", root=ways.root).note
+    assert "'sevensongs train' without --like" in note
+
+
 def test_a_label_that_is_there_is_learnt_where_the_taste_does_not_know_it(ways: Ways) -> None:
     path = ways.train("edited", {0: "like", 4: "like"}, {})
     with labels_path(path).open("a") as rows:

@@ -110,10 +110,23 @@ def test_an_empty_playlist_says_so_and_leaves_the_former_one(run: Run, tmp_path:
     assert playlist.read_bytes() == before
 
 
+def test_files_that_failed_are_told_where_a_playlist_stays_empty(
+    library: tuple[Path, list[Path]], run: Run, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp3"
+    broken.write_bytes(b"no sound")
+    playlist = tmp_path / "discover.m3u8"
+    asked = (library[1][2], broken, "--min-score", "1", "-o", playlist)
+    said = run(*asked, code=1).stderr
+    assert "not written" in said
+    assert said.count(f"failed: {broken}") == 1
+
+
 def test_labels_and_precision_can_t_both_have_their_way(
     library: tuple[Path, list[Path]], run: Run
 ) -> None:
     assert "name one" in run("--labelled", "--precision", "0.5", code=2).stderr
+    assert "--labelled" not in run("--precision", "0.5").stderr
     with pytest.raises(ValueError, match="name one of them"):
         classify.score(root=library[0], labelled=True, precision=0.5)
 
@@ -126,3 +139,5 @@ def test_where_all_is_labelled_that_is_said(heard: Path, tmp_path: Path) -> None
     done = CliRunner().invoke(app, ["--cache", str(root), "score"])
     assert done.exit_code == 1
     assert "all 28 songs are labelled; --labelled lists them" in done.stderr
+    done = CliRunner().invoke(app, ["--cache", str(root), "score", "--precision", "0.9"])
+    assert "all 28 songs are labelled\n" in done.stderr
