@@ -18,10 +18,32 @@ from pathlib import Path
 
 from embed.errors import EmbedError, LimitExceeded, UnreadableFile
 
-__all__ = ["RATES_HZ", "Limits", "bounded_cpu", "bounded_memory", "no_answer", "too_much_memory"]
+__all__ = [
+    "RATES_HZ",
+    "Limits",
+    "bounded_cpu",
+    "bounded_memory",
+    "is_read",
+    "no_answer",
+    "too_much_memory",
+]
 
 RATES_HZ = (1000, 768000)
 """Sample rates that are read, from the lowest to the highest."""
+
+
+def is_read(rate_hz: int) -> bool:
+    """Whether sound of a sample rate is read.
+
+    Examples
+    --------
+    >>> from embed.limits import is_read
+    >>> is_read(44100), is_read(1)
+    (True, False)
+    """
+    low, high = RATES_HZ
+    return low <= rate_hz <= high
+
 
 # read through, and decoded where that is needed: a tenth of what a slow core does
 _BYTES_A_SECOND = 250_000

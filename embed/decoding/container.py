@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-__all__ = ["KeptPackets", "Packets", "decode_packet", "open_audio"]
+__all__ = ["KeptPackets", "Packets", "decode_packet", "open_audio", "try_packet"]
 
 # What may be parsed. HLS, concat and other demuxers that open further files or URLs stay out: a
 # music file must not make us read anything else.
@@ -190,6 +190,11 @@ def _is_junk(packet: av.Packet[Any]) -> bool:
 
 def decode_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioFrame]:
     """Decode one packet; one that is broken gives nothing, as in every player."""
+    return try_packet(context, packet) or []
+
+
+def try_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioFrame] | None:
+    """Decode one packet; one that is broken gives None."""
     import av
 
     try:
@@ -198,7 +203,7 @@ def decode_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioF
     except MemoryError:  # or what is heard would depend on what else there is
         raise
     except (av.FFmpegError, ValueError):
-        return []
+        return None
 
 
 def _reason(error: Exception) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cache import audio_hash
-from embed.decoding.container import KeptPackets, Packets, decode_packet, open_audio
-from embed.decoding.packet_timing import Clock, PacketLengths
-from embed.decoding.packets import PacketLayout, is_counted
+from embed.decoding.container import KeptPackets, Packets, open_audio
+from embed.decoding.packet_head import Head, find_layout
+from embed.decoding.packet_timing import Clock
+from embed.decoding.packets import PacketLayout
+from embed.decoding.survey import Watch, survey
 from embed.decoding.tags import Tags, read_tags
 from embed.errors import AudioError, UnreadableFile
-from embed.limits import RATES_HZ, Limits
+from embed.limits import Limits
 
 if TYPE_CHECKING:
     import av
@@ -23,10 +24,8 @@ __all__ = ["MIN_DURATION_S", "AudioInfo", "probe", "require_unchanged"]
 
 MIN_DURATION_S = 0.5
 """Shorter recordings are refused: there is no music to hear in them."""
-_MAX_CHANNELS = 64
 _GUESSED_LENGTH = frozenset({"aac", "asf"})
 _GAIN_AT = slice(16, 18)  # in an Opus header: 256ths of a decibel
-_N_HEAD_PACKETS = 8  # decoded by `probe`, to learn how the decoder maps packets to samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +102,7 @@ def probe(
     limits.require_size(before.st_size)
     with open_audio(path) as (container, stream):
         context = stream.codec_context
-        head, clock = _Head(stream), Clock(stream)
+        head, watch, clock = Head(stream), Watch(stream), Clock(stream)
         expected_s = _expected_s(container)
         digest = audio_hash(
             codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels
@@ -113,6 +112,7 @@ def probe(
         for block in packets.blocks():
             digest.update(b"".join(block))
             head.hear(block)
+            watch.see(block, head)
             clock.see(block)
             if kept is not None:
                 kept.add(block)
@@ -121,10 +121,16 @@ def probe(
             n_samples = clock.n_packets * head.packet_samples - head.skip_samples
         else:
             n_samples = clock.n_samples(head.first_pts, head.rate_hz)
-        layout = _layout(context.name, head, clock, n_samples)
+        layout = find_layout(context.name, head, clock, n_samples)
         tags = read_tags(container.metadata, stream.metadata)
-    n_samples = n_samples or _count_samples(path, head.rate_hz)
-    _require_length(n_samples / head.rate_hz, limits)
+    warning = packets.warning
+    if watch.doubts or not n_samples:
+        found = survey(path)
+        found.require_audio()
+        layout, n_samples = found.correct(layout, n_samples)
+        warning = warning or found.warning
+    duration_s = n_samples / layout.rate_hz
+    _require_length(duration_s, limits)
     return AudioInfo(
         path=path,
         digest=digest.hexdigest(),
@@ -132,7 +138,7 @@ def probe(
         n_channels=head.n_channels,
         n_samples=n_samples,
         tags=tags,
-        warning=packets.warning or _cut_short(n_samples / head.rate_hz, expected_s),
+        warning=warning or _cut_short(duration_s, expected_s),
         size_bytes=before.st_size,
         mtime_ns=before.st_mtime_ns,
     )
@@ -194,109 +200,3 @@ def _cut_short(duration_s: float, expected_s: float) -> str | None:
     if expected_s - duration_s <= max(1.0, 0.02 * expected_s):
         return None
     return f"ends after {duration_s:.1f} s of an expected {expected_s:.1f} s; it may be cut short"
-
-
-class _Head:
-    """The first packets of a stream, decoded: rate, channels, and how packets map to samples."""
-
-    def __init__(self, stream: av.AudioStream) -> None:
-        self._context = stream.codec_context
-        self.counts: list[int] = []
-        self._sizes: list[int] = []
-        self._lengths = PacketLengths(stream)
-        self._told: list[int] = []  # samples, without decoding
-        self.rate_hz = 0
-        self.n_channels = 0
-        self.first_pts: int | None = None
-
-    def hear(self, block: Sequence[av.Packet[Any]]) -> None:
-        """Decode the first packets; further ones only while nothing has come out."""
-        for packet in block:
-            if len(self.counts) >= _N_HEAD_PACKETS and self.rate_hz:
-                return
-            frames = decode_packet(self._context, packet)
-            if frames and not self.rate_hz:
-                first = frames[0]
-                self.rate_hz, self.first_pts = first.sample_rate, first.pts
-                self.n_channels = len(first.layout.channels)
-            self.counts.append(sum(frame.samples for frame in frames))
-            self._sizes.append(len(frames))
-            self._told.append(self._lengths.next(packet))
-
-    def require_audio(self) -> None:
-        """Refuse what does not decode, or decodes to something absurd."""
-        if not self.counts:
-            raise AudioError("holds no audio packets")
-        if not self.rate_hz:
-            raise AudioError("none of its audio can be decoded")
-        low, high = RATES_HZ
-        if not low <= self.rate_hz <= high:
-            raise AudioError(f"has a sample rate of {self.rate_hz} Hz; {low} to {high} Hz are read")
-        if self.n_channels > _MAX_CHANNELS:
-            raise AudioError(f"has {self.n_channels} channels; up to {_MAX_CHANNELS} are read")
-
-    @property
-    def packet_samples(self) -> int:
-        """Samples of a full packet."""
-        return max(self.counts)
-
-    @property
-    def skip_samples(self) -> int:
-        """Samples that the decoder drops at the start (its delay, and what the encoder padded)."""
-        return len(self.counts) * self.packet_samples - sum(self.counts)
-
-    @property
-    def dropped(self) -> int | None:
-        """Samples that the decoder drops at the start.
-
-        They are known where packets otherwise have the lengths told.
-        """
-        n_dropped = sum(self._told) - sum(self.counts)
-        position = -n_dropped
-        for told, count in zip(self._told, self.counts, strict=True):
-            if count != min(told, max(0, position + told)):
-                return None
-            position += told
-        return n_dropped
-
-    @property
-    def counts_packets(self) -> bool:
-        """Whether a packet's index tells where its samples are."""
-        n = self.packet_samples
-        # Only the first packets may give less than a full one, and none more than one frame.
-        growing = all(a <= b for a, b in zip(self.counts, self.counts[1:], strict=False))
-        constant = growing and self.counts[-1] == n and self.counts[-2:-1] in ([], [n])
-        return is_counted(self._context.name) and constant and max(self._sizes) == 1
-
-
-def _layout(codec: str, head: _Head, clock: Clock, n_samples: int) -> PacketLayout:
-    """Find what tells where a packet's samples are.
-
-    It is its index, its timestamp, or the packets before it.
-    """
-    counted = head.counts_packets
-    stamped = clock.strict and codec != "vorbis"
-    dropped = None if counted or stamped else head.dropped
-    summed = dropped is not None and clock.agrees_with_sum(n_samples, dropped)
-    skip_samples = dropped if summed else None
-    return PacketLayout(
-        codec=codec if counted or stamped or summed else "",  # empty: decode from the start
-        rate_hz=head.rate_hz,
-        packet_samples=head.packet_samples if counted else 0,
-        skip_samples=head.skip_samples if counted else skip_samples or 0,
-        first_pts=head.first_pts,
-        summed=summed,
-    )
-
-
-def _count_samples(path: str, rate_hz: int) -> int:
-    """Decode a whole file to learn its length at `rate_hz`.
-
-    This is for timestamps that can't be trusted.
-    """
-    n_samples = 0
-    with open_audio(path) as (container, stream):
-        for packet in Packets(container, stream):
-            frames = decode_packet(stream.codec_context, packet)
-            n_samples += sum(frame.samples for frame in frames if frame.sample_rate == rate_hz)
-    return n_samples

@@ -1,0 +1,119 @@
+"""Joined recordings, and files of which little decodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from embed import AudioInfo, Span, embed_recording, prepare_encoder, probe, read_spans
+from embed.decoding import probing
+from embed.decoding.survey import Survey
+from tests.support.audio_files import KINDS, Kind, music
+
+TONES_HZ = (440.0, 660.0, 990.0)
+
+
+def _tone(hz: float, seconds: float, rate_hz: int, n_channels: int = 2) -> NDArray[np.float32]:
+    t = np.arange(round(seconds * rate_hz)) / rate_hz
+    return np.tile(0.4 * np.sin(2 * np.pi * hz * t), (n_channels, 1)).astype(np.float32)
+
+
+def _parts(folder: Path, kind: Kind, *parts: tuple[float, int, int]) -> Path:
+    """Write tones (seconds, rate, channels), each as a file, and join the files byte by byte."""
+    joined = folder / f"joined{kind.suffix}"
+    contents = []
+    for hz, (seconds, rate_hz, n_channels) in zip(TONES_HZ, parts, strict=False):
+        one = kind.write(
+            folder / f"one{kind.suffix}", _tone(hz, seconds, rate_hz, n_channels), rate_hz
+        )
+        contents.append(one.read_bytes())
+    joined.write_bytes(b"".join(contents))
+    return joined
+
+
+def _hear(info: AudioInfo) -> NDArray[np.float32]:
+    (samples,) = read_spans(info, [Span(start=0, stop=info.n_samples)])
+    return samples
+
+
+def _pitch(samples: NDArray[np.float32], rate_hz: int) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum)) * rate_hz / len(samples)
+
+
+JOINED = {
+    "48 kHz, then 44.1 kHz": ((4, 48000, 2), (8, 44100, 2)),
+    "half the rate after it": ((4, 44100, 2), (8, 22050, 2)),
+    "twice the rate after one second": ((1, 22050, 2), (8, 44100, 2)),
+    "another rate for one second": ((4, 44100, 2), (1, 32000, 2), (4, 44100, 2)),
+    "mono of half the rate, as HE-AAC v2 has": ((4, 44100, 2), (8, 22050, 1)),
+}
+
+
+@pytest.mark.parametrize("what", list(JOINED))
+@pytest.mark.parametrize("name", ["adts", "mp3-cbr"])
+def test_all_of_a_joined_file_is_heard_at_its_right_pitch(
+    tmp_path: Path, name: str, what: str
+) -> None:
+    parts = JOINED[what]
+    info = probe(_parts(tmp_path, KINDS[name], *parts))
+    assert info.duration_s == pytest.approx(sum(p[0] for p in parts), abs=0.3)
+    assert info.warning is not None
+    assert "is joined of parts: " in info.warning
+    heard, start = _hear(info), 0.0
+    for hz, (seconds, _, _) in zip(TONES_HZ, parts, strict=False):
+        first, last = ((start + x * seconds) * info.rate_hz for x in (0.3, 0.8))
+        part = heard[int(first) : int(last)]
+        assert _pitch(part, info.rate_hz) == pytest.approx(hz, rel=0.01)
+        assert np.sqrt(np.square(part).mean()) == pytest.approx(0.4 / 2**0.5, rel=0.1)
+        start += seconds
+    # nowhere is there a hole
+    step = info.rate_hz // 10
+    quiet = [k for k in range(0, len(heard) - step, step) if not heard[k : k + step].any()]
+    assert len(quiet) <= len(parts)
+
+
+def test_spans_of_a_joined_file_are_those_of_its_whole(tmp_path: Path) -> None:
+    info = probe(_parts(tmp_path, KINDS["adts"], *JOINED["48 kHz, then 44.1 kHz"]))
+    whole = _hear(info)
+    spans = [Span(start=s, stop=s + 50_000) for s in (100_000, 170_000, 400_000)]
+    for span, samples in zip(spans, read_spans(info, spans), strict=True):
+        np.testing.assert_array_equal(samples, whole[span.start : span.stop])
+
+
+def test_the_parts_of_a_joined_file_are_told(tmp_path: Path) -> None:
+    info = probe(_parts(tmp_path, KINDS["adts"], (4, 48000, 2), (8, 44100, 2)))
+    assert info.warning == (
+        "is joined of parts: 4.0 s at 48000 Hz, then 8.0 s at 44100 Hz; all are heard, at 48000 Hz"
+    )
+
+
+def test_a_joined_file_has_the_song_vector_of_its_parts(tmp_path: Path, compiled: Path) -> None:
+    encoder = prepare_encoder("musicnn", root=compiled)
+    source = music(24, 48000)
+    kind = KINDS["adts"]
+    first = kind.write(tmp_path / "a.aac", source[:, : 12 * 48000], 48000)
+    second = kind.write(tmp_path / "b.aac", source[:, 12 * 48000 :: 2], 24000)
+    (tmp_path / "ab.aac").write_bytes(first.read_bytes() + second.read_bytes())
+    whole = kind.write(tmp_path / "w.aac", source, 48000)
+    one, other = (
+        embed_recording(encoder, probe(path), 0).vector for path in (tmp_path / "ab.aac", whole)
+    )
+    assert float(one @ other / np.linalg.norm(one) / np.linalg.norm(other)) > 0.97
+
+
+@pytest.mark.parametrize("name", [n for n in KINDS if n != "wma"])
+def test_an_ordinary_file_needs_no_survey(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = KINDS[name]
+    path = kind.write(tmp_path / f"a{kind.suffix}", music(25, 48000), 48000)
+
+    def refuse(path: str) -> Survey:
+        raise AssertionError("decoded to learn what it holds")
+
+    monkeypatch.setattr(probing, "survey", refuse)
+    assert probe(path).warning is None
