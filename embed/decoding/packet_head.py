@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Head", "find_layout"]
 
 _MAX_CHANNELS = 64
+_ENCRYPTED_TAGS = frozenset({"drms", "enca"})  # of MP4's sample entries: FairPlay, and all others
 _N_HEAD_PACKETS = 8  # decoded, to learn how the decoder maps packets to samples
 
 
@@ -35,12 +36,14 @@ class Head:
         self.rate_hz = 0
         self.n_channels = 0
         self.first_pts: int | None = None
+        self._encrypted = self._context.codec_tag in _ENCRYPTED_TAGS
 
     def hear(self, block: Sequence[av.Packet[Any]]) -> None:
         """Decode the first packets; further ones only while nothing has come out."""
         for packet in block:
             if len(self.counts) >= _N_HEAD_PACKETS and self.rate_hz:
                 return
+            self._encrypted |= packet.has_sidedata("encryption_info")
             frames = decode_packet(self._context, packet)
             if frames and not self.rate_hz:
                 first = frames[0]
@@ -54,6 +57,8 @@ class Head:
         """Refuse what does not decode, or decodes to something absurd."""
         if not self.counts:
             raise AudioError("holds no audio packets")
+        if self._encrypted:
+            raise AudioError("is encrypted (DRM); its seller's programs alone can play it")
         if not self.rate_hz:
             raise AudioError("none of its audio can be decoded")
         low, high = RATES_HZ

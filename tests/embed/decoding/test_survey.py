@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embed import AudioInfo, Span, embed_recording, prepare_encoder, probe, read_spans
+from embed import AudioError, AudioInfo, Span, embed_recording, prepare_encoder, probe, read_spans
 from embed.decoding import probing
 from embed.decoding.survey import Survey
 from tests.support.audio_files import KINDS, Kind, music
@@ -117,3 +119,57 @@ def test_an_ordinary_file_needs_no_survey(
 
     monkeypatch.setattr(probing, "survey", refuse)
     assert probe(path).warning is None
+
+
+def _scrambled(path: Path, share: float) -> Path:
+    """Replace the contents of so many of a file's packets by noise, all but the first ones."""
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(0)
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(container.streams.audio[0]) if p.size]
+        for packet in packets[10:]:
+            if packet.pos is not None and rng.random() < share:
+                content[packet.pos : packet.pos + packet.size] = rng.bytes(packet.size)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("share", [1.0, 0.8])
+def test_a_file_most_of_whose_packets_do_not_decode_is_refused_with_the_share(
+    tmp_path: Path, share: float
+) -> None:
+    path = KINDS["aac"].write(tmp_path / "a.m4a", music(20, 44100), 44100)
+    with pytest.raises(AudioError, match=r"of its \d+ packets do not decode \(\d+%\); it is enc"):
+        probe(_scrambled(path, share))
+
+
+def test_a_file_of_which_a_third_does_not_decode_is_heard_with_a_warning(tmp_path: Path) -> None:
+    path = KINDS["aac"].write(tmp_path / "a.m4a", music(20, 44100), 44100)
+    before = probe(path)
+    info = probe(_scrambled(path, 0.35))
+    assert info.warning is not None
+    assert re.fullmatch(r"\d+ of its \d+ packets do not decode", info.warning)
+    assert (info.layout, info.n_samples) == (before.layout, before.n_samples)
+    assert np.abs(_hear(info)).max() > 0.1
+
+
+def test_an_encrypted_mp4_is_called_so(tmp_path: Path) -> None:
+    source = KINDS["aac"].write(tmp_path / "a.m4a", music(3, 44100), 44100)
+    options = {
+        "encryption_scheme": "cenc-aes-ctr",
+        "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
+        "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
+    }
+    path = tmp_path / "locked.mp4"
+    with av.open(str(source)) as one, av.open(str(path), "w", options=options) as other:
+        stream = other.add_stream_from_template(one.streams.audio[0])
+        for packet in one.demux(audio=0):
+            if packet.size:
+                packet.stream = stream
+                other.mux(packet)
+    with pytest.raises(AudioError, match=r"is encrypted \(DRM\)"):
+        probe(path)
+    # as shops sold it: an entry of its own kind
+    path.write_bytes(source.read_bytes().replace(b"mp4a", b"drms"))
+    with pytest.raises(AudioError, match=r"is encrypted \(DRM\)"):
+        probe(path)
