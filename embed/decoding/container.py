@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-__all__ = ["KeptPackets", "Packets", "decode_packet", "open_audio", "try_packet"]
+__all__ = ["KeptPackets", "Packets", "decode_packet", "open_audio", "say_tracks", "try_packet"]
 
 # What may be parsed. HLS, concat and other demuxers that open further files or URLs stay out: a
 # music file must not make us read anything else.
@@ -33,7 +33,7 @@ _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
 
 @contextmanager
 def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
-    """Open a file's first audio stream; whatever FFmpeg refuses becomes an AudioError."""
+    """Open a file's audio, the track marked as default; what FFmpeg refuses is an AudioError."""
     import av
 
     try:
@@ -44,8 +44,8 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
             if not container.streams.audio:
                 kinds = {str(stream.type) for stream in container.streams} or {"nothing"}
                 raise AudioError(f"holds no audio stream, only {', '.join(sorted(kinds))}")
-            stream = container.streams.audio[0]
-            if cast("Any", stream).codec_context is None:
+            stream = _default_track(container)
+            if not _has_decoder(stream):
                 raise AudioError("holds audio of a codec that FFmpeg has no decoder for")
             # workers are processes; and one packet in, its frames out
             stream.codec_context.thread_count = 1
@@ -58,6 +58,27 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
         raise UnreadableFile(f"can't be read ({error.strerror or error})") from error
     except (ValueError, OverflowError) as error:
         raise AudioError(f"is not audio that PyAV can read ({error})") from error
+
+
+def _default_track(container: InputContainer) -> av.AudioStream:
+    """Return the first audio track marked as default, else the first that can be decoded."""
+    tracks = container.streams.audio
+    heard = [track for track in tracks if _has_decoder(track)] or list(tracks)
+    marked = (track for track in heard if track.disposition & track.disposition.default)
+    return next(marked, heard[0])
+
+
+def _has_decoder(track: av.AudioStream) -> bool:
+    return cast("Any", track).codec_context is not None
+
+
+def say_tracks(container: InputContainer, heard: av.AudioStream) -> str | None:
+    """Say which audio track is heard where a file has several; None where it has one."""
+    tracks = container.streams.audio
+    if len(tracks) < 2:
+        return None
+    place = 1 + [track.index for track in tracks].index(heard.index)
+    return f"has {len(tracks)} audio tracks; track {place} is heard"
 
 
 def _demuxer(file: BinaryIO) -> InputContainer:

@@ -17,14 +17,14 @@ from embed.limits import RATES_HZ, is_read
 if TYPE_CHECKING:
     import av
 
-__all__ = ["Head", "find_layout"]
+__all__ = ["PacketHead", "find_layout"]
 
 _MAX_CHANNELS = 64
 _ENCRYPTED_TAGS = frozenset({"drms", "enca"})  # of MP4's sample entries: FairPlay, and all others
 _N_HEAD_PACKETS = 8  # decoded, to learn how the decoder maps packets to samples
 
 
-class Head:
+class PacketHead:
     """The first packets of a stream, decoded: rate, channels, and how packets map to samples."""
 
     def __init__(self, stream: av.AudioStream) -> None:
@@ -101,7 +101,7 @@ class Head:
         return is_counted(self._context.name) and constant and max(self._sizes) == 1
 
 
-def find_layout(codec: str, head: Head, clock: Clock, n_samples: int) -> PacketLayout:
+def find_layout(codec: str, head: PacketHead, clock: Clock, n_samples: int) -> PacketLayout:
     """Find what tells where a packet's samples are.
 
     It is its index, its timestamp, or the packets before it.

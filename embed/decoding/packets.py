@@ -15,12 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, groupby
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from embed.decoding.container import decode_packet
+from embed.decoding.joined_parts import resampled
 from embed.decoding.packet_timing import PacketLengths
-from embed.limits import is_read
 
 if TYPE_CHECKING:
     import av
@@ -311,7 +311,7 @@ def _decode_all(
     need = next(ahead)
     position = 0
     decoded = chain.from_iterable(decode_packet(context, one) for one in chain(packets, [None]))
-    for frame in _resampled(decoded, layout.rate_hz):
+    for frame in resampled(decoded, layout.rate_hz):
         while position >= need.stop:
             following = next(ahead, None)
             if following is None:
@@ -320,33 +320,6 @@ def _decode_all(
         if position + frame.samples > need.start:
             yield position, frame
         position += frame.samples
-
-
-def _resampled(frames: Iterable[av.AudioFrame], rate_hz: int) -> Iterator[av.AudioFrame]:
-    """Resample stretches of other rates, one by one, where recordings were joined."""
-    for (own_hz, *_), stretch in groupby(frames, _kind_of):
-        if own_hz == rate_hz:
-            yield from stretch
-        elif is_read(own_hz):
-            yield from _resample(stretch, rate_hz)
-
-
-def _kind_of(frame: av.AudioFrame) -> tuple[int, str, str]:
-    return frame.sample_rate, frame.layout.name, frame.format.name
-
-
-def _resample(frames: Iterable[av.AudioFrame], rate_hz: int) -> Iterator[av.AudioFrame]:
-    from av import AudioResampler
-
-    resampler = AudioResampler(format="fltp", rate=rate_hz)
-    time_base: Fraction | None = None
-    for frame in chain(frames, [None]):
-        if frame is not None:
-            time_base = frame.time_base
-            frame.pts = None  # or gaps between timestamps are filled
-        for resampled in resampler.resample(frame):
-            resampled.time_base = time_base  # as that of all frames, or they don't join
-            yield resampled
 
 
 def _same_kind(frames: Sequence[av.AudioFrame], layout: PacketLayout) -> list[av.AudioFrame]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cache import audio_hash
-from embed.decoding.container import KeptPackets, Packets, open_audio
-from embed.decoding.packet_head import Head, find_layout
+from embed.decoding.container import KeptPackets, Packets, open_audio, say_tracks
+from embed.decoding.mp3_headers import is_mp3_without_length
+from embed.decoding.packet_head import PacketHead, find_layout
 from embed.decoding.packet_timing import Clock
 from embed.decoding.packets import PacketLayout
 from embed.decoding.survey import Watch, survey
@@ -101,13 +102,8 @@ def probe(
     before = _stat(path)
     limits.require_size(before.st_size)
     with open_audio(path) as (container, stream):
-        context = stream.codec_context
-        head, watch, clock = Head(stream), Watch(stream), Clock(stream)
-        expected_s = _expected_s(container)
-        digest = audio_hash(
-            codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels
-        )
-        digest.update(_gain(stream))
+        head, watch, clock = PacketHead(stream), Watch(stream), Clock(stream)
+        digest = _named_by(stream)
         packets = Packets(container, stream)
         for block in packets.blocks():
             digest.update(b"".join(block))
@@ -117,12 +113,10 @@ def probe(
             if kept is not None:
                 kept.add(block)
         head.require_audio()
-        if head.counts_packets:
-            n_samples = clock.n_packets * head.packet_samples - head.skip_samples
-        else:
-            n_samples = clock.n_samples(head.first_pts, head.rate_hz)
-        layout = find_layout(context.name, head, clock, n_samples)
+        n_samples = _told_samples(head, clock)
+        layout = find_layout(stream.codec_context.name, head, clock, n_samples)
         tags = read_tags(container.metadata, stream.metadata)
+        expected_s, several = _expected_s(container, stream), say_tracks(container, stream)
     warning = packets.warning
     if watch.doubts or not n_samples:
         found = survey(path)
@@ -138,10 +132,31 @@ def probe(
         n_channels=head.n_channels,
         n_samples=n_samples,
         tags=tags,
-        warning=warning or _cut_short(duration_s, expected_s),
+        warning=_joined(warning or _cut_short(path, duration_s, expected_s), several),
         size_bytes=before.st_size,
         mtime_ns=before.st_mtime_ns,
     )
+
+
+def _named_by(stream: av.AudioStream) -> Any:
+    """Begin a digest of packets: with what decoders know beside them."""
+    context = stream.codec_context
+    digest = audio_hash(
+        codec=context.name, rate_hz=context.sample_rate, n_channels=context.channels
+    )
+    digest.update(_gain(stream))
+    return digest
+
+
+def _told_samples(head: PacketHead, clock: Clock) -> int:
+    """Return the length that packets tell; 0 where they don't."""
+    if head.counts_packets:
+        return clock.n_packets * head.packet_samples - head.skip_samples
+    return clock.n_samples(head.first_pts, head.rate_hz)
+
+
+def _joined(*warnings: str | None) -> str | None:
+    return "; ".join(warning for warning in warnings if warning) or None
 
 
 def _require_length(duration_s: float, limits: Limits) -> None:
@@ -187,16 +202,20 @@ def _stat(path: str) -> os.stat_result:
         raise UnreadableFile(f"can't be read ({getattr(error, 'strerror', error)})") from error
 
 
-def _expected_s(container: InputContainer) -> float:
-    """Return the length that a file's header tells.
+def _expected_s(container: InputContainer, stream: av.AudioStream) -> float:
+    """Return the length that a file's header tells of its audio.
 
-    Return 0 where FFmpeg guesses it from the file's size.
+    Return 0 where FFmpeg guesses it from the file's size, or knows that of another stream only.
     """
-    return 0.0 if container.format.name in _GUESSED_LENGTH else (container.duration or 0) / 1e6
+    if container.format.name in _GUESSED_LENGTH:
+        return 0.0
+    if len(container.streams) > 1:
+        return float((stream.duration or 0) * (stream.time_base or 0))
+    return (container.duration or 0) / 1e6
 
 
-def _cut_short(duration_s: float, expected_s: float) -> str | None:
+def _cut_short(path: str, duration_s: float, expected_s: float) -> str | None:
     """Say that a file ends early, where that is more than headers err by."""
-    if expected_s - duration_s <= max(1.0, 0.02 * expected_s):
+    if expected_s - duration_s <= max(1.0, 0.02 * expected_s) or is_mp3_without_length(path):
         return None
     return f"ends after {duration_s:.1f} s of an expected {expected_s:.1f} s; it may be cut short"

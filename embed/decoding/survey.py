@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from embed.decoding.container import Packets, open_audio, try_packet
-from embed.decoding.packet_head import Head
+from embed.decoding.packet_head import PacketHead
 from embed.decoding.packets import PacketLayout
 from embed.errors import AudioError
 from embed.limits import is_read
@@ -62,7 +62,7 @@ class Watch:
         self._n_blocks = self._n_tried = self._n_failed = 0
         self._differs = False
 
-    def see(self, block: Sequence[av.Packet[Any]], head: Head) -> None:
+    def see(self, block: Sequence[av.Packet[Any]], head: PacketHead) -> None:
         """Look at the next packets, after the head has heard them."""
         k = self._n_blocks
         self._n_blocks += 1
@@ -82,7 +82,7 @@ class Watch:
                     self._first = kind
                 self._differs |= kind != self._first
 
-    def _decode(self, packet: av.Packet[Any], head: Head) -> None:
+    def _decode(self, packet: av.Packet[Any], head: PacketHead) -> None:
         time_base = packet.time_base
         if time_base is not None and (packet.duration or 0) * time_base > _MAX_PACKET_S:
             return

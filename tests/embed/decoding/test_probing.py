@@ -11,8 +11,9 @@ import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import av
 import mutagen.aiff
 import mutagen.apev2
 import mutagen.asf
@@ -312,6 +313,44 @@ def test_an_mp3_without_a_xing_header(tmp_path: Path) -> None:
         reference, _ = decode_whole(tmp_path / "a.mp3")
         (heard,) = read_spans(info, [Span(start=200_000, stop=300_000)])
         np.testing.assert_array_equal(heard, reference[200_000:300_000])
+
+
+@pytest.mark.parametrize("id3", ["0", "3"])
+def test_a_guessed_length_of_an_mp3_says_nothing_of_cuts(tmp_path: Path, id3: str) -> None:
+    signal = music(30, 44100)
+    signal[:, : 10 * 44100] = 0  # FFmpeg guesses from the first frames, which are small
+    options = {"write_xing": "0", "id3v2_version": id3}
+    kind = Kind(**{**vars(KINDS["mp3-vbr"]), "muxer_options": options})
+    path = kind.write(tmp_path / "a.mp3", signal, 44100, {"title": "A"})
+    with av.open(str(path)) as container:
+        assert (container.duration or 0) / 1e6 > 60
+    info = probe(path)
+    assert info.duration_s == pytest.approx(30, abs=0.1)
+    assert info.warning is None
+
+
+def test_the_length_of_a_video_says_nothing_of_cuts_in_its_sound(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        sound = cast(Any, container.add_stream("flac", rate=44100))
+        sound.layout, sound.format = "mono", "s16"
+        video = container.add_stream("mpeg4", rate=5)
+        video.width = video.height = 64
+        video.pix_fmt = "yuv420p"
+        samples = (music(5, 44100, 1) * 20_000).astype(np.int16)
+        for first in range(0, samples.shape[1], 44100):
+            frame = av.AudioFrame.from_ndarray(samples[:, first : first + 44100], layout="mono")
+            frame.sample_rate, frame.pts = 44100, first
+            container.mux(sound.encode(frame))
+        picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), dtype=np.uint8), format="rgb24")
+        for k in range(100):
+            picture.pts = k
+            container.mux(video.encode(picture))
+        for stream in (sound, video):
+            container.mux(stream.encode(None))
+    info = probe(path)
+    assert info.duration_s == pytest.approx(5, abs=0.1)
+    assert info.warning is None
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0, 0x7FFFFFFF])
