@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cache import audio_hash
+from embed.decoding.ape_tags import read_ape_tags
 from embed.decoding.container import KeptPackets, Packets, open_audio, say_tracks
 from embed.decoding.mp3_headers import is_mp3_without_length
 from embed.decoding.packet_head import PacketHead, find_layout
@@ -115,7 +116,7 @@ def probe(
         head.require_audio()
         n_samples = _told_samples(head, clock)
         layout = find_layout(stream.codec_context.name, head, clock, n_samples)
-        tags = read_tags(container.metadata, stream.metadata)
+        tags = _tags(path, container, stream)
         expected_s, several = _expected_s(container, stream), say_tracks(container, stream)
     warning = packets.warning
     if watch.doubts or not n_samples:
@@ -146,6 +147,13 @@ def _named_by(stream: av.AudioStream) -> Any:
     )
     digest.update(_gain(stream))
     return digest
+
+
+def _tags(path: str, container: InputContainer, stream: av.AudioStream) -> Tags:
+    tags = read_tags(container.metadata, stream.metadata)
+    if container.format.name == "mp3" and tags.artist is None:
+        tags = read_tags(container.metadata, stream.metadata, read_ape_tags(path))
+    return tags
 
 
 def _told_samples(head: PacketHead, clock: Clock) -> int:

@@ -10,6 +10,7 @@ __all__ = ["Tags", "read_tags"]
 _MAX_CHARS = 300  # of one tag; some files keep a novel there
 # of which spaces and the like may be left out; a tag of 16 MB takes five seconds
 _MAX_READ = 10_000
+_OTHER_NAMES = {"albumartist": "album_artist"}
 _KEYS = frozenset({"artist", "album_artist", "title", "album"})
 
 
@@ -31,7 +32,8 @@ def read_tags(*sources: Mapping[str, str]) -> Tags:
     merged: dict[str, str] = {}
     for source in reversed(sources):
         for key, value in source.items():
-            name = key[:_MAX_CHARS].lower()
+            name = key[:_MAX_CHARS].lower().replace(" ", "_")
+            name = _OTHER_NAMES.get(name, name)
             if name in _KEYS and (text := _clean(value)):
                 merged[name] = text
     return Tags(

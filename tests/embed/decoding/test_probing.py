@@ -151,9 +151,6 @@ RETAGGERS: list[tuple[str, Callable[[Path, int], None]]] = [
 ]
 
 
-UNREAD = [("mp3-vbr", _ape)]  # FFmpeg does not look for APE tags in an MP3
-
-
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Six seconds in every kind; not to be written to."""
@@ -175,12 +172,11 @@ def test_retagging_keeps_the_digest_the_length_and_the_samples(
     for n_chars in (10, 25_000, 300):  # added, grown, shrunk
         retag(copy, n_chars)
         after = probe(str(copy))
-        if (name, retag) not in UNREAD:
-            assert (after.tags.artist, after.tags.title) == ("Sömeone", "Söng")
+        assert (after.tags.artist, after.tags.title) == ("Sömeone", "Söng")
         assert after.digest == before.digest
         assert (after.n_samples, after.layout) == (before.n_samples, before.layout)
         # A tag that is larger than the music confuses FFmpeg's guess at an MP3's length.
-        assert after.warning is None or (name, retag) in UNREAD
+        assert after.warning is None or (name, retag) == ("mp3-vbr", _ape)
         for a, b in zip(heard, read_spans(after, spans), strict=True):
             assert a.tobytes() == b.tobytes() or name == "aac-pns"
 

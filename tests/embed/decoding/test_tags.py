@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import struct
+import tempfile
 from pathlib import Path
 
 import av
+import mutagen.apev2
 import mutagen.id3
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embed.decoding.ape_tags import read_ape_tags
 from embed.decoding.probing import probe
 from embed.decoding.tags import Tags, read_tags
 from tests.support.audio_files import KINDS, music
@@ -30,6 +34,11 @@ def test_the_albums_artist_stands_in(artist: str | None) -> None:
     source = {"album_artist": "Various"} | ({} if artist is None else {"artist": artist})
     assert read_tags(source).artist == "Various"
     assert read_tags(source | {"artist": "A"}).artist == "A"
+
+
+@pytest.mark.parametrize("name", ["albumartist", "ALBUM ARTIST", "Album_Artist", "AlbumArtist"])
+def test_the_albums_artist_is_read_however_it_is_spelt(name: str) -> None:
+    assert read_tags({name: "Various"}).artist == "Various"
 
 
 @pytest.mark.parametrize("empty", ["", "   ", "\n\t", "\x00"])
@@ -116,3 +125,35 @@ def test_cover_art_before_the_audio_is_no_obstacle(tmp_path: Path) -> None:
     covered = probe(str(path))
     assert covered.tags.artist == "Someone"
     assert (covered.digest, covered.n_samples) == (plain.digest, plain.n_samples)
+
+
+@pytest.mark.parametrize("v1", [False, True])
+def test_the_ape_tag_of_an_mp3_is_read(tmp_path: Path, v1: bool) -> None:
+    path = KINDS["mp3-cbr"].write(tmp_path / "a.mp3", music(1, 44100), 44100)
+    tags = mutagen.apev2.APEv2()
+    tags["Title"], tags["Album"] = "Söng", "Album"
+    tags["Artist"] = ["Ann", "Bob"]
+    tags.save(path)
+    if v1:
+        path.write_bytes(path.read_bytes() + b"TAG" + b"\0" * 125)
+    assert probe(path).tags == Tags(artist="Ann;Bob", title="Söng", album="Album")
+
+
+def test_what_an_mp3_says_at_its_start_goes_before_its_ape_tag(tmp_path: Path) -> None:
+    path = KINDS["mp3-cbr"].write(
+        tmp_path / "a.mp3", music(1, 44100), 44100, {"title": "T", "artist": "A"}
+    )
+    tags = mutagen.apev2.APEv2()
+    tags["Artist"] = "Other"
+    tags.save(path)
+    assert probe(path).tags == Tags(artist="A", title="T")
+
+
+@given(st.binary(max_size=300), st.integers(0, 2**32 - 1), st.binary(max_size=140))
+def test_any_ape_tag_gives_texts(content: bytes, size: int, after: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.mp3"
+        for length in (size, len(content) + 32):
+            footer = b"APETAGEX" + struct.pack("<IIII", 2000, length, 1, 0) + b"\0" * 8
+            path.write_bytes(content + footer + after)
+            assert all(isinstance(text, str) for text in read_ape_tags(str(path)).values())
