@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
-import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
 
-from embed.files.playlists import (
-    LIST_SUFFIXES,
-    MAX_ENTRY,
-    PLAYLIST_SUFFIXES,
-    is_elsewhere,
-    list_entries,
-)
+from embed.files.entries import EntryReader, Failure, existing
+from embed.files.playlists import LIST_SUFFIXES, PLAYLIST_SUFFIXES, list_entries
 
 __all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "Paths", "find_audio"]
 __all__ += ["path_list"]
@@ -31,19 +23,6 @@ AUDIO_SUFFIXES = frozenset({
 })
 # fmt: on
 """What a folder is searched for. A file that is named itself is tried whatever its suffix."""
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
-# as `classify.output.formats` writes what looks like a formula
-_QUOTED = re.compile(r"'[-=+@\t\r]")
-_LOCAL = frozenset({"", "localhost"})  # hosts of a file URL that mean this computer (RFC 8089)
-_SHOWN = 80  # characters of an entry that is too long to be a path
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A file or entry that gave nothing, and why."""
-
-    path: str
-    error: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +82,11 @@ def find_audio(paths: Paths) -> FoundAudio:
     """Expand paths: an audio file, a folder (recursive), a playlist, or a CSV with a `path` column.
 
     An entry of a playlist or CSV is the path of a regular file, absolute or relative to the list's
-    own folder, or a ``file:`` URL of this computer. It is refused where it is another URL, a
-    folder, another list, or a FIFO, a device or a socket, none of which is opened. Nothing in it is
-    expanded (``~``, ``$``, ``*``). In folders, hidden files are passed over and symbolic links
-    followed, each folder once.
+    own folder, or a ``file:`` URL of this computer. Where nothing is there, it is taken for one
+    that is percent-encoded, then for a name in another Unicode form or case. It is refused where it
+    is another URL, a folder, another list, or a FIFO, a device or a socket, none of which is
+    opened. Nothing in it is expanded (``~``, ``$``, ``*``). In folders, hidden files are passed
+    over and symbolic links followed, each folder once.
 
     Parameters
     ----------
@@ -148,25 +128,7 @@ def _expand(paths: Iterable[str]) -> Iterator[str | Failure]:
         elif suffix in LIST_SUFFIXES and os.path.isfile(path):
             yield from _listed(path)
         else:
-            yield _existing(path)
-
-
-def _existing(path: str, *, listed: bool = False) -> str | Failure:
-    try:
-        mode = os.stat(path).st_mode
-    except (OSError, ValueError):
-        return Failure(path=path, error="does not exist")
-    if stat.S_ISDIR(mode):
-        return Failure(path=path, error="is a folder; a list names files")
-    if not stat.S_ISREG(mode):
-        return Failure(
-            path=path, error="is not a regular file (a FIFO, a device or a socket); not opened"
-        )
-    if listed and os.path.splitext(path)[1].lower() in LIST_SUFFIXES:
-        return Failure(
-            path=path, error="is a list; a list in a list is not read, so name it yourself"
-        )
-    return path
+            yield existing(path)
 
 
 def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
@@ -198,60 +160,6 @@ def _listed(path: str) -> Iterator[str | Failure]:
     except ValueError as error:
         yield Failure(path=path, error=str(error))
         return
-    folder = os.path.dirname(path)
+    read = EntryReader(os.path.dirname(path))
     for entry in entries:
-        yield _resolve(entry, folder)
-
-
-def _resolve(entry: str, folder: str) -> str | Failure:
-    if len(entry) > MAX_ENTRY:
-        shown = f"{entry[:_SHOWN]}..."
-        return Failure(path=shown, error=f"has more than {MAX_ENTRY} characters, so it is no path")
-    url = _URL.fullmatch(entry.strip())
-    if url and url[1].lower() != "file":
-        return Failure(path=entry, error="is a URL; only files are read")
-    if url and url[2].lower() not in _LOCAL:
-        return Failure(
-            path=entry, error=f"is a file of computer {url[2]!r:.80}; only local ones are read"
-        )
-    if url:
-        entry = _path_of(url[3])
-    if "\0" in entry:
-        return Failure(path=entry.replace("\0", "?"), error="holds a NUL, so it is no path")
-    paths = [os.path.abspath(os.path.join(folder, reading)) for reading in _readings(entry)]
-    if os.name == "nt" and any(is_elsewhere(path, folder) for path in paths):
-        return Failure(
-            path=entry, error="is on another server than the list; only local files are read"
-        )
-    found = next((path for path in paths if os.path.exists(path)), paths[-1])
-    return _existing(found, listed=True)
-
-
-def _path_of(url_path: str) -> str:
-    """Turn a ``file:`` URL's path into one of this system."""
-    if os.name == "nt":
-        from urllib.request import url2pathname  # imports http.client and more
-
-        return url2pathname(url_path)
-    return os.fsdecode(unquote_to_bytes(url_path))
-
-
-def _readings(entry: str) -> Iterator[str]:
-    r"""Give what an entry may mean.
-
-    Its very bytes; without the spaces around it; without the quote that keeps spreadsheets from
-    calculating; Windows-1252, as old players wrote; ``\\`` for ``/``.
-    """
-    yield entry
-    if entry != entry.strip():
-        entry = entry.strip()
-        yield entry
-    if _QUOTED.match(entry):
-        yield entry[1:]
-    try:
-        entry.encode("utf-8")
-    except UnicodeEncodeError:
-        entry = entry.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
-        yield entry
-    if os.sep == "/" and "\\" in entry:
-        yield entry.replace("\\", "/")
+        yield read.resolved(entry)

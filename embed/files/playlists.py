@@ -1,6 +1,6 @@
 """Playlists and CSVs, and which songs they name.
 
-They are read as text, in bounded memory, and nothing is opened here.
+They are read as text, in bounded memory, and no song is opened here.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import csv
 import io
 import ntpath
 import os
+import re
 import stat
 from collections.abc import Iterator
 from itertools import chain
@@ -32,6 +33,7 @@ MAX_ENTRY = 2**14
 _MAX_LIST_BYTES = 64 * 2**20
 _MAX_ENTRIES = 500_000  # five times the largest library that was measured
 _MAX_ROW = 2**20  # characters of a CSV's row: what spreadsheets can hold, and more
+_DIRECTIVE = re.compile(r"#EXT[A-Z0-9-]*(?:[\s:]|$)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # "Unicode text" of spreadsheets
 
 
@@ -47,7 +49,8 @@ def list_entries(path: str) -> list[str]:
     Returns
     -------
     list of str
-        Of a playlist each line that is no comment, of a CSV what the column `path` holds. One that
+        Of a playlist each line that is no comment (`#41.mp3` beside a file of that name is none),
+        of a CSV what the column `path` holds. One that
         is longer than `MAX_ENTRY` characters is cut behind the next one, so that it can be told.
 
     Raises
@@ -67,7 +70,8 @@ def list_entries(path: str) -> list[str]:
         io.BytesIO(content), encoding, errors="surrogateescape", newline=newline
     )
     entries: list[str] = []
-    for entry in _csv_entries(text) if is_csv else _playlist_entries(text):
+    folder = os.path.dirname(path)
+    for entry in _csv_entries(text) if is_csv else _playlist_entries(text, folder):
         if len(entries) == _MAX_ENTRIES:
             raise ValueError(f"is a list of more than {_MAX_ENTRIES} songs; split it")
         entries.append(entry)
@@ -91,14 +95,20 @@ def _read(path: str) -> bytes:
         return file.read(status.st_size)  # and no more, should it grow
 
 
-def _playlist_entries(text: TextIO) -> Iterator[str]:
+def _playlist_entries(text: TextIO, folder: str) -> Iterator[str]:
     while line := text.readline(MAX_ENTRY + 2):
         rest = line
         while rest and not rest.endswith("\n"):  # comments may be long: some hold a picture
             rest = text.readline(MAX_ENTRY)
         bare = line.strip()
-        if bare and not bare.startswith("#"):
+        if bare and (not bare.startswith("#") or _is_name(bare, folder)):
             yield line.removesuffix("\n")
+
+
+def _is_name(comment: str, folder: str) -> bool:
+    """Whether what looks like a comment is the name of a file beside the list."""
+    is_short = len(comment) <= MAX_ENTRY and not _DIRECTIVE.match(comment)
+    return is_short and os.path.isfile(os.path.join(folder, comment))
 
 
 class _Lines:
