@@ -38,6 +38,7 @@ from .errors import (
     WorkerStopped,
 )
 from .files.find import Failure, FoundAudio, Paths, find_audio, path_list
+from .files.folders import PassedOver
 from .files.playlists import LIST_SUFFIXES
 from .limits import Limits
 from .pipeline.pieces import Outline
@@ -78,6 +79,7 @@ __all__ = [
     "Limits",
     "Outline",
     "OwnTags",
+    "PassedOver",
     "Paths",
     "PreparedEncoder",
     "PreparedEncoders",

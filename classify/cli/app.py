@@ -151,6 +151,7 @@ def embed(
     Example: sevensongs embed ~/Music
     """
     from classify.cli.progress import progress_bar
+    from classify.output.passed_over import passed_over_words
     from embed import Limits, embed_library
 
     with progress_bar() as progress:
@@ -183,6 +184,8 @@ def embed(
             f"{report.found} found: {report.embedded} embedded{speed}, {report.cached} in the "
             f"cache already, {len(report.failed)} failed"
         )
+        for words in passed_over_words(report.passed_over):
+            typer.echo(words)
     require_songs(report.found)
     end(report.failed)
 

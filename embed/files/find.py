@@ -4,36 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from embed.files.entries import EntryReader, Failure, existing
-from embed.files.playlists import LIST_SUFFIXES, PLAYLIST_SUFFIXES, list_entries
+from embed.files.folders import PassedOver, searched
+from embed.files.playlists import LIST_SUFFIXES, list_entries
 
-__all__ = ["AUDIO_SUFFIXES", "PLAYLIST_SUFFIXES", "Failure", "FoundAudio", "Paths", "find_audio"]
-__all__ += ["path_list"]
+__all__ = ["Failure", "FoundAudio", "Paths", "find_audio", "path_list"]
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 """What a function takes that takes paths: one, or any iterable of them. A string is one path."""
-
-# fmt: off
-AUDIO_SUFFIXES = frozenset({
-    ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".ape", ".au", ".caf", ".dsf", ".flac",
-    ".m4a", ".m4b", ".mka", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".tta", ".w64", ".wav",
-    ".weba", ".webm", ".wma", ".wv",
-})
-# fmt: on
-"""What a folder is searched for. A file that is named itself is tried whatever its suffix."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundAudio:
     """Absolute paths in the order given (folders sorted), each once.
 
-    It also has what could not be found.
+    It also has what could not be found, and what folders hold that was passed over.
     """
 
     files: tuple[str, ...]
     failures: tuple[Failure, ...]
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 def path_list(paths: Paths) -> list[str]:
@@ -86,7 +78,8 @@ def find_audio(paths: Paths) -> FoundAudio:
     that is percent-encoded, then for a name in another Unicode form or case. It is refused where it
     is another URL, a folder, another list, or a FIFO, a device or a socket, none of which is
     opened. Nothing in it is expanded (``~``, ``$``, ``*``). In folders, hidden files are passed
-    over and symbolic links followed, each folder once.
+    over, as are bins and snapshots (``#recycle``) unless they are named themselves; symbolic links
+    are followed, each folder once.
 
     Parameters
     ----------
@@ -106,17 +99,20 @@ def find_audio(paths: Paths) -> FoundAudio:
     """
     files: dict[str, None] = {}
     failures: dict[str, str] = {}
-    for item in _expand(path_list(paths)):
+    passed_over = PassedOver()
+    for item in _expand(path_list(paths), passed_over):
         if isinstance(item, Failure):
             failures.setdefault(item.path, item.error)
         else:
             files.setdefault(item)
     return FoundAudio(
-        files=tuple(files), failures=tuple(Failure(path=p, error=e) for p, e in failures.items())
+        files=tuple(files),
+        failures=tuple(Failure(path=p, error=e) for p, e in failures.items()),
+        passed_over=passed_over,
     )
 
 
-def _expand(paths: Iterable[str]) -> Iterator[str | Failure]:
+def _expand(paths: Iterable[str], passed_over: PassedOver) -> Iterator[str | Failure]:
     for given in paths:
         if not given:  # such as a shell variable that is not set; not the current folder
             yield Failure(path="", error="is empty; name a file or a folder")
@@ -124,31 +120,11 @@ def _expand(paths: Iterable[str]) -> Iterator[str | Failure]:
         path = os.path.abspath(os.path.expanduser(given))
         suffix = os.path.splitext(path)[1].lower()
         if os.path.isdir(path):
-            yield from _walk(path, seen=set())
+            yield from searched(path, passed_over)
         elif suffix in LIST_SUFFIXES and os.path.isfile(path):
             yield from _listed(path)
         else:
             yield existing(path)
-
-
-def _walk(folder: str, seen: set[tuple[int, int]]) -> Iterator[str | Failure]:
-    try:
-        status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:
-            return  # a symbolic link that leads back
-        seen.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as listing:
-            entries = sorted(
-                (e for e in listing if not e.name.startswith(".")), key=lambda e: e.name
-            )
-    except OSError as error:
-        yield Failure(path=folder, error=f"can't be searched ({error.strerror})")
-        return
-    for entry in entries:
-        if os.path.isdir(entry.path):  # entry.is_dir() raises for a link that leads to itself
-            yield from _walk(entry.path, seen)
-        elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES:
-            yield entry.path
 
 
 def _listed(path: str) -> Iterator[str | Failure]:

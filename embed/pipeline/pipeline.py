@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from embed.encoders.registry import encoder_spec
 from embed.encoders.windows import coverage_windows
 from embed.errors import EmbedError
 from embed.files.find import Failure, FoundAudio, Paths, find_audio
+from embed.files.folders import PassedOver
 from embed.limits import Limits
 from embed.pipeline.encoder_run import Run
 from embed.pipeline.ledger import File, Ledger
@@ -68,6 +69,8 @@ class EmbedReport:
     busy : float or None
         Processor time of the workers' tasks, as a share of what all workers had from their start to
         their end, in [0, 1]; None where there was nothing to do.
+    passed_over : PassedOver
+        What the folders hold besides.
     """
 
     encoder: str
@@ -80,6 +83,7 @@ class EmbedReport:
     audio_s: float
     wall_s: float
     busy: float | None = None
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
     @property
     def x_realtime(self) -> float:
@@ -247,6 +251,7 @@ def _report(
         audio_s=sum(fresh.values()),
         wall_s=time.monotonic() - started,
         busy=sum(run.cpu_s for run in runs) / worker_s if worker_s else None,
+        passed_over=found.passed_over,
     )
 
 
