@@ -22,8 +22,17 @@ def passed_over_words(passed_over: PassedOver) -> list[str]:
     >>> from embed import PassedOver
     >>> passed_over_words(PassedOver(folders=["/music/#recycle"]))
     ['1 folder of the system was passed over (1 #recycle); name it to have it searched']
+    >>> passed_over_words(PassedOver(kinds={".mid": 7, ".dts": 5}))
+    ['12 files of other kinds were passed over (7 .mid, 5 .dts)']
     """
     said = []
+    if passed_over.kinds:
+        n = sum(passed_over.kinds.values())
+        kinds = Counter({name or "of none": n for name, n in passed_over.kinds.items()})
+        said.append(
+            f"{counted(n, 'file')} of {'another kind was' if n == 1 else 'other kinds were'} "
+            f"passed over ({_most(kinds)})"
+        )
     if passed_over.folders:
         n, names = len(passed_over.folders), Counter(map(basename, passed_over.folders))
         said.append(

@@ -12,9 +12,11 @@ __all__ = ["AUDIO_SUFFIXES", "PassedOver", "searched"]
 
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
-    ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".ape", ".au", ".caf", ".dsf", ".flac",
-    ".m4a", ".m4b", ".mka", ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".tta", ".w64", ".wav",
-    ".weba", ".webm", ".wma", ".wv",
+    ".3g2", ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".ape", ".asf", ".au",
+    ".caf", ".dsf", ".eac3", ".ec3", ".flac", ".m4a", ".m4b", ".m4p", ".m4r", ".m4v", ".mka",
+    ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".mpga", ".oga", ".ogg", ".ogv",
+    ".ogx", ".opus", ".snd", ".spx", ".tak", ".tta", ".w64", ".wav", ".wave", ".weba", ".webm",
+    ".wma", ".wmv", ".wv",
 })
 """What a folder is searched for. A file that is named itself is tried whatever its suffix."""
 # Of Synology, QNAP, Windows, NetApp, macOS, ext4 and ZFS: what was deleted, older states of all
@@ -24,6 +26,14 @@ _OF_SYSTEMS = frozenset({
     ".zfs", "@eadir", "@recently-snapshot", "@recycle", "lost+found", "network trash folder",
     "system volume information", "~snapshot",
 })
+# What comes with music and is none.
+_COMPANIONS = frozenset({
+    ".accurip", ".bmp", ".db", ".doc", ".docx", ".gif", ".htm", ".html", ".ini", ".jfif", ".jpeg",
+    ".jpg", ".json", ".lnk", ".log", ".lrc", ".md5", ".nfo", ".pdf", ".png", ".rtf", ".sfv",
+    ".sha1", ".sha256", ".tif", ".tiff", ".torrent", ".txt", ".url", ".webp", ".xml",
+})
+_MAX_SUFFIX = 12  # characters, of which the first is the dot; more is part of a name
+_MAX_KINDS = 1000
 # fmt: on
 
 
@@ -35,9 +45,30 @@ class PassedOver:
     ----------
     folders : list of str
         Absolute paths of bins, snapshots and the like.
+    kinds : dict of str to int
+        How many files there are of other kinds, by suffix (in lower case, ``""`` for none); without
+        the pictures and texts that come with music.
     """
 
     folders: list[str] = field(default_factory=list)
+    kinds: dict[str, int] = field(default_factory=dict)
+
+    def add_file(self, suffix: str) -> None:
+        """Count a file of another kind.
+
+        Examples
+        --------
+        >>> from embed import PassedOver
+        >>> passed_over = PassedOver()
+        >>> passed_over.add_file(".mid")
+        >>> passed_over.kinds
+        {'.mid': 1}
+        """
+        if suffix in _COMPANIONS:
+            return
+        if len(suffix) > _MAX_SUFFIX or (suffix not in self.kinds and len(self.kinds) > _MAX_KINDS):
+            suffix = ""
+        self.kinds[suffix] = self.kinds.get(suffix, 0) + 1
 
 
 def searched(folder: str, passed_over: PassedOver) -> Iterator[str | Failure]:
@@ -80,14 +111,16 @@ def _walk(
         return
     for entry in entries:
         is_of_system = entry.name.casefold() in _OF_SYSTEMS
-        if entry.name.startswith(".") and not is_of_system:
+        is_hidden = entry.name.startswith(".")
+        if is_hidden and not is_of_system:
             continue
+        suffix = os.path.splitext(entry.name)[1].lower()
         if os.path.isdir(entry.path):  # entry.is_dir() raises for a link that leads to itself
             if is_of_system:
                 passed_over.folders.append(entry.path)
             else:
                 yield from _walk(entry.path, passed_over, seen)
-        elif os.path.splitext(entry.name)[1].lower() in AUDIO_SUFFIXES and not (
-            entry.name.startswith(".")
-        ):
+        elif suffix in AUDIO_SUFFIXES:
             yield entry.path
+        elif not is_hidden and os.path.isfile(entry.path):
+            passed_over.add_file(suffix)
