@@ -7,6 +7,7 @@ person adds it may be empty: it is filled in from the path the next time.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
@@ -87,7 +88,8 @@ def labels_locked(path: Path, root: str | Path | None) -> Iterator[None]:
 def read_labels(path: Path) -> tuple[Label, ...] | None:
     """Read a file of labels, each song once, the last row of a song counting.
 
-    Return None if there is no file.
+    Spreadsheets may have saved it: with `;` or tabs, in UTF-16, with empty rows. Return None if
+    there is no file.
 
     Raises
     ------
@@ -101,18 +103,25 @@ def read_labels(path: Path) -> tuple[Label, ...] | None:
             raise LabelError(
                 f"{path} is larger than {_MAX_BYTES >> 20} MiB; these are no labels of ours"
             )
-        text = path.read_bytes().decode("utf-8-sig", "surrogateescape")
+        text = _text(path.read_bytes())
     except OSError as error:
         raise LabelError(f"the labels in {path} can't be read: {error.strerror}") from error
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    except UnicodeDecodeError as error:
+        raise LabelError(
+            f"{path} is no UTF-16, as its first bytes say; save it as CSV in UTF-8"
+        ) from error
+    # as spreadsheets save it: the separator is their country's
+    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        columns = reader.fieldnames or ()
+        columns = [name.strip().lower() for name in reader.fieldnames or ()]
         if "label" not in columns or not {"path", "digest"} & set(columns):
             raise LabelError(
                 f"{path} begins with {', '.join(map(repr, columns)) or 'nothing'}; a line with "
                 f"{','.join(_COLUMNS)} is needed"
             )
-        rows = [_label(row, path, reader.line_num) for row in reader]
+        reader.fieldnames = columns
+        rows = [_label(row, path, reader.line_num) for row in reader if _has_text(row)]
     except csv.Error as error:
         raise LabelError(
             f"{path} is no CSV (line {reader.line_num}: {error}); mend it or move it away"
@@ -154,6 +163,20 @@ def relabelled(
         *kept,
         *(Label(label=label, path=path, digest=digest) for digest, path in songs.items()),
     )
+
+
+def _text(content: bytes) -> str:
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf_16 else "utf-8-sig", "surrogateescape")
+
+
+def _has_text(row: Mapping[str | None, str | list[str] | None]) -> bool:
+    """Whether anything stands in a row; spreadsheets write `,,` for an empty one."""
+    return any(cell.strip() for cells in row.values() for cell in _cells(cells))
+
+
+def _cells(value: str | list[str] | None) -> list[str]:
+    return value if isinstance(value, list) else [value or ""]
 
 
 def _label(row: Mapping[str | None, str | None], path: Path, line: int) -> Label:
