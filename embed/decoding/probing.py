@@ -15,6 +15,7 @@ from embed.decoding.packet_timing import Clock
 from embed.decoding.packets import PacketLayout
 from embed.decoding.survey import Watch, survey
 from embed.decoding.tags import Tags, read_tags
+from embed.decoding.wav_sizes import say_hidden_sound
 from embed.errors import AudioError, UnreadableFile
 from embed.limits import Limits
 
@@ -117,7 +118,9 @@ def probe(
         n_samples = _told_samples(head, clock)
         layout = find_layout(stream.codec_context.name, head, clock, n_samples)
         tags = _tags(path, container, stream)
-        expected_s, several = _expected_s(container, stream), say_tracks(container, stream)
+        expected_s, more = _expected_s(container, stream), say_tracks(container, stream)
+        if container.format.name == "wav":
+            more = say_hidden_sound(path, before.st_size)
     warning = packets.warning
     if watch.doubts or not n_samples:
         found = survey(path)
@@ -133,7 +136,7 @@ def probe(
         n_channels=head.n_channels,
         n_samples=n_samples,
         tags=tags,
-        warning=_joined(warning or _cut_short(path, duration_s, expected_s), several),
+        warning=_joined(warning or _cut_short(path, duration_s, expected_s), more),
         size_bytes=before.st_size,
         mtime_ns=before.st_mtime_ns,
     )

@@ -1,8 +1,8 @@
 """Whether the packets of a file are all of the kind that its first ones are, and decode.
 
 A few packets after the head are looked at. Only where they differ is the whole file decoded, to
-tell: recordings that were joined have parts of several rates, and of an encrypted file next to
-nothing decodes.
+tell: recordings that were joined have parts of several rates, of an encrypted file next to nothing
+decodes, and an edit list may leave out the middle.
 
 By hand: FFmpeg's tools decode on and leave it to their user to read what they said meanwhile. To
 look takes 1 ms of processor time a song of four minutes.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from embed.decoding.container import Packets, open_audio, try_packet
 from embed.decoding.packet_head import PacketHead
-from embed.decoding.packets import PacketLayout
+from embed.decoding.packets import PacketLayout, is_counted
 from embed.errors import AudioError
 from embed.limits import is_read
 
@@ -30,6 +30,7 @@ __all__ = ["Survey", "Watch", "survey"]
 # tell its kind (profile, rate, channels; version, layer, rate).
 _MARKS = {"aac": 0xFFF00000, "mp": 0xFFE00000}
 _KINDS = {"aac": 0x0000FDC0, "mp": 0x001E0C00}
+_N_START_PACKETS = 8  # of which an edit list leaves out what the encoder padded
 _EVERY_PACKETS = 8  # is looked at: 0.2 s
 _EVERY_BLOCKS = 16  # a packet is decoded: 24 s of AAC
 _EARLY_BLOCKS = frozenset({1, 2, 4, 8})
@@ -61,6 +62,8 @@ class Watch:
         self._first: int | None = None
         self._n_blocks = self._n_tried = self._n_failed = 0
         self._differs = False
+        self._is_counted = is_counted(self._context.name)
+        self._left_out = False  # the last packet, by an edit list
 
     def see(self, block: Sequence[av.Packet[Any]], head: PacketHead) -> None:
         """Look at the next packets, after the head has heard them."""
@@ -70,6 +73,8 @@ class Watch:
             return
         if self._mark:
             self._read_headers(block)
+        if self._is_counted:
+            self._find_gaps(block if k else block[_N_START_PACKETS:])
         if k in _EARLY_BLOCKS or k % _EVERY_BLOCKS == 0:
             self._decode(block[len(block) // 2], head)
 
@@ -81,6 +86,14 @@ class Watch:
                 if self._first is None:
                     self._first = kind
                 self._differs |= kind != self._first
+
+    def _find_gaps(self, block: Sequence[av.Packet[Any]]) -> None:
+        """Find packets that an edit list leaves out, and others after them."""
+        left_out = [packet.is_discard for packet in block]
+        if self._left_out or any(left_out):
+            for one in left_out:
+                self._differs |= self._left_out and not one
+                self._left_out = one
 
     def _decode(self, packet: av.Packet[Any], head: PacketHead) -> None:
         time_base = packet.time_base
@@ -175,7 +188,7 @@ class Survey:
             The same; 0 where it is not known.
         """
         usual = layout.packet_samples
-        odd = sum(n for length, n in self.lengths.items() if length not in (0, usual))
+        odd = sum(n for length, n in self.lengths.items() if length != usual)
         if len(self.parts) > 1 or (usual > 0 and odd > _MAX_ODD):
             from_start = PacketLayout(
                 codec="",

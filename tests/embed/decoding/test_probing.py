@@ -360,6 +360,53 @@ def test_a_wav_from_a_pipe_has_no_size(tmp_path: Path, files: dict[str, Path], s
     assert (info.digest, info.n_samples) == (honest.digest, honest.n_samples)
 
 
+def test_a_wav_whose_header_tells_too_little_is_heard_with_a_warning(
+    tmp_path: Path, files: dict[str, Path]
+) -> None:
+    content = bytearray(files["wav-16"].read_bytes())
+    at = content.index(b"data")
+    (size,) = struct.unpack_from("<I", content, at + 4)
+    struct.pack_into("<I", content, at + 4, size // 2)
+    (tmp_path / "half.wav").write_bytes(content)
+    info = probe(tmp_path / "half.wav")
+    assert info.duration_s == pytest.approx(3.0, abs=0.01)
+    assert info.warning == (
+        f"its header tells {size // 2} bytes of sound; {size // 2} more bytes follow and are not "
+        "heard"
+    )
+
+
+def test_a_large_chunk_after_the_sound_of_a_wav_is_none(
+    tmp_path: Path, files: dict[str, Path]
+) -> None:
+    chunk = b"id3 " + struct.pack("<I", 300_000) + bytes(300_000)
+    path = tmp_path / "tagged.wav"
+    path.write_bytes(files["wav-16"].read_bytes() + chunk)
+    assert probe(path).warning is None
+
+
+def test_what_an_edit_list_leaves_out_of_the_middle_is_not_counted(
+    tmp_path: Path, files: dict[str, Path]
+) -> None:
+    content = files["aac"].read_bytes()
+    at = content.index(b"elst") - 4
+    _, media, rate = struct.unpack_from(">3I", content, at + 16)
+    edits = (2000, media, rate, 3000, media + 3 * 48000, rate)  # ms of 6 s, without the third
+    edited = bytearray(
+        content[:at] + struct.pack(">I4sII6I", 40, b"elst", 0, 2, *edits) + content[at + 28 :]
+    )
+    for name in (b"moov", b"trak", b"edts"):
+        (size,) = struct.unpack_from(">I", edited, edited.index(name) - 4)
+        struct.pack_into(">I", edited, edited.index(name) - 4, size + 12)
+    path = tmp_path / "edited.m4a"
+    path.write_bytes(edited)
+    info = probe(path)
+    assert info.duration_s == pytest.approx(5.0, abs=0.03)
+    reference, _ = decode_whole(path)
+    (heard,) = read_spans(info, [Span(start=0, stop=info.n_samples)])
+    np.testing.assert_array_equal(heard, reference[: info.n_samples])
+
+
 def test_two_recordings_chained_in_one_ogg_file_are_one_after_the_other(
     tmp_path: Path, files: dict[str, Path]
 ) -> None:
