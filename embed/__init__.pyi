@@ -39,6 +39,7 @@ from .errors import (
 )
 from .files.find import Failure, FoundAudio, Paths, find_audio, path_list
 from .files.folders import PassedOver
+from .files.path_maps import MAP_VARIABLE, mapped_there, parse_map, path_maps
 from .files.playlists import LIST_SUFFIXES
 from .limits import Limits
 from .pipeline.pieces import Outline
@@ -61,6 +62,7 @@ __all__ = [
     "ENCODER_VARIABLE",
     "FAST_ENCODER",
     "LIST_SUFFIXES",
+    "MAP_VARIABLE",
     "MAX_PARTS",
     "AudioError",
     "AudioInfo",
@@ -103,9 +105,12 @@ __all__ = [
     "find_audio",
     "is_compiled",
     "load_encoder",
+    "mapped_there",
     "mel_band",
     "open_embeddings",
+    "parse_map",
     "path_list",
+    "path_maps",
     "prepare_encoder",
     "prepare_encoders",
     "probe",

@@ -27,6 +27,7 @@ from classify.cli.labels import label_app
 from classify.cli.options import (
     AsJson,
     EncoderOption,
+    MapAnywhere,
     MaxDuration,
     MaxSeconds,
     MaxSize,
@@ -34,6 +35,7 @@ from classify.cli.options import (
     Paths,
     WorkersOption,
     known_coverage,
+    known_maps,
 )
 from classify.cli.serve import run_service, serve
 from classify.cli.songs import explain, similar, suggest
@@ -42,6 +44,7 @@ from classify.cli.tastes import evaluate, score, train
 __all__ = ["app", "main"]
 
 app = typer.Typer(
+    cls=MapAnywhere,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -91,6 +94,16 @@ def _options(
             help="Where embeddings and tastes are kept. [env: SEVENSONGS_CACHE]",
         ),
     ] = None,
+    maps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="FROM=TO",
+            callback=known_maps,
+            help="Playlists name folder FROM of another computer; here it is TO. "
+            "[env: SEVENSONGS_MAP]",
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="More messages on stderr.")
     ] = False,
@@ -109,6 +122,8 @@ def _options(
             )
     if root:
         os.environ["SEVENSONGS_CACHE"] = root
+    if maps:
+        os.environ["SEVENSONGS_MAP"] = "\n".join(maps)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("sevensongs: %(message)s"))
     log = logging.getLogger("sevensongs")

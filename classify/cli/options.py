@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 __all__ = [
     "AsJson",
     "EncoderOption",
+    "MapAnywhere",
     "MaxDuration",
     "MaxSeconds",
     "MaxSize",
@@ -18,6 +20,7 @@ __all__ = [
     "WorkersOption",
     "known_coverage",
     "known_encoder",
+    "known_maps",
 ]
 
 Paths = Annotated[
@@ -27,6 +30,36 @@ Paths = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+class MapAnywhere(TyperGroup):
+    """Takes `--map FROM=TO`, an option of all commands, before and behind a command's name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `--map` and its value first, where the group looks for them."""
+        first: list[str] = []
+        rest = iter(args)
+        others: list[str] = []
+        for word in rest:
+            if word == "--":
+                others += [word, *rest]
+            elif word == "--map":
+                first += [word, *([value] if (value := next(rest, None)) is not None else [])]
+            else:
+                (first if word.startswith("--map=") else others).append(word)
+        return super().parse_args(ctx, first + others)
+
+
+def known_maps(maps: list[str] | None) -> list[str]:
+    """Refuse what is no FROM=TO, as a wrong argument."""
+    if not maps:
+        return []
+    from embed import EmbedError, parse_map
+
+    try:
+        return ["=".join(parse_map(one)) for one in maps]
+    except EmbedError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def known_encoder(name: str | None) -> str | None:

@@ -19,6 +19,7 @@ from typing import Any
 
 from cache import write_whole
 from classify.errors import ClassifyError, write_problem
+from embed import mapped_there, path_maps
 
 __all__ = ["FORMATS", "Row", "counted", "fields_of", "printable", "render", "to_json"]
 __all__ += ["write_bytes", "write_text"]
@@ -109,14 +110,21 @@ def _path_text(path: str) -> str:
         return text
 
 
+def _listed_path(path: str, maps: Sequence[tuple[str, str]]) -> str:
+    """Write a path on a line of a playlist, as the computer calls it that has it elsewhere."""
+    there = mapped_there(path, maps)
+    if there != path and there.isprintable() and there == there.strip():
+        return there
+    return _path_text(path if os.path.isabs(path) else os.path.join(".", path))
+
+
 def _m3u8(rows: Sequence[Row]) -> str:
     lines = ["#EXTM3U"]
+    maps = path_maps()
     for row in rows:
         if "error" in row:
             continue
-        path = _path_text(
-            row["path"] if os.path.isabs(row["path"]) else os.path.join(".", row["path"])
-        )
+        path = _listed_path(row["path"], maps)
         name = " - ".join(_one_line(row[key]) for key in ("artist", "title") if row.get(key))
         seconds = round(row.get("duration_s") or -1)
         lines += [f"#EXTINF:{seconds},{name or _one_line(Path(row['path']).stem)}", path]

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from embed.files.path_maps import foreign_folder, mapped_here, path_maps
 from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, is_elsewhere
 
 __all__ = ["EntryReader", "Failure", "existing"]
@@ -23,6 +24,7 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTAL
 _SHORT_URL = re.compile(r"file:(/[^/].*)", re.IGNORECASE | re.DOTALL)  # as Java writes it
 # as `classify.output.formats` writes what looks like a formula
 _QUOTED = re.compile(r"'[-=+@\t\r]")
+_DRIVE = re.compile(r"\A/([a-z]:[\\/])", re.IGNORECASE)  # in URLs a slash comes before it
 _LOCAL = frozenset({"", "localhost"})  # hosts of a file URL that mean this computer (RFC 8089)
 _SHOWN = 80  # characters of an entry that is too long to be a path
 _MAX_NAMES = 200_000  # kept of the folders that one list has us search for names written otherwise
@@ -77,6 +79,11 @@ class EntryReader:
     folder : str
         The list's own, absolute: what its relative paths start from.
 
+    Raises
+    ------
+    EmbedError
+        If `SEVENSONGS_MAP` of the environment is not understood.
+
     Examples
     --------
     >>> from embed.files.entries import EntryReader
@@ -87,6 +94,7 @@ class EntryReader:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._names = _FolderNames()
+        self._maps = path_maps()
 
     def resolved(self, entry: str) -> str | Failure:
         """Return the absolute path of the file that an entry means, else why there is none."""
@@ -98,12 +106,16 @@ class EntryReader:
         url = _URL.fullmatch(entry.strip())
         if url and url[1].lower() != "file":
             return Failure(path=entry, error="is a URL; only files are read")
-        if url and url[2].lower() not in _LOCAL:
-            return Failure(
-                path=entry, error=f"is a file of computer {url[2]!r:.80}; only local ones are read"
-            )
+        server = url[2] if url and url[2].lower() not in _LOCAL else ""
         if url:
             entry = _path_of(url[3])
+            entry = f"//{server}{entry}" if server else _DRIVE.sub(r"\1", entry)
+        here = mapped_here(entry, self._maps)
+        if url and server and not here:
+            return Failure(
+                path=url[0], error=f"is a file of computer {server!r:.80}; only local ones are read"
+            )
+        entry = here or entry
         if "\0" in entry:
             return Failure(path=entry.replace("\0", "?"), error="holds a NUL, so it is no path")
         return self._file(entry)
@@ -120,6 +132,13 @@ class EntryReader:
             )
         found = next((path for path in paths if os.path.exists(path)), None)
         found = found or next(filter(None, map(self._names.spelled, paths)), None)
+        folder = None if found else foreign_folder(entry)
+        if folder:
+            return Failure(
+                path=entry,
+                error=f"is a path of another computer: --map '{folder:.200}=/mnt/music' tells "
+                "where it is here",
+            )
         return existing(found or paths[len(written) - 1], listed=True)
 
 
