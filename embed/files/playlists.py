@@ -12,27 +12,22 @@ import ntpath
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from typing import TextIO
 
-__all__ = [
-    "CSV_SUFFIX",
-    "LIST_SUFFIXES",
-    "MAX_ENTRY",
-    "PLAYLIST_SUFFIXES",
-    "is_elsewhere",
-    "list_entries",
-]
+from embed.files.plain_lists import jspf_entries, pls_entries
+from embed.files.xml_lists import xml_entries
 
-PLAYLIST_SUFFIXES = frozenset({".m3u", ".m3u8"})
-CSV_SUFFIX = ".csv"
-LIST_SUFFIXES = PLAYLIST_SUFFIXES | {CSV_SUFFIX}
+__all__ = ["LIST_SUFFIXES", "MAX_ENTRY", "is_elsewhere", "list_entries"]
+
 MAX_ENTRY = 2**14
 """Characters; Linux takes paths of 4,096 bytes, which a URL may write as three times as many."""
 _MAX_LIST_BYTES = 64 * 2**20
 _MAX_ENTRIES = 500_000  # five times the largest library that was measured
 _MAX_ROW = 2**20  # characters of a CSV's row: what spreadsheets can hold, and more
+# which column of a CSV has the paths, the surest first
+_COLUMNS = ("path", "location", "filepath", "file path", "file", "filename", "file name")
 _DIRECTIVE = re.compile(r"#EXT[A-Z0-9-]*(?:[\s:]|$)")
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # "Unicode text" of spreadsheets
 
@@ -43,15 +38,16 @@ def list_entries(path: str) -> list[str]:
     Parameters
     ----------
     path : str
-        Of a regular file. UTF-8, or UTF-16 with its mark; other bytes are kept, as in the names of
-        files.
+        Of a regular file whose suffix is in `LIST_SUFFIXES`. UTF-8, or UTF-16 with its mark;
+        other bytes are kept, as in the names of files.
 
     Returns
     -------
     list of str
         Of a playlist each line that is no comment (`#41.mp3` beside a file of that name is none),
-        of a CSV what the column `path` holds. One that
-        is longer than `MAX_ENTRY` characters is cut behind the next one, so that it can be told.
+        of a CSV what the column `path` (else `Location`, `file`, `filename`) holds, of others what
+        they name as a file. One that is longer than `MAX_ENTRY` characters is cut behind the next
+        one, so that it can be told.
 
     Raises
     ------
@@ -61,21 +57,70 @@ def list_entries(path: str) -> list[str]:
         If it is no such list, or larger than 64 MiB or 500,000 songs, or a CSV's row than 2**20
         characters.
     """
-    is_csv = os.path.splitext(path)[1].lower() == CSV_SUFFIX
-    content = _read(path)
+    read = _READERS[os.path.splitext(path)[1].lower()]
+    entries: list[str] = []
+    try:
+        for entry in read(_read(path), os.path.dirname(path)):
+            if len(entries) == _MAX_ENTRIES:
+                raise ValueError(f"is a list of more than {_MAX_ENTRIES} songs; split it")
+            entries.append(entry[: MAX_ENTRY + 2])
+    except UnicodeDecodeError as error:
+        raise ValueError("is no UTF-16, as its first bytes say; save it in UTF-8") from error
+    return entries
+
+
+def _m3u(content: bytes, folder: str) -> Iterator[str]:
+    return _playlist_entries(_text(content), folder)
+
+
+def _csv(content: bytes, _folder: str) -> Iterator[str]:
+    return _csv_entries(_text(content, newline=""))
+
+
+def _txt(content: bytes, folder: str) -> Iterator[str]:
+    """Read a table with tabs, as Rekordbox and iTunes export it, or one path a line."""
+    is_table = _text(content).readline(_MAX_ROW).count("\t") > 1
+    return _csv(content, folder) if is_table else _m3u(content, folder)
+
+
+def _pls(content: bytes, _folder: str) -> Iterator[str]:
+    return pls_entries(_text(content))
+
+
+def _xml(content: bytes, _folder: str) -> Iterator[str]:
+    return xml_entries(content)
+
+
+def _jspf(content: bytes, _folder: str) -> Iterator[str]:
+    return jspf_entries(content)
+
+
+_READERS: Mapping[str, Callable[[bytes, str], Iterator[str]]] = {
+    ".asx": _xml,
+    ".csv": _csv,
+    ".jspf": _jspf,
+    ".m3u": _m3u,
+    ".m3u8": _m3u,
+    ".nml": _xml,
+    ".pls": _pls,
+    ".tsv": _csv,
+    ".txt": _txt,
+    ".wax": _xml,
+    ".wpl": _xml,
+    ".xml": _xml,
+    ".xspf": _xml,
+    ".zpl": _xml,
+}
+LIST_SUFFIXES = frozenset(_READERS)
+"""Of the lists that are read; what XML holds is told by its first element."""
+
+
+def _text(content: bytes, newline: str | None = None) -> TextIO:
     encoding = "utf-16" if content.startswith(_UTF_16) else "utf-8-sig"
     # Not splitlines: it also splits at U+2028 and the like, which names may hold.
-    newline = "" if is_csv else None
-    text = io.TextIOWrapper(
+    return io.TextIOWrapper(
         io.BytesIO(content), encoding, errors="surrogateescape", newline=newline
     )
-    entries: list[str] = []
-    folder = os.path.dirname(path)
-    for entry in _csv_entries(text) if is_csv else _playlist_entries(text, folder):
-        if len(entries) == _MAX_ENTRIES:
-            raise ValueError(f"is a list of more than {_MAX_ENTRIES} songs; split it")
-        entries.append(entry)
-    return entries
 
 
 def _read(path: str) -> bytes:
@@ -141,7 +186,8 @@ def _csv_entries(text: TextIO) -> Iterator[str]:
     rows = csv.reader(chain([header], lines), delimiter=delimiter)
     try:
         columns = next(rows, [])
-        place = next((i for i, name in enumerate(columns) if name.strip().lower() == "path"), None)
+        names = [name.strip().lower() for name in columns]
+        place = next((names.index(name) for name in _COLUMNS if name in names), None)
         if place is None:
             found = ", ".join(columns) or "none"
             raise ValueError(f"is a CSV without a column 'path' (its columns: {found:.200})")

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from random import Random
 
@@ -110,8 +111,9 @@ def make_list(r: Random, ground: Playground) -> tuple[str, bytes, list[str], int
             entry = r.choice(ENTRIES)
             bad.add(entry)
         entries.append(entry)
-    name = r.choice(["x.m3u", "x.M3U8", "x.csv"])
-    text = _as_csv(r, entries) if name.endswith("csv") else _as_playlist(r, entries)
+    name = r.choice(["x.m3u", "x.M3U8", "x.csv", "x.txt", "x.pls"])
+    make = {"x.csv": _as_csv, "x.pls": _as_pls}.get(name, _as_playlist)
+    text = make(r, entries)
     if r.random() < 0.2 and not any("\udc00" <= c <= "\udfff" for c in text):
         return name, codecs.BOM_UTF16_LE + text.encode("utf-16-le"), list(songs), len(bad)
     mark = r.choice([b"", codecs.BOM_UTF8])
@@ -127,6 +129,12 @@ def _as_playlist(r: Random, entries: list[str]) -> str:
         )
         lines.append(entry)
     return end.join(["#EXTM3U", *lines]) + r.choice(["", end])
+
+
+def _as_pls(r: Random, entries: list[str]) -> str:
+    end = r.choice(["\n", "\r\n", "\r"])
+    lines = [f"File{n}={entry}" for n, entry in enumerate(entries, start=1)]
+    return end.join(["[playlist]", *lines, "Title1=music/a.mp3", "Version=2"])
 
 
 def _as_csv(r: Random, entries: list[str]) -> str:
@@ -147,6 +155,7 @@ def opened_files() -> Iterator[list[str]]:
     # whose modules Python opens when they are first used
     for encoding in ("utf-8-sig", "utf-16", "cp1252"):
         codecs.lookup(encoding)
+    import_module("xml.parsers.expat")
     if not getattr(sys, _MARK, False):
         setattr(sys, _MARK, True)
         sys.addaudithook(_note)  # there is no way to take it off again

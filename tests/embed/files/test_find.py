@@ -248,7 +248,7 @@ def test_a_quoted_line_end_belongs_to_the_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "columns"),
-    [(b"title,file\na,b.mp3\n", "title, file"), (b"", "none"), (b"a.mp3\nb.mp3\n", "a.mp3")],
+    [(b"title,song\na,b.mp3\n", "title, song"), (b"", "none"), (b"a.mp3\nb.mp3\n", "a.mp3")],
 )
 def test_a_csv_without_a_path_column_says_which_it_has(
     tmp_path: Path, content: bytes, columns: str
