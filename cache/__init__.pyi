@@ -3,6 +3,7 @@ from .crc32 import digest_chars
 from .durable import (
     lasting,
     remove_abandoned,
+    require_cache,
     require_writable,
     staged,
     sync_folder,
@@ -61,6 +62,7 @@ __all__ = [
     "remove_abandoned",
     "repair_catalog",
     "repair_store",
+    "require_cache",
     "require_writable",
     "staged",
     "sync_folder",

@@ -19,12 +19,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from cache.errors import lance_errors
-from cache.root import is_uri
+from cache.errors import CacheError, lance_errors
+from cache.root import is_uri, join
 
 __all__ = [
     "lasting",
     "remove_abandoned",
+    "require_cache",
     "require_writable",
     "staged",
     "sync_file",
@@ -220,6 +221,31 @@ def _mode(path: Path) -> int | None:
     if not stat.S_ISREG(found):
         raise OSError("it is there already and is no regular file")
     return stat.S_IMODE(found)
+
+
+def require_cache(root: str | Path) -> None:
+    """Refuse a cache that is not there, before anything makes an empty one in its place.
+
+    Parameters
+    ----------
+    root : str or Path
+        A folder; of a URI nothing is asked.
+
+    Raises
+    ------
+    CacheError
+        If there is no such folder.
+
+    Examples
+    --------
+    >>> from cache import default_root, require_cache
+    >>> require_cache(default_root())  # says nothing where it is there
+    """
+    if not is_uri(root) and not Path(root).expanduser().is_dir():
+        raise CacheError(
+            f"there is no cache at {join(root)}: is the drive connected? 'sevensongs embed PATH' "
+            "begins a new one"
+        )
 
 
 def require_writable(root: str | Path) -> None:

@@ -119,8 +119,11 @@ def print_text(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def require_songs(n_found: int) -> None:
-    """Say so where there is nothing to do, rather than succeed in silence."""
+def require_songs(n_found: int, kept: str = "") -> None:
+    """Say so where there is nothing to do, and of what file that is kept.
+
+    That is better than to succeed in silence.
+    """
     if not n_found:
-        say("no audio file is there; see README for what is read")
+        say(f"no audio file is there; see README for what is read{kept}")
         raise typer.Exit(EXIT_FAILED)

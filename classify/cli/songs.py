@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from classify.cli.console import end, print_json, print_text, reports_errors, say
+from classify.cli.console import EXIT_FAILED, end, print_json, print_text, reports_errors, say
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption
+from classify.cli.written import kept, put, warn_gone
+
+if TYPE_CHECKING:
+    from classify.library.similar_songs import Similars
 
 __all__ = ["explain", "similar", "suggest"]
 
@@ -48,7 +52,7 @@ def similar(
     from classify.cli.progress import progress_bar
     from classify.cli.song_tables import similar_shown, terminal
     from classify.library.similar_songs import similar as find_similar
-    from classify.output.formats import FORMATS, render, write_text
+    from classify.output.formats import FORMATS, render
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
@@ -68,10 +72,7 @@ def similar(
         if chosen == "csv":  # copies are a list, which it has no way to hold
             rows = [row | {"copies": len(row["copies"])} for row in rows]
         text = render(rows, chosen)
-    if output:
-        write_text(output, text)
-    else:
-        print_text(text)
+    _put_similar(found, text, output)
     if found.copies:
         n = len(found.copies)
         say(
@@ -79,6 +80,20 @@ def similar(
             f"{found.copies[0]}"
         )
     end(found.failed)
+
+
+def _put_similar(found: Similars, text: str, output: Path | None) -> None:
+    """Print or write what was found; an empty list replaces no file."""
+    if found.songs or not output:
+        put(text, output)
+    if found.songs:
+        warn_gone(found.n_library, found.n_gone)
+        return
+    from classify.output.nothing_listed import gone_words
+
+    gone = gone_words(found.n_library, found.n_gone)
+    say((gone or "no other song of the library is unlike this one") + kept(output))
+    raise typer.Exit(EXIT_FAILED)
 
 
 @reports_errors
@@ -154,7 +169,7 @@ def suggest(
     keep_freed_memory()
     from classify.cli.song_tables import suggestions_shown, terminal
     from classify.labels.suggesting import suggest as suggest_songs
-    from classify.output.formats import FORMATS, fields_of, render, write_text
+    from classify.output.formats import FORMATS, fields_of, render
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
@@ -163,10 +178,8 @@ def suggest(
         text = suggestions_shown(found.songs, None if output else terminal())
     else:
         text = render(fields_of(found.songs), chosen)
-    if output:
-        write_text(output, text)
-    else:
-        print_text(text)
+    put(text, output)
+    warn_gone(found.n_library, found.n_gone)
     if chosen == "table":
         say(
             "tell what you think of them: 'sevensongs label like PATH' or 'sevensongs label "

@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from classify.cli.console import (
-    EXIT_FAILED,
     end,
     print_json,
     print_text,
     reports_errors,
     require_songs,
     say,
-    say_failures,
 )
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
+from classify.cli.written import put_scores
 from classify.evaluation.sentences import evaluation_story, learnt_sentences
 
 if TYPE_CHECKING:
     from classify.labels.training import Trained
-    from classify.library.scoring import Scores
 
 __all__ = ["evaluate", "score", "train"]
 
@@ -225,52 +223,12 @@ def score(
             workers=workers,
             progress=progress,
         )
-    _show(scores, chosen, output)
-    if not scores.songs and scores.n_scored + scores.n_labelled:
-        least = likely_from(scores.taste) if likely else min_score or 0.0
-        _say_why_empty(scores, least, likely, precision, output if is_playlist else None)
-    elif chosen == "table" and scores.n_labelled and precision is None:
+    least = likely_from(scores.taste) if likely else min_score or 0.0
+    kept = put_scores(scores, chosen, output, least=least, likely=likely, precision=precision)
+    if chosen == "table" and scores.songs and scores.n_labelled and precision is None:
         say(f"{counted(scores.n_labelled, 'labelled song')} left out; --labelled lists them too")
-    require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled)
+    require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled, kept)
     end(scores.failed)
-
-
-def _show(scores: Scores, chosen: str, output: Path | None) -> None:
-    """Print or write what was scored; a playlist without songs replaces no file."""
-    from classify.cli.song_tables import scores_shown, terminal
-    from classify.output.formats import fields_of, render, write_text
-
-    if chosen == "table":
-        text = scores_shown(scores, None if output else terminal())
-    else:
-        text = render(fields_of(scores.songs) + fields_of(scores.failed), chosen)
-    if not output:
-        print_text(text)
-    elif scores.songs or chosen != "m3u8":
-        write_text(output, text)
-
-
-def _say_why_empty(
-    scores: Scores, least: float, likely: bool, precision: float | None, playlist: Path | None
-) -> None:
-    """Say why nothing is listed, and what would be; exit with 1 unless that was asked for."""
-    from classify.output.nothing_listed import why_nothing
-
-    kept = ""
-    if playlist:
-        kept = f"; {playlist} is {'left as it was' if playlist.exists() else 'not written'}"
-    why = why_nothing(
-        n_scored=scores.n_scored,
-        n_labelled=scores.n_labelled,
-        best=scores.best,
-        least=least,
-        likely=likely,
-        precision=precision,
-    )
-    say(why + kept)
-    if kept or not (least or precision is not None):
-        say_failures(scores.failed, "failed")
-        raise typer.Exit(EXIT_FAILED)
 
 
 @reports_errors

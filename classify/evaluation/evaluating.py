@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache import default_root
+from cache import default_root, require_cache
 from classify.errors import TasteError
 from classify.library.song_library import SongLibrary
 from classify.taste.names import DEFAULT_TASTE
@@ -43,6 +43,7 @@ def evaluate(
     from classify.evaluation.evaluation import evaluate_taste  # the service starts without it
 
     base = default_root() if root is None else root
+    require_cache(base)
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     library = SongLibrary.of_taste(loaded, base)
     labelled = [*loaded.likes, *loaded.dislikes]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import WHOLE, FileRecord, default_root
+from cache import WHOLE, FileRecord, default_root, require_cache
 from classify.errors import ClassifyError, TasteError
 from classify.explanation.contributions import (
     Reference,
@@ -97,6 +97,7 @@ def explain(
     ('like', 'like')
     """
     base = default_root() if root is None else root
+    require_cache(base)
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     library = SongLibrary.of_taste(loaded, base)
     paths = path_list(path)

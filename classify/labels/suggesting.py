@@ -14,13 +14,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import FileRecord, default_root
+from cache import FileRecord, default_root, require_cache
 from classify.errors import ClassifyError
 from classify.labels.candidates import Candidates, LabelledNow, labelled_now
 from classify.labels.labelling import labels_now
 from classify.learning.active_learning import Pick
 from classify.library.ranking import decide
 from classify.library.song_library import SongLibrary
+from classify.output.nothing_listed import gone_words
 from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
@@ -82,7 +83,8 @@ class SuggestedSong:
 class Suggestions(SongResults[SuggestedSong]):
     """Songs, the one that teaches most first.
 
-    `n_unlabelled` is how many there were to choose from.
+    `n_unlabelled` is how many there were to choose from, `n_library` how many songs the library
+    has, and `n_gone` of how many of them no file is there now; see `LibraryFiles.n_gone`.
 
     Examples
     --------
@@ -98,6 +100,8 @@ class Suggestions(SongResults[SuggestedSong]):
     taste: Taste
     songs: tuple[SuggestedSong, ...]
     n_unlabelled: int
+    n_library: int = 0
+    n_gone: int = 0
 
 
 def suggest(
@@ -145,10 +149,12 @@ def suggest(
     if top < 1:
         raise ValueError(f"top is {top}; at least 1 song can be suggested")
     base = default_root() if root is None else root
+    require_cache(base)
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     library = SongLibrary.of_taste(loaded, base)
     now = () if isinstance(taste, Taste) else labels_now(taste, root=base)
-    return suggest_from(library, loaded, labelled={one.digest: one.label for one in now}, top=top)
+    known = {one.digest: one.label for one in now}
+    return suggest_from(library, loaded, labelled=known, top=top, count_gone=True)
 
 
 def suggest_from(
@@ -158,6 +164,7 @@ def suggest_from(
     labelled: Mapping[str, str],
     top: int,
     decide_on: Callable[[NDArray[np.int64]], FloatArray] | None = None,
+    count_gone: bool = False,
 ) -> Suggestions:
     """Choose songs of an open library; see `suggest`.
 
@@ -171,10 +178,14 @@ def suggest_from(
     top : int
     decide_on : callable, optional
         What is known already: given places of recordings, the taste's decisions on them.
+    count_gone : bool
+        Whether to fill `Suggestions.n_library` and `Suggestions.n_gone`, for which files are
+        looked at.
     """
     files = library.files()
     if not len(files):
         library.require_songs()
+    everything = files
     known = labelled_now(library, taste, labelled)
     files = files.without([*taste.likes, *taste.dislikes, *known.digests])
     once, place = np.unique(files.at, return_inverse=True)
@@ -182,11 +193,27 @@ def suggest_from(
     candidates = Candidates.of(files, taste, known, decisions[place])
     songs = _suggested(candidates, top) if len(candidates) else ()
     if not songs:
-        raise ClassifyError(
-            f"every one of the {len(known.digests)} songs in the cache is labelled already, or a "
-            "copy of one that is, or has gone: 'sevensongs embed PATH' adds more"
-        )
-    return Suggestions(taste=taste, songs=songs, n_unlabelled=len(np.unique(files.at)))
+        raise ClassifyError(_why_none(*everything.n_gone()))
+    n_library, n_gone = everything.n_gone() if count_gone else (0, 0)
+    return Suggestions(
+        taste=taste,
+        songs=songs,
+        n_unlabelled=len(np.unique(files.at)),
+        n_library=n_library,
+        n_gone=n_gone,
+    )
+
+
+def _why_none(n_library: int, n_gone: int) -> str:
+    """Say why no song is left to label, and what to do."""
+    gone = gone_words(n_library, n_gone)
+    if n_gone == n_library:
+        return gone
+    return (
+        f"{f'{gone}; ' if gone else ''}every one of the {n_library - n_gone} "
+        f"{'others' if gone else 'songs in the cache'} is labelled already, or a copy of one that "
+        "is: 'sevensongs embed PATH' adds more"
+    )
 
 
 def _suggested(candidates: Candidates, top: int) -> tuple[SuggestedSong, ...]:

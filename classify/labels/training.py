@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import default_root
+from cache import default_root, require_cache
 from classify.errors import LabelError
 from classify.labels.label_file import Label, labels_path, relabelled
 from classify.labels.recipe import Recipe
@@ -109,15 +109,18 @@ def train(
     others = None if unlabelled is None else path_list(unlabelled)
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
+    if path.exists():  # a taste that could be lost
+        require_cache(base)
     library = SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
     stored = () if liked is not None else _stored_labels(path, disliked)
     theirs = [one.path for one in stored if not one.digest]
     named = [*(liked or ()), *disliked, *(others or ()), *theirs]
     failed = library.embed_missing(named, workers, progress)
     library = OpenLibrary(library, keep_bytes=0)  # what all steps look at is read once
+    pool = None if others is None else _pool(library, others, path)
 
     def with_dislikes(before: tuple[Label, ...]) -> tuple[Label, ...]:
-        return relabelled(before, songs_of(library, disliked), "dislike")
+        return relabelled(before, _dislikes(library, disliked, path), "dislike")
 
     def refuse(labels: Sequence[Label], rest: Sequence[str]) -> str:
         if not (rest or others is not None or any(one.label == "dislike" for one in labels)):
@@ -126,9 +129,11 @@ def train(
 
     done = relabel(
         library,
-        with_dislikes if liked is None else _named_labels(library, liked, disliked, failed),
+        with_dislikes
+        if liked is None
+        else _named_labels(library, liked, _dislikes(library, disliked, path), failed, path),
         path=path,
-        recipe=Recipe(head=head, pool=None if others is None else library.files(others).digests),
+        recipe=Recipe(head=head, pool=pool),
         too_little=refuse,
     )
     return _trained(done, path, failed, started)
@@ -162,11 +167,43 @@ def _stored_labels(path: Path, dislikes: Sequence[str]) -> tuple[Label, ...]:
     )
 
 
+def _pool(library: SongLibrary, others: Sequence[str], path: Path) -> list[str]:
+    """Return the recordings that are to serve as weak negatives."""
+    pool = library.files(others).digests
+    if others and not pool:
+        raise LabelError(_none_there("unlabelled", others, path))
+    return pool
+
+
+def _dislikes(library: SongLibrary, dislikes: Sequence[str], path: Path) -> dict[str, str]:
+    """Return the recordings that are disliked, digest to path."""
+    disliked = songs_of(library, dislikes)
+    if dislikes and not disliked:
+        raise LabelError(_none_there("disliked", dislikes, path))
+    return disliked
+
+
+def _none_there(what: str, named: Sequence[str], path: Path) -> str:
+    """Say that what was named on one side gives no song at all, so that a taste would be worse."""
+    return (
+        f"no {what} song is there now: {named[0]}{', ...' if len(named) > 1 else ''} gives none; "
+        f"is the drive connected?{_stays(path)}"
+    )
+
+
+def _stays(path: Path) -> str:
+    return f"; {path} stays as it was" if path.exists() else ""
+
+
 def _named_labels(
-    library: SongLibrary, likes: Sequence[str], dislikes: Sequence[str], failed: Sequence[Failure]
+    library: SongLibrary,
+    likes: Sequence[str],
+    disliked: dict[str, str],
+    failed: Sequence[Failure],
+    path: Path,
 ) -> tuple[Label, ...]:
     """Label what the user has named; explain in paths what `relabel` could only say in digests."""
-    liked, disliked = songs_of(library, likes), songs_of(library, dislikes)
+    liked = songs_of(library, likes)
     if len(liked) < MIN_LIKES:
         n_files = len(library.rows(likes))
         copies = f" ({n_files} files of the same recording)" if n_files > len(liked) else ""
@@ -177,7 +214,7 @@ def _named_labels(
         )
         raise LabelError(
             f"{count_songs(len(liked), 'liked')} can be used{copies}, at least {MIN_LIKES} are "
-            f"needed and about 7 work well: add --like PATH{why}"
+            f"needed and about 7 work well: add --like PATH{why}{_stays(path)}"
         )
     both = [liked[digest] for digest in liked.keys() & disliked.keys()]
     if both:

@@ -19,6 +19,7 @@ __all__ = ["DEMO_PACKAGE", "LibraryFiles", "one_there"]
 
 DEMO_PACKAGE = "immich_memories_music"
 _DEMO_PART = f"{os.sep}{DEMO_PACKAGE}{os.sep}tracks{os.sep}"
+_LOOK_AT = 10_000  # recordings, 20 ms; where all of these are there, the others are taken to be
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -89,6 +90,25 @@ class LibraryFiles:
     def without(self, digests: Iterable[str]) -> LibraryFiles:
         """Return these files without those of some recordings."""
         return self._where(~np.isin(self.at, self.vectors.places(list(digests))))
+
+    def n_gone(self) -> tuple[int, int]:
+        """Count the recordings, and those of which no file is there now.
+
+        Of more than 10,000 recordings so many are looked at first, spread evenly over the library;
+        the others only where one of these has gone.
+        """
+        recordings = np.unique(self.at)
+        some = recordings[:: max(1, -(-len(recordings) // _LOOK_AT))]
+        n_gone = self._n_gone_of(some)
+        if n_gone and len(some) < len(recordings):
+            n_gone = self._n_gone_of(recordings)
+        return len(recordings), n_gone
+
+    def _n_gone_of(self, recordings: NDArray[np.int64]) -> int:
+        which = np.flatnonzero(np.isin(self.at, recordings))
+        paths = self.paths.take(which).to_pylist()
+        there = np.fromiter(map(os.path.exists, paths), np.bool_, len(paths))
+        return len(recordings) - len(np.unique(self.at[which[there]]))
 
     def without_demo(self) -> LibraryFiles:
         """Return these files without the demo's tracks, unless there is nothing else."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import default_root
+from cache import default_root, require_cache
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import Once, choose, decide, rank
 from classify.library.song_library import SongLibrary, Tell, same_encoder
@@ -66,6 +66,9 @@ class Scores(SongResults[ScoredSong]):
         Files that are not listed because they have a label.
     best : float or None
         The highest score that could be listed; None without any.
+    n_library, n_gone : int
+        Songs of the library, and those of them of which no file is there now, which are not listed;
+        0 where paths are named. See `LibraryFiles.n_gone`.
 
     Examples
     --------
@@ -84,6 +87,8 @@ class Scores(SongResults[ScoredSong]):
     n_scored: int
     n_labelled: int = 0
     best: float | None = None
+    n_library: int = 0
+    n_gone: int = 0
 
     def _group_of(self, song: ScoredSong) -> str:
         return song.verdict
@@ -158,6 +163,8 @@ def score(
         raise ValueError(f"precision is {precision}; it is a share, from 0 to 1")
     named = path_list(paths)
     base = default_root() if root is None else root
+    if not named:
+        require_cache(base)
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     _require_encoder(loaded, encoder, base)
     library = SongLibrary.of_taste(loaded, base)
@@ -167,6 +174,7 @@ def score(
     files = library.files(named or None)
     if not (named or len(files)):
         library.require_songs()
+    n_library, n_gone = (0, 0) if named else files.n_gone()
     found = score_files(
         files,
         loaded,
@@ -178,7 +186,7 @@ def score(
         once=not named if once is None else once,
         only_there=not named,
     )
-    return replace(found, failed=failed)
+    return replace(found, failed=failed, n_library=n_library, n_gone=n_gone)
 
 
 def likely_from(taste: Taste) -> float:

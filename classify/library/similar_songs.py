@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import FileRecord, default_root
+from cache import FileRecord, default_root, require_cache
 from classify.errors import LabelError, TasteError
 from classify.library.artist_groups import album_of
 from classify.library.copy_folder import CopyFolder
@@ -65,6 +65,9 @@ class SimilarSong:
 class Similars(SongResults[SimilarSong]):
     """Songs, nearest first; other files of the song that was asked about; the files that failed.
 
+    `n_library` counts the other songs of the library, `n_gone` those of them of which no file is
+    there now; see `LibraryFiles.n_gone`.
+
     Examples
     --------
     >>> import classify
@@ -79,6 +82,8 @@ class Similars(SongResults[SimilarSong]):
     songs: tuple[SimilarSong, ...]
     copies: tuple[str, ...]
     failed: tuple[Failure, ...]
+    n_library: int = 0
+    n_gone: int = 0
 
 
 def similar(
@@ -139,6 +144,7 @@ def similar(
     """
     named = path_list(path)
     base = default_root() if root is None else root
+    require_cache(base)  # before an encoder is put there
     library = SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
     failed = library.embed_missing(named, workers, progress)
     asked = library.digests(named)
@@ -149,7 +155,9 @@ def similar(
         )
     files = find_audio(named).files
     found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=files[0])
-    return _labelled(replace(found, failed=failed), taste, base)
+    n_library, n_gone = library.files().without(asked).n_gone()
+    found = replace(found, failed=failed, n_library=n_library, n_gone=n_gone)
+    return _labelled(found, taste, base)
 
 
 def _labelled(found: Similars, taste: str | os.PathLike[str] | Taste, root: str | Path) -> Similars:

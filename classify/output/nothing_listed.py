@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
-__all__ = ["why_nothing"]
+__all__ = ["gone_words", "why_nothing"]
+
+
+def gone_words(n_songs: int, n_gone: int) -> str:
+    """Say how many songs of a library have no file now; "" where all of them have one.
+
+    Parameters
+    ----------
+    n_songs, n_gone : int
+        Songs of the library, and those of them that have gone.
+
+    Examples
+    --------
+    >>> from classify.output.nothing_listed import gone_words
+    >>> gone_words(7, 7)
+    'none of the 7 songs of the library is there now; is the drive connected?'
+    >>> gone_words(10, 3)
+    '3 of 10 songs are not there now'
+    """
+    if not n_gone:
+        return ""
+    if n_gone < n_songs:
+        return f"{n_gone} of {n_songs} songs {'is' if n_gone == 1 else 'are'} not there now"
+    if n_songs == 1:
+        return "the one song of the library is not there now; is the drive connected?"
+    return f"none of the {n_songs} songs of the library is there now; is the drive connected?"
 
 
 def why_nothing(

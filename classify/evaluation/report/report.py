@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import default_root
+from cache import default_root, require_cache
 from classify.evaluation.evaluating import evaluate
 from classify.evaluation.evaluation import Evaluation
 from classify.evaluation.evidence import mistakes
@@ -106,6 +106,7 @@ def write_report(
     '<!doctype html>'
     """
     base = default_root() if root is None else root
+    require_cache(base)
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     name = "" if isinstance(taste, Taste) else os.fspath(taste)
     found = evaluate(taste=loaded, root=base)

@@ -1,0 +1,129 @@
+"""Where a list goes, stdout or a file, and when a file that is there must stay as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from classify.cli.console import EXIT_FAILED, print_text, say, say_failures
+
+if TYPE_CHECKING:
+    from classify.library.scoring import Scores
+
+__all__ = ["kept", "put", "put_scores", "warn_gone"]
+
+
+def put(text: str, output: Path | None) -> None:
+    """Print a text, or write it as a whole in place of what the file held before."""
+    if output is None:
+        print_text(text)
+        return
+    from classify.output.formats import write_text
+
+    write_text(output, text)
+
+
+def kept(output: Path | None) -> str:
+    """Say of a file that is not written what becomes of it; "" for stdout.
+
+    Parameters
+    ----------
+    output : Path or None
+        What ``-o`` names.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> from classify.cli.written import kept
+    >>> kept(pathlib.Path("night.m3u8"))
+    '; night.m3u8 is not written'
+    """
+    if output is None:
+        return ""
+    return f"; {output} is {'left as it was' if output.exists() else 'not written'}"
+
+
+def warn_gone(n_library: int, n_gone: int) -> None:
+    """Say on stderr that some songs of the library have no file now; nothing where all have one."""
+    from classify.output.nothing_listed import gone_words
+
+    words = gone_words(n_library, n_gone)
+    if words:
+        say(f"warning: {words}")
+
+
+def put_scores(
+    scores: Scores,
+    chosen: str,
+    output: Path | None,
+    *,
+    least: float,
+    likely: bool,
+    precision: float | None,
+) -> str:
+    """Print or write what was scored; say what is not there, and why nothing is listed.
+
+    A list that was asked to be empty (``--min-score 1``) may replace a table, but no playlist; one
+    that is empty because files are not there replaces nothing.
+
+    Parameters
+    ----------
+    scores : Scores
+    chosen : str
+        A key of `FORMATS`.
+    output : Path or None
+        What ``-o`` names.
+    least, likely, precision
+        What was asked for; see `why_nothing`.
+
+    Returns
+    -------
+    str
+        What to say of a file that is kept; see `kept`.
+
+    Raises
+    ------
+    typer.Exit
+        With 1 where nothing is listed and that was not asked for.
+    """
+    n_known = scores.n_scored + scores.n_labelled
+    keeps = not scores.songs and (chosen == "m3u8" or scores.n_gone > 0 or not n_known)
+    if not (output and keeps):
+        put(_scores_text(scores, chosen, output), output)
+    words = kept(output) if keeps else ""
+    if scores.n_gone < scores.n_library:
+        warn_gone(scores.n_library, scores.n_gone)
+    if not scores.songs and n_known:
+        say(_why_empty(scores, least, likely, precision) + words)
+        say_failures(scores.failed, "failed")
+        if words or scores.failed or scores.n_gone or not (least or precision is not None):
+            raise typer.Exit(EXIT_FAILED)
+    elif words and scores.failed:
+        say(f"nothing that was named is there to score{words}")
+    return words
+
+
+def _scores_text(scores: Scores, chosen: str, output: Path | None) -> str:
+    from classify.cli.song_tables import scores_shown, terminal
+    from classify.output.formats import fields_of, render
+
+    if chosen == "table":
+        return scores_shown(scores, None if output else terminal())
+    return render(fields_of(scores.songs) + fields_of(scores.failed), chosen)
+
+
+def _why_empty(scores: Scores, least: float, likely: bool, precision: float | None) -> str:
+    from classify.output.nothing_listed import gone_words, why_nothing
+
+    if scores.n_gone and scores.n_gone == scores.n_library:
+        return gone_words(scores.n_library, scores.n_gone)
+    return why_nothing(
+        n_scored=scores.n_scored,
+        n_labelled=scores.n_labelled,
+        best=scores.best,
+        least=least,
+        likely=likely,
+        precision=precision,
+    )
