@@ -39,7 +39,7 @@ from .errors import (
 )
 from .files.find import Failure, FoundAudio, Paths, find_audio, path_list
 from .files.folders import PassedOver
-from .files.path_maps import MAP_VARIABLE, mapped_there, parse_map, path_maps
+from .files.path_mapping import MAP_VARIABLE, mapped_there, parse_map, path_maps
 from .files.playlists import LIST_SUFFIXES
 from .limits import Limits
 from .pipeline.pieces import Outline

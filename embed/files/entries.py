@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from embed.files.path_maps import foreign_folder, mapped_here, path_maps
+from embed.files.path_mapping import foreign_folder, mapped_here, path_maps
 from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, is_elsewhere
 
 __all__ = ["EntryReader", "Failure", "existing"]

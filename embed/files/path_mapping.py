@@ -70,7 +70,7 @@ def mapped_here(entry: str, maps: Iterable[tuple[str, str]]) -> str | None:
 
     Examples
     --------
-    >>> from embed.files.path_maps import mapped_here
+    >>> from embed.files.path_mapping import mapped_here
     >>> mapped_here("c:/music/a.mp3", [("C:\\Music", "/mnt/music")])
     '/mnt/music/a.mp3'
     """
@@ -105,7 +105,7 @@ def foreign_folder(entry: str) -> str | None:
 
     Examples
     --------
-    >>> from embed.files.path_maps import foreign_folder
+    >>> from embed.files.path_mapping import foreign_folder
     >>> foreign_folder("C:\\Users\\me\\Music\\Artist\\a.mp3")
     'C:\\Users\\me\\Music'
     """
