@@ -39,14 +39,10 @@ def test_the_committed_results_are_of_a_full_run(
         pytest.skip(f"{file.name} is not there yet")
     assert not any(row.get("quick") for row in rows)
     assert all(row["n_draws"] >= MIN_DRAWS for row in rows)
-    assert {row["kind"] for row in rows} == {
-        "draws",
-        "labels",
-        "ceiling",
-        "precision",
-        "ood",
-        "robustness",
-    }
+    wanted = {"draws", "precision"}  # `labels` has rows of its own, over both collections
+    if file == RESULTS:
+        wanted |= {"ceiling", "ood", "robustness"}
+    assert wanted <= {row["kind"] for row in rows}
     assert {row["commit"] for row in rows} == {rows[0]["commit"]}
     assert {row["collection"] for row in rows} == {"dev" if file == RESULTS else "other"}
 
