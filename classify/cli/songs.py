@@ -28,7 +28,7 @@ def similar(
     ] = 2,
     encoder: EncoderOption = "default",
     format_: Annotated[
-        Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
+        Literal["table", "json", "jsonl", "csv", "m3u8", "pls", "xspf"] | None,
         typer.Option(
             "--format", help="How to print the songs; default: by the suffix of -o, else a table."
         ),
@@ -147,7 +147,7 @@ def suggest(
     top: Annotated[int, typer.Option("--top", min=1, help="At most so many songs.")] = 5,
     taste: TasteOption = "default",
     format_: Annotated[
-        Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
+        Literal["table", "json", "jsonl", "csv", "m3u8", "pls", "xspf"] | None,
         typer.Option(
             "--format", help="How to print the songs; default: by the suffix of -o, else a table."
         ),

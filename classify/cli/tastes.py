@@ -173,7 +173,7 @@ def score(
         ),
     ] = None,
     format_: Annotated[
-        Literal["table", "json", "jsonl", "csv", "m3u8"] | None,
+        Literal["table", "json", "jsonl", "csv", "m3u8", "pls", "xspf"] | None,
         typer.Option(
             "--format", help="How to print the songs; default: by the suffix of -o, else a table."
         ),
@@ -190,8 +190,8 @@ def score(
     """Score songs, best first.
 
     Without PATH it lists finds: songs of your library that you have not labelled, each once. A
-    playlist (m3u8) holds what you are likely to like, each song once, unless --top, --min-score or
-    --precision says which.
+    playlist (m3u8, pls, xspf) holds what you are likely to like, each song once, unless --top,
+    --min-score or --precision says which.
 
     Example: sevensongs score -o discover.m3u8
     """
@@ -203,11 +203,11 @@ def score(
     from classify.cli.progress import progress_bar
     from classify.library.scoring import likely_from
     from classify.library.scoring import score as score_songs
-    from classify.output.formats import FORMATS, counted
+    from classify.output.formats import FORMATS, PLAYLIST_FORMATS, counted
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
-    is_playlist = chosen == "m3u8"
+    is_playlist = chosen in PLAYLIST_FORMATS
     likely = is_playlist and top is None and min_score is None and precision is None
     with progress_bar() as progress:
         scores = score_songs(

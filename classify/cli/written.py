@@ -88,8 +88,10 @@ def put_scores(
     typer.Exit
         With 1 where nothing is listed and that was not asked for.
     """
+    from classify.output.formats import PLAYLIST_FORMATS
+
     n_known = scores.n_scored + scores.n_labelled
-    keeps = not scores.songs and (chosen == "m3u8" or scores.n_gone > 0 or not n_known)
+    keeps = not scores.songs and (chosen in PLAYLIST_FORMATS or scores.n_gone > 0 or not n_known)
     if not (output and keeps):
         put(_scores_text(scores, chosen, output), output)
     words = kept(output) if keeps else ""

@@ -1,4 +1,4 @@
-"""Results as text: a table, JSON, JSON lines, CSV, a playlist.
+"""Results as text: a table, JSON, JSON lines, CSV, a playlist (M3U8, PLS, XSPF).
 
 Titles and the names of files come from strangers. In none of these forms can one of them start a
 line, a directive of a playlist, a command to the terminal or a formula of a spreadsheet; and a path
@@ -14,14 +14,25 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
+from html import escape
+from pathlib import Path, PureWindowsPath
 from typing import Any
+from urllib.parse import quote
 
 from cache import write_whole
 from classify.errors import ClassifyError, write_problem
 from embed import mapped_there, path_maps
 
-__all__ = ["FORMATS", "Row", "counted", "fields_of", "printable", "render", "to_json"]
+__all__ = [
+    "FORMATS",
+    "PLAYLIST_FORMATS",
+    "Row",
+    "counted",
+    "fields_of",
+    "printable",
+    "render",
+    "to_json",
+]
 __all__ += ["write_bytes", "write_text"]
 
 Row = Mapping[str, Any]
@@ -118,17 +129,56 @@ def _listed_path(path: str, maps: Sequence[tuple[str, str]]) -> str:
     return _path_text(path if os.path.isabs(path) else os.path.join(".", path))
 
 
+def _playlist_name(row: Row) -> str:
+    name = " - ".join(_one_line(row[key]) for key in ("artist", "title") if row.get(key))
+    return name or _one_line(Path(row["path"]).stem)
+
+
 def _m3u8(rows: Sequence[Row]) -> str:
     lines = ["#EXTM3U"]
     maps = path_maps()
-    for row in rows:
-        if "error" in row:
-            continue
-        path = _listed_path(row["path"], maps)
-        name = " - ".join(_one_line(row[key]) for key in ("artist", "title") if row.get(key))
+    for row in _without_errors(rows):
         seconds = round(row.get("duration_s") or -1)
-        lines += [f"#EXTINF:{seconds},{name or _one_line(Path(row['path']).stem)}", path]
+        path = _listed_path(row["path"], maps)
+        lines += [f"#EXTINF:{seconds},{_playlist_name(row)}", path]
     return "\n".join(lines) + "\n"
+
+
+def _pls(rows: Sequence[Row]) -> str:
+    lines = ["[playlist]"]
+    maps = path_maps()
+    songs = _without_errors(rows)
+    for n, row in enumerate(songs, start=1):
+        lines += [f"File{n}={_listed_path(row['path'], maps)}", f"Title{n}={_playlist_name(row)}"]
+        lines.append(f"Length{n}={round(row.get('duration_s') or -1)}")
+    return "\n".join([*lines, f"NumberOfEntries={len(songs)}", "Version=2"]) + "\n"
+
+
+def _xspf(rows: Sequence[Row]) -> str:
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    lines += ['<playlist version="1" xmlns="http://xspf.org/ns/0/">', " <trackList>"]
+    maps = path_maps()
+    for row in _without_errors(rows):
+        lines += ["  <track>", f"   <location>{escape(_uri(row['path'], maps), False)}</location>"]
+        for element, key in (("title", "title"), ("creator", "artist"), ("album", "album")):
+            if row.get(key):
+                lines.append(f"   <{element}>{escape(_one_line(row[key]), False)}</{element}>")
+        if row.get("duration_s"):
+            lines.append(f"   <duration>{round(1000 * row['duration_s'])}</duration>")
+        lines.append("  </track>")
+    return "\n".join([*lines, " </trackList>", "</playlist>"]) + "\n"
+
+
+def _uri(path: str, maps: Sequence[tuple[str, str]]) -> str:
+    there = mapped_there(path, maps)
+    if PureWindowsPath(there).is_absolute() and there != path:
+        return PureWindowsPath(there).as_uri()
+    path = there if os.path.isabs(there) else path
+    return Path(path).as_uri() if os.path.isabs(path) else quote(os.fsencode(path))
+
+
+def _without_errors(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if "error" not in row]
 
 
 def _table(rows: Sequence[Row]) -> str:
@@ -176,7 +226,10 @@ FORMATS: Mapping[str, Callable[[Sequence[Row]], str]] = {
     "jsonl": _jsonl,
     "csv": _csv,
     "m3u8": _m3u8,
+    "pls": _pls,
+    "xspf": _xspf,
 }
+PLAYLIST_FORMATS = frozenset({"m3u8", "pls", "xspf"})
 
 
 def render(rows: Sequence[Row], format_: str) -> str:
