@@ -8,19 +8,21 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from classify.cli.cache import cache_app
 from classify.cli.console import (
-    end,
+    EXIT_FAILED,
     print_json,
     print_text,
     reports_errors,
     require_songs,
+    say,
     say_failures,
 )
 from classify.cli.labels import label_app
@@ -40,6 +42,9 @@ from classify.cli.options import (
 from classify.cli.serve import run_service, serve
 from classify.cli.songs import explain, similar, suggest
 from classify.cli.tastes import evaluate, score, train
+
+if TYPE_CHECKING:
+    from embed import EmbedReport, Failure
 
 __all__ = ["app", "main"]
 
@@ -166,7 +171,6 @@ def embed(
     Example: sevensongs embed ~/Music
     """
     from classify.cli.progress import progress_bar
-    from classify.output.passed_over import passed_over_words
     from embed import Limits, embed_library
 
     with progress_bar() as progress:
@@ -189,20 +193,40 @@ def embed(
         fields = asdict(report) | {"x_realtime": report.x_realtime}
         print_json(fields)
     else:
-        say_failures(report.warnings, "warning")
-        speed = (
-            f" in {report.wall_s:.1f} s ({report.x_realtime:.0f} times real time)"
-            if report.embedded
-            else ""
-        )
-        typer.echo(
-            f"{report.found} found: {report.embedded} embedded{speed}, {report.cached} in the "
-            f"cache already, {len(report.failed)} failed"
-        )
-        for words in passed_over_words(report.passed_over):
-            typer.echo(words)
+        _say_first(report.warnings, "warning", "with a warning")
+        for line in _summary(report):
+            typer.echo(line)
     require_songs(report.found)
-    end(report.failed)
+    _say_first(report.failed, "failed", "failed")
+    if report.failed:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _summary(report: EmbedReport) -> list[str]:
+    from cache import default_root, list_stores
+    from classify.output.embed_summary import FEW_SONGS, embed_summary
+    from classify.output.passed_over import passed_over_words
+    from classify.taste.names import DEFAULT_TASTE, taste_path
+
+    n_songs = report.embedded + report.cached
+    if n_songs < FEW_SONGS:  # so that a large cache need not be counted
+        held = {store.fingerprint: store.n_songs for store in list_stores(default_root())}
+        n_songs = min(held.get(part, 0) for part in report.fingerprint.split("+"))
+    return embed_summary(
+        report,
+        n_songs=n_songs,
+        has_taste=taste_path(DEFAULT_TASTE).exists(),
+        passed_over=list(passed_over_words(report.passed_over)),
+    )
+
+
+def _say_first(failures: Sequence[Failure], word: str, what: str) -> None:
+    from classify.output.embed_summary import first_of
+
+    told, others = first_of(failures, what)
+    say_failures(told, word)
+    if others:
+        say(others)
 
 
 for _command in (train, score, suggest, explain, evaluate, similar, serve):

@@ -1,0 +1,100 @@
+"""What a run of `embed` did, in lines that a person reads, the last of them what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from classify.output.formats import counted
+from embed import EmbedReport, Failure
+
+__all__ = ["FEW_SONGS", "MOST_TOLD", "embed_summary", "first_of"]
+
+MOST_TOLD = 10
+"""So many files are named with what is wrong with them; `--json` names all."""
+_LIKES = "--like SONG --like SONG ..."
+FEW_SONGS = 3
+"""Two likes, and one song to tell them from."""
+
+
+def embed_summary(
+    report: EmbedReport, *, n_songs: int, has_taste: bool, passed_over: Sequence[str] = ()
+) -> list[str]:
+    """Tell what a run found and did, and what to do next.
+
+    Parameters
+    ----------
+    report : EmbedReport
+    n_songs : int
+        Songs that the cache has now of the run's encoder, or so many of them that it is enough.
+    has_taste : bool
+        Whether there is a default taste.
+    passed_over : sequence of str
+        Sentences on what the folders hold besides.
+
+    Returns
+    -------
+    list of str
+        Lines without their ends.
+
+    Examples
+    --------
+    >>> import embed
+    >>> from classify.output.embed_summary import embed_summary
+    >>> report = embed.embed_library("music")
+    >>> for line in embed_summary(report, n_songs=28, has_taste=True):
+    ...     print(line)
+    28 found: 0 embedded, 28 in the cache already, 0 failed
+    Next: 'sevensongs score --top 50' lists what you may like.
+    """
+    speed = (
+        f" in {report.wall_s:.1f} s ({report.x_realtime:.0f} times real time)"
+        if report.embedded
+        else ""
+    )
+    counts = (
+        f"{report.found} found: {report.embedded} embedded{speed}, {report.cached} in the cache "
+        f"already, {len(report.failed)} failed"
+    )
+    step = [_next(report, n_songs, has_taste)] if report.found else []
+    return [counts, *passed_over, *step]
+
+
+def _next(report: EmbedReport, n_songs: int, has_taste: bool) -> str:
+    if not report.embedded + report.cached:
+        return "Next: name files or folders that hold music; each that failed has its reason."
+    if n_songs < FEW_SONGS:
+        return (
+            "Next: embed more of your music. A taste needs at least 2 songs that you like and "
+            f"others to tell them from; the cache has {counted(n_songs, 'song')}."
+        )
+    if has_taste:
+        return "Next: 'sevensongs score --top 50' lists what you may like."
+    return f"Next: 'sevensongs train {_LIKES}' with about seven songs that you like."
+
+
+def first_of(failures: Sequence[Failure], what: str) -> tuple[Sequence[Failure], str]:
+    """Choose the files that are named, and say how many are not.
+
+    Parameters
+    ----------
+    failures : sequence of Failure
+    what : str
+        What the others did, such as "failed".
+
+    Returns
+    -------
+    tuple
+        The first ten, and a sentence on the others, "" without any.
+
+    Examples
+    --------
+    >>> from classify.output.embed_summary import first_of
+    >>> from embed import Failure
+    >>> first_of([Failure(path=f"{n}.mp3", error="is empty") for n in range(12)], "failed")[1]
+    '2 others failed; --json lists all of them'
+    """
+    n_left = len(failures) - MOST_TOLD
+    if n_left <= 0:
+        return failures, ""
+    others = counted(n_left, "other")
+    return failures[:MOST_TOLD], f"{others} {what}; --json lists all of them"
