@@ -26,7 +26,7 @@ def pls_entries(text: TextIO) -> Iterator[str]:
     --------
     >>> import io
     >>> from embed.files.plain_lists import pls_entries
-    >>> list(pls_entries(io.StringIO("[playlist]\\nFile1=a.mp3\\n")))
+    >>> list(pls_entries(io.StringIO("[playlist]\nFile1=a.mp3\n")))
     ['a.mp3']
     """
     is_pls = False
