@@ -12,7 +12,9 @@ from classify.cli.console import EXIT_FAILED, print_text, say, say_failures
 if TYPE_CHECKING:
     from classify.library.scoring import Scores
 
-__all__ = ["kept", "put", "put_scores", "warn_gone"]
+__all__ = ["kept", "put", "put_scores", "warn_gone", "warn_new"]
+
+_FEW_NEW = 5
 
 
 def put(text: str, output: Path | None) -> None:
@@ -52,6 +54,19 @@ def warn_gone(n_library: int, n_gone: int) -> None:
     words = gone_words(n_library, n_gone)
     if words:
         say(f"warning: {words}")
+
+
+def warn_new(scores: Scores) -> None:
+    """Say on stderr that much of what is scored was not there when a small taste was learnt."""
+    from classify.output.formats import counted
+
+    taste = scores.taste
+    n_known = taste.n_like + taste.n_dislike + taste.n_unlabelled
+    if scores.n_new >= _FEW_NEW and 2 * scores.n_new > n_known:
+        say(
+            f"warning: {counted(scores.n_new, 'song')} were not there when the taste was learnt, "
+            f"from {n_known}, and may be taken for too good: 'sevensongs train' learns beside them"
+        )
 
 
 def put_scores(

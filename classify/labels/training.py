@@ -72,6 +72,7 @@ def train(
         learns from the same ones again, until the next `train`.
     encoder : str
         See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``; ``best`` or ``fast``.
+        ``default`` without likes is that of the taste as it is.
     head : str
     taste : str or path
         A name, or a file.
@@ -111,6 +112,8 @@ def train(
     base = default_root() if root is None else root
     if path.exists():  # a taste that could be lost
         require_cache(base)
+    if liked is None and encoder == "default" and path.exists():
+        encoder = Taste.load(path).encoder
     library = SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
     stored = () if liked is not None else _stored_labels(path, disliked)
     theirs = [one.path for one in stored if not one.digest]

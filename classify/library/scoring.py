@@ -22,6 +22,9 @@ from embed import Failure, Paths, encoder_name, path_list, prepare_encoders
 
 __all__ = ["ScoredSong", "Scores", "likely_from", "score", "score_files"]
 
+_SMALL_LIBRARY = 1000
+"""Unlabelled songs from which on a few new ones change little."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredSong:
@@ -69,6 +72,9 @@ class Scores(SongResults[ScoredSong]):
     n_library, n_gone : int
         Songs of the library, and those of them of which no file is there now, which are not listed;
         0 where paths are named. See `LibraryFiles.n_gone`.
+    n_new : int
+        Songs scored that were not there when the taste was learnt, in a library so small that all
+        of it took part; a head knows new kinds of music badly.
 
     Examples
     --------
@@ -89,6 +95,7 @@ class Scores(SongResults[ScoredSong]):
     best: float | None = None
     n_library: int = 0
     n_gone: int = 0
+    n_new: int = 0
 
     def _group_of(self, song: ScoredSong) -> str:
         return song.verdict
@@ -256,7 +263,16 @@ def score_files(
         n_scored=len(files),
         n_labelled=n_files - len(files),
         best=float(values[first[0]]) if len(first) else None,
+        n_new=_n_new(files, taste, recordings),
     )
+
+
+def _n_new(files: LibraryFiles, taste: Taste, recordings: NDArray[np.int64]) -> int:
+    """Count the recordings that a taste of a small library has not learnt from."""
+    if taste.n_unlabelled >= _SMALL_LIBRARY:
+        return 0
+    known = files.vectors.places([*taste.likes, *taste.dislikes, *taste.unlabelled])
+    return len(np.setdiff1d(recordings, known))
 
 
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:

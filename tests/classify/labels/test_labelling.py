@@ -306,3 +306,13 @@ def test_label_takes_its_arguments_in_the_order_of_the_command(
     assert old(music[3:4], None, root=root).n_like == 1
     with pytest.raises(classify.LabelError, match="comes before the paths"):
         classify.label(str(music[0]), "like", root=root)
+
+
+def test_learning_again_from_the_labels_keeps_the_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root: Path, tracks: list[str]
+) -> None:
+    """`train --taste fast` without likes went over to the default encoder."""
+    classify.train(tracks[:2], unlabelled=tracks[2:4], encoder="fast", taste="fast", root=root)
+    monkeypatch.setenv(embed.ENCODER_VARIABLE, "default")
+    again = classify.train(unlabelled=tracks[2:4], taste="fast", root=root)
+    assert again.taste.encoder == embed.FAST_ENCODER

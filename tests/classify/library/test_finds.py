@@ -141,3 +141,21 @@ def test_where_all_is_labelled_that_is_said(heard: Path, tmp_path: Path) -> None
     assert "all 28 songs are labelled; --labelled lists them" in done.stderr
     done = CliRunner().invoke(app, ["--cache", str(root), "score", "--precision", "0.9"])
     assert "all 28 songs are labelled\n" in done.stderr
+
+
+def test_songs_that_were_not_there_when_a_small_taste_was_learnt_are_told(
+    library: tuple[Path, list[Path]], heard: Path, tmp_path: Path
+) -> None:
+    """Twenty of sixty new songs were called likely, and one after training again."""
+    music = sorted((heard / "music").glob("*.opus"))
+    acoustic = [path for path in music if "acoustic" in path.name]
+    root = Path(shutil.copytree(library[0], tmp_path / "cache"))
+    classify.train(acoustic[:3], unlabelled=acoustic[3:8], taste="small", root=root)
+    found = classify.score(music, taste="small", root=root)
+    assert found.n_new == len(music) - 8
+    argv = ["--cache", str(root), "score", "--taste", "small", "--top", "3"]
+    said = CliRunner().invoke(app, argv).stderr
+    assert "not there when the taste was learnt, from 8" in said
+    assert "sevensongs train" in said
+    classify.train(acoustic[:3], taste="small", root=root)
+    assert "not there when" not in CliRunner().invoke(app, argv).stderr
