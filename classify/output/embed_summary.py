@@ -84,7 +84,7 @@ def first_of(failures: Sequence[Failure], what: str) -> tuple[Sequence[Failure],
     Returns
     -------
     tuple
-        The first ten, and a sentence on the others, "" without any.
+        The first ten by path, and a sentence on the others, "" without any.
 
     Examples
     --------
@@ -97,4 +97,5 @@ def first_of(failures: Sequence[Failure], what: str) -> tuple[Sequence[Failure],
     if n_left <= 0:
         return failures, ""
     others = counted(n_left, "other")
+    failures = sorted(failures, key=lambda failure: failure.path)  # not as workers end
     return failures[:MOST_TOLD], f"{others} {what}; --json lists all of them"

@@ -250,7 +250,7 @@ def test_rows_compare_every_way_with_the_kernel_head_on_the_same_draws() -> None
         case = plan.Case(kind="draws", dislikes=dislikes, ways=names)
         draws = [plan.evaluate(songs, case, seed, {}) for seed in range(2)]
         found = {way: [draw[way] for draw in draws] for way in names}
-        written += list(results.add("musicnn", case, found))
+        written += list(results.add(bench("music").DEFAULT_ENCODER, case, found))
     by_name = {(row["way"], row["dislikes"]): row for row in written}
     assert len(by_name) == len(written) == 6, "cosine has a row with dislikes too"
     to = [entry["to"]["dislikes"] for entry in by_name["tutorial", "near"]["differences"]]

@@ -274,6 +274,7 @@ def test_the_benchmark_runs_on_the_demo(heard: Path, tracks: list[str], tmp_path
     out = tmp_path / "rows.jsonl"
     arguments = [tmp_path / "music", "--cache", tmp_path / "cache", "--out", out]
     arguments += ["--kind", "everyday", "--draws", "1", "--songs", "2", "--jobs", "1"]
+    arguments += ["--encoder", "musicnn"]
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "bench_stability.py", *map(str, arguments)],
         capture_output=True,

@@ -144,8 +144,12 @@ def test_a_baseline_of_other_songs_or_fewer_draws_is_refused(tmp_path: Path) -> 
             bench("kept").Baseline.read(tmp_path / name)
 
 
-def test_tables_show_both_collections_and_the_baseline_where_there_are_rows(tmp_path: Path) -> None:
+def test_tables_show_both_collections_and_the_baseline_where_there_are_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     songs, table = collection(), bench("table")
+    for module in ("rows", "table"):
+        monkeypatch.setattr(bench(module), "DEFAULT_ENCODER", "musicnn")
     results = bench("rows").Results(kept(tmp_path / "kept.jsonl", songs))
     rows = list(results.add("musicnn", hidden_case(), found_in(songs)))
     plain = [rows[0] | {"hidden": False}, *rows]

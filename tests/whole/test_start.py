@@ -90,7 +90,7 @@ def test_embedding_what_is_cached_imports_no_decoder_and_no_learner(
     modules = modules_after("embed", "--coverage", "1", *tracks[:10], root=cached)
     assert modules & (DECODERS | LEARNERS | BARS) == set()
     assert not any(
-        name.startswith("classify.") and name.endswith((".taste", ".fit")) for name in modules
+        name.startswith("classify.") and name.endswith((".taste.taste", ".fit")) for name in modules
     )
 
 

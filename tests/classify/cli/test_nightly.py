@@ -123,8 +123,8 @@ def test_with_half_of_the_library_the_list_has_what_is_there_and_the_rest_is_tol
 def test_with_the_whole_library_nothing_is_said_of_songs_that_are_gone(
     run: Run, tmp_path: Path
 ) -> None:
-    assert "not there" not in run("score", "--top", "5", "-o", tmp_path / "a.m3u8").stderr
-    assert "not there" not in run("suggest", "-o", tmp_path / "b.m3u8").stderr
+    assert "not there now" not in run("score", "--top", "5", "-o", tmp_path / "a.m3u8").stderr
+    assert "not there now" not in run("suggest", "-o", tmp_path / "b.m3u8").stderr
 
 
 def test_an_empty_list_replaces_nothing_where_some_songs_are_gone(

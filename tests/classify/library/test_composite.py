@@ -148,7 +148,7 @@ def test_a_library_of_one_part_is_refused_with_the_command(
     ):
         classify.train(music[:3], encoder=both, root=other)
     assert {s.encoder: s.n_songs for s in cache.list_stores(other)} == {tiny: 3, "musicnn": 7}
-    with pytest.raises(classify.TasteError, match="not in the cache"):
+    with pytest.raises(cache.CacheError, match="there is no cache at"):
         classify.evaluate(taste=taste, root=tmp_path / "empty")
 
 
