@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import embed
 from classify.demo import is_liked
+from tests.support.encoder_models import compiled_root
 
 pytestmark = pytest.mark.slow
 
@@ -32,9 +34,12 @@ def sevensongs(root: Path, *arguments: str) -> Any:
 
 
 def test_music_is_embedded_learnt_from_scored_and_explained(
-    tmp_path: Path, tracks: list[str]
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, tracks: list[str]
 ) -> None:
     root = tmp_path / "cache"
+    for part in embed.split_encoder(embed.DEFAULT_ENCODER):  # other tests want the parts too
+        made = compiled_root(part, tmp_path_factory)
+        shutil.copytree(made / "encoders", root / "encoders", dirs_exist_ok=True)
     some = [track for track in tracks if is_liked(track)][:9]
     some += [track for track in tracks if not is_liked(track)][:8]
     sevensongs(root, "embed", *some)
