@@ -57,15 +57,13 @@ def warn_gone(n_library: int, n_gone: int) -> None:
 
 
 def warn_new(scores: Scores) -> None:
-    """Say on stderr that much of what is scored was not there when a small taste was learnt."""
-    from classify.output.formats import counted
-
-    taste = scores.taste
-    n_known = taste.n_like + taste.n_dislike + taste.n_unlabelled
-    if scores.n_new >= _FEW_NEW and 2 * scores.n_new > n_known:
+    """Say on stderr that a small library has grown much since the taste was learnt."""
+    n_then = scores.taste.n_library
+    if scores.n_new >= _FEW_NEW and 2 * scores.n_new > n_then:
         say(
-            f"warning: {counted(scores.n_new, 'song')} were not there when the taste was learnt, "
-            f"from {n_known}, and may be taken for too good: 'sevensongs train' learns beside them"
+            f"warning: the library had {n_then} songs when the taste was learnt and has "
+            f"{n_then + scores.n_new} now; it may take new kinds of music for too good: "
+            "'sevensongs train' learns beside them"
         )
 
 

@@ -70,10 +70,12 @@ class Recipe:
         labelled = {one.digest for one in labels}
         return sample_unlabelled(pool, exclude=labelled, seed=self.seed)
 
-    def signed(self, taste: Taste, labels_name: str) -> Taste:
-        """Write into a taste how it was learnt, and from which labels."""
-        pool = None if self.pool is None else tuple(self.pool)
-        return dataclasses.replace(taste, pool=pool, learnt_from=labels_name)
+    def signed(self, taste: Taste, labels_name: str, library: SongLibrary) -> Taste:
+        """Write into a taste how it was learnt, from which labels, beside how large a library."""
+        if self.pool is not None:
+            return dataclasses.replace(taste, pool=tuple(self.pool), learnt_from=labels_name)
+        n_library = library.files().n_recordings
+        return dataclasses.replace(taste, n_library=n_library, learnt_from=labels_name)
 
 
 def labels_name(labels: Iterable[Label], usable: Iterable[str]) -> str:

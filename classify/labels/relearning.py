@@ -150,7 +150,7 @@ def _learnt(
     )
     if note:
         return None, note
-    return recipe.signed(_learn(library, labels, rest, recipe), name), ""
+    return recipe.signed(_learn(library, labels, rest, recipe), name, library), ""
 
 
 def _name(library: SongLibrary, labels: Sequence[Label]) -> str:

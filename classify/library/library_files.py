@@ -72,6 +72,11 @@ class LibraryFiles:
         return self.files.paths if everything else self.files.paths.take(self.in_catalog)
 
     @property
+    def n_recordings(self) -> int:
+        """How many recordings the files are."""
+        return len(np.unique(self.at))
+
+    @property
     def digests(self) -> list[str]:
         """The recordings, each once, in the order of the files."""
         _, first = np.unique(self.at, return_index=True)

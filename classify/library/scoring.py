@@ -23,7 +23,7 @@ from embed import Failure, Paths, encoder_name, path_list, prepare_encoders
 __all__ = ["ScoredSong", "Scores", "likely_from", "score", "score_files"]
 
 _SMALL_LIBRARY = 1000
-"""Unlabelled songs from which on a few new ones change little."""
+"""Songs from which on a taste has heard most kinds of music that come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +73,8 @@ class Scores(SongResults[ScoredSong]):
         Songs of the library, and those of them of which no file is there now, which are not listed;
         0 where paths are named. See `LibraryFiles.n_gone`.
     n_new : int
-        Songs scored that were not there when the taste was learnt, in a library so small that all
-        of it took part; a head knows new kinds of music badly.
+        Songs that have come to a small library since the taste was learnt: a head that knows few
+        songs takes new kinds of music for too good. 0 in a large one, and where that is not known.
 
     Examples
     --------
@@ -193,7 +193,8 @@ def score(
         once=not named if once is None else once,
         only_there=not named,
     )
-    return replace(found, failed=failed, n_library=n_library, n_gone=n_gone)
+    n_new = _n_new(library, loaded)
+    return replace(found, failed=failed, n_library=n_library, n_gone=n_gone, n_new=n_new)
 
 
 def likely_from(taste: Taste) -> float:
@@ -263,16 +264,14 @@ def score_files(
         n_scored=len(files),
         n_labelled=n_files - len(files),
         best=float(values[first[0]]) if len(first) else None,
-        n_new=_n_new(files, taste, recordings),
     )
 
 
-def _n_new(files: LibraryFiles, taste: Taste, recordings: NDArray[np.int64]) -> int:
-    """Count the recordings that a taste of a small library has not learnt from."""
-    if taste.n_unlabelled >= _SMALL_LIBRARY:
+def _n_new(library: SongLibrary, taste: Taste) -> int:
+    """Count the songs that a small library has now and had not when a taste was learnt."""
+    if not 0 < taste.n_library < _SMALL_LIBRARY:
         return 0
-    known = files.vectors.places([*taste.likes, *taste.dislikes, *taste.unlabelled])
-    return len(np.setdiff1d(recordings, known))
+    return max(0, library.files().n_recordings - taste.n_library)
 
 
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:

@@ -77,6 +77,9 @@ class Taste(TasteParts):
     learnt_from : str
         Names the labels that it was learnt from, so that the same are not learnt again; "" where
         that is not known.
+    n_library : int
+        Recordings in the library when it was learnt; 0 where that is not known, or where `pool`
+        names the recordings.
 
     Raises
     ------

@@ -59,6 +59,7 @@ class TasteParts:
     versions: dict[str, str] = field(default_factory=dict)
     pool: tuple[str, ...] | None = None
     learnt_from: str = ""
+    n_library: int = 0
 
     def __post_init__(self) -> None:
         check_layers(self.space.n_axes, self.layers)
@@ -111,6 +112,7 @@ def facts_of(parts: TasteParts) -> dict[str, Any]:
         "versions": dict(parts.versions),
         "pool": parts.pool,
         "learnt_from": parts.learnt_from,
+        "n_library": parts.n_library,
         "n_layers": len(parts.layers),
     }
 
@@ -190,6 +192,7 @@ def parts_from(
         versions=_table(facts["versions"]),
         pool=None if facts.get("pool") is None else _digests(facts["pool"]),
         learnt_from=_text(facts.get("learnt_from", "")),
+        n_library=_integer(facts.get("n_library", 0)),
     )
 
 

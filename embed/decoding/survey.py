@@ -197,11 +197,8 @@ class Survey:
                 skip_samples=0,
                 first_pts=None,
             )
-            return from_start, self._n_samples(self.rate_hz)
-        return layout, n_samples or self._n_samples(layout.rate_hz)
-
-    def _n_samples(self, rate_hz: int) -> int:
-        return sum(n * rate_hz // own_hz for own_hz, n in self.parts)
+            return from_start, self.n_samples(self.rate_hz)
+        return layout, n_samples or self.n_samples(layout.rate_hz)
 
     @property
     def warning(self) -> str | None:

@@ -513,6 +513,7 @@ def test_wrong_members_are_refused(saved: Path, members: dict[str, Any]) -> None
         {"pool": "abc"},
         {"pool": ["../elsewhere"]},
         {"learnt_from": None},
+        {"n_library": "many"},
         {"likes": [1]},
         {"likes": ["\ud800"]},
         {"dislikes": ["../../song.mp3"]},
