@@ -63,14 +63,16 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def _restored_environment() -> Iterator[None]:
     """The command sets these for what it starts.
 
-    In many tests it runs in the tests' own process.
+    In many tests it runs in the tests' own process; in fixtures of whole modules too, which
+    come before this one. A test that starts Python would not find its folder's modules then.
     """
-    before = {name: os.environ.get(name) for name in ("PYTHONSAFEPATH", "SEVENSONGS_CACHE")}
+    os.environ.pop("PYTHONSAFEPATH", None)
+    before = os.environ.get("SEVENSONGS_CACHE")
     yield
-    for name, value in before.items():
-        os.environ.pop(name, None)
-        if value is not None:
-            os.environ[name] = value
+    os.environ.pop("PYTHONSAFEPATH", None)
+    os.environ.pop("SEVENSONGS_CACHE", None)
+    if before is not None:
+        os.environ["SEVENSONGS_CACHE"] = before
 
 
 @pytest.fixture(scope="session")

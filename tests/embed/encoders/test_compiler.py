@@ -279,7 +279,8 @@ def test_a_script_from_stdin_finds_the_package_in_its_folder(tmp_path: Path) -> 
         "try: compile_in_child('hub:/nowhere', Path('x'))\n"
         "except embed.EncoderUnavailable as error: print(embed.__file__, error)\n"
     )
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    unlike = ("PYTHONPATH", "PYTHONSAFEPATH")  # a user's shell has neither
+    environment = {key: value for key, value in os.environ.items() if key not in unlike}
     done = subprocess.run(
         [sys.executable, "-"],
         input=code,
