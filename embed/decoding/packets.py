@@ -156,10 +156,11 @@ def _needs(spans: Sequence[Span], preroll: int) -> list[_Need]:
     """Join spans that follow one another too closely for a gap between them."""
     needs: list[_Need] = []
     for span in spans:
-        start = span.start
+        start, stop = span.start, span.stop
         if needs and start - preroll <= needs[-1].stop:
-            start = needs.pop().start
-        needs.append(_Need(run_up=start - preroll, start=start, stop=span.stop))
+            joined = needs.pop()
+            start, stop = joined.start, max(joined.stop, stop)
+        needs.append(_Need(run_up=start - preroll, start=start, stop=stop))
     return needs
 
 

@@ -45,7 +45,7 @@ def read_spans(
     info : AudioInfo
         From `probe`, of the same unchanged file.
     spans : sequence of Span
-        Ordered by start and by stop; they may overlap.
+        Ordered by start; they may overlap, and one may lie within another.
     kept : sequence of packets, optional
         The file's, from `probe`; then only its head is read again, for a decoder in its first
         state.

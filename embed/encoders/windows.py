@@ -121,13 +121,30 @@ def coverage_windows(coverage: str | int, *, scan_windows: int = SCAN_WINDOWS) -
 
 
 def choose_windows(n_grid: int, n_windows: int) -> list[int]:
-    """Choose `n_windows` of a grid's `n_grid`, spread evenly, each in the middle of its share.
+    """Choose `n_windows` of a grid's `n_grid`, spread evenly; 0 chooses all.
 
-    0 chooses all.
+    Fewer than 12 are chosen among the 12 of a usual scan. So encoders with grids of one step hear
+    the same places, which are decoded once, whatever their scans take.
+
+    Examples
+    --------
+    >>> from embed.encoders.windows import choose_windows
+    >>> choose_windows(80, 12)
+    [3, 10, 16, 23, 30, 36, 43, 50, 56, 63, 70, 76]
+    >>> choose_windows(80, 4)
+    [10, 30, 50, 70]
     """
     if n_windows == 0 or n_windows >= n_grid:
         return list(range(n_grid))
-    return [(2 * k + 1) * n_grid // (2 * n_windows) for k in range(n_windows)]
+    if n_windows < SCAN_WINDOWS < n_grid:
+        usual = _middles(n_grid, SCAN_WINDOWS)
+        return [usual[k] for k in _middles(SCAN_WINDOWS, n_windows)]
+    return _middles(n_grid, n_windows)
+
+
+def _middles(n: int, n_shares: int) -> list[int]:
+    """Cut `n` places into equal shares; return the one in the middle of each."""
+    return [(2 * k + 1) * n // (2 * n_shares) for k in range(n_shares)]
 
 
 def take_windows(

@@ -45,9 +45,10 @@ FRONT_END = LogMelParams(
     sample_rate_hz=44100, n_fft=2048, hop_samples=1024, n_mels=96, gain=10000.0
 )
 N_STFT_FRAMES = 128
-WINDOW_SAMPLES = 132_300
-"""3 s; the last 1,228 samples fill no STFT frame of the 128."""
-STEP_SAMPLES = WINDOW_SAMPLES
+WINDOW_SAMPLES = (N_STFT_FRAMES - 1) * FRONT_END.hop_samples + FRONT_END.n_fft // 2
+"""What the 128 STFT frames read; 2.97 s. The authors' 3 s have 1,228 samples more, never read."""
+STEP_SAMPLES = 131_947
+"""musicnn's 2.992 s: their windows of a song lie side by side, and are decoded once."""
 DIM = 512
 _LOG_SCALE = 9.457798957824707
 """What the authors divide the logarithm by."""
@@ -123,14 +124,12 @@ def build(weights: Weights) -> Network:
 def front_end(
     windows: NDArray[np.float32], constants: Mapping[str, NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Turn windows (n, 132300) into the log-mel patches (n, 128, 96) that the network reads.
+    """Turn windows (n, 131072) into the log-mel patches (n, 128, 96) that the network reads.
 
     Each window is framed on its own: the first STFT frame is centred on its first sample, with
     zeros before it.
     """
-    half = FRONT_END.n_fft // 2
-    heard = (N_STFT_FRAMES - 1) * FRONT_END.hop_samples + half
-    padded = np.pad(windows[:, :heard], ((0, 0), (half, 0)))
+    padded = np.pad(windows[:, :WINDOW_SAMPLES], ((0, 0), (FRONT_END.n_fft // 2, 0)))
     return log_mel(padded, constants["mel_filters"], FRONT_END) / np.float32(_LOG_SCALE)
 
 

@@ -1,4 +1,8 @@
-"""One run of the pipeline: who does what when; what waits for a worker, and what comes back."""
+"""One run of the pipeline: who does what when; what waits for a worker, and what comes back.
+
+What it reads of a file that is probably to be embedded serves the runs of other encoders too, which
+find it done.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +35,29 @@ from embed.worker_pool import Outcome, WorkerPool
 if TYPE_CHECKING:
     from embed.pipeline.gpu_batches import Batches
 
-__all__ = ["Run"]
+__all__ = ["Listener", "Run"]
 
 _POLL_S = 1.0
 # that a worker hands to the parent's network at a time: 9 MB, of waveforms 28 MB
 _PIECE_WINDOWS = 128
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Listener:
+    """Another encoder that hears what a run reads.
+
+    Attributes
+    ----------
+    ledger : Ledger
+        Its run's.
+    prepared : PreparedEncoder
+    paths : set of str
+        The files that it lacks.
+    """
+
+    ledger: Ledger
+    prepared: PreparedEncoder
+    paths: frozenset[str]
 
 
 @dataclass(kw_only=True)
@@ -55,6 +77,8 @@ class Run:
         By how much workers give way to other processes.
     cpu_s, worker_s : float
         Seconds of processor time that tasks took, and of time that workers had.
+    others : sequence of Listener
+        Encoders whose runs come later.
     """
 
     ledger: Ledger
@@ -64,6 +88,7 @@ class Run:
     niceness: int = 0
     cpu_s: float = 0.0
     worker_s: float = 0.0
+    others: Sequence[Listener] = ()
     _waiting: dict[str, list[tuple[File, AudioInfo]]] = field(default_factory=dict)
     _ready: deque[Piece | Outline] = field(default_factory=deque)
     _assemblies: dict[str, Assembly] = field(default_factory=dict)
@@ -75,9 +100,7 @@ class Run:
     def _spec(self) -> EncoderSpec:
         return encoder_spec(self.prepared.name)
 
-    def work(
-        self, files: Sequence[File], n_workers: int | None, tell: Callable[[int], None]
-    ) -> None:
+    def work(self, files: Sequence[File], n_workers: int | None, tell: Callable[[], None]) -> None:
         """Probe and embed files in worker processes; commit as they come in."""
         known = (remember, beginnings(self.ledger.held()))
         each = max_pieces(self.ledger.n_windows)
@@ -94,26 +117,40 @@ class Run:
             self._batches = Batches(self.prepared)
         todo = deque(files)
         self._left_bytes = sum(file.size_bytes for file in files)
-        n_done, finished, started = 0, False, time.monotonic()
+        finished, started = False, time.monotonic()
         try:
             while todo or self._ready or pool.busy:
                 self._give_out(pool, todo)
                 for outcome in pool.outcomes(_POLL_S):
-                    n_done += self._take(outcome, pool.n_workers)
-                    tell(n_done)
+                    self._take(outcome, pool.n_workers)
+                    tell()
                     # after each, so that never more than a batch is at stake
-                    self.ledger.commit_when_due()
-                n_done += self._run_batches(last=not (todo or self._ready or pool.busy))
-                tell(n_done)
-                self.ledger.commit_when_due()
+                    self._commit_when_due()
+                self._run_batches(last=not (todo or self._ready or pool.busy))
+                tell()
+                self._commit_when_due()
             finished = True
         finally:
             pool.close(kill=not finished)
             self._batches = None  # the next encoder wants the memory
-            self.ledger.commit()
+            self._commit()
             self.cpu_s += pool.cpu_s
             self.worker_s += pool.n_workers * (time.monotonic() - started)
-        self.ledger.compact()
+        for ledger in self._ledgers:
+            ledger.compact()
+
+    @property
+    def _ledgers(self) -> list[Ledger]:
+        """All that get something of this run; its own, which alone has catalog rows, comes last."""
+        return [*(other.ledger for other in self.others), self.ledger]
+
+    def _commit_when_due(self) -> None:
+        if self.ledger.is_due:
+            self._commit()
+
+    def _commit(self) -> None:
+        for ledger in self._ledgers:
+            ledger.commit()
 
     def _give_out(self, pool: WorkerPool, todo: deque[File]) -> None:
         """Give out pieces that are ready, and probes just ahead of them.
@@ -133,16 +170,20 @@ class Run:
         probing = (probe_file, file.path, self.limits)
         cpu_s = self.limits.probing_s(file.size_bytes)
         whole = (
-            file.is_new
+            file.is_unheard
             and self._n_pieces(self._share(file), pool.n_workers) == 1
             and not self.batched
         )
         if whole and file.size_bytes <= MAX_KEPT_BYTES:
-            n_windows = self.ledger.n_windows
-            hearing = (hear_file, self.prepared, file.path, n_windows, self.limits, file.size_bytes)
+            tasks = [(self.prepared, self.ledger.n_windows)]
+            tasks += [(one.prepared, one.ledger.n_windows) for one in self._listeners(file)]
+            hearing = (hear_file, tasks, file.path, self.limits, file.size_bytes)
             pool.submit_steps(file, hearing, probing, cpu_s=cpu_s)
         else:
             pool.submit(file, *probing, cpu_s=cpu_s)
+
+    def _listeners(self, file: File) -> list[Listener]:
+        return [one for one in self.others if file.path in one.paths]
 
     def _share(self, file: File) -> float:
         """Return how much of what is left a file is."""
@@ -168,30 +209,29 @@ class Run:
                 piece, embed_recording, self.prepared, piece.info, piece.n_windows, cpu_s=cpu_s
             )
 
-    def _take(self, outcome: Outcome, n_workers: int) -> int:
-        """Take what a worker gives back; returns how many files that finishes."""
+    def _take(self, outcome: Outcome, n_workers: int) -> None:
+        """Take what a worker gives back."""
         key, value = outcome.key, outcome.value
         if isinstance(key, File):
             self._n_probing -= 1
         if isinstance(outcome.error, EncoderError):
             raise outcome.error
         if outcome.error is not None:
-            return self._fail(key, outcome.error)
-        if isinstance(value, NewFile):
-            return self._heard(key, value, n_workers)
-        if isinstance(value, AudioInfo):
-            return self._probed(key, value, n_workers)
-        if isinstance(value, Entry):
-            return self._encoded(value)
-        if isinstance(value, Inputs) and self._batches is not None:
+            self._fail(key, outcome.error)
+        elif isinstance(value, NewFile):
+            self._heard(key, value, n_workers)
+        elif isinstance(value, AudioInfo):
+            self._probed(key, value, n_workers)
+        elif isinstance(value, Entry):
+            self._encoded(value)
+        elif isinstance(value, Inputs) and self._batches is not None:
             self._batches.add(key, value)
-            return 0
-        if isinstance(key, Outline):
+        elif isinstance(key, Outline):
             self._hand_out(replace(key, levels=value), n_workers)
-            return 0
-        return self._embedded(key, value)
+        else:
+            self._embedded(key, value)
 
-    def _fail(self, key: File | Piece | Outline, error: BaseException) -> int:
+    def _fail(self, key: File | Piece | Outline, error: BaseException) -> None:
         """Give a file up, or with a piece of a recording all of it: every copy."""
         files: list[tuple[File, AudioInfo | None]]
         if isinstance(key, File):
@@ -204,30 +244,32 @@ class Run:
             self._ready = deque(piece for piece in self._ready if piece.info.digest != digest)
         for file, info in files:
             self.ledger.fail(file, error, info)
-        return len(files)
 
-    def _heard(self, file: File, heard: NewFile, n_workers: int) -> int:
+    def _heard(self, file: File, heard: NewFile, n_workers: int) -> None:
         if heard.error is not None:
             self._left_bytes -= file.size_bytes
             self.ledger.fail(file, heard.error, heard.info)
-            return 1
-        if heard.entry is None:
-            return self._probed(file, heard.info, n_workers)
+            return
+        if not heard.entries:
+            self._probed(file, heard.info, n_workers)
+            return
         self._left_bytes -= file.size_bytes
+        own, *others = heard.entries
+        for one, entry in zip(self._listeners(file), others, strict=True):
+            one.ledger.heard_elsewhere(file, entry)
         self._waiting.setdefault(heard.info.digest, []).append((file, heard.info))
-        return self._encoded(heard.entry)
+        self._encoded(own)
 
-    def _probed(self, file: File, info: AudioInfo, n_workers: int) -> int:
+    def _probed(self, file: File, info: AudioInfo, n_workers: int) -> None:
         share = self._share(file)
         self._left_bytes -= file.size_bytes
         if self.ledger.is_held(info.digest):
             self.ledger.finish(file, info)
-            return 1
+            return
         waiting = self._waiting.setdefault(info.digest, [])
         waiting.append((file, info))
         if len(waiting) == 1:  # a copy of what is being embedded only waits for it
             self._cut(info, share, n_workers)
-        return 0
 
     def _cut(self, info: AudioInfo, share: float, n_workers: int) -> None:
         """Have a recording embedded, as one task or cut into several.
@@ -246,34 +288,30 @@ class Run:
             self._assemblies[outline.info.digest] = Assembly(outline, self.prepared.dim)
         self._ready.extend(pieces)
 
-    def _run_batches(self, *, last: bool) -> int:
+    def _run_batches(self, *, last: bool) -> None:
         if self._batches is None:
-            return 0
-        n_done = 0
+            return
         for piece, result in self._batches.results(all_of_them=last):
             if isinstance(result, UnusableEmbedding):
-                n_done += self._fail(piece, result)
+                self._fail(piece, result)
             else:
-                n_done += self._embedded(piece, result)
-        return n_done
+                self._embedded(piece, result)
 
-    def _embedded(self, piece: Piece, frames: Frames) -> int:
+    def _embedded(self, piece: Piece, frames: Frames) -> None:
         assembly = self._assemblies.get(piece.info.digest)
         if assembly is None:
-            return 0  # another piece has failed
+            return  # another piece has failed
         if not assembly.take(piece.first, frames):
-            return 0
+            return
         del self._assemblies[piece.info.digest]
         entry = assembly.entry()
         if entry is None:  # some windows are silent, and which are not must be measured
             self._ready.append(assembly.outline)
-            return 0
-        return self._encoded(entry)
+        else:
+            self._encoded(entry)
 
-    def _encoded(self, entry: Entry) -> int:
+    def _encoded(self, entry: Entry) -> None:
         if not self.ledger.is_held(entry.digest):  # else a copy was embedded meanwhile
             self.ledger.embedded(entry)
-        copies = self._waiting.pop(entry.digest, [])
-        for file, info in copies:
+        for file, info in self._waiting.pop(entry.digest, []):
             self.ledger.finish(file, info)
-        return len(copies)

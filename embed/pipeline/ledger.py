@@ -27,15 +27,15 @@ class File:
 
     Attributes
     ----------
-    is_new : bool
-        Whether no file of its path or its size was known: else it may be one that was moved or
-        retagged.
+    is_unheard : bool
+        Whether its recording is probably to be embedded: no file of its path or its size was known
+        (else it may be one that was moved or retagged), or it is known, and not held.
     """
 
     path: str
     size_bytes: int
     mtime_ns: int
-    is_new: bool = False
+    is_unheard: bool = False
 
 
 @dataclass(kw_only=True)
@@ -79,6 +79,7 @@ class Ledger:
         known = self.catalog.load()
         self._held = self.store.held()
         sizes: set[int] | None = None
+        heard: set[str] = set()
         for path in files:
             try:
                 status = os.stat(path)
@@ -96,10 +97,18 @@ class Ledger:
                     continue
             if sizes is None:  # not before, as mostly there is nothing to do
                 sizes = {recording.size_bytes for recording in known.values()}
-            is_new = row is None and status.st_size not in sizes
+            if row is None:
+                is_unheard = status.st_size not in sizes
+            else:
+                known_digest = row.digest if row.is_still(status) else None
+                is_unheard = known_digest is not None and known_digest not in heard
+                heard.add(known_digest or "")
             sizes.add(status.st_size)
             yield File(
-                path=path, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns, is_new=is_new
+                path=path,
+                size_bytes=status.st_size,
+                mtime_ns=status.st_mtime_ns,
+                is_unheard=is_unheard,
             )
 
     def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:
@@ -115,6 +124,17 @@ class Ledger:
             else:
                 left.append(file)
         return left
+
+    @property
+    def n_settled(self) -> int:
+        """How many files are done or have failed."""
+        return len(self.done) + len(self.failed)
+
+    def heard_elsewhere(self, file: File, entry: Entry) -> None:
+        """Take what another run has embedded of a file, which it notes in the catalog."""
+        if not self.is_held(entry.digest):
+            self.embedded(entry)
+        self.done[file.path] = entry.digest
 
     def is_held(self, digest: str) -> bool:
         """Whether the cache holds a recording with the coverage asked for, or more."""
@@ -146,11 +166,11 @@ class Ledger:
         elif info is not None:
             self._recordings.append(_recording(file, info=info))
 
-    def commit_when_due(self) -> None:
-        """Commit where there are enough songs, or the last time was long ago."""
+    @property
+    def is_due(self) -> bool:
+        """Whether to commit: there are enough songs, or the last time was long ago."""
         age_s = time.monotonic() - self._committed
-        if len(self._recordings) >= self.batch_songs or age_s >= _BATCH_S:
-            self.commit()
+        return len(self._recordings) >= self.batch_songs or age_s >= _BATCH_S
 
     def commit(self) -> None:
         """Write embeddings first: a catalog row without them would cost only a look, not a song."""

@@ -1,6 +1,7 @@
 """A file that is probably new, read once.
 
-The read gives its digest, and then its embedding from the packets at hand.
+The read gives its digest, and then its embeddings from the packets at hand: one from each encoder
+that lacks it.
 
 To read a song through takes as long as to decode what a scan needs of it, so what was read to tell
 which recording it is should not be read again to hear it.
@@ -8,7 +9,7 @@ which recording it is should not be read again to hear it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,16 +18,15 @@ import numpy as np
 from embed.decoding.container import KeptPackets
 from embed.decoding.probing import AudioInfo, probe
 from embed.encoders.registry import encoder_spec
-from embed.errors import AudioError
+from embed.errors import AudioError, UnusableEmbedding
 from embed.limits import Limits, bounded_cpu, bounded_memory
 from embed.pipeline.pieces import Outline
-from embed.pipeline.worker_tasks import embed_recording
+from embed.pipeline.worker_tasks import Task, embed_together
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cache import Entry
-    from embed.encoders.preparing import PreparedEncoder
 
 __all__ = ["MAX_KEPT_BYTES", "NewFile", "beginnings", "hear_file", "remember"]
 
@@ -42,15 +42,16 @@ class NewFile:
     Attributes
     ----------
     info : AudioInfo
-    entry : Entry or None
-        Its embedding; None where the cache has it, where the file is too large to be heard at once,
-        or where there is an error.
+    entries : tuple of Entry
+        Its embeddings, one for each encoder asked; none where the cache has it, where the file is
+        too large to be heard at once, where one of several encoders can't embed it, or where there
+        is an error.
     error : AudioError or None
         Why a file that could be read gave none.
     """
 
     info: AudioInfo
-    entry: Entry | None = None
+    entries: tuple[Entry, ...] = ()
     error: AudioError | None = None
 
 
@@ -78,17 +79,14 @@ def remember(held: NDArray[np.uint64]) -> None:
     _memory.held = held
 
 
-def hear_file(
-    prepared: PreparedEncoder, path: str, n_windows: int, limits: Limits, n_bytes: int
-) -> NewFile:
+def hear_file(tasks: Sequence[Task], path: str, limits: Limits, n_bytes: int) -> NewFile:
     """Probe a file, and embed it unless the cache has its recording.
 
     Parameters
     ----------
-    prepared : PreparedEncoder
+    tasks : sequence of (PreparedEncoder, int)
+        What hears it, one or several, and how many windows each.
     path : str
-    n_windows : int
-        How many windows, spread evenly; 0 for all.
     limits : Limits
         What the file may ask; processor time for each of the two steps.
     n_bytes : int
@@ -110,12 +108,16 @@ def hear_file(
         info = probe(path, limits, kept=kept)
     if _is_held(info.digest) or kept.all is None:
         return NewFile(info=info)
-    outline = Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
+    n_windows = sum(
+        len(Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n).chosen)
+        for prepared, n in tasks
+    )
     try:
-        with bounded_cpu(limits.embedding_s(info.duration_s, len(outline.chosen))):
-            return NewFile(
-                info=info, entry=embed_recording(prepared, info, n_windows, kept=kept.all)
-            )
+        with bounded_cpu(limits.embedding_s(info.duration_s, n_windows)):
+            return NewFile(info=info, entries=tuple(embed_together(tasks, info, kept=kept.all)))
+    except UnusableEmbedding as error:
+        # Of several encoders the others may do better: then each hears it alone.
+        return NewFile(info=info, error=error if len(tasks) == 1 else None)
     except AudioError as error:
         return NewFile(info=info, error=error)
 

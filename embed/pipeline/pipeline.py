@@ -7,7 +7,8 @@ commit a batch. A file that is probably new goes through both in one task, and i
 workers. With a GPU, workers end with the front end, and this process runs the network
 (`embed.pipeline.gpu_batches`); else it only stats, asks the cache and commits. Tasks ahead are
 bounded, so memory is too. Of several encoders (`embed.encoders.composite`) each has a run of its
-own, one after the other.
+own, one after the other; but a file that is read whole in the first is embedded by all that lack
+it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from embed.errors import EmbedError
 from embed.files.find import Failure, FoundAudio, Paths, find_audio
 from embed.files.folders import PassedOver
 from embed.limits import Limits
-from embed.pipeline.encoder_run import Run
+from embed.pipeline.encoder_run import Listener, Run
 from embed.pipeline.ledger import File, Ledger
 
 __all__ = ["DEVICES", "EmbedReport", "Progress", "embed_library"]
@@ -210,19 +211,21 @@ def _work(
     """
     failed = {failure.path for run in runs for failure in run.ledger.failed}
     digests: dict[str, str] = {}
-    n_before = 0
-    for run, files in zip(runs, todo, strict=True):
+    for k, (run, files) in enumerate(zip(runs, todo, strict=True)):
         left = run.ledger.recognise([file for file in files if file.path not in failed], digests)
+        run.others = [
+            Listener(
+                ledger=later.ledger,
+                prepared=later.prepared,
+                paths=frozenset(file.path for file in lacked),
+            )
+            for later, lacked in zip(runs[k + 1 :], todo[k + 1 :], strict=True)
+        ]
         if left:
-            run.work(left, n_workers, partial(_tell_after, tell, n_before + len(files) - len(left)))
-        n_before += len(files)
-        tell(n_before)
+            run.work(left, n_workers, partial(tell, k))
+        tell(k + 1)
         digests |= run.ledger.done
         failed.update(failure.path for failure in run.ledger.failed)
-
-
-def _tell_after(tell: Callable[[int], None], n_before: int, n_done: int) -> None:
-    tell(n_before + n_done)
 
 
 def _report(
@@ -282,15 +285,20 @@ def _in_songs(
 ) -> Callable[[int], None]:
     """Return what turns files done by single encoders into songs done by all.
 
-    The encoders work one after the other.
+    It is told how many encoders are through with their files.
     """
     n_steps = sum(map(len, todo))
+    before = [run.ledger.n_settled for run in runs]
     n_songs = len({file.path for files in todo for file in files})
 
     known = {failure.path for run in runs for failure in run.ledger.failed}  # from earlier runs
 
-    def tell(n_done: int) -> None:
+    def tell(n_ended: int) -> None:
         if progress is not None:
+            n_done = sum(map(len, todo[:n_ended])) + sum(
+                run.ledger.n_settled - n
+                for run, n in zip(runs[n_ended:], before[n_ended:], strict=True)
+            )
             audio_s = sum(run.ledger.audio_s for run in runs) * n_songs / n_steps
             wall_s = time.monotonic() - started
             n_whole = n_done * n_songs // n_steps

@@ -1,4 +1,8 @@
-"""What a worker process does with a recording: decode, front end, network, pooling."""
+"""What a worker process does with a recording: decode, front end, network, pooling.
+
+Several encoders may hear it together. Then it is read once, and where their windows overlap decoded
+once.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from cache import WHOLE
+from embed.decoding.packets import Span
 from embed.decoding.probing import AudioInfo, probe, require_unchanged
 from embed.decoding.spans import read_spans
+from embed.encoders.composite import MAX_PARTS
 from embed.encoders.encoder import Encoder, open_encoder
 from embed.encoders.levels import level_of
 from embed.encoders.pooling import storable
 from embed.encoders.preparing import PreparedEncoder
 from embed.encoders.registry import encoder_spec
 from embed.encoders.runtime import read_constants
+from embed.encoders.windows import NativeCut
 from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits, bounded_memory
 from embed.pipeline.pieces import BLOCK, Frames, Outline, Piece
@@ -32,14 +39,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Inputs",
+    "Task",
     "embed_piece",
     "embed_recording",
+    "embed_together",
     "measure_levels",
     "probe_file",
     "read_piece",
 ]
 
 _T = TypeVar("_T")
+
+
+Task = tuple[PreparedEncoder, int]
+"""An encoder, and how many windows of a recording it is to hear; 0 for all."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -116,13 +129,36 @@ def embed_recording(
     >>> embed_recording(prepare_encoder("musicnn"), info, 2).frames.shape
     (2, 424)
     """
-    outline = Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
-    entry = outline.entry(embed_piece(prepared, outline.whole, runtime, kept=kept))
-    if entry is None:
-        outline = replace(outline, levels=measure_levels(prepared, info, kept=kept))
-        entry = outline.entry(embed_piece(prepared, outline.whole, runtime, kept=kept))
-    assert entry is not None  # the levels are known
+    (entry,) = embed_together([(prepared, n_windows)], info, runtime, kept=kept)
     return entry
+
+
+def embed_together(
+    tasks: Sequence[Task],
+    info: AudioInfo,
+    runtime: str | None = None,
+    *,
+    kept: Sequence[av.Packet[Any]] | None = None,
+) -> list[Entry]:
+    """Embed a probed recording by several encoders; one entry for each, as if it were alone.
+
+    It raises as `embed_recording` does, where one of them would.
+    """
+    outlines = [
+        Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
+        for prepared, n_windows in tasks
+    ]
+    encoders = [_open(prepared, runtime) for prepared, _ in tasks]
+    frames = _embed(encoders, outlines, [outline.chosen for outline in outlines], kept)
+    entries = []
+    for (prepared, _), outline, heard in zip(tasks, outlines, frames, strict=True):
+        entry = outline.entry(heard)
+        if entry is None:
+            known = replace(outline, levels=measure_levels(prepared, info, kept=kept))
+            entry = known.entry(embed_piece(prepared, known.whole, runtime, kept=kept))
+        assert entry is not None  # the levels are known
+        entries.append(entry)
+    return entries
 
 
 def embed_piece(
@@ -136,16 +172,31 @@ def embed_piece(
 
     It raises as `embed_recording` does.
     """
-    encoder = _open(prepared, runtime)
-    outline = _outline(prepared, piece.info)
-    values, levels = [], []
-    for indices, windows in _blocks(outline, piece.windows, kept):
-        levels += _levels(outline, indices, windows)
+    outlines = [_outline(prepared, piece.info)]
+    (frames,) = _embed([_open(prepared, runtime)], outlines, [piece.windows], kept)
+    return frames
+
+
+def _embed(
+    encoders: Sequence[Encoder],
+    outlines: Sequence[Outline],
+    wanted: Sequence[Sequence[int]],
+    kept: Sequence[av.Packet[Any]] | None,
+) -> list[Frames]:
+    """Embed windows of a recording; `wanted` has those of each encoder."""
+    values: list[list[NDArray[np.float16]]] = [[] for _ in encoders]
+    levels: list[list[float]] = [[] for _ in encoders]
+    for k, indices, windows in _blocks(outlines, wanted, kept):
+        levels[k] += _levels(outlines[k], indices, windows)
         try:
-            values.append(storable(encoder.embed_windows(windows, outline.parts(indices))))
+            embeddings = encoders[k].embed_windows(windows, outlines[k].parts(indices))
         except EncoderError as error:
             raise UnusableEmbedding(str(error)) from error
-    return Frames(values=np.concatenate(values), levels=np.array(levels))
+        values[k].append(storable(embeddings))
+    return [
+        Frames(values=np.concatenate(blocks), levels=np.array(of_windows))
+        for blocks, of_windows in zip(values, levels, strict=True)
+    ]
 
 
 def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
@@ -153,7 +204,7 @@ def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
     spec, constants = encoder_spec(prepared.name), _open_constants(prepared)
     outline = _outline(prepared, piece.info)
     values, levels = [], []
-    for indices, windows in _blocks(outline, piece.windows):
+    for _, indices, windows in _blocks([outline], [piece.windows]):
         values.append(spec.read(windows, constants))
         levels += _levels(outline, indices, windows)
     return Inputs(
@@ -171,8 +222,10 @@ def measure_levels(
     The network is not run. It raises as `embed_recording` does.
     """
     outline = _outline(prepared, info)
-    blocks = _blocks(outline, range(outline.n_grid), kept)
-    return np.array([level for block in blocks for level in _levels(outline, *block)])
+    blocks = _blocks([outline], [range(outline.n_grid)], kept)
+    return np.array(
+        [level for _, indices, windows in blocks for level in _levels(outline, indices, windows)]
+    )
 
 
 def _levels(outline: Outline, indices: Sequence[int], windows: NDArray[np.float32]) -> list[float]:
@@ -181,12 +234,12 @@ def _levels(outline: Outline, indices: Sequence[int], windows: NDArray[np.float3
     return [level_of(window[:n]) for window, n in zip(windows, heard, strict=True)]
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=MAX_PARTS)
 def _open(prepared: PreparedEncoder, runtime: str | None) -> Encoder:
     return open_encoder(prepared, runtime=runtime)
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=MAX_PARTS)
 def _open_constants(prepared: PreparedEncoder) -> Mapping[str, NDArray[np.float32]]:
     """Return what the front end needs; nothing where there is none."""
     if encoder_spec(prepared.name).front_end is None:
@@ -199,19 +252,47 @@ def _outline(prepared: PreparedEncoder, info: AudioInfo) -> Outline:
 
 
 def _blocks(
-    outline: Outline,
-    indices: Sequence[int],
+    outlines: Sequence[Outline],
+    wanted: Sequence[Sequence[int]],
     kept: Sequence[av.Packet[Any]] | None = None,
-) -> Iterator[tuple[Sequence[int], NDArray[np.float32]]]:
-    """Decode some windows of a recording; yield a block of them at a time, with which these are."""
-    spans = outline.cut.spans(indices)
-    windows: list[NDArray[np.float32]] = []
-    for k, samples in enumerate(_bounded(read_spans(outline.info, spans, kept=kept)), start=1):
-        windows.append(outline.cut.resample(indices[k - 1], spans[k - 1], samples))
-        if len(windows) == BLOCK or k == len(indices):
-            yield indices[k - len(windows) : k], np.stack(windows)
-            windows = []
-    require_unchanged(outline.info)
+) -> Iterator[tuple[int, Sequence[int], NDArray[np.float32]]]:
+    """Decode windows of one recording for several encoders, each in its own time order.
+
+    Parameters
+    ----------
+    outlines : sequence of Outline
+        One for each encoder.
+    wanted : sequence of sequence of int
+        Which windows of its grid each hears.
+    kept : sequence of packets, optional
+        See `read_spans`.
+
+    Yields
+    ------
+    (int, sequence of int, ndarray)
+        The encoder's place, which of its windows these are, and they, (n, window_samples).
+    """
+    info = outlines[0].info
+    spans = sorted(
+        (span.start, span.stop, k, i)
+        for k, (outline, indices) in enumerate(zip(outlines, wanted, strict=True))
+        for i, span in zip(indices, outline.cut.spans(indices), strict=True)
+    )
+    decoded = read_spans(info, [Span(start=a, stop=b) for a, b, _, _ in spans], kept=kept)
+    windows: list[list[NDArray[np.float32]]] = [[] for _ in outlines]
+    n_given = [0] * len(outlines)
+    same: tuple[NativeCut, int] | None = None  # encoders of one grid hear the very same window
+    window = np.empty(0, dtype=np.float32)
+    for (start, stop, k, i), samples in zip(spans, _bounded(decoded), strict=True):
+        cut = outlines[k].cut
+        if same != (cut, i):
+            same, window = (cut, i), cut.resample(i, Span(start=start, stop=stop), samples)
+        windows[k].append(window)
+        n = n_given[k] + len(windows[k])
+        if len(windows[k]) == BLOCK or n == len(wanted[k]):
+            yield k, wanted[k][n_given[k] : n], np.stack(windows[k])
+            windows[k], n_given[k] = [], n
+    require_unchanged(info)
 
 
 def _bounded(items: Iterator[_T]) -> Iterator[_T]:

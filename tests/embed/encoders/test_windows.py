@@ -65,7 +65,20 @@ def test_windows_are_some_of_the_grids_in_order_each_once(n_grid: int, n_windows
     assert len(chosen) == (min(n_windows, n_grid) or n_grid)
 
 
-@given(n_grid=st.integers(2, 20_000), n_windows=st.integers(1, 300))
+@given(n_grid=st.integers(13, 20_000), n_windows=st.integers(1, 11))
+def test_a_few_windows_are_some_of_a_scans_and_about_evenly_spread(
+    n_grid: int, n_windows: int
+) -> None:
+    chosen, scan = choose_windows(n_grid, n_windows), choose_windows(n_grid, SCAN_WINDOWS)
+    places = [scan.index(i) for i in chosen]
+    assert places == choose_windows(SCAN_WINDOWS, n_windows)
+    assert len(places) == n_windows
+    # Each within half a step of a scan from the middle of its share.
+    middles = (np.arange(n_windows) + 0.5) * n_grid / n_windows
+    assert np.abs(chosen - middles).max() <= n_grid / SCAN_WINDOWS / 2 + 1
+
+
+@given(n_grid=st.integers(2, 20_000), n_windows=st.integers(12, 300))
 def test_windows_are_spread_evenly(n_grid: int, n_windows: int) -> None:
     chosen = choose_windows(n_grid, n_windows)
     n = len(chosen)

@@ -31,7 +31,7 @@ def _nothing_remembered() -> Iterator[None]:
 
 def hear(path: Path | str, compiled: Path, n_windows: int = 2) -> one_read.NewFile:
     prepared = embed.prepare_encoder("musicnn", root=compiled)
-    return hear_file(prepared, str(path), n_windows, Limits(), Path(path).stat().st_size)
+    return hear_file([(prepared, n_windows)], str(path), Limits(), Path(path).stat().st_size)
 
 
 @pytest.mark.parametrize(
@@ -48,20 +48,20 @@ def test_what_is_heard_in_one_reading_is_what_two_give(
     assert heard.info == info
     assert heard.error is None
     twice = embed_recording(embed.prepare_encoder("musicnn", root=compiled), info, n_windows)
-    assert heard.entry is not None
-    assert len(heard.entry.frames) == (n_windows or 2)
-    np.testing.assert_array_equal(heard.entry.frames, twice.frames)
-    np.testing.assert_array_equal(heard.entry.vector, twice.vector)
-    assert heard.entry.n_windows == twice.n_windows
+    (entry,) = heard.entries
+    assert len(entry.frames) == (n_windows or 2)
+    np.testing.assert_array_equal(entry.frames, twice.frames)
+    np.testing.assert_array_equal(entry.vector, twice.vector)
+    assert entry.n_windows == twice.n_windows
 
 
 def test_a_recording_that_the_cache_has_is_only_probed(tracks: list[str], compiled: Path) -> None:
     digest = embed.probe(tracks[0]).digest
     remember(beginnings(["0" * 32, digest, "f" * 32]))
     heard = hear(tracks[0], compiled)
-    assert (heard.info.digest, heard.entry, heard.error) == (digest, None, None)
+    assert (heard.info.digest, heard.entries, heard.error) == (digest, (), None)
     other = hear(tracks[1], compiled)
-    assert other.entry is not None
+    assert len(other.entries) == 1
 
 
 def test_a_file_too_large_to_keep_is_only_probed(
@@ -69,7 +69,7 @@ def test_a_file_too_large_to_keep_is_only_probed(
 ) -> None:
     monkeypatch.setattr(one_read, "MAX_KEPT_BYTES", 1000)
     heard = hear(tracks[0], compiled)
-    assert (heard.entry, heard.error) == (None, None)
+    assert (heard.entries, heard.error) == ((), None)
     assert heard.info.digest == embed.probe(tracks[0]).digest
 
 
@@ -98,7 +98,7 @@ def test_a_file_that_changes_meanwhile_is_told_with_what_was_learnt_of_it(
 
     monkeypatch.setattr(one_read, "probe", probe_and_change)
     heard = hear(path, compiled)
-    assert heard.entry is None
+    assert heard.entries == ()
     assert "changed while it was read" in str(heard.error)
     assert heard.info.duration_s > 25
 
