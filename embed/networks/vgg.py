@@ -4,6 +4,10 @@ Each has five blocks of small convolutions on the same log-mel patches.
 
 Pons and Serra's baseline beside musicnn, after training on one of the same two data sets. Written
 anew from their description (see `checkpoint`) and the checkpoints' variables.
+
+As in musicnn, training has shrunk many filters to nothing (of MTT_vgg 43 of the first block's 128,
+44 of the second's), which say the same whatever they hear: they are not computed. The larger
+convolutions go by way of `winograd`.
 """
 
 from __future__ import annotations
@@ -22,11 +26,13 @@ from embed.networks.musicnn_wheel import (
     Checkpoint,
     batch_norm,
     read_variables,
+    scale_shift,
 )
 from embed.networks.network import Network, Weights
+from embed.networks.winograd import conv_3x3, interleave, pool_2x2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -67,6 +73,10 @@ MTT = VGGCheckpoint(
 """Trained on MagnaTagATune."""
 _N_LAST = 256  # outputs of the last block: 2 in time, 1 in mel, 128 channels
 DIM = 2048
+_LOUDEST = 1000.0
+"""More than any number that a block reads."""
+# of a channel's numbers, which are about 1: less than float32's own rounding in the sums
+_NEGLIGIBLE = 1e-6
 
 
 def build(weights: Weights, *, checkpoint: VGGCheckpoint) -> Network:
@@ -75,7 +85,7 @@ def build(weights: Weights, *, checkpoint: VGGCheckpoint) -> Network:
     Returns
     -------
     Network
-        From a log-mel patch (1, 187, 96) to what the last three blocks hold (1, 2048): the fifth's
+        From log-mel patches (n, 187, 96) to what the last three blocks hold (n, 2048): the fifth's
         256 outputs, which the dense layer reads; the fourth's maximum and mean over time, 128
         channels in 6 bands each; the third's maximum and mean over time and bands, 128 channels
         each.
@@ -86,8 +96,11 @@ def build(weights: Weights, *, checkpoint: VGGCheckpoint) -> Network:
         If TensorFlow can't read the checkpoint.
     """
     variables = read_variables(weights)
+    layers = _layers(variables)
     return Network(
-        function=lambda patch: _embedding(_blocks(patch, variables, checkpoint.poolings)),
+        function=lambda patch: _embedding(
+            _blocks(batch_norm(patch, variables, 0), layers, checkpoint.poolings)
+        ),
         input_shape=(1, N_STFT_FRAMES, FRONT_END.n_mels),
         constants={
             "mel_filters": mel_filters(FRONT_END),
@@ -95,6 +108,7 @@ def build(weights: Weights, *, checkpoint: VGGCheckpoint) -> Network:
             "tags_b": variables["dense/bias"],
         },
         tags=checkpoint.tags,
+        takes_batches=True,
     )
 
 
@@ -116,26 +130,121 @@ def tag_scores(
     return np.asarray(1 / (1 + np.exp(-logits)), dtype=np.float32)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Layer:
+    """What is computed of a block: a convolution, a pooling, a rectifier.
+
+    Attributes
+    ----------
+    kernel : ndarray, shape (3, 3, n_in, n_heard)
+        Of the filters that hear something. The last of its inputs is 1 wherever there is an input:
+        the sum of all that the block before says whatever it hears. The others are what `_blocks`
+        has of that block's filters, which lack the normalisation.
+    sign : ndarray, shape (n_heard,)
+        That of the normalisation's scale. Where it is negative, pooling takes the minimum: the
+        negated maximum of the negated convolution.
+    bias, scale, shift : ndarray, shape (n_heard,)
+    hears : ndarray, shape (128,), bool
+        Whether a filter's output depends on its input.
+    silence : ndarray, shape (128,)
+        What a filter says that hears nothing; of the others without meaning.
+    """
+
+    kernel: NDArray[np.float32]
+    sign: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    hears: NDArray[np.bool_]
+    silence: NDArray[np.float32]
+
+
+def _layers(v: Mapping[str, NDArray[np.float32]]) -> list[_Layer]:
+    layers: list[_Layer] = []
+    for i in range(1, len(MSD.poolings) + 1):
+        kernel, bias = v[f"{i}CNN/kernel"].astype(np.float64), v[f"{i}CNN/bias"]
+        scale, shift = scale_shift(v, i)
+        most = np.abs(kernel).sum(axis=(0, 1, 2)) * np.abs(scale) * _LOUDEST
+        hears = most > _NEGLIGIBLE
+        sign = np.where(scale[hears] < 0, np.float32(-1), np.float32(1))
+        inputs = _without_norm(kernel, layers[-1]) if layers else kernel
+        layers.append(
+            _Layer(
+                kernel=(inputs[..., hears] * sign).astype(np.float32),
+                sign=sign,
+                bias=bias[hears],
+                scale=scale[hears],
+                shift=shift[hears],
+                hears=hears,
+                silence=np.maximum(bias, 0) * scale + shift,
+            )
+        )
+    return layers
+
+
+def _without_norm(kernel: NDArray[np.float64], before: _Layer) -> NDArray[np.float64]:
+    """Fold the normalisation before a convolution into it, and the inputs that never change.
+
+    Returns
+    -------
+    ndarray, shape (3, 3, n_heard + 1, 128)
+    """
+    always = before.silence.astype(np.float64)
+    always[before.hears] = before.shift
+    heard = kernel[:, :, before.hears] * before.scale[:, np.newaxis]
+    return np.concatenate([heard, np.tensordot(kernel, always, (2, 0))[:, :, np.newaxis]], axis=2)
+
+
 def _blocks(
-    patch: Any, v: Mapping[str, NDArray[np.float32]], poolings: tuple[tuple[Size, Size], ...]
+    patch: Any, layers: Sequence[_Layer], poolings: tuple[tuple[Size, Size], ...]
 ) -> list[Any]:
-    """Return the outputs of the five blocks, (1, time, mel, 128) each."""
+    """Return the outputs of the last three blocks, (n, time, mel, 128) each."""
     import tensorflow as tf
 
-    x = batch_norm(patch[..., tf.newaxis], v, 0)  # (1, 187, 96, 1)
+    x = patch[..., tf.newaxis]  # (n, 187, 96, 1)
     blocks = []
-    for i, (size, stride) in enumerate(poolings, start=1):
-        x = tf.nn.conv2d(x, v[f"{i}CNN/kernel"], strides=1, padding="SAME")
-        x = batch_norm(tf.nn.relu(x + v[f"{i}CNN/bias"]), v, i)
-        x = tf.nn.max_pool2d(x, size, stride, "VALID")
-        blocks.append(x)
-    return blocks
+    for layer, (size, stride) in zip(layers, poolings, strict=True):
+        # What comes after the convolution rises or falls with it: pooled, there is less to do.
+        pooled = _pooled(x, layer.kernel, size, stride)
+        heard = tf.nn.relu(pooled * layer.sign + layer.bias)
+        blocks.append((heard, layer))
+        x = tf.concat([heard, tf.ones_like(heard[..., :1])], axis=3)
+    return [_all_channels(heard * of.scale + of.shift, of) for heard, of in blocks[2:]]
+
+
+def _pooled(x: Any, kernel: NDArray[np.float32], size: Size, stride: Size) -> Any:
+    """Convolve with zeros around, and take the maximum of each `size` outputs."""
+    import tensorflow as tf
+
+    _, n_rows, n_columns, n_in = x.shape
+    if size[1] == 1 and stride[1] == 2:  # every second column is left out
+        x = tf.pad(x, [[0, 0], [1, 1], [1, 0], [0, 0]])
+        x = tf.nn.conv2d(x, kernel, strides=(1, 2), padding="VALID")
+        return tf.nn.max_pool2d(x, size, (stride[0], 1), "VALID")
+    tiles = [tile for tile in (4, 2) if n_rows % tile == n_columns % tile == 0]
+    if n_in == 1 or not tiles:
+        x = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+        return tf.nn.max_pool2d(x, size, stride, "VALID")
+    phases = conv_3x3(x, kernel, tile=tiles[0])
+    if size == stride == (2, 2):
+        return interleave(pool_2x2(phases))
+    return tf.nn.max_pool2d(interleave(phases), size, stride, "VALID")
+
+
+def _all_channels(heard: Any, layer: _Layer) -> Any:
+    """Put the channels that hear nothing back in their places."""
+    import tensorflow as tf
+
+    order = np.argsort(np.concatenate([np.flatnonzero(layer.hears), np.flatnonzero(~layer.hears)]))
+    silence = layer.silence[~layer.hears]
+    silent = tf.ones_like(heard[..., :1]) * silence
+    return tf.gather(tf.concat([heard, silent], axis=3), order, axis=3)
 
 
 def _embedding(blocks: list[Any]) -> Any:
     import tensorflow as tf
 
-    third, fourth, fifth = blocks[2:]  # (1, 23, 12, 128), (1, 11, 6, 128), (1, 2, 1, 128)
+    third, fourth, fifth = blocks  # (n, 23, 12, 128), (n, 11, 6, 128), (n, 2, 1, 128)
     parts = [
         fifth,
         tf.reduce_max(fourth, 1),
@@ -143,4 +252,5 @@ def _embedding(blocks: list[Any]) -> Any:
         tf.reduce_max(third, (1, 2)),
         tf.reduce_mean(third, (1, 2)),
     ]
-    return tf.concat([tf.reshape(part, (1, -1)) for part in parts], axis=1)  # (1, 2048)
+    flat = [tf.reshape(part, (-1, int(np.prod(part.shape[1:])))) for part in parts]
+    return tf.concat(flat, axis=1)  # (n, 2048)
