@@ -23,6 +23,10 @@ def _all_scanned(draw: Draw, seed: int) -> list[str | int]:
     return ["scan"] * len(draw.collection.digests)
 
 
+def _all_in_short(draw: Draw, seed: int) -> list[str | int]:
+    return [3] * len(draw.collection.digests)
+
+
 def _likes_scanned(draw: Draw, seed: int) -> list[str | int]:
     return ["scan" if row in draw.likes else 3 for row in range(len(draw.collection.digests))]
 
@@ -40,6 +44,7 @@ def _at_random(draw: Draw, seed: int) -> list[str | int]:
 
 MIXES: dict[str, Callable[[Draw, int], list[str | int]]] = {
     ALL_SCANNED: _all_scanned,
+    "all: 3 windows": _all_in_short,
     "likes: `scan`, the rest: 3 windows": _likes_scanned,
     "likes: 3 windows, the rest: `scan`": _likes_in_short,
     "each 3 windows, 6, `scan` or `full`": _at_random,
