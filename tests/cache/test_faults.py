@@ -6,7 +6,6 @@ The long form of this is tests/benchmarks/reliability/faults.py, whose code thes
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -18,14 +17,6 @@ from typer.testing import CliRunner
 import embed
 from cache import EmbeddingStore
 from classify.cli.app import app
-from tests.whole.test_bench_speed import BENCHMARKS
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield
 
 
 @pytest.fixture(scope="module")

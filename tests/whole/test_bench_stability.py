@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -22,13 +21,6 @@ from tests.whole.test_bench_accuracy import collection, parts
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 RATE_HZ = 44100
 DURATION_S = 6
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield
 
 
 def bench(name: str) -> ModuleType:

@@ -5,9 +5,7 @@ All ways start alike, get true answers, are judged on other songs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -16,15 +14,7 @@ import pytest
 
 from tests.whole.test_bench_accuracy import collection
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 N_LABELS = 4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield
 
 
 def bench(name: str) -> ModuleType:

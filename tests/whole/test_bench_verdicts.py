@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -15,15 +14,7 @@ import pytest
 
 from tests.whole.test_bench_accuracy import collection
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 N_DRAWS = 3
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield
 
 
 def bench(name: str) -> ModuleType:

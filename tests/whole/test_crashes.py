@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,15 +17,7 @@ import pytest
 
 from cache.durable import lasting, staged, write_whole
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 SMALL_BATCH, BATCH = 8, 64
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield
 
 
 @pytest.fixture(scope="module")

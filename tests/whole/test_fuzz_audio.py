@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -22,16 +21,8 @@ from embed import AudioError, LimitExceeded, Limits, Span
 from embed.limits import bounded_memory
 from embed.worker_pool import Outcome, WorkerPool
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 N_QUICK = 150  # two of each kind; the long form makes 2,000
 HOUR_S = 3600.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield
 
 
 def bench(name: str) -> ModuleType:

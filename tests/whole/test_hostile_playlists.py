@@ -9,7 +9,6 @@ import csv
 import os
 import sys
 import tracemalloc
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -24,18 +23,10 @@ from cache import Catalog
 from embed import find_audio
 from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, is_elsewhere, list_entries
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 _SIZE = 50_000
 _FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="its folders can't hold these names")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        yield
 
 
 def hostile() -> ModuleType:

@@ -13,7 +13,6 @@ import resource
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from random import Random
@@ -29,7 +28,6 @@ from classify.taste.names import taste_path
 from classify.taste.taste_file import FORMAT_VERSION, MAX_FILE_BYTES
 
 FORMATS = Path(__file__).parents[1] / "formats"
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 KEPT = sorted(FORMATS.glob("taste-*.npz"))
 DAMAGED = ("bytes flipped", "cut short", "pieces replaced", "random bytes")
 # Of each format what is damaged, and what is forged.
@@ -47,14 +45,6 @@ DAMAGES = [(number, kind) for number, (kinds, _) in KINDS.items() for kind in ki
 FORGERIES = [(number, kind) for number, (_, kinds) in KINDS.items() for kind in kinds]
 _MEMORY_BYTES = 64 * 2**20
 _FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _importable() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(BENCHMARKS))
-        patch.syspath_prepend(str(FORMATS))
-        yield
 
 
 def hostile() -> ModuleType:
