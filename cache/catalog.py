@@ -15,7 +15,7 @@ from cache.root import join
 from cache.row_choice import in_one_piece, last_of_each, places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -107,17 +107,24 @@ class CatalogFiles:
         """
         return self.recordings(self._places_of(digests))
 
-    def paths_of(self, digests: Iterable[str]) -> dict[str, str]:
-        """Return a path of each recording: of its files the last that is there, else the first.
+    def paths_of(
+        self, digests: Iterable[str], *, named: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return a path of each recording that is known.
 
-        Recordings of which no file is known are left out.
+        Of several files it is the one by which the recording goes in `named` (digest to path), if
+        that is there; else the last that is there, else the first.
         """
+        wanted = named or {}
         at = self._places_of(digests)
         names = self.digests.take(at).to_pylist()
         found: dict[str, str] = {}
-        for digest, path in zip(names, self.paths.take(at).to_pylist(), strict=True):
-            if digest not in found or os.path.exists(path):
-                found[digest] = os.fsdecode(path)
+        for digest, raw in zip(names, self.paths.take(at).to_pylist(), strict=True):
+            path, known = os.fsdecode(raw), found.get(digest)
+            if known is None or (
+                os.path.exists(path) and not (known == wanted.get(digest) and os.path.exists(known))
+            ):
+                found[digest] = path
         return found
 
     def _places_of(self, digests: Iterable[str]) -> NDArray[np.intp]:

@@ -18,8 +18,8 @@ from classify.output.verdict_words import group_heading, verdict_word
 from embed import EmbedError
 
 if TYPE_CHECKING:
-    from classify.labels.label_file import Label
     from classify.labels.suggesting import SuggestedSong
+    from classify.library.label_file import Label
     from classify.library.scoring import Scores
     from classify.library.similar_songs import SimilarSong
 

@@ -20,7 +20,7 @@ from classify.cli.console import (
     say,
 )
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
-from classify.cli.written import put_scores, warn_new
+from classify.cli.written import put_scores, warn_new, warn_older
 from classify.evaluation.sentences import evaluation_story, learnt_sentences
 
 if TYPE_CHECKING:
@@ -228,6 +228,7 @@ def score(
     if chosen == "table" and scores.songs and scores.n_labelled and precision is None:
         say(f"{counted(scores.n_labelled, 'labelled song')} left out; --labelled lists them too")
     warn_new(scores)
+    warn_older(scores, taste)
     require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled, kept)
     end(scores.failed)
 

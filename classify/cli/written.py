@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,7 +13,7 @@ from classify.cli.console import EXIT_FAILED, print_text, say, say_failures
 if TYPE_CHECKING:
     from classify.library.scoring import Scores
 
-__all__ = ["kept", "put", "put_scores", "warn_gone", "warn_new"]
+__all__ = ["kept", "put", "put_scores", "warn_gone", "warn_new", "warn_older"]
 
 _FEW_NEW = 5
 
@@ -64,6 +65,35 @@ def warn_new(scores: Scores) -> None:
             f"warning: the library had {n_then} songs when the taste was learnt and has "
             f"{n_then + scores.n_new} now; it may take new kinds of music for too good: "
             "'sevensongs train' learns beside them"
+        )
+
+
+def warn_older(scores: Scores, taste: str) -> None:
+    """Say on stderr that labels have changed since the taste was learnt, and what learns them.
+
+    Parameters
+    ----------
+    scores : Scores
+    taste : str
+        What `--taste` names.
+    """
+    if scores.is_learnt:
+        return
+    from classify.learning.examples import MIN_LIKES
+    from classify.output.formats import counted
+    from classify.taste.names import DEFAULT_TASTE
+
+    of = "" if taste == DEFAULT_TASTE else f" --taste {quote(taste)}"
+    if scores.n_like < MIN_LIKES:
+        say(
+            f"warning: {counted(scores.n_like, 'like')} can be learnt from, a taste needs "
+            f"{MIN_LIKES}; the scores are those of an older taste until there are more: "
+            f"'sevensongs label like{of} PATH'"
+        )
+    else:
+        say(
+            "warning: labels have changed since the taste was learnt, and the scores are those of "
+            f"before: 'sevensongs train{of}' learns from the labels as they are now"
         )
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cache import default_root
 from classify.errors import LabelError
-from classify.labels.label_file import LABELS, Label, labels_path, relabelled
-from classify.labels.relearning import labels_now, relabel, songs_of, stored_labels
+from classify.labels.relearning import labels_now, relabel, songs_of
 from classify.labels.verdict_changes import VERDICTS, verdict_changes, verdict_codes
+from classify.library.label_file import LABELS, Label, labels_path, relabelled, stored_labels
 from classify.library.library_files import LibraryFiles
 from classify.library.open_library import OpenLibrary
 from classify.library.ranking import decide, rank

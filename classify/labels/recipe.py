@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from classify.labels.label_file import Label
 from classify.learning.examples import sample_unlabelled
+from classify.library.label_file import Label
 from classify.library.song_library import SongLibrary
 from classify.taste.taste import Taste
 
-__all__ = ["Recipe", "labels_name"]
+__all__ = ["Recipe"]
 
 _MAX_POOL = 10_000
 """Recordings of a pool that are kept: what can be used while fewer than 8,000 are labelled."""
@@ -76,30 +75,3 @@ class Recipe:
             return dataclasses.replace(taste, pool=tuple(self.pool), learnt_from=labels_name)
         n_library = library.files().n_recordings
         return dataclasses.replace(taste, n_library=n_library, learnt_from=labels_name)
-
-
-def labels_name(labels: Iterable[Label], usable: Iterable[str]) -> str:
-    """Return a name of what can be learnt from labels: the same for the same, in any order.
-
-    Parameters
-    ----------
-    labels : iterable of Label
-    usable : iterable of str
-        Recordings of which there are vectors; labels of others don't count.
-
-    Returns
-    -------
-    str
-        32 hex digits.
-
-    Examples
-    --------
-    >>> from classify.labels.label_file import Label
-    >>> from classify.labels.recipe import labels_name
-    >>> one = Label(label="like", path="/a.mp3", digest="a" * 32)
-    >>> labels_name([one], ["a" * 32]) == labels_name([], [])
-    False
-    """
-    held = set(usable)
-    lines = sorted(f"{one.label} {one.digest}\n" for one in labels if one.digest in held)
-    return hashlib.blake2b("".join(lines).encode(), digest_size=16).hexdigest()

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cache import Catalog, default_root
+from cache import Catalog, CatalogFiles, default_root
 from classify.errors import LabelError, SameSongError
-from classify.labels.label_file import (
+from classify.labels.recipe import Recipe
+from classify.learning.examples import MIN_LIKES
+from classify.library.label_file import (
     LABELS,
     Label,
     labels_locked,
+    labels_name,
     labels_path,
-    read_labels,
+    stored_labels,
+    with_digests,
     write_labels,
 )
-from classify.labels.recipe import Recipe, labels_name
-from classify.learning.examples import MIN_LIKES
 from classify.library.song_library import SongLibrary
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
@@ -36,7 +38,6 @@ __all__ = [
     "labels_now",
     "relabel",
     "songs_of",
-    "stored_labels",
 ]
 
 Change = Callable[[tuple[Label, ...]], tuple[Label, ...]]
@@ -180,54 +181,19 @@ def labels_now(
     LabelError, TasteError, CacheError
         If a file or the cache can't be read.
     """
-    catalog = Catalog(default_root() if root is None else root)
     stored = stored_labels(taste_path(taste, root=root))
-    return _placed(stored, lambda digests: catalog.files().paths_of(digests))
+    return _placed(stored, Catalog(default_root() if root is None else root).files)
 
 
 def _known(library: SongLibrary, stored: Sequence[Label]) -> tuple[Label, ...]:
-    return _resolved(library, _placed(stored, library.paths_of))
+    return with_digests(_placed(stored, library.catalog_files), library)
 
 
-def _placed(
-    labels: Sequence[Label], paths_of: Callable[[Sequence[str]], dict[str, str]]
-) -> tuple[Label, ...]:
-    """Give labels the paths that their songs have now."""
-    digests = [one.digest for one in labels if one.digest]
-    paths = paths_of(digests) if digests else {}
+def _placed(labels: Sequence[Label], files: Callable[[], CatalogFiles]) -> tuple[Label, ...]:
+    """Give labels paths that their songs have now: those by which people named them, if there."""
+    named = {one.digest: one.path for one in labels if one.digest}
+    paths = files().paths_of(named, named=named) if named else {}
     return tuple(replace(one, path=paths.get(one.digest, one.path)) for one in labels)
-
-
-def stored_labels(path: Path) -> tuple[Label, ...]:
-    """Read the labels of the taste in a file.
-
-    These are the ones that people gave, or else those that the taste was trained with.
-
-    Raises
-    ------
-    LabelError, TasteError
-        If a file can't be read.
-    """
-    stored = read_labels(labels_path(path))
-    if stored is not None or not path.exists():
-        return stored or ()
-    known = Taste.load(path)
-    sides = zip(LABELS, (known.likes, known.dislikes), strict=True)
-    return tuple(
-        Label(label=value, path="", digest=digest) for value, side in sides for digest in side
-    )
-
-
-def _resolved(library: SongLibrary, labels: Iterable[Label]) -> tuple[Label, ...]:
-    """Give labels that a person has written by path their digests.
-
-    That goes only where the song is in the cache.
-    """
-    rows = tuple(labels)
-    unknown = [one.path for one in rows if not one.digest]
-    found = {row.path: row.digest for row in library.rows(unknown)} if unknown else {}
-    resolved = [replace(one, digest=one.digest or found.get(one.path) or "") for one in rows]
-    return tuple({one.digest or one.path: one for one in resolved}.values())
 
 
 def songs_of(library: SongLibrary, paths: Sequence[str]) -> dict[str, str]:

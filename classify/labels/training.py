@@ -10,10 +10,10 @@ from pathlib import Path
 
 from cache import default_root, require_cache
 from classify.errors import LabelError
-from classify.labels.label_file import Label, labels_path, relabelled
 from classify.labels.recipe import Recipe
-from classify.labels.relearning import Relabelled, count_songs, relabel, songs_of, stored_labels
+from classify.labels.relearning import Relabelled, count_songs, relabel, songs_of
 from classify.learning.examples import MIN_LIKES
+from classify.library.label_file import Label, labels_path, relabelled, stored_labels
 from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE, taste_path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,10 +195,11 @@ class Once:
         return len(self._folder)
 
     @classmethod
-    def among(cls, taste: Taste, vectors: VectorReader, *, finds: bool) -> Once:
-        """Begin a list; of finds, to which copies of the labelled songs do not belong."""
+    def beside(cls, known: Iterable[str], taste: Taste, vectors: VectorReader) -> Once:
+        """Begin a list to which some recordings and their copies do not belong."""
         listed = cls(taste)
-        at = vectors.places([*taste.likes, *taste.dislikes]) if finds else np.zeros(0, np.int64)
+        digests = list(dict.fromkeys(known))
+        at = vectors.places(digests) if digests else np.zeros(0, np.int64)
         at = at[at >= 0]
         listed._places.update(at.tolist())
         for row in taste.space.standardise(vectors.matrix(at)) if len(at) else ():
@@ -234,7 +235,7 @@ def copies_among(
     vectors: VectorReader,
     ranked: NDArray[np.int64],
     *,
-    finds: bool,
+    known: Iterable[str] = (),
 ) -> NDArray[np.intp]:
     """Return which songs of a ranking are copies of better ones in it.
 
@@ -245,15 +246,15 @@ def copies_among(
         Of its encoder.
     ranked : ndarray, shape (n,), int64
         Places of songs there, best first, each once; as many are looked at as `Once` folds.
-    finds : bool
-        Whether copies of labelled songs are copies, too.
+    known : iterable of str
+        Recordings whose copies are copies, too, such as the labelled ones.
 
     Returns
     -------
     ndarray, shape (n_copies,), intp
         Indices into `ranked`, rising.
     """
-    once = Once.among(taste, vectors, finds=finds)
+    once = Once.beside(known, taste, vectors)
     copies: list[int] = []
     start = 0
     for part in _parts(np.arange(len(ranked))):

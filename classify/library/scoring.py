@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import default_root, require_cache
+from classify.library.label_file import LabelsNow
 from classify.library.library_files import LibraryFiles
 from classify.library.ranking import Once, choose, decide, rank
 from classify.library.song_library import SongLibrary, Tell, same_encoder
@@ -36,7 +38,7 @@ class ScoredSong:
         A calibrated probability in [0, 1].
     verdict : {'like', 'unsure', 'dislike'}
     label : {'like', 'dislike'} or None
-        What the taste was told of it.
+        What the listener says of it now; the taste may not have learnt it yet.
     digest : str
         Names the recording, whatever its file is called.
     """
@@ -75,6 +77,11 @@ class Scores(SongResults[ScoredSong]):
     n_new : int
         Songs that have come to a small library since the taste was learnt: a head that knows few
         songs takes new kinds of music for too good. 0 in a large one, and where that is not known.
+    is_learnt : bool
+        False where labels have changed since the taste was learnt, so that scores are of older
+        ones. Labelled songs are no finds all the same.
+    n_like : int
+        Songs that are liked now and that a taste can learn from.
 
     Examples
     --------
@@ -96,6 +103,8 @@ class Scores(SongResults[ScoredSong]):
     n_library: int = 0
     n_gone: int = 0
     n_new: int = 0
+    is_learnt: bool = True
+    n_like: int = 0
 
     def _group_of(self, song: ScoredSong) -> str:
         return song.verdict
@@ -125,7 +134,8 @@ def score(
         string is one path. Empty: the finds in the whole cached library, which are the songs that
         are not labelled, without files that have gone.
     taste : str, path or Taste
-        A name, a file, or a taste.
+        A name, a file, or a taste. The labels beside its file tell which songs are labelled; of a
+        taste without such a file, and of a `Taste`, those that it was trained with.
     encoder : str, optional
         Refuse a taste of any other; default: whatever the taste was trained on.
     top : int, optional
@@ -154,6 +164,8 @@ def score(
         If `precision` is no share, or is to leave out the labelled songs that `labelled` asks for.
     TypeError
         If something else than paths is given.
+    LabelError
+        If the labels beside the taste can't be read.
     EmbedError, CacheError
 
     Examples
@@ -182,10 +194,12 @@ def score(
     if not (named or len(files)):
         library.require_songs()
     n_library, n_gone = (0, 0) if named else files.n_gone()
+    labels = LabelsNow.of(taste, loaded, library)
     found = score_files(
         files,
         loaded,
         base,
+        labels=labels.by_digest,
         top=top,
         min_score=max(min_score, likely_from(loaded) if likely else 0.0),
         precision=precision,
@@ -193,8 +207,15 @@ def score(
         once=not named if once is None else once,
         only_there=not named,
     )
-    n_new = _n_new(library, loaded)
-    return replace(found, failed=failed, n_library=n_library, n_gone=n_gone, n_new=n_new)
+    return replace(
+        found,
+        failed=failed,
+        n_library=n_library,
+        n_gone=n_gone,
+        n_new=_n_new(library, loaded),
+        is_learnt=labels.is_learnt,
+        n_like=labels.n_like,
+    )
 
 
 def likely_from(taste: Taste) -> float:
@@ -215,6 +236,7 @@ def score_files(
     taste: Taste,
     root: str | Path,
     *,
+    labels: Mapping[str, str] | None = None,
     top: int | None = None,
     min_score: float = 0.0,
     precision: float | None = None,
@@ -231,6 +253,8 @@ def score_files(
     taste : Taste
     root : path or URI
         The cache.
+    labels : mapping of str to str, optional
+        Digest to like or dislike; default: those that the taste was trained with.
     top, min_score, precision, labelled, once
         Which are wanted.
     only_there : bool
@@ -242,9 +266,12 @@ def score_files(
         If song vectors can't be read.
     """
     n_files = len(files)
-    finds = precision is not None or not labelled
-    if finds:  # what is known for certain must not make up for what is not
-        files = files.without([*taste.likes, *taste.dislikes])
+    learnt = dict.fromkeys(taste.dislikes, "dislike") | dict.fromkeys(taste.likes, "like")
+    labels = learnt if labels is None else labels
+    # What is known for certain must not make up for what is not; nor must what the taste has learnt
+    # by heart, should its label be gone since.
+    known = [*labels, *learnt] if precision is not None or not labelled else []
+    files = files.without(known) if known else files
     recordings, place = np.unique(files.at, return_inverse=True)
     # By the decisions, not by the scores: at either end those differ less than a float can tell.
     decisions = decide(taste, files.vectors, recordings, root)[place]
@@ -252,14 +279,14 @@ def score_files(
     order = rank(decisions, files.paths)
 
     def chosen_by(**wanted: Any) -> NDArray[np.intp]:
-        folded = Once.among(taste, files.vectors, finds=finds) if once else None
+        folded = Once.beside(known, taste, files.vectors) if once else None
         return choose(files, order, values, only_there=only_there, once=folded, **wanted)
 
     chosen = chosen_by(top=top, min_score=min_score, precision=precision)
     first = chosen if len(chosen) else chosen_by(top=1, min_score=0.0, precision=None)
     return Scores(
         taste=taste,
-        songs=_scored(files, taste, chosen, values[chosen]),
+        songs=_scored(files, taste, labels, chosen, values[chosen]),
         failed=(),
         n_scored=len(files),
         n_labelled=n_files - len(files),
@@ -289,10 +316,13 @@ def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> Non
 
 
 def _scored(
-    files: LibraryFiles, taste: Taste, which: NDArray[np.intp], values: FloatArray
+    files: LibraryFiles,
+    taste: Taste,
+    labels: Mapping[str, str],
+    which: NDArray[np.intp],
+    values: FloatArray,
 ) -> tuple[ScoredSong, ...]:
     rows = files.recordings(which)
-    labels = dict.fromkeys(taste.dislikes, "dislike") | dict.fromkeys(taste.likes, "like")
     return tuple(
         ScoredSong(
             path=row.path,

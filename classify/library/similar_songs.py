@@ -16,6 +16,7 @@ from cache import FileRecord, default_root, require_cache
 from classify.errors import LabelError, TasteError
 from classify.library.artist_groups import album_of
 from classify.library.copy_folder import CopyFolder
+from classify.library.label_file import LabelsNow
 from classify.library.library_files import LibraryFiles
 from classify.library.nearest_songs import Surroundings, nearest
 from classify.library.song_library import SongLibrary, Tell
@@ -45,7 +46,7 @@ class SimilarSong:
     copies : tuple of str
         Paths of the same music: other files of the recording, and other rips of it.
     label : {'like', 'dislike'} or None
-        What the taste was told of it.
+        What the listener says of it.
     digest : str
         Names the recording, whatever its file is called.
     """
@@ -157,15 +158,17 @@ def similar(
     found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=files[0])
     n_library, n_gone = library.files().without(asked).n_gone()
     found = replace(found, failed=failed, n_library=n_library, n_gone=n_gone)
-    return _labelled(found, taste, base)
+    return _labelled(found, taste, library)
 
 
-def _labelled(found: Similars, taste: str | os.PathLike[str] | Taste, root: str | Path) -> Similars:
+def _labelled(
+    found: Similars, taste: str | os.PathLike[str] | Taste, library: SongLibrary
+) -> Similars:
     try:
-        known = taste if isinstance(taste, Taste) else Taste.load(taste, root=root)
-    except TasteError:  # what is near can be told without any taste
+        known = taste if isinstance(taste, Taste) else Taste.load(taste, root=library.root)
+        labels = LabelsNow.of(taste, known, library).by_digest
+    except (TasteError, LabelError):  # what is near can be told without any taste
         return found
-    labels = dict.fromkeys(known.dislikes, "dislike") | dict.fromkeys(known.likes, "like")
     songs = tuple(replace(song, label=labels.get(song.digest)) for song in found.songs)
     return replace(found, songs=songs)
 

@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from classify.errors import LabelError
-from classify.labels.label_file import Label, relabelled
 from classify.labels.recipe import Recipe
 from classify.labels.relearning import Change, relabel
+from classify.library.label_file import Label, relabelled
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import RankedSongs
 from classify.web.live.song_columns import SongColumns

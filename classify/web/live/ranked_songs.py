@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import is_digest
-from classify.labels.label_file import LABELS
 from classify.labels.verdict_changes import verdict_codes
+from classify.library.label_file import LABELS
 from classify.library.ranking import copies_among
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
@@ -171,7 +171,9 @@ class RankedSongs:
             ranked = self.scored.order
             ranked = ranked[self.labels[ranked] == _NONE] if finds else ranked
             vectors = self.columns.library.vectors.open()
-            copies = copies_among(self.taste, vectors, self.columns.at[ranked], finds=finds)
+            learnt = [*self.taste.likes, *self.taste.dislikes]
+            known = [*learnt, *self.labelled()] if finds else []
+            copies = copies_among(self.taste, vectors, self.columns.at[ranked], known=known)
             found = self._copies[finds] = ranked[copies]
         return found
 

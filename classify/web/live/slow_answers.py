@@ -184,9 +184,15 @@ class SlowAnswers:
         return self._once(("good", name, taste), find)
 
     def playlist(
-        self, name: str, top: int | None, min_score: float | None, *, labelled: bool = False
+        self,
+        name: str,
+        kind: str,
+        top: int | None,
+        min_score: float | None,
+        *,
+        labelled: bool = False,
     ) -> str:
-        """Write what ``sevensongs score --format m3u8`` writes; without songs, a 409 problem."""
+        """Write what ``sevensongs score --format KIND`` writes; without songs, a 409 problem."""
         ranking = self._live.ranking(name)
         taste = ranking.taste or self._live.taste(name)  # says that there is none
         library = ranking.columns.library
@@ -196,6 +202,7 @@ class SlowAnswers:
             library.files(),
             taste,
             library.root,
+            labels=ranking.labelled(),
             top=top,
             min_score=least,
             labelled=labelled,
@@ -204,7 +211,7 @@ class SlowAnswers:
         )
         if not found.songs:
             raise Problem(409, _why_none(found, least, likely=likely))
-        return render(fields_of(found.songs), "m3u8")
+        return render(fields_of(found.songs), kind)
 
 
 def _why_none(found: Scores, least: float, *, likely: bool) -> str:

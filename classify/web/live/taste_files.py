@@ -10,9 +10,8 @@ from typing import Any
 from cache import local_root
 from classify.errors import ClassifyError, TasteError
 from classify.evaluation.sentences import learnt_sentences
-from classify.labels.label_file import labels_path
-from classify.labels.relearning import stored_labels
 from classify.learning.examples import MIN_LIKES
+from classify.library.label_file import labels_path, stored_labels
 from classify.taste.names import taste_path
 from classify.taste.taste import Taste
 from classify.web.problems import Problem

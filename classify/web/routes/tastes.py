@@ -5,10 +5,11 @@ Which there are, how good they are, learning again, what to label next, and a pl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,7 +31,12 @@ __all__ = [
 
 router = APIRouter(tags=["tastes"])
 
-_MEDIA_TYPE = "audio/x-mpegurl"
+PlaylistKind = Literal["m3u8", "pls", "xspf"]
+_MEDIA_TYPES: Mapping[PlaylistKind, str] = {
+    "m3u8": "audio/x-mpegurl",
+    "pls": "audio/x-scpls",
+    "xspf": "application/xspf+xml",
+}
 
 
 @router.get("/tastes", responses={200: {"model": TasteList}, **problems()}, response_model=None)
@@ -104,11 +110,11 @@ async def suggest_songs(
 
 
 @router.get(
-    "/playlist.m3u8",
+    "/playlist.{kind}",
     response_class=Response,
     responses={
         200: {
-            "content": {_MEDIA_TYPE: {"schema": {"type": "string"}}},
+            "content": {one: {"schema": {"type": "string"}} for one in _MEDIA_TYPES.values()},
             "description": "A playlist of paths.",
         },
         **problems(404, 409, 503),
@@ -116,6 +122,7 @@ async def suggest_songs(
 )
 async def read_playlist(
     request: Request,
+    kind: Annotated[PlaylistKind, Path(description="The playlist's kind, and its file's ending.")],
     taste: TasteQuery = None,
     top: Annotated[
         int | None,
@@ -129,12 +136,13 @@ async def read_playlist(
 ) -> Response:
     """Write what is likely to be liked as a playlist: songs that are there and have no label.
 
-    It is what `sevensongs score --format m3u8` writes. Where no song is likely, that is a problem.
+    It is what `sevensongs score --format m3u8` (`pls`, `xspf`) writes. Where no song is likely,
+    that is a problem.
     """
     state = state_of(request.app)
     name = taste or state.settings.taste
-    work = partial(state.slow_answers.playlist, name, top, min_score, labelled=labelled)
+    work = partial(state.slow_answers.playlist, name, kind, top, min_score, labelled=labelled)
     text = await state.slow_lane.run(work, asked_by=request)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.m3u8"'}
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
     # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.
-    return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPE, headers=headers)
+    return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPES[kind], headers=headers)

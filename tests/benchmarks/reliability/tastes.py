@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from speed.rows import run_child
 
-from classify.labels.label_file import labels_path, read_labels
+from classify.library.label_file import labels_path, read_labels
 from classify.taste.taste import Taste
 from reliability.songs import Library
 from reliability.writers import Series, embedded_library, must_work

@@ -17,8 +17,8 @@ from waiting import ended
 
 import classify
 import embed
-from classify.labels.label_file import Label, labels_path, read_labels, relabelled, write_labels
 from classify.labels.labelling import labels_now
+from classify.library.label_file import Label, labels_path, read_labels, relabelled, write_labels
 from classify.library.song_library import SongLibrary
 from tests.classify.taste.test_format_2 import write_format_2
 
@@ -208,6 +208,18 @@ def test_a_label_stays_with_a_song_that_is_moved_and_goes_with_clear(
     music[1].unlink()  # known by the path that it had
     cleared = classify.label(None, [music[1]], root=root)
     assert (cleared.n_labelled, cleared.n_like, cleared.taste) == (1, 1, None)
+
+
+def test_a_label_is_listed_by_the_file_that_was_named_and_not_by_a_copy(
+    music: list[Path], root: Path
+) -> None:
+    copy = Path(shutil.copy(music[0], music[0].with_name("a-copy.opus")))
+    embed.embed_library([copy], root=root, coverage=2)  # the last that came
+    classify.label("like", music[:3], root=root)
+    classify.label("like", music[3], root=root)  # writes all labels anew
+    assert {one.path for one in labels_now(root=root)} == set(map(str, music[:4]))
+    music[0].unlink()
+    assert {one.path for one in labels_now(root=root)} == {str(copy), *map(str, music[1:4])}
 
 
 def test_rows_that_a_person_adds_are_learnt_from_and_get_their_digest(

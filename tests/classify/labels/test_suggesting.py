@@ -18,8 +18,8 @@ import classify
 from cache import Catalog, EmbeddingStore, Entry, FileRecord
 from classify import LabelledSongs, Taste, fit_taste, suggest
 from classify.cli.app import app
-from classify.labels.label_file import Label, labels_path, write_labels
 from classify.labels.suggesting import REASONS
+from classify.library.label_file import Label, labels_path, write_labels
 from classify.taste.names import taste_path
 
 ENCODER, FINGERPRINT, DIM = "musicnn", "0123456789abcdef", 12

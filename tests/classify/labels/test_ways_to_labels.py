@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import classify
-from classify.labels.label_file import labels_path, read_labels
 from classify.labels.labelling import labels_now
+from classify.library.label_file import labels_path, read_labels
 from classify.taste.names import taste_path
 from classify.web.live.label_queue import TasteTraining
 from classify.web.live.live_library import LiveLibrary

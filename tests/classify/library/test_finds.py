@@ -159,3 +159,50 @@ def test_much_new_music_beside_a_small_taste_is_told(heard: Path, tmp_path: Path
     assert "sevensongs train" in said
     classify.train(music[:3], root=root)
     assert "the library had" not in CliRunner().invoke(app, argv).stderr
+
+
+def test_a_label_that_is_not_learnt_yet_is_no_find_and_that_is_told(
+    heard: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+    music = sorted((heard / "music").glob("*acoustic*"))
+    path = classify.train(music[:3], root=root).path
+    find = classify.score(root=root)[0]
+    labels = path.with_name("default.labels.csv")
+    with labels.open("a", encoding="utf-8", newline="") as file:
+        file.write(f"dislike,{find.path},\r\n")  # as a person adds it
+
+    def said(*argv: str) -> str:
+        return CliRunner().invoke(app, ["--cache", str(root), *argv]).stderr
+
+    finds = classify.score(root=root)
+    assert not finds.is_learnt
+    assert find.path not in {song.path for song in finds}
+    assert find.path not in {song.path for song in classify.score(root=root, once=False)}
+    assert finds.n_labelled == 4
+    every = {song.path: song.label for song in classify.score(root=root, labelled=True)}
+    assert every[find.path] == "dislike"
+    near = classify.similar(music[0], top=27, per_album=None, root=root)
+    assert {song.path: song.label for song in near}[find.path] == "dislike"
+    assert "'sevensongs train' learns from the labels as they are now" in said("score")
+    assert "labels have changed" not in said("train") + said("score")
+    # Too few likes: the taste stays as it was.
+    assert classify.label(None, music[:2], root=root).taste is None
+    assert "1 like can be learnt from, a taste needs 2" in said("score")
+    assert classify.label("dislike", music[2], root=root).taste is None
+    finds = classify.score(root=root)
+    assert not {song.path for song in finds} & {str(music[2]), find.path}
+    assert (finds.n_like, finds.is_learnt) == (0, False)
+
+
+def test_labelled_copies_that_count_once_are_no_finds(heard: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+    music = sorted((heard / "music").glob("*acoustic*"))[:3]
+    samples, rate_hz = decode_whole(music[0])
+    flac = KINDS["flac"].write(tmp_path / "copy.flac", np.stack([samples, samples]), rate_hz)
+    trained = classify.train([*music, flac], root=root)
+    assert (trained.taste.n_like, trained.n_copies) == (3, 1)
+    finds = classify.score(root=root, once=False)
+    assert finds.is_learnt
+    assert not {song.path for song in finds} & {str(flac), *map(str, music)}
+    assert finds.n_labelled == 4

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import embed
-from classify.labels.label_file import Label
 from classify.labels.relearning import labels_now, relabel
+from classify.library.label_file import Label
 from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary
 from classify.taste.names import taste_path

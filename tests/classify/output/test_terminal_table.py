@@ -173,7 +173,7 @@ def test_only_a_table_for_people_imports_rich() -> None:
         "import sys\n"
         "from classify.cli.app import app\n"
         "from classify.cli.song_tables import labels_shown\n"
-        "from classify.labels.label_file import Label\n"
+        "from classify.library.label_file import Label\n"
         "from classify.output.formats import render\n"
         "from classify.output.terminal import Terminal\n"
         "labels = [Label(digest='0' * 32, label='like', path='/x.mp3')]\n"

@@ -124,7 +124,7 @@ def test_a_client_is_made_from_the_document_and_works(
 ) -> None:
     """A generic client: it knows nothing but the document, and asks by the names of operations."""
     songs = httpx2.get(f"{service.url}/v1/songs?limit=3", timeout=LONG_S).json()
-    values = {"song_id": songs["songs"][0]["id"], "name": "default"}
+    values = {"song_id": songs["songs"][0]["id"], "name": "default", "kind": "m3u8"}
     asked = []
     for method, path, operation in operations(document):
         if method != "get" or "text/event-stream" in json.dumps(operation["responses"]["200"]):

@@ -131,26 +131,37 @@ def test_suggestions_are_the_commands(client: TestClient, root: Path, acoustic: 
     assert first not in {one.song.id for one in later.songs}
 
 
+@pytest.mark.parametrize(
+    ("kind", "media"),
+    [
+        ("m3u8", "audio/x-mpegurl"),
+        ("pls", "audio/x-scpls"),
+        ("xspf", "application/xspf+xml"),
+    ],
+)
 def test_the_playlist_is_the_commands(
-    client: TestClient, root: Path, acoustic: list[str], monkeypatch: pytest.MonkeyPatch
+    client: TestClient, root: Path, acoustic: list[str], kind: str, media: str
 ) -> None:
     classify.train(acoustic[:4], root=root)
-    answer = client.get("/v1/playlist.m3u8?top=6&min_score=0.01")
-    assert answer.headers["content-type"] == "audio/x-mpegurl"
-    assert answer.headers["content-disposition"] == 'attachment; filename="default.m3u8"'
-    arguments = [
-        "--cache",
-        str(root),
-        "score",
-        "--format",
-        "m3u8",
-        "--top",
-        "6",
-        "--min-score",
-        "0.01",
-    ]
-    assert answer.text == CliRunner().invoke(command, arguments).stdout
-    assert answer.text.count("#EXTINF") == 6
+    answer = client.get(f"/v1/playlist.{kind}?top=6&min_score=0.01")
+    assert answer.headers["content-type"].partition(";")[0] == media
+    assert answer.headers["content-disposition"] == f'attachment; filename="default.{kind}"'
+    argv = ["--cache", str(root), "score", "--format", kind, "--top", "6", "--min-score", "0.01"]
+    assert answer.text == CliRunner().invoke(command, argv).stdout
+    assert answer.text.count(".opus") == 6
+
+
+def test_the_playlist_has_no_song_that_is_labelled_and_not_learnt_yet(
+    client: TestClient, root: Path, acoustic: list[str]
+) -> None:
+    assert client.get("/v1/playlist.mp3").status_code == 422
+    path = classify.train(acoustic[:4], root=root).path
+    (first,) = (song.path for song in classify.score(top=1, root=root))
+    with path.with_name("default.labels.csv").open("a", encoding="utf-8", newline="") as file:
+        file.write(f"like,{first},\r\n")
+    state_of(client.app).library.refresh()
+    assert first not in client.get("/v1/playlist.m3u8?top=20").text
+    assert first in client.get("/v1/playlist.m3u8?top=20&labelled=true").text
 
 
 def test_an_evaluation_says_how_far_to_trust_a_taste(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from classify.errors import LabelError
-from classify.labels.label_file import read_labels
+from classify.library.label_file import read_labels
 
 _SONG = "Ä, b; c.mp3"
 

@@ -14,20 +14,27 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cache import is_digest, local_root, write_whole
 from classify.errors import LabelError, write_problem
+from classify.library.song_library import SongLibrary
+from classify.taste.names import taste_path
+from classify.taste.taste import Taste
 from embed import LIST_SUFFIXES
 
 __all__ = [
     "LABELS",
     "Label",
+    "LabelsNow",
     "labels_locked",
+    "labels_name",
     "labels_path",
     "read_labels",
     "relabelled",
+    "stored_labels",
+    "with_digests",
     "write_labels",
 ]
 
@@ -163,6 +170,127 @@ def relabelled(
         *kept,
         *(Label(label=label, path=path, digest=digest) for digest, path in songs.items()),
     )
+
+
+def stored_labels(path: Path) -> tuple[Label, ...]:
+    """Read the labels of the taste in a file.
+
+    These are the ones that people gave, or else those that the taste was trained with.
+
+    Raises
+    ------
+    LabelError, TasteError
+        If a file can't be read.
+    """
+    stored = read_labels(labels_path(path))
+    if stored is not None or not path.exists():
+        return stored or ()
+    known = Taste.load(path)
+    sides = zip(LABELS, (known.likes, known.dislikes), strict=True)
+    return tuple(
+        Label(label=value, path="", digest=digest) for value, side in sides for digest in side
+    )
+
+
+def labels_name(labels: Iterable[Label], usable: Iterable[str]) -> str:
+    """Return a name of what can be learnt from labels: the same for the same, in any order.
+
+    Parameters
+    ----------
+    labels : iterable of Label
+    usable : iterable of str
+        Recordings of which there are vectors; labels of others don't count.
+
+    Returns
+    -------
+    str
+        32 hex digits.
+
+    Examples
+    --------
+    >>> from classify.library.label_file import Label, labels_name
+    >>> one = Label(label="like", path="/a.mp3", digest="a" * 32)
+    >>> labels_name([one], ["a" * 32]) == labels_name([], [])
+    False
+    """
+    held = set(usable)
+    lines = sorted(f"{one.label} {one.digest}\n" for one in labels if one.digest in held)
+    return hashlib.blake2b("".join(lines).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelsNow:
+    """What a listener says of recordings now, beside what a taste has learnt of it.
+
+    Attributes
+    ----------
+    by_digest : mapping of str to str
+        Digest to like or dislike.
+    n_like : int
+        Likes among them that a taste can learn from: those with a song vector.
+    is_learnt : bool
+        False where labels have changed since the taste was learnt.
+    """
+
+    by_digest: Mapping[str, str]
+    n_like: int
+    is_learnt: bool
+
+    @classmethod
+    def of(
+        cls, given: str | os.PathLike[str] | Taste, taste: Taste, library: SongLibrary
+    ) -> LabelsNow:
+        """Read the labels beside a taste; where there are none, those that it was trained with.
+
+        Parameters
+        ----------
+        given : str, path or Taste
+            What a caller names: a name or a file, beside which labels are looked for, or a taste.
+        taste : Taste
+            The same, loaded.
+        library : SongLibrary
+            Of the taste's encoder.
+
+        Raises
+        ------
+        LabelError, CacheError
+            If the file of labels or the cache can't be read.
+        """
+        rows = None
+        if not isinstance(given, Taste):
+            rows = read_labels(labels_path(taste_path(given, root=library.root)))
+        if rows is None:
+            learnt = dict.fromkeys(taste.dislikes, "dislike") | dict.fromkeys(taste.likes, "like")
+            return cls(by_digest=learnt, n_like=taste.n_like, is_learnt=True)
+        rows = with_digests(rows, library)
+        by_digest = {one.digest: one.label for one in rows if one.digest}
+        held = library.vectors.held(list(by_digest)) if by_digest else {}
+        name = labels_name(rows, held)
+        return cls(
+            by_digest=by_digest,
+            n_like=sum(by_digest[digest] == "like" for digest in held),
+            is_learnt=taste.learnt_from in ("", name),  # "": of an earlier version, not known
+        )
+
+
+def with_digests(labels: Iterable[Label], library: SongLibrary) -> tuple[Label, ...]:
+    """Give labels that a person has written by path their digests, where the song is in the cache.
+
+    Parameters
+    ----------
+    labels : iterable of Label
+    library : SongLibrary
+
+    Raises
+    ------
+    CacheError
+        If the cache can't be read.
+    """
+    rows = tuple(labels)
+    unknown = [one.path for one in rows if not one.digest]
+    found = {row.path: row.digest for row in library.rows(unknown)} if unknown else {}
+    resolved = [replace(one, digest=one.digest or found.get(one.path) or "") for one in rows]
+    return _each_once(resolved)
 
 
 def _text(content: bytes) -> str:
