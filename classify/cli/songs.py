@@ -10,7 +10,7 @@ import typer
 
 from classify.cli.console import EXIT_FAILED, end, print_json, print_text, reports_errors, say
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption
-from classify.cli.written import kept, put, warn_gone
+from classify.cli.written import kept, put, warn_gone, warn_lacking
 
 if TYPE_CHECKING:
     from classify.library.similar_songs import Similars
@@ -73,6 +73,7 @@ def similar(
             rows = [row | {"copies": len(row["copies"])} for row in rows]
         text = render(rows, chosen)
     _put_similar(found, text, output)
+    warn_lacking(found.n_library + 1, found.n_lacking, encoder)
     if found.copies:
         n = len(found.copies)
         say(
@@ -180,6 +181,7 @@ def suggest(
         text = render(fields_of(found.songs), chosen)
     put(text, output)
     warn_gone(found.n_library, found.n_gone)
+    warn_lacking(found.n_library, found.n_lacking, found.taste.encoder)
     if chosen == "table":
         say(
             "tell what you think of them: 'sevensongs label like PATH' or 'sevensongs label "

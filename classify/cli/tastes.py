@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -20,7 +21,7 @@ from classify.cli.console import (
     say,
 )
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
-from classify.cli.written import put_scores, warn_new, warn_older
+from classify.cli.written import put_scores, warn_lacking, warn_new, warn_older
 from classify.evaluation.sentences import evaluation_story, learnt_sentences
 
 if TYPE_CHECKING:
@@ -107,12 +108,35 @@ def train(
             f"in {trained.fit_s:.1f} s: {trained.path}"
         )
         typer.echo(learnt_sentences(learnt.auc, learnt.auc_ci90, learnt.note))
+    _say_besides(trained, str(trained.path) if output else taste)
+    end(trained.failed)
+
+
+def _say_besides(trained: Trained, named: str) -> None:
+    """Say what should be known of the songs that a taste was learnt from."""
     if trained.n_copies:
         say(f"{trained.n_copies} of the labelled songs are copies of others and count once")
+    if trained.dropped:
+        _say_dropped(trained, "" if named == "default" else f" --taste {quote(named)}")
+    warn_lacking(trained.taste.n_library, trained.n_lacking, trained.taste.encoder)
     if trained.taste.n_like < _FEW_LIKES:
         few = f"{trained.taste.n_like} likes are few; about {_FEW_LIKES} give a taste to rely on"
         say(few)
-    end(trained.failed)
+
+
+def _say_dropped(trained: Trained, of: str) -> None:
+    """Say which labels a taste had that others have replaced, and what keeps them."""
+    from classify.output.formats import counted
+
+    n_like = sum(one.label == "like" for one in trained.dropped)
+    sides = ((n_like, "like"), (len(trained.dropped) - n_like, "dislike"))
+    told = " and ".join(counted(n, side) for n, side in sides if n)
+    first = trained.dropped[0]
+    say(
+        f"{told} of before {'is' if len(trained.dropped) == 1 else 'are'} dropped, such as the "
+        f"{first.label} of {first.path or first.digest}: train --like names all that you like; "
+        f"'sevensongs label like{of} PATH' (or dislike) adds to the labels and keeps the others"
+    )
 
 
 def _describe(trained: Trained) -> dict[str, Any]:
@@ -130,7 +154,12 @@ def _describe(trained: Trained) -> dict[str, Any]:
     )
     fields = {name: getattr(taste, name) for name in names}
     failed = [asdict(failure) for failure in trained.failed]
-    return fields | {"failed": failed, "fit_s": trained.fit_s, "wall_s": trained.wall_s}
+    more = {
+        "n_lacking": trained.n_lacking,
+        "dropped": [asdict(one) for one in trained.dropped],
+        "failed": failed,
+    }
+    return fields | more | {"fit_s": trained.fit_s, "wall_s": trained.wall_s}
 
 
 @reports_errors
@@ -227,6 +256,7 @@ def score(
     kept = put_scores(scores, chosen, output, least=least, likely=likely, precision=precision)
     if chosen == "table" and scores.songs and scores.n_labelled and precision is None:
         say(f"{counted(scores.n_labelled, 'labelled song')} left out; --labelled lists them too")
+    warn_lacking(scores.n_library, scores.n_lacking, scores.taste.encoder)
     warn_new(scores)
     warn_older(scores, taste)
     require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled, kept)

@@ -13,7 +13,7 @@ from classify.cli.console import EXIT_FAILED, print_text, say, say_failures
 if TYPE_CHECKING:
     from classify.library.scoring import Scores
 
-__all__ = ["kept", "put", "put_scores", "warn_gone", "warn_new", "warn_older"]
+__all__ = ["kept", "put", "put_scores", "warn_gone", "warn_lacking", "warn_new", "warn_older"]
 
 _FEW_NEW = 5
 
@@ -55,6 +55,15 @@ def warn_gone(n_library: int, n_gone: int) -> None:
     words = gone_words(n_library, n_gone)
     if words:
         say(f"warning: {words}")
+
+
+def warn_lacking(n_library: int, n_lacking: int, encoder: str) -> None:
+    """Say on stderr that some songs are embedded for other encoders only; nothing without any."""
+    if n_lacking:
+        say(
+            f"warning: {n_library} of {n_library + n_lacking} songs are embedded for {encoder}; "
+            f"'sevensongs embed --encoder {quote(encoder)} PATH' brings the rest"
+        )
 
 
 def warn_new(scores: Scores) -> None:

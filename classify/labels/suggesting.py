@@ -85,6 +85,7 @@ class Suggestions(SongResults[SuggestedSong]):
 
     `n_unlabelled` is how many there were to choose from, `n_library` how many songs the library
     has, and `n_gone` of how many of them no file is there now; see `LibraryFiles.n_gone`.
+    `n_lacking` counts songs that are embedded for other encoders only, and so are not among these.
 
     Examples
     --------
@@ -102,6 +103,7 @@ class Suggestions(SongResults[SuggestedSong]):
     n_unlabelled: int
     n_library: int = 0
     n_gone: int = 0
+    n_lacking: int = 0
 
 
 def suggest(
@@ -179,7 +181,7 @@ def suggest_from(
     decide_on : callable, optional
         What is known already: given places of recordings, the taste's decisions on them.
     count_gone : bool
-        Whether to fill `Suggestions.n_library` and `Suggestions.n_gone`, for which files are
+        Whether to fill `Suggestions.n_library`, `n_gone` and `n_lacking`, for which files are
         looked at.
     """
     files = library.files()
@@ -201,6 +203,7 @@ def suggest_from(
         n_unlabelled=len(np.unique(files.at)),
         n_library=n_library,
         n_gone=n_gone,
+        n_lacking=library.n_lacking(everything) if count_gone else 0,
     )
 
 

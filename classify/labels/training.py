@@ -6,12 +6,13 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cache import default_root, require_cache
-from classify.errors import LabelError
+from classify.errors import LabelError, TasteError
 from classify.labels.recipe import Recipe
-from classify.labels.relearning import Relabelled, count_songs, relabel, songs_of
+from classify.labels.relearning import count_songs, relabel, songs_of
 from classify.learning.examples import MIN_LIKES
 from classify.library.label_file import Label, labels_path, relabelled, stored_labels
 from classify.library.open_library import OpenLibrary
@@ -33,6 +34,11 @@ class Trained:
         Likes, dislikes or unlabelled songs that could not be used.
     n_copies : int
         Labelled songs that are copies of others, in whatever format, and so count once.
+    dropped : tuple of Label
+        Labels that the taste had before and has no more, as others were named in their place.
+    n_lacking : int
+        Songs of the library that are embedded for other encoders only, so that the taste has not
+        heard them; 0 where `unlabelled` are named.
     fit_s, wall_s : float
         Seconds of learning, and of everything.
     """
@@ -41,6 +47,8 @@ class Trained:
     path: Path
     failed: tuple[Failure, ...]
     n_copies: int
+    dropped: tuple[Label, ...]
+    n_lacking: int
     fit_s: float
     wall_s: float
 
@@ -110,13 +118,9 @@ def train(
     others = None if unlabelled is None else path_list(unlabelled)
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
-    if path.exists():  # a taste that could be lost
-        require_cache(base)
-    if liked is None and encoder == "default" and path.exists():
-        encoder = Taste.load(path).encoder
-    library = SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
-    stored = () if liked is not None else _stored_labels(path, disliked)
-    theirs = [one.path for one in stored if not one.digest]
+    library = _library(path, base, encoder, keep_encoder=liked is None)
+    before = _stored_labels(path, disliked) if liked is None else _labels_before(path)
+    theirs = [one.path for one in before if liked is None and not one.digest]
     named = [*(liked or ()), *disliked, *(others or ()), *theirs]
     failed = library.embed_missing(named, workers, progress)
     library = OpenLibrary(library, keep_bytes=0)  # what all steps look at is read once
@@ -125,11 +129,6 @@ def train(
     def with_dislikes(before: tuple[Label, ...]) -> tuple[Label, ...]:
         return relabelled(before, _dislikes(library, disliked, path), "dislike")
 
-    def refuse(labels: Sequence[Label], rest: Sequence[str]) -> str:
-        if not (rest or others is not None or any(one.label == "dislike" for one in labels)):
-            raise LabelError(_nothing_else(library.encoder))
-        return ""  # `relabel` says what else there is too little of
-
     done = relabel(
         library,
         with_dislikes
@@ -137,22 +136,43 @@ def train(
         else _named_labels(library, liked, _dislikes(library, disliked, path), failed, path),
         path=path,
         recipe=Recipe(head=head, pool=pool),
-        too_little=refuse,
+        too_little=partial(_refused, encoder=library.encoder, is_named=others is not None),
     )
-    return _trained(done, path, failed, started)
-
-
-def _trained(done: Relabelled, path: Path, failed: tuple[Failure, ...], started: float) -> Trained:
-    assert done.taste is not None  # `refuse` gives no reason to learn nothing
+    assert done.taste is not None  # `_refused` gives no reason to learn nothing
     labelled = {one.digest for one in done.labels if one.digest}
     return Trained(
         taste=done.taste,
         path=path,
         failed=failed,
         n_copies=len(labelled) - done.taste.n_like - done.taste.n_dislike,
+        dropped=() if liked is None else _without(before, done.labels),
+        n_lacking=0 if others is not None else library.n_lacking(library.files()),
         fit_s=done.fit_s,
         wall_s=time.monotonic() - started,
     )
+
+
+def _library(path: Path, base: str | Path, encoder: str, *, keep_encoder: bool) -> SongLibrary:
+    """Open the library for an encoder, or by default for that of the taste as it is."""
+    if path.exists():  # a taste that could be lost
+        require_cache(base)
+        if keep_encoder and encoder == "default":
+            encoder = Taste.load(path).encoder
+    return SongLibrary.of_encoders(prepare_encoders(encoder, root=base), base)
+
+
+def _labels_before(path: Path) -> tuple[Label, ...]:
+    """Read the labels that are about to be replaced; none where they can't be read."""
+    try:
+        return stored_labels(path)
+    except (LabelError, TasteError):
+        return ()
+
+
+def _without(before: Sequence[Label], now: Sequence[Label]) -> tuple[Label, ...]:
+    """Return the labels of songs that have none any more."""
+    kept = {name for one in now for name in (one.digest, one.path)}
+    return tuple(one for one in before if (one.digest or one.path) not in kept)
 
 
 def _stored_labels(path: Path, dislikes: Sequence[str]) -> tuple[Label, ...]:
@@ -229,9 +249,11 @@ def _named_labels(
     return relabelled(relabelled((), liked, "like"), disliked, "dislike")
 
 
-def _nothing_else(encoder: str) -> str:
-    """Say why there is no negative: nothing is cached, or it is for another encoder."""
-    return (
+def _refused(labels: Sequence[Label], rest: Sequence[str], *, encoder: str, is_named: bool) -> str:
+    """Refuse where there is no negative: nothing is cached, or it is for another encoder."""
+    if rest or is_named or any(one.label == "dislike" for one in labels):
+        return ""  # `relabel` says what else there is too little of
+    raise LabelError(
         f"no song but the likes is embedded with {encoder}, so there is nothing to tell them from: "
         f"run 'sevensongs embed --encoder {encoder} PATH' on your library, or add --dislike PATH"
     )

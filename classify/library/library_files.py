@@ -115,6 +115,21 @@ class LibraryFiles:
         there = np.fromiter(map(os.path.exists, paths), np.bool_, len(paths))
         return len(recordings) - len(np.unique(self.at[which[there]]))
 
+    def left_out(self) -> dict[str, str]:
+        """Return the recordings that have no vector, each with a path of it; without the demo's."""
+        rest = np.setdiff1d(np.arange(len(self.files)), self.in_catalog, assume_unique=True)
+        others = replace(self, at=np.full(len(rest), -1), in_catalog=rest)
+        others = others._where(~others._is_demo())
+        digests = self.files.digests.take(others.in_catalog).to_pylist()
+        named = dict(zip(digests, map(os.fsdecode, others.paths.to_pylist()), strict=True))
+        named.pop(None, None)  # of files that failed
+        known = self.vectors.places(list(named)) >= 0 if named else ()
+        return {
+            digest: path
+            for (digest, path), is_known in zip(named.items(), known, strict=True)
+            if not is_known
+        }
+
     def without_demo(self) -> LibraryFiles:
         """Return these files without the demo's tracks, unless there is nothing else."""
         is_demo = self._is_demo()

@@ -74,6 +74,9 @@ class Scores(SongResults[ScoredSong]):
     n_library, n_gone : int
         Songs of the library, and those of them of which no file is there now, which are not listed;
         0 where paths are named. See `LibraryFiles.n_gone`.
+    n_lacking : int
+        Songs of the library that are embedded for other encoders only, and so are not among these;
+        0 where paths are named.
     n_new : int
         Songs that have come to a small library since the taste was learnt: a head that knows few
         songs takes new kinds of music for too good. 0 in a large one, and where that is not known.
@@ -102,6 +105,7 @@ class Scores(SongResults[ScoredSong]):
     best: float | None = None
     n_library: int = 0
     n_gone: int = 0
+    n_lacking: int = 0
     n_new: int = 0
     is_learnt: bool = True
     n_like: int = 0
@@ -176,10 +180,7 @@ def score(
     >>> classify.score(labelled=True)[0].label
     'like'
     """
-    if labelled and precision is not None:
-        raise ValueError("precision leaves out what labelled brings in: name one of them")
-    if precision is not None and not 0 <= precision <= 1:
-        raise ValueError(f"precision is {precision}; it is a share, from 0 to 1")
+    _require_share(precision, labelled=labelled)
     named = path_list(paths)
     base = default_root() if root is None else root
     if not named:
@@ -212,10 +213,18 @@ def score(
         failed=failed,
         n_library=n_library,
         n_gone=n_gone,
+        n_lacking=0 if named else library.n_lacking(files),
         n_new=_n_new(library, loaded),
         is_learnt=labels.is_learnt,
         n_like=labels.n_like,
     )
+
+
+def _require_share(precision: float | None, *, labelled: bool) -> None:
+    if labelled and precision is not None:
+        raise ValueError("precision leaves out what labelled brings in: name one of them")
+    if precision is not None and not 0 <= precision <= 1:
+        raise ValueError(f"precision is {precision}; it is a share, from 0 to 1")
 
 
 def likely_from(taste: Taste) -> float:

@@ -67,7 +67,8 @@ class Similars(SongResults[SimilarSong]):
     """Songs, nearest first; other files of the song that was asked about; the files that failed.
 
     `n_library` counts the other songs of the library, `n_gone` those of them of which no file is
-    there now; see `LibraryFiles.n_gone`.
+    there now; see `LibraryFiles.n_gone`. `n_lacking` counts those that are embedded for other
+    encoders only, and so are not among these.
 
     Examples
     --------
@@ -85,6 +86,7 @@ class Similars(SongResults[SimilarSong]):
     failed: tuple[Failure, ...]
     n_library: int = 0
     n_gone: int = 0
+    n_lacking: int = 0
 
 
 def similar(
@@ -156,8 +158,15 @@ def similar(
         )
     files = find_audio(named).files
     found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=files[0])
-    n_library, n_gone = library.files().without(asked).n_gone()
-    found = replace(found, failed=failed, n_library=n_library, n_gone=n_gone)
+    everything = library.files()
+    n_library, n_gone = everything.without(asked).n_gone()
+    found = replace(
+        found,
+        failed=failed,
+        n_library=n_library,
+        n_gone=n_gone,
+        n_lacking=library.n_lacking(everything),
+    )
     return _labelled(found, taste, library)
 
 

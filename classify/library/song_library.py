@@ -101,6 +101,25 @@ class SongLibrary:
             return LibraryFiles.of(files, self.vectors.open(files.digests))
         return LibraryFiles.of(self.catalog_files(), self.vectors.open()).without_demo()
 
+    def n_lacking(self, files: LibraryFiles) -> int:
+        """Count the songs that are there and are embedded for other encoders only, or for a part.
+
+        Parameters
+        ----------
+        files : LibraryFiles
+            Of the whole library: what `files` returns.
+
+        Raises
+        ------
+        CacheError
+            If the cache can't be read.
+        """
+        others = files.left_out()
+        held: set[str] = set()
+        for store in open_stores(self.root) if others else ():
+            held |= store.held(list(others)).keys()
+        return sum(os.path.exists(others[digest]) for digest in held)
+
     def catalog_files(self) -> CatalogFiles:
         """Open all files that are known, in columns, also those without a vector."""
         return self._catalog.files()

@@ -123,12 +123,14 @@ class Taste(TasteParts):
         if fingerprint == self.fingerprint:
             return
         if encoder != self.encoder:
-            remedy = f"score with --encoder {self.encoder}, or train again with --encoder {encoder}"
-        else:
-            remedy = "the encoder's weights or settings have changed since; train the taste again"
+            raise TasteError(
+                f"this taste was trained on vectors of {self.encoder}, these are of {encoder}: "
+                f"score with --encoder {self.encoder}, or train again with --encoder {encoder}"
+            )
         raise TasteError(
             f"this taste was trained on vectors of {self.encoder} ({self.fingerprint}), these are "
-            f"of {encoder} ({fingerprint}): {remedy}"
+            f"of {fingerprint}: the encoder's weights or settings have changed since; train the "
+            "taste again"
         )
 
     def decisions(self, vectors: NDArray[Any]) -> FloatArray:

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 from waiting import ended
 
 import classify
 import embed
+from classify.cli.app import app
 from classify.labels.labelling import labels_now
 from classify.library.label_file import Label, labels_path, read_labels, relabelled, write_labels
 from classify.library.song_library import SongLibrary
@@ -165,6 +167,26 @@ def test_training_puts_labels_in_place_of_those_that_cannot_be_read(
     with pytest.raises(classify.TasteError, match="is damaged"):
         classify.label("like", music[2:3], root=root)
     assert classify.train(music[:3], root=root).taste.n_like == 3
+
+
+def test_training_says_which_labels_it_drops_and_what_keeps_them(
+    music: list[Path], root: Path
+) -> None:
+    def said(*argv: str | Path) -> str:
+        done = CliRunner().invoke(app, ["--cache", str(root), *map(str, argv)])
+        assert done.exit_code == 0, done.output
+        return done.stderr
+
+    classify.train(music[:3], dislikes=music[8:10], taste="mine", root=root)
+    likes = ["--like", music[0], "--like", music[3]]
+    words = said("train", *likes, "--taste", "mine")
+    assert "2 likes and 2 dislikes of before are dropped, such as the like of" in words
+    assert str(music[1]) in words
+    assert "'sevensongs label like --taste mine PATH'" in words
+    assert "dropped" not in said("train", *likes, "--taste", "mine")
+    assert "dropped" not in said("train", "--dislike", music[9], "--taste", "mine")
+    dropped = classify.train([music[0], music[3]], taste="mine", root=root).dropped
+    assert [(one.label, one.path) for one in dropped] == [("dislike", str(music[9]))]
 
 
 def test_training_on_too_little_changes_no_label(music: list[Path], root: Path) -> None:

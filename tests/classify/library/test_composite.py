@@ -129,6 +129,34 @@ def test_a_song_that_one_encoder_fails_on_stops_no_other(
     assert [failure.path for failure in result.failed] == [high]
 
 
+def test_a_library_that_is_embedded_in_part_is_told_with_what_brings_the_rest(
+    music: list[str], pair_root: Path, both: str, tiny: str
+) -> None:
+    embed.embed_library(music, root=pair_root)
+    embed.embed_library(music[:5], root=pair_root, encoder=tiny)
+
+    def said(*argv: str, code: int = 0) -> str:
+        done = CliRunner().invoke(app, ["--cache", str(pair_root), *argv])
+        assert done.exit_code == code, done.output
+        return done.stderr
+
+    likes = [option for path in music[:2] for option in ("--like", path)]
+    for name, n in ((tiny, 5), (both, 5)):
+        asked = ["--encoder", name]
+        encoder = embed.encoder_name(name)
+        words = f"{n} of 7 songs are embedded for {encoder}; 'sevensongs embed --encoder {encoder}"
+        assert words in said("train", *likes, *asked)
+        assert words in said("score")
+        assert words in said("suggest", "--top", "1")
+        assert words in said("similar", music[0], *asked)
+        assert "songs are embedded" not in said("score", music[0])
+        wrong = said("score", "--encoder", "musicnn", code=1)
+        assert f"vectors of {encoder}, these are of musicnn: " in wrong
+    assert classify.similar(music[0], root=pair_root).n_lacking == 0
+    Path(music[6]).unlink()  # what has gone can't be embedded
+    assert classify.score(root=pair_root).n_lacking == 1
+
+
 # --- What is refused
 
 
