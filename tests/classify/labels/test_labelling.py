@@ -178,7 +178,7 @@ def test_training_says_which_labels_it_drops_and_what_keeps_them(
         return done.stderr
 
     classify.train(music[:3], dislikes=music[8:10], taste="mine", root=root)
-    likes = ["--like", music[0], "--like", music[3]]
+    likes: list[str | Path] = ["--like", music[0], "--like", music[3]]
     words = said("train", *likes, "--taste", "mine")
     assert "2 likes and 2 dislikes of before are dropped, such as the like of" in words
     assert str(music[1]) in words
