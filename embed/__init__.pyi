@@ -37,6 +37,7 @@ from .errors import (
     WorkerCrashed,
     WorkerStopped,
 )
+from .files.entries import URL_ERROR
 from .files.find import Failure, FoundAudio, Paths, find_audio, path_list
 from .files.folders import PassedOver
 from .files.path_mapping import MAP_VARIABLE, mapped_there, parse_map, path_maps
@@ -64,6 +65,7 @@ __all__ = [
     "LIST_SUFFIXES",
     "MAP_VARIABLE",
     "MAX_PARTS",
+    "URL_ERROR",
     "AudioError",
     "AudioInfo",
     "EmbedError",

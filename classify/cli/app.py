@@ -221,12 +221,15 @@ def _summary(report: EmbedReport) -> list[str]:
 
 
 def _say_first(failures: Sequence[Failure], word: str, what: str) -> None:
-    from classify.output.embed_summary import first_of
+    from classify.output.embed_summary import apart_from_streams, first_of
 
-    told, others = first_of(failures, what)
+    files, streams = apart_from_streams(failures)
+    told, others = first_of(files, what)
     say_failures(told, word)
     if others:
         say(others)
+    if streams:
+        say(f"{word}: {streams}")
 
 
 for _command in (train, score, suggest, explain, evaluate, similar, serve):

@@ -100,9 +100,16 @@ def end(failed: Sequence[Failure]) -> None:
 
 
 def say_failures(failures: Sequence[Failure], word: str) -> None:
-    """List files on stderr, with what is wrong with each."""
-    for failure in failures:
+    """List files on stderr, with what is wrong with each; several URLs are one line."""
+    if not failures:
+        return
+    from classify.output.embed_summary import apart_from_streams
+
+    files, streams = apart_from_streams(failures)
+    for failure in files:
         say(f"{word}: {failure.path}: {failure.error}")
+    if streams:
+        say(f"{word}: {streams}")
 
 
 def print_json(document: Any) -> None:

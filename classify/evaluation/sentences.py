@@ -54,8 +54,9 @@ def evaluation_story(found: Evaluation) -> str:
     lines += [found.verdict, "", "By AUC, with the 90% interval of the difference, the taste"]
     lines += [f"  {_comparison(name, beside)}" for name, beside in found.comparisons.items()]
     scores = (
-        f"A like that it has not seen scores {found.score_like:.2f} on average, another song "
-        f"{found.score_other:.2f}."
+        "These figures are of songs held out, each by tastes that have not learnt from it: a like "
+        f"scores {found.score_like:.2f} on average, another song {found.score_other:.2f}. 'score' "
+        "goes by one that has learnt from all of them, which sets them further apart."
     )
     figures = (
         f"AUC {found.auc:.3f}, average precision {found.average_precision:.3f}, precision at 10 "

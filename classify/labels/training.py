@@ -17,6 +17,7 @@ from classify.learning.examples import MIN_LIKES
 from classify.library.label_file import Label, labels_path, relabelled, stored_labels
 from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary, Tell
+from classify.output.embed_summary import apart_from_streams
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
 from embed import Failure, Paths, path_list, prepare_encoders
@@ -228,25 +229,38 @@ def _named_labels(
     """Label what the user has named; explain in paths what `relabel` could only say in digests."""
     liked = songs_of(library, likes)
     if len(liked) < MIN_LIKES:
-        n_files = len(library.rows(likes))
-        copies = f" ({n_files} files of the same recording)" if n_files > len(liked) else ""
-        why = (
-            f"; {len(failed)} failed, the first: {failed[0].path}: {failed[0].error}"
-            if failed
-            else ""
-        )
         raise LabelError(
-            f"{count_songs(len(liked), 'liked')} can be used{copies}, at least {MIN_LIKES} are "
-            f"needed and about 7 work well: add --like PATH{why}{_stays(path)}"
+            f"{count_songs(len(liked), 'liked')} can be used"
+            f"{_counted_once(library, likes, len(liked))}, at least {MIN_LIKES} are needed and "
+            f"about 7 work well: add --like PATH{_why_failed(failed)}{_stays(path)}"
         )
     both = [liked[digest] for digest in liked.keys() & disliked.keys()]
     if both:
         raise LabelError(
             f"{len(both)} song{'' if len(both) == 1 else 's'} liked and disliked at once: "
-            f"{', '.join(sorted(both)[:3])}{', ...' if len(both) > 3 else ''}; take one of the "
-            "labels away"
+            f"{', '.join(sorted(both)[:3])}{', ...' if len(both) > 3 else ''}; name it on one "
+            "side only"
         )
     return relabelled(relabelled((), liked, "like"), disliked, "dislike")
+
+
+def _counted_once(library: SongLibrary, named: Sequence[str], n_songs: int) -> str:
+    """Say why songs that were named are fewer recordings; "" where they are not."""
+    n_files = len(library.rows(named))
+    if n_files > n_songs:
+        return f" ({n_files} files of the same recording)"
+    n_named = len({os.path.abspath(os.path.expanduser(path)) for path in named})
+    return " (the same file is named twice)" if n_named < len(named) else ""
+
+
+def _why_failed(failed: Sequence[Failure]) -> str:
+    """Say what became of files that were named; "" where none failed."""
+    if not failed:
+        return ""
+    others, streams = apart_from_streams(failed)
+    if streams and not others:
+        return f"; {streams}"
+    return f"; {len(failed)} failed, the first: {failed[0].path}: {failed[0].error}"
 
 
 def _refused(labels: Sequence[Label], rest: Sequence[str], *, encoder: str, is_named: bool) -> str:

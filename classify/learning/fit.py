@@ -49,7 +49,7 @@ _CHANCE = 0.5
 _GAMMA_OF_SEVERAL = 2.0
 """For two and three encoders: see tests/benchmarks/README.md."""
 _FEW_KNOWN = (
-    "too few songs to tell what is unlike them, so every verdict is unsure: "
+    "too few songs to tell what is unlike them, so verdicts are unsure but for scores near 0 or 1: "
     "embed more of the library"
 )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from classify.output.formats import counted
-from embed import EmbedReport, Failure
+from embed import URL_ERROR, EmbedReport, Failure
 
-__all__ = ["FEW_SONGS", "MOST_TOLD", "embed_summary", "first_of"]
+__all__ = ["FEW_SONGS", "MOST_TOLD", "apart_from_streams", "embed_summary", "first_of"]
 
 MOST_TOLD = 10
 """So many files are named with what is wrong with them; `--json` names all."""
@@ -99,3 +99,32 @@ def first_of(failures: Sequence[Failure], what: str) -> tuple[Sequence[Failure],
     others = counted(n_left, "other")
     failures = sorted(failures, key=lambda failure: failure.path)  # not as workers end
     return failures[:MOST_TOLD], f"{others} {what}; --json lists all of them"
+
+
+def apart_from_streams(failures: Sequence[Failure]) -> tuple[Sequence[Failure], str]:
+    """Take several URLs out of the files that failed: a list of radio stations is one mistake.
+
+    Parameters
+    ----------
+    failures : sequence of Failure
+
+    Returns
+    -------
+    tuple
+        The others, and a sentence on the URLs, "" where there is no more than one.
+
+    Examples
+    --------
+    >>> from classify.output.embed_summary import apart_from_streams
+    >>> from embed import find_audio
+    >>> urls = find_audio(["http://radio.example/1", "http://radio.example/2"]).failures
+    >>> apart_from_streams(urls)[1].partition(",")[0]
+    '2 URLs'
+    """
+    urls = [failure for failure in failures if failure.error == URL_ERROR]
+    if len(urls) < 2:
+        return failures, ""
+    return [failure for failure in failures if failure.error != URL_ERROR], (
+        f"{len(urls)} URLs, such as radio streams, the first {urls[0].path}: only files are read; "
+        "record or download what you like, and name the files"
+    )

@@ -18,7 +18,10 @@ from urllib.parse import unquote_to_bytes
 from embed.files.path_mapping import foreign_folder, mapped_here, path_maps
 from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, is_elsewhere
 
-__all__ = ["EntryReader", "Failure", "existing"]
+__all__ = ["URL_ERROR", "EntryReader", "Failure", "existing", "is_url"]
+
+URL_ERROR = "is a URL; only files are read"
+"""What is wrong with an entry such as that of a radio stream."""
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 _SHORT_URL = re.compile(r"file:(/[^/].*)", re.IGNORECASE | re.DOTALL)  # as Java writes it
@@ -71,6 +74,19 @@ def existing(path: str, *, listed: bool = False) -> str | Failure:
     return path
 
 
+def is_url(text: str) -> bool:
+    """Whether something names no file but a URL, such as a radio stream's.
+
+    Examples
+    --------
+    >>> from embed.files.entries import is_url
+    >>> is_url("http://radio.example/live"), is_url("file:///m/a.mp3")
+    (True, False)
+    """
+    url = _URL.fullmatch(text.strip())
+    return url is not None and url[1].lower() != "file"
+
+
 class EntryReader:
     """Finds the files of one list's entries.
 
@@ -103,9 +119,9 @@ class EntryReader:
             return Failure(
                 path=shown, error=f"has more than {MAX_ENTRY} characters, so it is no path"
             )
+        if is_url(entry):
+            return Failure(path=entry, error=URL_ERROR)
         url = _URL.fullmatch(entry.strip())
-        if url and url[1].lower() != "file":
-            return Failure(path=entry, error="is a URL; only files are read")
         server = url[2] if url and url[2].lower() not in _LOCAL else ""
         if url:
             entry = _path_of(url[3])

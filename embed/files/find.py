@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from embed.files.entries import EntryReader, Failure, existing
+from embed.files.entries import URL_ERROR, EntryReader, Failure, existing, is_url
 from embed.files.folders import PassedOver, searched
 from embed.files.playlists import LIST_SUFFIXES, list_entries
 
@@ -123,6 +123,8 @@ def _expand(paths: Iterable[str], passed_over: PassedOver) -> Iterator[str | Fai
             yield from searched(path, passed_over)
         elif suffix in LIST_SUFFIXES and os.path.isfile(path):
             yield from _listed(path)
+        elif is_url(given) and not os.path.exists(path):
+            yield Failure(path=given, error=URL_ERROR)
         else:
             yield existing(path)
 
