@@ -220,7 +220,8 @@ def _refuse_newer(uri: str, files: list[Path]) -> None:
     except CacheError:
         for path in files:
             with suppress(CacheError, ValueError):
-                if int(_marks(path).get("format", "0")) > FORMAT_VERSION and _is_sealed(uri, path):
+                is_newer = int(_marks(path).get("format", "0")) > FORMAT_VERSION
+                if is_newer and sound_files(uri).get(f"data/{path.name}", False):
                     break
         else:
             return
@@ -228,10 +229,6 @@ def _refuse_newer(uri: str, files: list[Path]) -> None:
             f"the cache at {uri} is damaged, and a newer sevensongs wrote it; update sevensongs to "
             "repair it"
         ) from None
-
-
-def _is_sealed(uri: str, path: Path) -> bool:
-    return sound_files(uri).get(f"data/{path.name}", False)
 
 
 def _swap(uri: str, *, keep: bool) -> str | None:
@@ -330,10 +327,7 @@ def _is_whole(recordings: list[FileRecord]) -> bool:
 
 
 def _in_order(uri: str, files: list[Path]) -> list[Path]:
-    """Order the files of a log as they were appended.
-
-    The manifest tells, or if that is lost their times.
-    """
+    """Order the files of a log as they were appended: by the manifest, else by their times."""
     listed: list[str] = []
     with suppress(CacheError):
         found = Dataset(uri, {"kind": "catalog"}).open()
@@ -341,11 +335,10 @@ def _in_order(uri: str, files: list[Path]) -> list[Path]:
             listed = [
                 file.path for fragment in found.get_fragments() for file in fragment.metadata.files
             ]
-    if listed:
-        return sorted(
-            files, key=lambda path: listed.index(path.name) if path.name in listed else -1
-        )
-    return sorted(files, key=_recorded_ns)
+    places = {name: place for place, name in enumerate(listed)}
+    return sorted(
+        files, key=lambda path: places.get(path.name, -1) if places else _recorded_ns(path)
+    )
 
 
 def _recorded_ns(path: Path) -> int:

@@ -7,8 +7,9 @@ from .explanation.explanation import Explanation
 from .labels.labelling import Labelled, Moved, label
 from .labels.suggesting import SuggestedSong, Suggestions, suggest
 from .labels.training import Trained, train
-from .learning.examples import LabelledSongs, sample_unlabelled
+from .learning.examples import LabelledSongs
 from .learning.fit import fit_taste
+from .learning.sampling import sample_unlabelled
 from .learning.sklearn_heads import DenseHead, KernelHead, LogisticHead
 from .library.scoring import ScoredSong, Scores, score
 from .library.similar_songs import Similars, SimilarSong, similar

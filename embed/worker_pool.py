@@ -25,18 +25,16 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from embed.errors import EmbedError, WorkerCrashed, WorkerStopped
-from embed.limits import Limits, bounded_cpu, no_answer
+from embed.limits import Limits, no_answer
+from embed.worker_process import STALLED, depend_on, timed
 
 if TYPE_CHECKING:
     from joblib.externals.loky import ProcessPoolExecutor
 
 __all__ = ["Outcome", "WorkerPool"]
 
-_POLL_S = 0.5
 # On Windows a wait without an end would not hear of Ctrl-C.
 _CALL_POLL_S = None if os.name == "posix" else 1.0
-_LITTLE_S = 0.001  # of processor time: a task that gets some of its file takes more
-_STALLED = 86  # the exit code of a worker that gave its task up
 # Tasks given out for each worker: enough that none waits. No more than loky's queue holds (2 n +
 # 1), because its manager thread prints a KeyError when the workers are killed while tasks wait
 # outside that queue.
@@ -47,7 +45,6 @@ _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NU
 _ENVIRONMENT["PYTHONSAFEPATH"] = "1"
 
 _T = TypeVar("_T")
-_at_work = threading.Event()  # in a worker: whether it has a task
 
 _Call = tuple[Callable[..., Any], *tuple[Any, ...]]  # a function and its arguments
 
@@ -243,13 +240,13 @@ class WorkerPool:
 
             self._executor = ProcessPoolExecutor(
                 max_workers=self._n_workers,
-                initializer=_depend_on,
+                initializer=depend_on,
                 initargs=(os.getpid(), self._limits.max_stall_s, self._niceness, self._setup),
                 env=_ENVIRONMENT,
             )
         try:
             with _interrupts_blocked():
-                future = self._executor.submit(_timed, task.cpu_s, task.function, *task.arguments)
+                future = self._executor.submit(timed, task.cpu_s, task.function, *task.arguments)
             self._running[future] = task
         except BrokenProcessPool:  # since `outcomes` last looked
             self._suspects.append(task)
@@ -272,7 +269,7 @@ class WorkerPool:
             outcome = Outcome(key=task.key, value=self._value(future))
         except BrokenProcessPool as error:
             self.close(kill=True)
-            stalled = f"EXIT({_STALLED})" in str(error)  # loky tells no exit codes on Windows
+            stalled = f"EXIT({STALLED})" in str(error)  # loky tells no exit codes on Windows
             wall_s = time.monotonic() - started
             cause = no_answer(self._limits.max_stall_s) if stalled else self._cause(task, wall_s)
             outcome = Outcome(key=task.key, error=cause)
@@ -350,47 +347,3 @@ def _interrupts_put_off() -> Iterator[None]:
             then = handlers[signal.Signals(came_first)]
             if callable(then):
                 then(came_first, frame)
-
-
-def _timed(cpu_s: float | None, function: Callable[..., Any], *arguments: Any) -> tuple[Any, float]:
-    """Call, in a worker; returns the value and the seconds of processor time that it took."""
-    started = time.process_time()
-    _at_work.set()
-    try:
-        with bounded_cpu(cpu_s):
-            value = function(*arguments)
-    finally:
-        _at_work.clear()
-    return value, time.process_time() - started
-
-
-def _depend_on(
-    parent: int, stall_s: float, niceness: int, setup: tuple[Callable[..., None], Any] | None
-) -> None:
-    """Leave Ctrl-C to the parent and die with it, or when a task stalls; make ready."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if niceness and hasattr(os, "nice"):  # not on Windows
-        os.nice(niceness)
-    threading.Thread(target=_watch, args=(parent, stall_s), daemon=True).start()
-    if setup is not None:
-        function, argument = setup
-        function(argument)
-
-
-def _watch(parent: int, stall_s: float) -> None:
-    """End this worker when its parent was killed, or when its task stalls.
-
-    Without its parent it would wait for ever. A task stalls that waits for a drive or a network
-    which does not answer: it takes no processor time.
-    """
-    mark, quiet_s = 0.0, 0.0
-    while os.getppid() == parent:
-        time.sleep(_POLL_S)
-        used = time.process_time() - time.thread_time()  # by all threads but this one
-        # Counted, and not read from a clock: where all stood still (Ctrl-Z, a laptop's sleep)
-        # nothing stalls.
-        quiet_s = quiet_s + _POLL_S if _at_work.is_set() and used - mark < _LITTLE_S else 0.0
-        mark = used if quiet_s == 0 else mark
-        if quiet_s >= stall_s:
-            os._exit(_STALLED)
-    os._exit(1)

@@ -114,6 +114,8 @@ def train(
 
 def _say_besides(trained: Trained, named: str) -> None:
     """Say what should be known of the songs that a taste was learnt from."""
+    if trained.note:
+        say(trained.note)
     if trained.n_copies:
         say(f"{trained.n_copies} of the labelled songs are copies of others and count once")
     if trained.dropped:
@@ -155,6 +157,7 @@ def _describe(trained: Trained) -> dict[str, Any]:
     fields = {name: getattr(taste, name) for name in names}
     failed = [asdict(failure) for failure in trained.failed]
     more = {
+        "n_left_out": trained.n_left_out,
         "n_lacking": trained.n_lacking,
         "dropped": [asdict(one) for one in trained.dropped],
         "failed": failed,

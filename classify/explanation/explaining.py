@@ -31,7 +31,7 @@ from classify.explanation.passages import (
 )
 from classify.explanation.resemblance import MomentFinder
 from classify.explanation.tag_account import TagScorer, tag_account
-from classify.learning.examples import sample_unlabelled
+from classify.learning.sampling import sample_unlabelled
 from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cache import default_root
 from classify.errors import LabelError
-from classify.labels.relearning import labels_now, relabel, songs_of
+from classify.labels.relearning import Relabelled, labels_now, relabel, songs_of
 from classify.labels.verdict_changes import VERDICTS, verdict_changes, verdict_codes
 from classify.library.label_file import LABELS, Label, labels_path, relabelled, stored_labels
 from classify.library.library_files import LibraryFiles
@@ -187,7 +187,7 @@ def label(
 
     done = relabel(library, change, path=path)
     compared = time.monotonic()
-    apart = _differences(library, done.former, done.taste, base)
+    apart = _differences(library, done, base)
     return Labelled(
         path=file,
         n_labelled=len(songs),
@@ -233,18 +233,17 @@ def _gone(labels: Iterable[Label], paths: Sequence[str]) -> dict[str, str]:
     return {one.digest: one.path for one in labels if one.digest and one.path in named}
 
 
-def _differences(
-    library: SongLibrary, former: Taste | None, learnt: Taste | None, root: str | Path
-) -> _Differences:
+def _differences(library: SongLibrary, done: Relabelled, root: str | Path) -> _Differences:
     """Tell what songs that nobody has labelled have another verdict, or came to the first twenty.
 
     Nothing where there are no two tastes, or they are for different encoders.
     """
+    former, learnt = done.former, done.taste
     if former is None or learnt is None or learnt is former:
         return _Differences()
     if former.fingerprint != learnt.fingerprint:
         return _Differences()
-    labelled = [*former.likes, *former.dislikes, *learnt.likes, *learnt.dislikes]
+    labelled = [*former.likes, *former.dislikes, *(one.digest for one in done.labels if one.digest)]
     files = library.files().without(labelled)
     once, first, place = np.unique(files.at, return_index=True, return_inverse=True)
     was, now = (decide(taste, files.vectors, once, root) for taste in (former, learnt))

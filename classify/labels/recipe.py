@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from classify.learning.examples import sample_unlabelled
+from classify.learning.sampling import sample_unlabelled
 from classify.library.label_file import Label
 from classify.library.song_library import SongLibrary
 from classify.taste.taste import Taste

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from cache import Catalog, CatalogFiles, default_root
 from classify.errors import LabelError, SameSongError
 from classify.labels.recipe import Recipe
 from classify.learning.examples import MIN_LIKES
+from classify.learning.sampling import MAX_LABELLED, sample_unlabelled
 from classify.library.label_file import (
     LABELS,
     Label,
@@ -58,7 +59,7 @@ class Relabelled:
         As the taste was before, where the recipe was taken from it.
     taste : Taste or None
         As it was learnt again, or is where nothing has changed; None where there is too little to
-        learn from. `note` says either.
+        learn from. `note` says either, or which labels were too many to learn from.
     changed : bool
         Whether labels or taste were written.
     fit_s : float
@@ -151,7 +152,34 @@ def _learnt(
     )
     if note:
         return None, note
-    return recipe.signed(_learn(library, labels, rest, recipe), name, library), ""
+    sides = _usable(library, labels)
+    taste = recipe.signed(_learn(library, sides, rest, recipe), name, library)
+    return taste, _too_many(sides)
+
+
+def _usable(library: SongLibrary, labels: Iterable[Label]) -> dict[str, list[str]]:
+    """Return the recordings of each label that have a vector."""
+    sides: dict[str, list[str]] = {label: [] for label in LABELS}
+    for one in labels:
+        if one.digest:
+            sides[one.label].append(one.digest)
+    held = library.vectors.held([digest for side in sides.values() for digest in side])
+    return {label: [digest for digest in side if digest in held] for label, side in sides.items()}
+
+
+def _too_many(sides: Mapping[str, Sequence[str]]) -> str:
+    """Say how many labels were not learnt from; "" where all were."""
+    found = [
+        f"{MAX_LABELLED} of {len(side)} {label}s"
+        for label, side in sides.items()
+        if len(side) > MAX_LABELLED
+    ]
+    if not found:
+        return ""
+    return (
+        f"the taste has learnt from {' and '.join(found)}, chosen as if by lot, as more would take "
+        "minutes; the others keep their labels and are no finds"
+    )
 
 
 def _name(library: SongLibrary, labels: Sequence[Label]) -> str:
@@ -226,14 +254,12 @@ def _too_little(labels: Sequence[Label], rest: Sequence[str], *, is_named: bool)
 
 
 def _learn(
-    library: SongLibrary, labels: Sequence[Label], rest: Sequence[str], recipe: Recipe
+    library: SongLibrary, sides: Mapping[str, Sequence[str]], rest: Sequence[str], recipe: Recipe
 ) -> Taste:
     """Learn a taste from labelled and unlabelled recordings; nothing is saved."""
-    sides = [
-        [one.digest for one in labels if one.label == label and one.digest] for label in LABELS
-    ]
-    held = library.vectors.held([digest for side in sides for digest in side])
-    liked, disliked = ([digest for digest in side if digest in held] for side in sides)
+    liked, disliked = (
+        sample_unlabelled(sides[label], limit=MAX_LABELLED, seed=recipe.seed) for label in LABELS
+    )
     if len(liked) < MIN_LIKES:
         raise LabelError(
             f"{count_songs(len(liked), 'liked')} can be used, at least {MIN_LIKES} are needed and "

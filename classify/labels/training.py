@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from classify.errors import LabelError, TasteError
 from classify.labels.recipe import Recipe
 from classify.labels.relearning import count_songs, relabel, songs_of
 from classify.learning.examples import MIN_LIKES
+from classify.learning.sampling import MAX_LABELLED
 from classify.library.label_file import Label, labels_path, relabelled, stored_labels
 from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary, Tell
@@ -35,6 +37,10 @@ class Trained:
         Likes, dislikes or unlabelled songs that could not be used.
     n_copies : int
         Labelled songs that are copies of others, in whatever format, and so count once.
+    n_left_out : int
+        Labelled songs beyond those that a taste learns from, 1,000 likes and 1,000 dislikes.
+    note : str
+        What became of labels that are too many to learn from, in words.
     dropped : tuple of Label
         Labels that the taste had before and has no more, as others were named in their place.
     n_lacking : int
@@ -48,6 +54,8 @@ class Trained:
     path: Path
     failed: tuple[Failure, ...]
     n_copies: int
+    n_left_out: int
+    note: str
     dropped: tuple[Label, ...]
     n_lacking: int
     fit_s: float
@@ -114,8 +122,7 @@ def train(
     15
     """
     started = time.monotonic()
-    liked = None if likes is None else path_list(likes)
-    disliked = path_list(dislikes)
+    liked, disliked = None if likes is None else path_list(likes), path_list(dislikes)
     others = None if unlabelled is None else path_list(unlabelled)
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
@@ -140,12 +147,15 @@ def train(
         too_little=partial(_refused, encoder=library.encoder, is_named=others is not None),
     )
     assert done.taste is not None  # `_refused` gives no reason to learn nothing
-    labelled = {one.digest for one in done.labels if one.digest}
+    sides = Counter(one.label for one in done.labels if one.digest)
+    n_left_out = sum(max(0, n - MAX_LABELLED) for n in sides.values())
     return Trained(
         taste=done.taste,
         path=path,
         failed=failed,
-        n_copies=len(labelled) - done.taste.n_like - done.taste.n_dislike,
+        n_copies=sides.total() - n_left_out - done.taste.n_like - done.taste.n_dislike,
+        n_left_out=n_left_out,
+        note=done.note,
         dropped=() if liked is None else _without(before, done.labels),
         n_lacking=0 if others is not None else library.n_lacking(library.files()),
         fit_s=done.fit_s,

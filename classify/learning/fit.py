@@ -76,7 +76,7 @@ def fit_taste(
         Each counts as much as two unlabelled songs or more.
     unlabelled : LabelledSongs, optional
         The rest of the library, as weak negatives; at most 2,000 of them are used, chosen by
-        `classify.learning.examples.sample_unlabelled`. Songs that are also labelled are left out.
+        `classify.learning.sampling.sample_unlabelled`. Songs that are also labelled are left out.
     encoder, fingerprint : str
         Whose vectors these are.
     blocks : sequence of int, optional

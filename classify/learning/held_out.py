@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.learning.bootstrap import N_BOOTSTRAP, interval90, resampled_means
-from classify.learning.examples import LIKE, Examples, digest_ranks
+from classify.learning.examples import LIKE, Examples
 from classify.learning.metrics import pair_wins
+from classify.learning.sampling import digest_ranks
 from classify.taste.vectors import FloatArray
 
 __all__ = ["HeldOut", "Ranker", "bootstrap_auc", "cross_fit", "deal_folds", "splits"]

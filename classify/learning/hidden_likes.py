@@ -12,16 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.learning.examples import (
-    DISLIKE,
-    LIKE,
-    UNLABELLED,
-    Examples,
-    digest_ranks,
-    example_weights,
-)
+from classify.learning.examples import DISLIKE, LIKE, UNLABELLED, Examples, example_weights
 from classify.learning.heads import Learner
 from classify.learning.held_out import deal_folds
+from classify.learning.sampling import digest_ranks
 from classify.taste.vectors import FloatArray
 
 __all__ = ["SpyDecisions", "send_spies"]

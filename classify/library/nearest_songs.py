@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from classify.errors import ClassifyError
 from classify.learning.duplicates import copy_limit
-from classify.learning.examples import sample_unlabelled
+from classify.learning.sampling import sample_unlabelled
 from classify.library.library_files import LibraryFiles
 from classify.library.similar_index import INDEX_FROM, NeighbourIndex
 from classify.library.song_library import SongLibrary

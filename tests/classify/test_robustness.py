@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 import classify
 import embed
 from classify import LabelledSongs, Taste, fit_taste
-from classify.learning.examples import MAX_UNLABELLED
 from classify.learning.fit import DEFAULT_HEAD, choose_head
 from classify.learning.metrics import roc_auc
+from classify.learning.sampling import MAX_UNLABELLED
 from classify.learning.sklearn_heads import HEADS
 from tests.support.audio_files import KINDS, decode_whole
 from tests.support.tools import tool

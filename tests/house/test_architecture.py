@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embed.limits",),
     ("embed.networks",),
     ("embed.decoding",),
+    ("embed.worker_process",),
     ("embed.worker_pool",),
     ("embed.encoders",),
     ("embed.spectrogram_picture", "embed.stored_embeddings"),

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.learning.examples import DISLIKE, LIKE, UNLABELLED, sample_unlabelled
+from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
+from classify.learning.sampling import sample_unlabelled
 from classify.library.song_library import SongLibrary
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors

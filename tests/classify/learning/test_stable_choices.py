@@ -9,16 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from classify.learning.examples import (
-    UNLABELLED,
-    LabelledSongs,
-    digest_ranks,
-    prepare_examples,
-    sample_unlabelled,
-)
+from classify.learning.examples import UNLABELLED, LabelledSongs, prepare_examples
 from classify.learning.fit import thin_out
 from classify.learning.heads import Kernel
 from classify.learning.held_out import cross_fit, deal_folds
+from classify.learning.sampling import digest_ranks, sample_unlabelled
 from classify.taste.familiarity import Familiarity
 from classify.taste.song_space import SongSpace
 from classify.taste.vectors import FloatArray
@@ -117,7 +112,7 @@ def test_the_choice_of_a_million_needs_no_hash_of_each() -> None:
 
 def test_equal_ranks_are_told_apart_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "classify.learning.examples.digest_ranks",
+        "classify.learning.sampling.digest_ranks",
         lambda names, seed: np.zeros(len(names), np.uint64),
     )
     names = [digest(number) for number in range(9)]
