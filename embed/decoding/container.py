@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from embed.decoding.ogg_headers import HidingFile, find_repeated_headers
 from embed.errors import AudioError, UnreadableFile
+from embed.files.other_kinds import kind_that_is_no_audio
 from embed.limits import too_much_memory
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ __all__ = ["KeptPackets", "Packets", "decode_packet", "open_audio", "say_tracks"
 # What may be parsed. HLS, concat and other demuxers that open further files or URLs stay out: a
 # music file must not make us read anything else.
 _FORMATS = (
-    "aac,ac3,aiff,ape,asf,au,caf,dsf,eac3,flac,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,ogg,"
-    "tak,tta,w64,wav,wv"
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,dtshd,eac3,flac,flv,iff,matroska,webm,"
+    "mlp,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpc,mpc8,mpeg,mpegts,ogg,rm,tak,truehd,tta,w64,wav,wv"
 )
 _BLOCK_PACKETS = 64
 _OPTIONS = {"format_whitelist": _FORMATS, "protocol_whitelist": "file,pipe"}
@@ -53,7 +54,7 @@ def open_audio(path: str) -> Iterator[tuple[InputContainer, av.AudioStream]]:
     except MemoryError as error:  # FFmpeg's own too
         raise too_much_memory() from error
     except av.FFmpegError as error:
-        raise AudioError(f"is not audio that FFmpeg can read ({_reason(error)})") from error
+        raise AudioError(_refusal(path, error)) from error
     except OSError as error:
         raise UnreadableFile(f"can't be read ({error.strerror or error})") from error
     except (ValueError, OverflowError) as error:
@@ -225,6 +226,19 @@ def try_packet(context: Any, packet: av.Packet[Any] | None) -> list[av.AudioFram
         raise
     except (av.FFmpegError, ValueError):
         return None
+
+
+def _refusal(path: str, error: av.FFmpegError) -> str:
+    """Say why a file is no audio: what it is, where that is known."""
+    try:
+        kind = kind_that_is_no_audio(path)
+    except OSError:
+        kind = None
+    if kind is not None:
+        return f"is not audio but {kind}"
+    if error.errno == errno.EINVAL:  # FFmpeg's word for a kind that is not in `_FORMATS`
+        return "is not audio of a kind that is read; convert it to FLAC, Opus or MP3 first"
+    return f"is not audio that FFmpeg can read ({_reason(error)})"
 
 
 def _reason(error: Exception) -> str:

@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from embed.files.entries import Failure
+from embed.files.other_kinds import is_transport_stream
 
 __all__ = ["AUDIO_SUFFIXES", "PassedOver", "searched"]
 
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
-    ".3g2", ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".ape", ".asf", ".au",
-    ".caf", ".dsf", ".eac3", ".ec3", ".flac", ".m4a", ".m4b", ".m4p", ".m4r", ".m4v", ".mka",
-    ".mkv", ".mov", ".mp1", ".mp2", ".mp3", ".mp4", ".mpc", ".mpga", ".oga", ".ogg", ".ogv",
-    ".ogx", ".opus", ".snd", ".spx", ".tak", ".tta", ".w64", ".wav", ".wave", ".weba", ".webm",
-    ".wma", ".wmv", ".wv",
+    ".3g2", ".3gp", ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".alac", ".amr", ".ape", ".asf",
+    ".au", ".avi", ".caf", ".dff", ".dsf", ".dts", ".dtshd", ".eac3", ".ec3", ".flac", ".flv",
+    ".m2ts", ".m4a", ".m4b", ".m4p", ".m4r", ".m4v", ".mka", ".mkv", ".mlp", ".mov", ".mp1",
+    ".mp2", ".mp3", ".mp4", ".mpc", ".mpeg", ".mpg", ".mpga", ".mts", ".oga", ".ogg", ".ogv",
+    ".ogx", ".opus", ".ra", ".rm", ".snd", ".spx", ".tak", ".thd", ".ts", ".tta", ".vob", ".w64",
+    ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv",
 })
 """What a folder is searched for. A file that is named itself is tried whatever its suffix."""
 # Of Synology, QNAP, Windows, NetApp, macOS, ext4 and ZFS: what was deleted, older states of all
@@ -120,7 +122,12 @@ def _walk(
                 passed_over.folders.append(entry.path)
             else:
                 yield from _walk(entry.path, passed_over, seen)
-        elif suffix in AUDIO_SUFFIXES:
+        elif suffix in AUDIO_SUFFIXES and not _is_source_code(entry.path, suffix):
             yield entry.path
         elif not is_hidden and os.path.isfile(entry.path):
             passed_over.add_file(suffix)
+
+
+def _is_source_code(path: str, suffix: str) -> bool:
+    """Whether a file is TypeScript, and no MPEG transport stream."""
+    return suffix == ".ts" and os.path.isfile(path) and not is_transport_stream(path)

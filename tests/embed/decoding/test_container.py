@@ -184,6 +184,47 @@ def test_a_playlist_does_not_make_ffmpeg_open_other_files(
         assert "is not audio" in _refusal(path)
 
 
+OTHER_KINDS: dict[str, tuple[bytes | str, str]] = {
+    "MIDI": (
+        b"MThd\0\0\0\6\0\1\0\1\0\x60" + bytes(200),
+        "a MIDI file (notes, no sound); render it",
+    ),
+    "a tracker module": (b"Extended Module: x".ljust(400, b"\0"), "a tracker module"),
+    "an older one": (bytes(1080) + b"M.K." + bytes(2000), "a tracker module"),
+    "a ZIP": (b"PK\3\4" + bytes(200), "an archive; unpack it"),
+    "a picture": (b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(200), "a picture"),
+    "a PDF": (b"%PDF-1.7\n%\xe2\xe3\n" + bytes(200), "a PDF"),
+    "a web page": (b"\n<!DOCTYPE HTML><html><body>404</body></html>" * 50, "a web page"),
+    "zeros": (bytes(100_000), "zeros alone"),
+    "text": ("Größe\n" * 5000, "text; a list of songs is read where"),
+    "a playlist": (b"#EXTM3U\n/music/a.mp3\n", "a playlist; with a name that ends in .m3u8"),
+    "another playlist": (b"[playlist]\nFile1=a.mp3\n", "a playlist; with a name that ends in .pls"),
+    "AppleDouble": (b"\0\5\x16\7\0\2\0\0Mac OS X" + bytes(4000), "what macOS keeps beside a file"),
+}
+
+
+@pytest.mark.parametrize("what", list(OTHER_KINDS))
+def test_of_another_kind_of_file_it_is_said_what_it_is_and_what_to_do(
+    tmp_path: Path, what: str
+) -> None:
+    content, words = OTHER_KINDS[what]
+    path = tmp_path / "a.mp3"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert _refusal(path).startswith(f"is not audio but {words}")
+
+
+def test_no_word_of_ffmpeg_is_passed_on_where_a_kind_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    with av.open(str(path), "w", format="nut") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 8000), dtype=np.int16), layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    assert _refusal(path) == (
+        "is not audio of a kind that is read; convert it to FLAC, Opus or MP3 first"
+    )
+
+
 def test_a_folder_is_refused_and_left_closed(tmp_path: Path) -> None:
     assert _refusal(tmp_path) in {"is a folder", "can't be read (Permission denied)"}
     if os.path.isdir("/proc/self/fd"):

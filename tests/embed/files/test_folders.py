@@ -58,20 +58,33 @@ def test_the_report_of_embed_has_what_was_passed_over(tmp_path: Path, root: Path
 
 def test_all_kinds_that_are_read_are_found_in_folders(tmp_path: Path) -> None:
     read = [".mp2", ".mkv", ".m4p", ".m4r", ".m4v", ".mov", ".ec3", ".asf", ".3gp", ".spx", ".tak"]
-    read += [".MP3", ".opus", ".wave"]
+    read += [".MP3", ".opus", ".wave", ".dts", ".dff", ".amr", ".flv", ".rm", ".avi"]
     songs = [_touch(tmp_path / f"a{suffix}") for suffix in read]
     found = find_audio(tmp_path)
     assert (sorted(found.files), found.passed_over) == (sorted(songs), PassedOver())
 
 
 def test_files_of_other_kinds_are_counted_but_not_pictures_and_texts(tmp_path: Path) -> None:
-    names = ["a.mid", "b.MID", "c.dts", "d", "e.a name, not a suffix"]
+    names = ["a.mid", "b.MID", "c.sid", "d", "e.a name, not a suffix"]
     names += ["cover.jpg", "notes.txt", ".hidden.mid", "rip.log"]
     for name in names:
         _touch(tmp_path / "Artist" / name)
     found = find_audio(tmp_path)
     assert (found.files, found.failures) == ((), ())
-    assert found.passed_over.kinds == {".mid": 2, ".dts": 1, "": 2}
+    assert found.passed_over.kinds == {".mid": 2, ".sid": 1, "": 2}
+
+
+def test_a_transport_stream_is_found_and_typescript_is_passed_over(tmp_path: Path) -> None:
+    stream = tmp_path / "concert.ts"
+    stream.write_bytes((b"G" + bytes(187)) * 10)
+    for name, content in {
+        "app.ts": b"import x from 'y';\n" * 40,
+        "gone.ts": b"",
+        "G.ts": b"G",
+    }.items():
+        (tmp_path / name).write_bytes(content)
+    found = find_audio(tmp_path)
+    assert (found.files, found.passed_over.kinds) == ((str(stream),), {".ts": 3})
 
 
 def test_the_words_say_how_many_files_of_which_kinds_there_are() -> None:
