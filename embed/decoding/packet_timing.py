@@ -13,6 +13,7 @@ processor time a Vorbis song for a scan, 0.30 s for the whole (results/embed.jso
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ _LONGEST_OPUS = 5760  # 120 ms at 48 kHz
 _MAX_STRAY_S = 0.1
 # Monkey's Audio packs 7 s; a last packet that claims more hides a wrong length
 _MAX_PACKET_S = 10.0
+# From shorter ones a length is not far off; longer ones take long to decode, and tell their length.
+_DOUBTED_LAST_S = (0.1, 2.0)
 
 
 class PacketLengths:
@@ -116,7 +119,8 @@ class Clock:
 
     def __init__(self, stream: av.AudioStream) -> None:
         self._time_base = stream.time_base
-        self._end: int | None = None
+        self._end: int | Fraction | None = None
+        self._last_pts = 0
         self._backstep = 0
         self._gap = 0  # the longest that no packet fills
         self._timed = False  # whether the last packet says how long it is
@@ -131,7 +135,7 @@ class Clock:
         self.n_packets += len(block)
         if self._lengths.adds_up:
             self._sum += sum(map(self._lengths.next, block))
-        end, timed = self._end, self._timed
+        end, timed, last_pts = self._end, self._timed, self._last_pts
         for packet in block:
             pts, length = packet.pts, packet.duration or 0
             if pts is None:
@@ -150,7 +154,30 @@ class Clock:
                 self._longest = length
             if pts + length > end:
                 end = pts + length
-        self._end, self._timed = end, timed
+            last_pts = pts
+        self._end, self._timed, self._last_pts = end, timed, last_pts
+
+    @property
+    def doubts_last(self) -> bool:
+        """Whether the last packet is so long that what it claims should be looked at.
+
+        Many containers (Matroska, Musepack) give it the length of all others.
+        """
+        low, high = _DOUBTED_LAST_S
+        return low < (self._told_end - self._last_pts) * (self._time_base or 0) < high
+
+    def end_with(self, n_samples: int, rate_hz: int) -> None:
+        """Note how much the last packet decodes to."""
+        if self._time_base is None or n_samples == 0:
+            return
+        end = self._last_pts + Fraction(n_samples, rate_hz) / self._time_base
+        if end < self._told_end:
+            self._end, self._timed = end, True
+
+    @property
+    def _told_end(self) -> int | Fraction:
+        """Where the last packet ends by its timestamp; one without a length, as the one before."""
+        return (self._end or 0) + (0 if self._timed else self._step)
 
     @property
     def strict(self) -> bool:
@@ -177,5 +204,7 @@ class Clock:
         """Return the length after the first sample; 0 where the timestamps don't tell."""
         if self._end is None or first_pts is None or self._time_base is None or self._jumps:
             return 0
-        end = self._end if self._timed else self._end + self._step
-        return max(0, round((end - first_pts) * self._time_base * rate_hz))
+        stands_still = self.n_packets > 1 and self._told_end - first_pts <= self._longest
+        if stands_still:  # as in some RealMedia files
+            return 0
+        return max(0, round((self._told_end - first_pts) * self._time_base * rate_hz))

@@ -221,7 +221,7 @@ def _decode_needed(
             passed.add(packet)
             continue
         passed.let_hear(context)
-        for frame in _same_kind(decode_packet(context, packet), layout):
+        for frame in _at_rate(decode_packet(context, packet), layout.rate_hz):
             at = max(start, 0) if position is None else position(frame)
             if at is not None and at + frame.samples > need.start:
                 yield at, frame
@@ -323,9 +323,11 @@ def _decode_all(
         position += frame.samples
 
 
-def _same_kind(frames: Sequence[av.AudioFrame], layout: PacketLayout) -> list[av.AudioFrame]:
-    """Leave out frames whose rate differs from the stream's first.
+def _at_rate(frames: Sequence[av.AudioFrame], rate_hz: int) -> Iterable[av.AudioFrame]:
+    """Resample frames whose rate differs from the stream's first.
 
     They come from a splice of another recording that `survey` did not see.
     """
-    return [frame for frame in frames if frame.sample_rate == layout.rate_hz]
+    if all(frame.sample_rate == rate_hz for frame in frames):
+        return frames
+    return resampled(frames, rate_hz)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache import audio_hash
 from embed.decoding.ape_tags import read_ape_tags
-from embed.decoding.container import KeptPackets, Packets, open_audio, say_tracks
+from embed.decoding.container import KeptPackets, Packets, decode_packet, open_audio, say_tracks
 from embed.decoding.mp3_headers import is_mp3_without_length
 from embed.decoding.packet_head import PacketHead, find_layout
 from embed.decoding.packet_timing import Clock
@@ -27,7 +27,9 @@ __all__ = ["MIN_DURATION_S", "AudioInfo", "probe", "require_unchanged"]
 
 MIN_DURATION_S = 0.5
 """Shorter recordings are refused: there is no music to hear in them."""
-_GUESSED_LENGTH = frozenset({"aac", "asf"})
+_GUESSED_LENGTH = frozenset(
+    {"aac", "ac3", "amr", "amrnb", "amrwb", "asf", "dts", "eac3", "mlp", "mpeg", "mpegts", "truehd"}
+)
 _GAIN_AT = slice(16, 18)  # in an Opus header: 256ths of a decibel
 
 
@@ -114,7 +116,11 @@ def probe(
             clock.see(block)
             if kept is not None:
                 kept.add(block)
+            last = block[-1]
         head.require_audio()
+        if clock.doubts_last:
+            frames = decode_packet(stream.codec_context, last)
+            clock.end_with(sum(frame.samples for frame in frames), head.rate_hz)
         n_samples = _told_samples(head, clock)
         layout = find_layout(stream.codec_context.name, head, clock, n_samples)
         tags = _tags(path, container, stream)

@@ -34,6 +34,7 @@ _N_START_PACKETS = 8  # of which an edit list leaves out what the encoder padded
 _EVERY_PACKETS = 8  # is looked at: 0.2 s
 _EVERY_BLOCKS = 32  # a packet is decoded: 48 s of AAC
 _EARLY_BLOCKS = frozenset({1, 4})
+_MAX_CORE_HZ = 24_000  # of HE-AAC, whose headers do not differ from those of AAC LC
 _MAX_PACKET_S = 1.0  # Monkey's Audio packs 7 s, and takes as long as music to decode them
 _DOUBTED_SHARE = 0.25  # of packets looked at that do not decode
 _MAX_ODD = 8  # packets of another length: what decoders drop at the start and end
@@ -64,6 +65,10 @@ class Watch:
         self._differs = False
         self._is_counted = is_counted(self._context.name)
         self._left_out = False  # the last packet, by an edit list
+        # An ADTS header tells the rate before bands are replicated, and not whether they are.
+        may_hide = family == "aac" and not self._context.extradata
+        is_core = may_hide and stream.codec_context.sample_rate <= _MAX_CORE_HZ
+        self._every_blocks = 1 if is_core else _EVERY_BLOCKS
 
     def see(self, block: Sequence[av.Packet[Any]], head: PacketHead) -> None:
         """Look at the next packets, after the head has heard them."""
@@ -75,7 +80,7 @@ class Watch:
             self._read_headers(block)
         if self._is_counted:
             self._find_gaps(block if k else block[_N_START_PACKETS:])
-        if k in _EARLY_BLOCKS or k % _EVERY_BLOCKS == 0:
+        if k in _EARLY_BLOCKS or k % self._every_blocks == 0:
             self._decode(block[len(block) // 2], head)
 
     def _read_headers(self, block: Sequence[av.Packet[Any]]) -> None:

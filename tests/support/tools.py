@@ -11,15 +11,23 @@ import pytest
 
 __all__ = ["missing_tools", "tool"]
 
+# Debian packages of other names than their programs.
+_PACKAGES = {
+    "mpcenc": "musepack-tools",
+    "oggenc": "vorbis-tools",
+    "opusenc": "opus-tools",
+    "speexenc": "speex",
+}
 # `reliability.bed.system` says the same.
 _MISSING = re.compile(r"no \S+ on PATH \(Debian: apt-get install [^)\s]+\)")
 
 
 def tool(name: str) -> str:
-    """Return where a program is, or skip the test; its Debian package has its name."""
+    """Return where a program is, or skip the test."""
     program = shutil.which(name)
     if program is None:
-        pytest.skip(f"no {name} on PATH (Debian: apt-get install {name})")
+        package = _PACKAGES.get(name, name)
+        pytest.skip(f"no {name} on PATH (Debian: apt-get install {package})")
     return program
 
 

@@ -14,6 +14,7 @@ from embed import AudioError, AudioInfo, Span, embed_recording, prepare_encoder,
 from embed.decoding import probing
 from embed.decoding.survey import Survey
 from tests.support.audio_files import KINDS, Kind, music
+from tests.support.he_aac import with_sbr
 
 TONES_HZ = (440.0, 660.0, 990.0)
 
@@ -76,6 +77,34 @@ def test_all_of_a_joined_file_is_heard_at_its_right_pitch(
     step = info.rate_hz // 10
     quiet = [k for k in range(0, len(heard) - step, step) if not heard[k : k + step].any()]
     assert len(quiet) <= len(parts)
+
+
+def test_he_aac_after_aac_lc_is_heard_although_their_headers_are_alike(tmp_path: Path) -> None:
+    one, other = (tmp_path / name for name in ("lc.aac", "he.aac"))
+    KINDS["adts"].write(one, _tone(440, 30, 22050), 22050)
+    KINDS["adts"].write(other, _tone(660, 8, 22050), 22050)
+    path = tmp_path / "both.aac"
+    path.write_bytes(one.read_bytes() + with_sbr(other.read_bytes()))
+    info = probe(path)
+    assert (info.rate_hz, info.duration_s) == (44100, pytest.approx(38, abs=0.2))
+    assert info.warning is not None
+    assert info.warning.startswith("is joined of parts: 30.0 s at 22050 Hz, then 8.")
+    heard = _hear(info)
+    for start, hz in ((10, 440.0), (33, 660.0)):
+        assert _pitch(heard[start * 44100 : (start + 3) * 44100], 44100) == pytest.approx(
+            hz, rel=0.01
+        )
+
+
+def test_a_part_of_another_rate_that_no_survey_saw_is_resampled_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _parts(tmp_path, KINDS["adts"], (4, 44100, 2), (4, 22050, 2))
+    monkeypatch.setattr(probing.Watch, "doubts", False)
+    info = probe(path)
+    assert (info.rate_hz, info.warning) == (44100, None)
+    (part,) = read_spans(info, [Span(start=5 * 44100, stop=6 * 44100)])
+    assert np.sqrt(np.square(part).mean()) > 0.1
 
 
 def test_spans_of_a_joined_file_are_those_of_its_whole(tmp_path: Path) -> None:
