@@ -117,7 +117,9 @@ class LibraryFiles:
 
     def left_out(self) -> dict[str, str]:
         """Return the recordings that have no vector, each with a path of it; without the demo's."""
-        rest = np.setdiff1d(np.arange(len(self.files)), self.in_catalog, assume_unique=True)
+        is_left = np.ones(len(self.files), np.bool_)
+        is_left[self.in_catalog] = False
+        rest = np.flatnonzero(is_left)
         others = replace(self, at=np.full(len(rest), -1), in_catalog=rest)
         others = others._where(~others._is_demo())
         digests = self.files.digests.take(others.in_catalog).to_pylist()
