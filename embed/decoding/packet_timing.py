@@ -121,11 +121,13 @@ class Clock:
         self._time_base = stream.time_base
         self._end: int | Fraction | None = None
         self._last_pts = 0
-        self._backstep = 0
-        self._gap = 0  # the longest that no packet fills
+        self._backstep: int | Fraction = 0
+        self._gap: int | Fraction = 0  # the longest that no packet fills
         self._timed = False  # whether the last packet says how long it is
-        self._longest = 0
-        self._step = 0  # from the last packet that does not say how long it is, to the next
+        self._longest: int | Fraction = 0
+        self._step: int | Fraction = (
+            0  # from the last packet that does not say how long it is, to the next
+        )
         self._lengths = PacketLengths(stream)
         self._sum = 0  # of the packets' lengths, in samples
         self.n_packets = 0

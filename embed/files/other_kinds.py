@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["is_transport_stream", "kind_that_is_no_audio"]
 
 _HEAD_BYTES = 2048
+_SEARCHED_BYTES = 2**20  # for zeros, at both ends
 _TRANSPORT_PACKET_BYTES = 188  # ISO 13818-1, 2.4.3.2: each begins with the byte 0x47
 _SYNC = 0x47
 _N_PACKETS = 4
@@ -56,15 +57,18 @@ def kind_that_is_no_audio(path: str) -> str | None:
     >>> kind_that_is_no_audio("music/calm_acoustic_1.opus")
     """
     with open(path, "rb") as file:
-        head = file.read(_HEAD_BYTES)
+        start = file.read(_SEARCHED_BYTES)
+        file.seek(-min(_SEARCHED_BYTES, file.seek(0, 2)), 2)
+        is_zeros = len(start) > 1 and not start.strip(b"\0") and not file.read().strip(b"\0")
+    if is_zeros:
+        return _ZEROS
+    head = start[:_HEAD_BYTES]
     for signature, at, kind in _SIGNATURES:
         if head[at : at + len(signature)] == signature:
             return kind
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower()
-    if start.startswith((b"<!doctype html", b"<html")):
+    words = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower()
+    if words.startswith((b"<!doctype html", b"<html")):
         return _WEB_PAGE
-    if len(head) == _HEAD_BYTES and not head.strip(b"\0"):
-        return _ZEROS
     return _TEXT if _is_text(head) else None
 
 

@@ -24,10 +24,11 @@ def _bits(wav: Path) -> NDArray[np.uint8]:
     """Return eight seconds of a file at 44.1 kHz as bits, mono."""
     with av.open(str(wav)) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
-    pcm = np.concatenate(frames, axis=1)[0, 9 * 88200 : (9 + _SECONDS) * 88200 : 2] / 2**15
+    whole: NDArray[np.float64] = np.concatenate(frames, axis=1) / np.float64(2**15)
+    pcm = whole[0, 9 * 88200 : (9 + _SECONDS) * 88200 : 2]
     rng = np.random.default_rng(0)
-    ones = rng.random((len(pcm), 64), dtype=np.float32) < (1 + pcm[:, np.newaxis]) / 2
-    return ones.ravel().astype(np.uint8)
+    ones: NDArray[np.bool_] = rng.random((len(pcm), 64)) < (1 + pcm[:, np.newaxis]) / 2
+    return ones.ravel().view(np.uint8)
 
 
 def write_dsf(wav: Path, out: Path) -> None:

@@ -22,6 +22,7 @@ from embed.limits import bounded_memory
 from embed.worker_pool import Outcome, WorkerPool
 
 N_QUICK = 150  # two of each kind; the long form makes 2,000
+N_SECOND = 40
 HOUR_S = 3600.0
 
 
@@ -31,7 +32,7 @@ def bench(name: str) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def sources(tracks: list[str]) -> dict[str, bytes]:
-    """A few seconds of music in 23 containers."""
+    """A few seconds of music in 31 containers."""
     made: dict[str, bytes] = bench("fuzz.sources").make_sources(tracks)
     return made
 
@@ -43,8 +44,15 @@ def test_a_hostile_file_can_be_made_again_from_its_number(
     corpus = bench("fuzz.corpus")
     made = [corpus.hostile_file(number, sources) for number in (77, 4, 40)]
     assert [corpus.hostile_file(file.number, sources) for file in made] == made
+    damages = bench("fuzz.damage").DAMAGES
     kinds = {corpus.kind_of(number) for number in range(N_QUICK)}
-    assert kinds == {*bench("fuzz.damage").DAMAGES, *bench("fuzz.bombs").BOMBS}
+    assert kinds == {*damages, *bench("fuzz.bombs").BOMBS}
+    assert {corpus.kind_of(n) for n in second_corpus()} == {*damages, corpus.JOINED}
+
+
+def second_corpus() -> range:
+    first: int = bench("fuzz.corpus").SECOND
+    return range(first, first + N_SECOND)
 
 
 @pytest.mark.slow
@@ -52,12 +60,15 @@ def test_hostile_files_end_in_an_embedding_or_in_words(
     sources: dict[str, bytes], tmp_path: Path, compiled: Path
 ) -> None:
     fuzz = bench("reliability.fuzz")
-    files = bench("fuzz.corpus").write_corpus(range(N_QUICK), sources, tmp_path / "corpus")
+    numbers = [*range(N_QUICK), *second_corpus()]
+    files = bench("fuzz.corpus").write_corpus(numbers, sources, tmp_path / "corpus")
     paths = [tmp_path / "corpus" / file.name for file in files]
-    run = fuzz.fuzz(paths, tmp_path / "cache", encoders=compiled, batch=N_QUICK)
+    run = fuzz.fuzz(paths, tmp_path / "cache", encoders=compiled, batch=len(paths))
     assert run.wrong == []
     assert run.noise == []  # nothing from native libraries
-    assert len(run.stored) + len(run.failures) == N_QUICK
+    assert len(run.stored) + len(run.failures) == len(paths)
+    whole = [file.name for file in files if file.kind == bench("fuzz.corpus").JOINED]
+    assert sum(name in run.stored for name in whole) > len(whole) // 2
     sound = {file.name for file in files if file.kind == "sound"}
     assert sound
     assert sound <= run.stored.keys()

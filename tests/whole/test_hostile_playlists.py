@@ -47,6 +47,14 @@ def test_exactly_the_songs_of_a_hostile_list_are_found_and_nothing_is_opened(
 
 
 @_FUZZ
+@given(r=st.randoms(use_true_random=False))
+def test_a_damaged_list_ends_in_songs_or_in_words_and_nothing_is_opened(
+    ground: object, r: Random
+) -> None:
+    assert hostile().judge_damaged(r, ground)
+
+
+@_FUZZ
 @given(
     content=st.binary(max_size=3000),
     name=st.sampled_from([f"x{suffix}" for suffix in sorted(LIST_SUFFIXES)]),

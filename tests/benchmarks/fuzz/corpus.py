@@ -9,10 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from fuzz.bombs import BOMBS
-from fuzz.damage import DAMAGES
-from fuzz.sources import FORMATS
+from fuzz.damage import DAMAGES, joined
+from fuzz.sources import FORMATS, LATER_FORMATS
 
-__all__ = ["HostileFile", "hostile_file", "kind_of", "write_corpus"]
+__all__ = ["JOINED", "SECOND", "HostileFile", "hostile_file", "kind_of", "write_corpus"]
+
+SECOND = 100_000
+"""The number of the second corpus' first file: joined files, and damage to later formats."""
+JOINED = "joined"
+"""A kind of the second corpus: whole files one after the other."""
 
 _SEED = 5
 # Kinds by turns: two of three are damage to real files, sound ones among them.
@@ -33,7 +38,10 @@ class HostileFile:
 
 def kind_of(number: int) -> str:
     """Return what is done to a file of the corpus."""
-    return _KINDS[number % len(_KINDS)]
+    if number < SECOND:
+        return _KINDS[number % len(_KINDS)]
+    k = number - SECOND
+    return JOINED if k % 2 == 0 else list(DAMAGES)[k // 2 % len(DAMAGES)]
 
 
 def hostile_file(number: int, sources: Mapping[str, bytes]) -> HostileFile:
@@ -47,13 +55,20 @@ def hostile_file(number: int, sources: Mapping[str, bytes]) -> HostileFile:
     """
     rng = np.random.default_rng([_SEED, number])
     kind = kind_of(number)
-    base = sorted(sources)[int(rng.integers(len(sources)))]
-    if kind in BOMBS:
+    is_first = number < SECOND
+    formats = FORMATS if is_first else FORMATS | LATER_FORMATS
+    sources = {name: sources[name] for name in formats}
+    names = sorted(FORMATS if is_first else LATER_FORMATS)
+    base = names[int(rng.integers(len(names)))]
+    if kind == JOINED:
+        base, content, words = joined(sources, rng)
+        suffix, what = formats[base].suffix, words
+    elif kind in BOMBS:
         content, words = BOMBS[kind](sources, rng)
         suffix, what = ".mp3", words  # FFmpeg looks at what is in it
     else:
         content, words = DAMAGES[kind](sources, base, rng)
-        suffix, what = FORMATS[base].suffix, f"{base}: {words}"
+        suffix, what = formats[base].suffix, f"{base}: {words}"
     name = f"{number:05d}{suffix}"
     return HostileFile(number=number, kind=kind, what=what, name=name, content=content)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from fuzz.ogg import Page, join_pages, split_pages
 
-__all__ = ["DAMAGES", "Damage"]
+__all__ = ["DAMAGES", "Damage", "joined"]
 
 Damage = Callable[[Mapping[str, bytes], str, np.random.Generator], tuple[bytes, str]]
 """From the sources, the name of one of them and a generator, to content and what was done."""
@@ -276,6 +276,38 @@ def _random(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -
 
 def _none(sources: Mapping[str, bytes], name: str, rng: np.random.Generator) -> tuple[bytes, str]:
     return sources[name], "sound"
+
+
+# Formats whose files make one stream where they are joined byte by byte.
+_ONE_STREAM = (
+    ("adts", "adts-slow"),
+    ("mp3", "mp3-48", "mp3-bare"),
+    ("flac-ogg", "opus", "vorbis"),
+    ("ac3",),
+    ("ts",),
+    ("wavpack",),
+)
+
+
+def joined(sources: Mapping[str, bytes], rng: np.random.Generator) -> tuple[str, bytes, str]:
+    """Join whole files, some of them cut, of one kind or of any.
+
+    Returns
+    -------
+    base : str
+        The first one's format.
+    content : bytes
+    what : str
+    """
+    one_stream = _ONE_STREAM[int(rng.integers(len(_ONE_STREAM)))]
+    names = one_stream if rng.random() < 0.8 else sorted(sources)
+    chosen = [names[int(k)] for k in rng.integers(len(names), size=int(rng.integers(2, 6)))]
+    parts = []
+    for name in chosen:
+        content = sources[name]
+        is_cut = rng.random() < 0.3
+        parts.append(content[: int(rng.integers(len(content)))] if is_cut else content)
+    return chosen[0], b"".join(parts), f"joined of {', '.join(chosen)}"
 
 
 DAMAGES: dict[str, Damage] = {

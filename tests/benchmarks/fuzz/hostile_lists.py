@@ -8,18 +8,20 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from random import Random
+from xml.sax.saxutils import escape, quoteattr
 
 from embed import find_audio
 
-__all__ = ["ENTRIES", "Playground", "judge_list", "make_list", "opened_files"]
+__all__ = ["ENTRIES", "Playground", "judge_damaged", "judge_list", "make_list", "opened_files"]
 
 _MARK = "sevensongs-hostile"
 _opened: list[str] | None = None
@@ -100,6 +102,8 @@ def make_list(r: Random, ground: Playground) -> tuple[str, bytes, list[str], int
     n_bad : int
         How many different entries name none.
     """
+    name = r.choice(list(_KINDS))
+    kind = _KINDS[name]
     entries: list[str] = []
     songs: dict[str, None] = {}
     bad: set[str] = set()
@@ -108,12 +112,10 @@ def make_list(r: Random, ground: Playground) -> tuple[str, bytes, list[str], int
             entry, song = _good(r, ground)
             songs[song] = None
         else:
-            entry = r.choice(ENTRIES)
+            entry = r.choice([one for one in ENTRIES if kind.holds(one)])
             bad.add(entry)
         entries.append(entry)
-    name = r.choice(["x.m3u", "x.M3U8", "x.csv", "x.txt", "x.pls"])
-    make = {"x.csv": _as_csv, "x.pls": _as_pls}.get(name, _as_playlist)
-    text = make(r, entries)
+    text = kind.write(r, entries)
     if r.random() < 0.2 and not any("\udc00" <= c <= "\udfff" for c in text):
         return name, codecs.BOM_UTF16_LE + text.encode("utf-16-le"), list(songs), len(bad)
     mark = r.choice([b"", codecs.BOM_UTF8])
@@ -137,10 +139,11 @@ def _as_pls(r: Random, entries: list[str]) -> str:
     return end.join(["[playlist]", *lines, "Title1=music/a.mp3", "Version=2"])
 
 
-def _as_csv(r: Random, entries: list[str]) -> str:
+def _as_table(r: Random, entries: list[str], delimiters: str) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, delimiter=r.choice(",;\t"), lineterminator=r.choice(["\n", "\r\n"]))
-    writer.writerow(["title", "Path", "x"])
+    delimiter, end = r.choice(delimiters), r.choice(["\n", "\r\n"])
+    writer = csv.writer(out, delimiter=delimiter, lineterminator=end)
+    writer.writerow(["title", r.choice(["Path", "Location", "filename"]), "x"])
     for entry in entries:
         # A field as long as the longest entry would make the CSV no CSV: see
         # test_hostile_playlists.py.
@@ -148,14 +151,116 @@ def _as_csv(r: Random, entries: list[str]) -> str:
     return out.getvalue()
 
 
+def _as_csv(r: Random, entries: list[str]) -> str:
+    return _as_table(r, entries, ",;\t")
+
+
+def _as_tabs(r: Random, entries: list[str]) -> str:
+    """As Rekordbox's TXT is."""
+    return _as_table(r, entries, "\t")
+
+
+def _as_jspf(r: Random, entries: list[str]) -> str:
+    """JSON, its tracks among others that name no file."""
+    tracks: list[object] = [{"location": r.choice([[one, "x.mp3"], [one]])} for one in entries]
+    for other in r.sample([{"title": "music/a.mp3"}, None, 7, "music/a.mp3", {"location": []}], 2):
+        tracks.insert(r.randint(0, len(tracks)), other)
+    return json.dumps({"playlist": {"title": "music/a.mp3", "track": tracks}})
+
+
+def _tagged(before: str, entry: Callable[[str], str], after: str) -> Callable[..., str]:
+    """Return what writes XML: its beginning, a song's element, its end."""
+
+    def write(r: Random, entries: list[str]) -> str:
+        between = r.choice(["\n", "<!-- <location>music/a.mp3</location> -->", "<x>a.mp3</x>", ""])
+        return before + between + between.join(map(entry, entries)) + between + after
+
+    return write
+
+
+def _traktor(entry: str) -> str:
+    *folders, file = entry.split("/") if entry.startswith("/") else [entry]
+    folder = "".join(f"{name}/:" for name in folders)
+    return f"<ENTRY><LOCATION DIR={quoteattr(folder)} FILE={quoteattr(file)} VOLUME=''/></ENTRY>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """How a kind of list is written, and what it can hold."""
+
+    write: Callable[[Random, list[str]], str]
+    holds: Callable[[str], bool] = lambda entry: True
+
+
+def _is_text(entry: str) -> bool:
+    """Whether XML can hold it."""
+    return not any(c < " " or "\ud800" <= c <= "\udfff" for c in entry)
+
+
+def _is_name(entry: str) -> bool:
+    """Whether Traktor can: its path begins with a folder of the disk, or has none."""
+    return _is_text(entry) and not entry.endswith("/") and "//" not in entry
+
+
+def _in_xml(before: str, entry: Callable[[str], str], after: str) -> _Kind:
+    return _Kind(write=_tagged(before, entry, after), holds=_is_text)
+
+
+_TITLE = "<title>music/a.mp3</title>"
+_KINDS = {
+    "x.m3u": _Kind(write=_as_playlist),
+    "x.M3U8": _Kind(write=_as_playlist),
+    "x.txt": _Kind(write=_as_playlist),
+    "tabs.txt": _Kind(write=_as_tabs),
+    "x.csv": _Kind(write=_as_csv),
+    "x.tsv": _Kind(write=_as_tabs),
+    "x.pls": _Kind(write=_as_pls),
+    "x.jspf": _Kind(write=_as_jspf),
+    "x.xspf": _in_xml(
+        f"<playlist version='1' xmlns='http://xspf.org/ns/0/'>{_TITLE}<trackList>",
+        lambda one: f"<track>{_TITLE}<location>{escape(one)}</location></track>",
+        "</trackList></playlist>",
+    ),
+    "itunes.xml": _in_xml(
+        "<plist version='1.0'><dict><key>Tracks</key><dict>",
+        lambda one: (
+            f"<key>1</key><dict><key>Name</key><string>music/a.mp3</string>"
+            f"<key>Location</key><string>{escape(one)}</string></dict>"
+        ),
+        "</dict></dict></plist>",
+    ),
+    "rekordbox.xml": _in_xml(
+        "<DJ_PLAYLISTS Version='1.0.0'><COLLECTION>",
+        lambda one: f"<TRACK Name='music/a.mp3' Location={quoteattr(one)}/>",
+        "</COLLECTION></DJ_PLAYLISTS>",
+    ),
+    "x.wpl": _in_xml(
+        f"<?wpl version='1.0'?><smil><head>{_TITLE}</head><body><seq>",
+        lambda one: f"<media src={quoteattr(one)} tid='x'/>",
+        "</seq></body></smil>",
+    ),
+    "x.asx": _in_xml(
+        f"<asx version='3.0'>{_TITLE}",
+        lambda one: f"<entry><ref href={quoteattr(one)}/></entry>",
+        "</asx>",
+    ),
+    "x.nml": _Kind(
+        write=_tagged("<NML VERSION='19'><COLLECTION>", _traktor, "</COLLECTION></NML>"),
+        holds=_is_name,
+    ),
+}
+
+
 @contextmanager
 def opened_files() -> Iterator[list[str]]:
     """Collect the names of all files that this process opens meanwhile."""
     global _opened
     # whose modules Python opens when they are first used
-    for encoding in ("utf-8-sig", "utf-16", "cp1252"):
+    wide = [f"utf-{n}{order}" for n in (16, 32) for order in ("", "-be", "-le")]
+    for encoding in ("utf-8-sig", "cp1252", *wide):
         codecs.lookup(encoding)
-    import_module("xml.parsers.expat")
+    for module in ("xml.parsers.expat", "json"):
+        import_module(module)
     if not getattr(sys, _MARK, False):
         setattr(sys, _MARK, True)
         sys.addaudithook(_note)  # there is no way to take it off again
@@ -191,6 +296,26 @@ def judge_list(r: Random, ground: Playground) -> bool:
     assert set(opened) <= {path}, opened
     assert all(len(failure.path) < 20_000 and failure.error for failure in found.failures)
     return list(found.files) == songs and _as_many(len(found.failures), n_bad)
+
+
+def judge_damaged(r: Random, ground: Playground) -> bool:
+    """Read a hostile list of which bytes were changed, cut off or repeated.
+
+    Return whether it ended in songs or in words, and nothing but it was opened.
+    """
+    name, content, _, _ = make_list(r, ground)
+    damaged = bytearray(content)
+    for _ in range(r.randint(1, 20)):
+        if damaged:
+            damaged[r.randrange(len(damaged))] = r.randrange(256)
+    at = r.randint(0, len(damaged))
+    content = bytes(r.choice([damaged, damaged[:at], damaged[:at] + damaged, damaged[at:]]))
+    path = os.path.join(ground.lists, name)
+    Path(path).write_bytes(content)
+    with opened_files() as opened:
+        found = find_audio([path])
+    is_told = all(failure.error and len(failure.path) < 20_000 for failure in found.failures)
+    return set(opened) <= {path} and is_told and set(found.files) <= set(ground.songs)
 
 
 def _as_many(n_failed: int, n_bad: int) -> bool:

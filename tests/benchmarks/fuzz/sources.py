@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import av
 
-__all__ = ["FORMATS", "Format", "make_sources"]
+__all__ = ["FORMATS", "LATER_FORMATS", "Format", "make_sources"]
 
 _EXCERPT_S = 3.3
 _FROM_S = 9.0
@@ -105,6 +105,45 @@ FORMATS = {
     "au": Format(suffix=".au", container="au", codec="pcm_s16be", rate_hz=16000),
     "w64": Format(suffix=".w64", container="w64", codec="pcm_s16le", rate_hz=16000),
 }
+LATER_FORMATS = {
+    "adts-slow": Format(
+        suffix=".aac",
+        container="adts",
+        codec="aac",
+        rate_hz=22050,
+        sample_format="fltp",
+        layout="mono",
+        bit_rate=48_000,
+    ),
+    "mp3-48": Format(
+        suffix=".mp3",
+        container="mp3",
+        codec="libmp3lame",
+        rate_hz=48000,
+        sample_format="s16p",
+        bit_rate=96_000,
+    ),
+    "ts": Format(
+        suffix=".ts", container="mpegts", codec="aac", sample_format="fltp", bit_rate=96_000
+    ),
+    "flv": Format(
+        suffix=".flv", container="flv", codec="libmp3lame", sample_format="s16p", bit_rate=96_000
+    ),
+    "avi": Format(
+        suffix=".avi", container="avi", codec="libmp3lame", sample_format="s16p", bit_rate=96_000
+    ),
+    "mpg": Format(suffix=".mpg", container="mpeg", codec="mp2", bit_rate=128_000),
+    "rm": Format(suffix=".rm", container="rm", codec="ac3", sample_format="fltp", bit_rate=128_000),
+    "amr": Format(
+        suffix=".amr",
+        container="amr",
+        codec="libopencore_amrnb",
+        rate_hz=8000,
+        layout="mono",
+        bit_rate=12_200,
+    ),
+}
+"""Those of the second corpus besides: files of the first one stay as they are."""
 
 
 def make_sources(tracks: Sequence[str]) -> dict[str, bytes]:
@@ -123,9 +162,10 @@ def make_sources(tracks: Sequence[str]) -> dict[str, bytes]:
     with (
         tempfile.TemporaryDirectory() as folder
     ):  # not in memory: an index that comes first is put there last
+        formats = FORMATS | LATER_FORMATS
         return {
-            name: _transcode(tracks[k % len(tracks)], FORMATS[name], Path(folder) / name)
-            for k, name in enumerate(sorted(FORMATS))
+            name: _transcode(tracks[k % len(tracks)], formats[name], Path(folder) / name)
+            for k, name in enumerate([*sorted(FORMATS), *sorted(LATER_FORMATS)])
         }
 
 

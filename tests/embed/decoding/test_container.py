@@ -213,6 +213,12 @@ def test_of_another_kind_of_file_it_is_said_what_it_is_and_what_to_do(
     assert _refusal(path).startswith(f"is not audio but {words}")
 
 
+def test_a_file_that_begins_with_zeros_is_not_called_zeros_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    path.write_bytes(bytes(5000) + bytes(range(256)) * 4)
+    assert "zeros" not in _refusal(path)
+
+
 def test_no_word_of_ffmpeg_is_passed_on_where_a_kind_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.mp3"
     with av.open(str(path), "w", format="nut") as container:
