@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cache.errors import lance_errors
-from cache.file_record import FileRecord, recording_table, recordings_of
+from cache.file_record import FileRecord, recording_table, recordings_of, with_all_columns
 from cache.lance_dataset import KEEP_S, Dataset
 from cache.root import join
 from cache.row_choice import in_one_piece, last_of_each, places
@@ -62,9 +62,12 @@ class CatalogFiles:
         if found is None:
             return
         with lance_errors("read", uri):
-            table = found.to_table(columns=["path", "digest"], scan_in_order=True)
+            table = _read(found, ["path", "digest", "track"])
             paths, digests = in_one_piece(table["path"]), in_one_piece(table["digest"])
-            self._rows = last_of_each(paths) if wanted is None else _latest_of(paths, wanted)
+            whole = _of_whole_files(table)
+            asked = paths if len(whole) == len(paths) else paths.take(whole)
+            latest = last_of_each(asked) if wanted is None else _latest_of(asked, wanted)
+            self._rows = whole[latest]
             all_of_them = len(self._rows) == len(paths) and wanted is None
             self.paths = paths if all_of_them else paths.take(self._rows)
             self.digests = digests if all_of_them else digests.take(self._rows)
@@ -137,8 +140,11 @@ class CatalogFiles:
         rows = self._rows if at is None else self._rows[at]
         with lance_errors("read", self._uri):
             if len(rows) <= _TAKE_SHARE * self._found.count_rows():
-                return self._found.take(rows.tolist(), columns=columns)
-            return self._found.to_table(columns=columns, scan_in_order=True).take(rows)
+                there = _there(self._found, columns)
+                table = self._found.take(rows.tolist(), columns=there)
+            else:
+                table = _read(self._found, columns).take(rows)
+            return with_all_columns(table, columns)
 
 
 class Catalog:
@@ -299,9 +305,33 @@ def _latest_of(paths: pa.BinaryArray, wanted: Sequence[str]) -> NDArray[np.int64
     return latest[latest >= 0]
 
 
+def _read(found: Any, columns: list[str] | None, **options: bool) -> pa.Table:
+    """Read columns of all rows in their order; with nulls for those that format 1 lacks."""
+    table = found.to_table(columns=_there(found, columns), scan_in_order=True, **options)
+    return with_all_columns(table, columns)
+
+
+def _there(found: Any, columns: list[str] | None) -> list[str] | None:
+    if columns is None:
+        return None
+    # not none of them, which Lance takes for no rows
+    return [name for name in columns if name in found.schema.names] or ["path"]
+
+
+def _of_whole_files(table: pa.Table) -> NDArray[np.int64]:
+    """Tell which rows are of a whole file, and not of one of its tracks."""
+    tracks = table["track"]
+    if tracks.null_count == len(tracks):
+        return np.arange(len(tracks))
+    return np.flatnonzero(tracks.is_null().to_numpy())
+
+
 def _superseded(found: Any) -> list[int]:
-    """Row ids of the rows that a later one of the same path replaces."""
-    table = found.to_table(columns=["path"], with_row_id=True, scan_in_order=True)
-    latest = last_of_each(in_one_piece(table["path"]))
-    stale: list[int] = np.delete(table["_rowid"].to_numpy(), latest).tolist()
+    """Row ids of the rows that a later one of the same path replaces, that of a whole file."""
+    table = _read(found, ["path", "track"], with_row_id=True)
+    paths, whole = in_one_piece(table["path"]), _of_whole_files(table)
+    latest = whole[last_of_each(paths.take(whole))]
+    which = places(paths, paths.take(latest))
+    replaced = (which >= 0) & (np.arange(len(paths)) < latest[which])
+    stale: list[int] = table["_rowid"].to_numpy()[replaced].tolist()
     return stale

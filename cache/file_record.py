@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections import deque
@@ -16,9 +17,20 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["FileRecord", "recording_table", "recordings_of"]
+__all__ = ["FileRecord", "catalog_schema", "recording_table", "recordings_of", "with_all_columns"]
 
-_TEXTS = ("digest", "artist", "title", "album", "error", "warning")
+_TEXTS = (
+    "digest",
+    "artist",
+    "title",
+    "album",
+    "error",
+    "warning",
+    "album_artist",
+    "musicbrainz_recording_id",
+    "musicbrainz_release_id",
+)
+_LISTS = ("artists", "musicbrainz_artist_ids")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,8 +50,16 @@ class FileRecord:
         Name of the recording, see `audio_hash`; None if the file failed.
     duration_s : float or None
         Length in seconds, where known.
-    artist, title, album : str or None
-        Tags, where there are any.
+    artist, title, album, album_artist : str or None
+        Tags, where there are any; several artists are parted by "; ".
+    artists : tuple of str
+        Each of several artists; empty where `artist` is one, or none.
+    musicbrainz_recording_id, musicbrainz_release_id : str or None
+        MusicBrainz' names of the song and of its album, in lower case.
+    musicbrainz_artist_ids : tuple of str
+        Its names of the artists.
+    tags_version : int or None
+        Of the reader of tags that read these; None for what a catalog of format 1 tells.
     error : str or None
         Why the file failed; None if it did not.
     warning : str or None
@@ -62,6 +82,12 @@ class FileRecord:
     album: str | None = None
     error: str | None = None
     warning: str | None = None
+    album_artist: str | None = None
+    artists: tuple[str, ...] = ()
+    musicbrainz_recording_id: str | None = None
+    musicbrainz_release_id: str | None = None
+    musicbrainz_artist_ids: tuple[str, ...] = ()
+    tags_version: int | None = None
 
     def is_still(self, status: os.stat_result) -> bool:
         """Whether a file's stat says that it has not changed since."""
@@ -91,30 +117,74 @@ def _storable_ns(mtime_ns: int) -> int:
     return max(-(2**63), min(mtime_ns, 2**63 - 1))
 
 
-def recording_table(recordings: Sequence[FileRecord]) -> pa.Table:
-    """Lay recordings out as rows of the catalog; cache/README.md describes the columns."""
+@functools.cache
+def catalog_schema() -> pa.Schema:
+    """Return the columns of the catalog; cache/README.md describes them.
+
+    Those of format 2 may be null in any row: a catalog of format 1 gets them without being
+    rewritten.
+    """
     import pyarrow as pa
 
-    columns = {
-        # Bytes, because a file's name need not be UTF-8.
-        "path": pa.array([os.fsencode(r.path) for r in recordings], pa.binary()),
-        "size_bytes": pa.array([r.size_bytes for r in recordings], pa.int64()),
-        "mtime_ns": pa.array([_storable_ns(r.mtime_ns) for r in recordings], pa.int64()),
-        "duration_s": pa.array([r.duration_s for r in recordings], pa.float64()),
-        "recorded_ns": pa.array([time.time_ns()] * len(recordings), pa.int64()),
+    always = [
+        pa.field("path", pa.binary(), nullable=False),  # a file's name need not be UTF-8
+        pa.field("size_bytes", pa.int64(), nullable=False),
+        pa.field("mtime_ns", pa.int64(), nullable=False),
+        pa.field("duration_s", pa.float64()),
+        pa.field("recorded_ns", pa.int64(), nullable=False),
+    ]
+    texts = [pa.field(name, pa.string()) for name in _TEXTS]
+    lists = [pa.field(name, pa.list_(pa.string())) for name in _LISTS]
+    version = [pa.field("tags_version", pa.int32())]
+    # A row with a track is of a part of a file. None is written yet, and readers pass them over.
+    parts = [pa.field(name, pa.float64()) for name in ("start_s", "end_s")]
+    return pa.schema([*always, *texts, *lists, *version, pa.field("track", pa.int32()), *parts])
+
+
+def recording_table(recordings: Sequence[FileRecord]) -> pa.Table:
+    """Lay recordings out as rows of the catalog."""
+    import pyarrow as pa
+
+    columns: dict[str, list[Any]] = {
+        "path": [os.fsencode(r.path) for r in recordings],
+        "size_bytes": [r.size_bytes for r in recordings],
+        "mtime_ns": [_storable_ns(r.mtime_ns) for r in recordings],
+        "duration_s": [r.duration_s for r in recordings],
+        "recorded_ns": [time.time_ns()] * len(recordings),
+        "tags_version": [r.tags_version for r in recordings],
     }
     for name in _TEXTS:
         texts = [getattr(r, name) for r in recordings]
-        # Tags and the names in reasons may hold surrogates, which Arrow's UTF-8 refuses.
-        texts = [t if t is None else t.encode("utf-8", "replace").decode() for t in texts]
-        columns[name] = pa.array(texts, pa.string())
-    always = ("path", "size_bytes", "mtime_ns", "recorded_ns")
-    fields = [pa.field(n, column.type, nullable=n not in always) for n, column in columns.items()]
-    return pa.table(columns, schema=pa.schema(fields))
+        columns[name] = [None if text is None else _unicode(text) for text in texts]
+    for name in _LISTS:
+        columns[name] = [[*map(_unicode, getattr(r, name))] or None for r in recordings]
+    nothing = [None] * len(recordings)
+    schema = catalog_schema()
+    return pa.table(
+        [pa.array(columns.get(field.name, nothing), field.type) for field in schema], schema=schema
+    )
+
+
+def _unicode(text: str) -> str:
+    """Return text without the surrogates of tags and names, which Arrow's UTF-8 refuses."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def with_all_columns(table: pa.Table, names: Sequence[str] | None = None) -> pa.Table:
+    """Add what rows of an earlier format lack of some columns, or of all, as nulls."""
+    import pyarrow as pa
+
+    schema = catalog_schema()
+    for name in schema.names if names is None else names:
+        if name not in table.column_names:
+            field = schema.field(name)
+            table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    return table
 
 
 def recordings_of(table: pa.Table) -> list[FileRecord]:
-    """Make recordings of rows of the catalog, with every column of `recording_table`."""
+    """Make recordings of rows of the catalog, with the columns that their format has."""
+    table = with_all_columns(table)
     durations = table["duration_s"].to_numpy()
     columns: dict[str, list[Any]] = {
         "path": [os.fsdecode(path) for path in table["path"].to_numpy().tolist()],
@@ -122,8 +192,10 @@ def recordings_of(table: pa.Table) -> list[FileRecord]:
         "mtime_ns": table["mtime_ns"].to_numpy().tolist(),
         # Arrow gives NaN for a missing number; a duration is never NaN itself.
         "duration_s": [None if s != s else s for s in durations.tolist()],
+        "tags_version": table["tags_version"].to_pylist(),
     }
     columns |= {name: table[name].to_numpy().tolist() for name in _TEXTS}
+    columns |= {name: _tuples(table[name]) for name in _LISTS}
     # Column by column past __init__, because a library of 100,000 files is read at the start
     # of every command: 0.1 s instead of 0.7 s. The rows were validated when they were put.
     recordings = [object.__new__(FileRecord) for _ in range(table.num_rows)]
@@ -131,3 +203,9 @@ def recordings_of(table: pa.Table) -> list[FileRecord]:
         write = getattr(FileRecord, name).__set__
         deque(map(write, recordings, column), maxlen=0)
     return recordings
+
+
+def _tuples(column: pa.ChunkedArray) -> list[tuple[str, ...]]:
+    if column.null_count == len(column):  # as where every song has one artist
+        return [()] * len(column)
+    return [tuple(texts or ()) for texts in column.to_pylist()]

@@ -10,9 +10,18 @@ from cache.errors import ELSEWHERE, StoreFormatError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["FORMAT_VERSION", "check_identity", "new_marks", "plain_marks", "read_identity"]
+__all__ = [
+    "FORMATS",
+    "check_identity",
+    "is_newer",
+    "is_older",
+    "new_marks",
+    "plain_marks",
+    "read_identity",
+]
 
-FORMAT_VERSION = 1
+FORMATS = {"embeddings": 1, "catalog": 2}
+"""The newest format that we know of each kind of dataset; cache/README.md tells them apart."""
 _PREFIX = "sevensongs."
 
 
@@ -21,8 +30,27 @@ def new_marks(identity: Mapping[str, str]) -> dict[str, str]:
 
     They say what it is (kind, encoder), its format, and who writes it.
     """
-    marks = {"format": str(FORMAT_VERSION), "written_by": version("sevensongs"), **identity}
+    marks = {
+        "format": str(FORMATS[identity["kind"]]),
+        "written_by": version("sevensongs"),
+        **identity,
+    }
     return {_PREFIX + name: value for name, value in marks.items()}
+
+
+def is_newer(marks: Mapping[str, str]) -> bool:
+    """Whether a newer program wrote the dataset that has these marks."""
+    return int(marks["format"]) > _newest_known(marks)
+
+
+def is_older(marks: Mapping[str, str]) -> bool:
+    """Whether the dataset that has these marks lacks what our format has."""
+    return int(marks["format"]) < _newest_known(marks)
+
+
+def _newest_known(marks: Mapping[str, str]) -> int:
+    # Another kind is another identity, which is an error of its own.
+    return FORMATS.get(marks.get("kind", ""), max(FORMATS.values()))
 
 
 def read_identity(found: Any) -> dict[str, str]:
@@ -52,13 +80,14 @@ def check_identity(uri: str, marks: Mapping[str, str], wanted: Mapping[str, str]
             f"{uri} is a Lance dataset that Seven Songs did not write; choose another folder with "
             "--cache"
         )
-    if int(number) > FORMAT_VERSION:
+    if is_newer(marks):
         writer = (
             f"sevensongs {marks['written_by']}" if "written_by" in marks else "a newer sevensongs"
         )
         raise StoreFormatError(
             f"the cache at {uri} has format {number}, which {writer} wrote, and sevensongs "
-            f"{version('sevensongs')} reads up to {FORMAT_VERSION}; update sevensongs, {ELSEWHERE}"
+            f"{version('sevensongs')} reads up to {_newest_known(marks)}; update sevensongs, "
+            f"{ELSEWHERE}"
         )
     for name, value in wanted.items():
         if marks.get(name) != value:

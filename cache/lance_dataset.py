@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from cache.durable import lasting
 from cache.errors import CacheError, DamagedStore, damaged_store, is_conflict, lance_errors
-from cache.identity import check_identity, new_marks, read_identity
-from cache.locks import writing
+from cache.identity import check_identity, is_older, new_marks, read_identity
+from cache.locks import replacing, writing
 from cache.root import is_uri
 from cache.seal import check_seal, drop_seals, newest_sealed, write_seal
 
@@ -64,6 +64,7 @@ class Dataset:
         self._identity = dict(identity)
         self._check_data = check_data
         self._seen = False
+        self._is_current = False
 
     def open(self) -> Any | None:
         """Open the newest version.
@@ -127,12 +128,12 @@ class Dataset:
         """Add rows in one commit, creating the dataset where there is none.
 
         Lance rebases appends on one another and on compactions, so any number of processes
-        may append at once.
+        may append at once. A dataset of an earlier format is first given the new one.
 
         Parameters
         ----------
         table : pyarrow.Table
-            The rows; their schema is the dataset's.
+            The rows; their schema is that of our format.
 
         Raises
         ------
@@ -141,8 +142,48 @@ class Dataset:
         CacheError
             If it cannot be written: disk full, read-only, no permission.
         """
+        self._bring_up_to_date(table.schema)
         with writing(self.uri):
             self._append(table)
+
+    def _bring_up_to_date(self, schema: pa.Schema) -> None:
+        """Give a dataset of an earlier format the columns and the marks of ours, in one commit.
+
+        No row is rewritten: Lance reads null where a file lacks a column. A kill leaves the one
+        format or the other, both of which are read.
+        """
+        attempts = iter(range(_ATTEMPTS))
+        while not self._is_current:
+            found = self.open()
+            if found is None or not is_older(read_identity(found)):
+                self._is_current = True
+                return
+            try:
+                # alone: an older program may be about to append rows of its own columns
+                with replacing(self.uri), lance_errors("write", self.uri):
+                    self._raise_format(schema)
+            except CacheError as error:
+                conflict = error.__cause__ is not None and is_conflict(error.__cause__)
+                if not conflict or next(attempts, None) is None:
+                    raise
+
+    def _raise_format(self, schema: pa.Schema) -> None:
+        found = self.open()
+        if found is None or not is_older(read_identity(found)):
+            return  # another process has done it meanwhile
+        wanted = found.schema
+        for field in schema:
+            wanted = wanted if field.name in wanted.names else wanted.append(field)
+        from lance.schema import LanceSchema
+
+        operation = _lance().LanceOperation.Merge(
+            [fragment.metadata for fragment in found.get_fragments()],
+            # numbers the fields by their order, as those that are there were
+            LanceSchema.from_pyarrow(wanted.with_metadata(new_marks(self._identity))),
+        )
+        with self._lasting():
+            _lance().LanceDataset.commit(found, operation, read_version=found.version)
+        self._seal()
 
     def _append(self, table: pa.Table) -> None:
         found = self.open()

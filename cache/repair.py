@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from cache.catalog import CATALOG
 from cache.entry import Entry, entry_at, entry_table
 from cache.errors import CacheError, StoreFormatError, lance_errors
-from cache.file_record import recording_table, recordings_of
-from cache.identity import FORMAT_VERSION, plain_marks
+from cache.file_record import recording_table, recordings_of, with_all_columns
+from cache.identity import is_newer, plain_marks
 from cache.lance_dataset import Dataset, open_data_file
 from cache.locks import replacing
 from cache.root import join
@@ -220,8 +220,8 @@ def _refuse_newer(uri: str, files: list[Path]) -> None:
     except CacheError:
         for path in files:
             with suppress(CacheError, ValueError):
-                is_newer = int(_marks(path).get("format", "0")) > FORMAT_VERSION
-                if is_newer and sound_files(uri).get(f"data/{path.name}", False):
+                newer = is_newer({"format": "0"} | _marks(path))
+                if newer and sound_files(uri).get(f"data/{path.name}", False):
                     break
         else:
             return
@@ -311,7 +311,8 @@ def _recordings(path: Path) -> list[FileRecord] | None:
 
     try:
         with lance_errors("read", str(path)):
-            return recordings_of(pa.Table.from_batches(list(_tables(path))))
+            table = with_all_columns(pa.Table.from_batches(list(_tables(path))))
+            return recordings_of(table.filter(table["track"].is_null()))
     except CacheError:
         return None
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache import CacheError, Catalog, FileRecord, StoreFormatError
-from cache.identity import FORMAT_VERSION
+from cache.identity import FORMATS
 
 
 def recording(name: str, *, size_bytes: int = 1000, error: str | None = None) -> FileRecord:
@@ -168,7 +168,7 @@ def test_a_catalog_that_nothing_was_put_into_has_empty_columns(tmp_path: Path) -
 def test_a_newer_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
     catalog = Catalog(tmp_path)
     catalog.put([recording("a")])
-    newer = str(FORMAT_VERSION + 1)
+    newer = str(FORMATS["catalog"] + 1)
     lance.dataset(catalog.uri).update_schema_metadata({"sevensongs.format": newer})
     for call in (catalog.load, catalog.compact, lambda: catalog.put([recording("b")])):
         with pytest.raises(StoreFormatError, match=f"format {newer}.*update sevensongs"):

@@ -15,7 +15,7 @@ import pytest
 
 import cache
 from cache import Catalog, EmbeddingStore, Entry, FileRecord
-from cache.identity import FORMAT_VERSION
+from cache.identity import FORMATS
 
 README = Path(cache.__file__).with_name("README.md").read_text(encoding="utf-8")
 DIGEST = "00112233445566778899aabbccddeeff"
@@ -100,7 +100,7 @@ def test_the_tables_name_every_column(tmp_path: Path) -> None:
         assert sorted(documented) == sorted(lance.dataset(uri).schema.names)
     for key in lance.dataset(store.uri).schema.metadata:
         assert f"`{key.decode()}`" in README
-    assert f"## The format, version {FORMAT_VERSION}" in README
+    assert f"`{FORMATS['embeddings']}` of embeddings, `{FORMATS['catalog']}` of a catalog" in README
 
 
 def first_cell(row: str) -> list[str]:

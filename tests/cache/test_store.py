@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cache import WHOLE, EmbeddingStore, Entry, StoreFormatError, StoreInfo, list_stores
-from cache.identity import FORMAT_VERSION
+from cache.identity import FORMATS
 
 DIM = 8
 FINGERPRINT = "0123456789abcdef"
@@ -280,7 +280,7 @@ def test_vectors_of_two_encoders_never_meet(tmp_path: Path) -> None:
         store_at(tmp_path, dim=9).matrix()
 
 
-@pytest.mark.parametrize("version", [str(FORMAT_VERSION + 1), "99"])
+@pytest.mark.parametrize("version", [str(FORMATS["embeddings"] + 1), "99"])
 def test_a_newer_format_is_refused_with_the_remedy(tmp_path: Path, version: str) -> None:
     store = store_at(tmp_path)
     store.put([entry(1)])

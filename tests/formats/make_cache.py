@@ -1,7 +1,7 @@
 """Make the cache that is kept here of each format: `uv run python tests/formats/make_cache.py`.
 
-Run it when `cache.identity.FORMAT_VERSION` goes up; the files of older formats stay as they are,
-and tests/cache/test_versions.py reads them all and states their numbers.
+Run it when a number of `cache.identity.FORMATS` goes up; the files of older formats stay as they
+are, and tests/cache/test_versions.py reads them all and states their numbers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from cache import Catalog, EmbeddingStore, Entry, FileRecord
-from cache.identity import FORMAT_VERSION
+from cache.identity import FORMATS
 
 __all__ = ["make_cache"]
 
@@ -65,4 +65,4 @@ def _recording(path: str, number: int | None) -> FileRecord:
 
 
 if __name__ == "__main__":
-    make_cache(Path(__file__).with_name(f"cache-{FORMAT_VERSION}.zip"))
+    make_cache(Path(__file__).with_name(f"cache-{max(FORMATS.values())}.zip"))
