@@ -11,7 +11,7 @@ from .durable import (
 )
 from .entry import WHOLE, Entry, covers
 from .errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
-from .file_record import FileRecord
+from .file_record import FileRecord, is_same_file
 from .inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
 from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fingerprint
 from .repair import RepairedCatalog, RepairedStore, repair_catalog, repair_store
@@ -50,6 +50,7 @@ __all__ = [
     "encoder_fingerprint",
     "is_digest",
     "is_fingerprint",
+    "is_same_file",
     "is_uri",
     "lasting",
     "list_stores",

@@ -83,7 +83,14 @@ class CatalogFiles:
         CacheError
             If the dataset cannot be read.
         """
-        return in_one_piece(self._table([name], at)[name])
+        return self.columns([name], at)[name]
+
+    def columns(
+        self, names: Sequence[str], at: NDArray[np.integer[Any]] | None = None
+    ) -> dict[str, pa.Array]:
+        """Read more columns, as `column` reads one."""
+        table = self._table(list(names), at)
+        return {name: in_one_piece(table[name]) for name in names}
 
     def recordings(self, at: NDArray[np.integer[Any]] | None = None) -> list[FileRecord]:
         """Make `FileRecord` objects.

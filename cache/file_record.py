@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-__all__ = ["FileRecord", "catalog_schema", "recording_table", "recordings_of", "with_all_columns"]
+__all__ = [
+    "FileRecord",
+    "catalog_schema",
+    "is_same_file",
+    "recording_table",
+    "recordings_of",
+    "with_all_columns",
+]
 
 _TEXTS = (
     "digest",
@@ -91,10 +98,7 @@ class FileRecord:
 
     def is_still(self, status: os.stat_result) -> bool:
         """Whether a file's stat says that it has not changed since."""
-        return (self.size_bytes, _storable_ns(self.mtime_ns)) == (
-            status.st_size,
-            _storable_ns(status.st_mtime_ns),
-        )
+        return is_same_file(self.size_bytes, self.mtime_ns, status)
 
     def __post_init__(self) -> None:
         if not Path(self.path).is_absolute() or "\0" in self.path:
@@ -110,6 +114,20 @@ class FileRecord:
             )
         if self.digest is not None and not is_digest(self.digest):
             raise ValueError(f"digest is {self.digest!r}; it must be 32 lowercase hex characters")
+
+
+def is_same_file(size_bytes: int, mtime_ns: int, status: os.stat_result) -> bool:
+    """Whether a file's stat has the size and the time of change that it had.
+
+    Examples
+    --------
+    >>> import os
+    >>> from cache import is_same_file
+    >>> is_same_file(1, 0, os.stat("music"))
+    False
+    """
+    now = status.st_size, _storable_ns(status.st_mtime_ns)
+    return (size_bytes, _storable_ns(mtime_ns)) == now
 
 
 def _storable_ns(mtime_ns: int) -> int:

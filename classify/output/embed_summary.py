@@ -56,7 +56,11 @@ def embed_summary(
         f"already, {len(report.failed)} failed"
     )
     step = [_next(report, n_songs, has_taste)] if report.found else []
-    return [counts, *passed_over, *step]
+    retagged = (
+        f"The tags of {counted(report.n_retagged, 'song')} in the cache were read anew, as an "
+        "earlier version read less of them"
+    )
+    return [counts, *([retagged] if report.n_retagged else []), *passed_over, *step]
 
 
 def _next(report: EmbedReport, n_songs: int, has_taste: bool) -> str:

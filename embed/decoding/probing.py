@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cache import audio_hash
 from embed.decoding.ape_tags import read_ape_tags
 from embed.decoding.container import KeptPackets, Packets, decode_packet, open_audio, say_tracks
+from embed.decoding.id3_tags import read_id3_tags
 from embed.decoding.mp3_headers import is_mp3_without_length
 from embed.decoding.packet_head import PacketHead, find_layout
 from embed.decoding.packet_timing import Clock
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
     import av
     from av.container import InputContainer
 
-__all__ = ["MIN_DURATION_S", "AudioInfo", "probe", "require_unchanged"]
+__all__ = ["MIN_DURATION_S", "AudioInfo", "probe", "probe_tags", "require_unchanged"]
 
 MIN_DURATION_S = 0.5
 """Shorter recordings are refused: there is no music to hear in them."""
 _GUESSED_LENGTH = frozenset(
     {"aac", "ac3", "amr", "amrnb", "amrwb", "asf", "dts", "eac3", "mlp", "mpeg", "mpegts", "truehd"}
 )
+_ID3_FIRST = frozenset({"aac", "mp3", "tta"})
+_APE_LAST = frozenset({"ape", "mp3", "mpc", "mpc8", "tak", "tta", "wv"})
 _GAIN_AT = slice(16, 18)  # in an Opus header: 256ths of a decibel
 
 
@@ -148,6 +151,19 @@ def probe(
     )
 
 
+def probe_tags(path: str) -> Tags:
+    """Read a file's tags, and no more of it than that takes. It raises as `probe` does.
+
+    Examples
+    --------
+    >>> from embed.decoding.probing import probe_tags
+    >>> probe_tags("music/calm_acoustic_1.opus").title
+    'Calm Acoustic 1'
+    """
+    with open_audio(path) as (container, stream):
+        return _tags(path, container, stream)
+
+
 def _named_by(stream: av.AudioStream) -> Any:
     """Begin a digest of packets: with what decoders know beside them."""
     context = stream.codec_context
@@ -159,10 +175,13 @@ def _named_by(stream: av.AudioStream) -> Any:
 
 
 def _tags(path: str, container: InputContainer, stream: av.AudioStream) -> Tags:
-    tags = read_tags(container.metadata, stream.metadata)
-    if container.format.name == "mp3" and tags.artist is None:
-        tags = read_tags(container.metadata, stream.metadata, read_ape_tags(path))
-    return tags
+    kind = container.format.name
+    told = [container.metadata, stream.metadata]
+    if kind in _ID3_FIRST:
+        told.insert(0, read_id3_tags(path))
+    if kind in _APE_LAST:  # of which FFmpeg tells one value each, and of MP3 none
+        told.insert(len(told) if kind == "mp3" else 0, read_ape_tags(path))
+    return read_tags(*told)
 
 
 def _told_samples(head: PacketHead, clock: Clock) -> int:

@@ -9,13 +9,23 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from cache import Catalog, EmbeddingStore, Entry, FileRecord, covers
+from cache import (
+    Catalog,
+    CatalogFiles,
+    EmbeddingStore,
+    Entry,
+    FileRecord,
+    covers,
+    is_same_file,
+)
 from embed.decoding.probing import AudioInfo
+from embed.decoding.tags import TAGS_VERSION, Tags
 from embed.errors import AudioError, UnreadableFile, UnusableEmbedding, WorkerCrashed
 from embed.files.find import Failure
 
-__all__ = ["File", "Ledger"]
+__all__ = ["File", "Ledger", "tag_columns"]
 
 _BATCH_S = 20.0
 _REMEMBERED = "(remembered; --retry-failed tries again)"
@@ -38,6 +48,26 @@ class File:
     is_unheard: bool = False
 
 
+class _Known:
+    """What the catalog tells of files, in columns: at each start there may be a million."""
+
+    def __init__(self, files: CatalogFiles) -> None:
+        paths = map(os.fsdecode, files.paths.to_pylist())
+        self._rows = {path: row for row, path in enumerate(paths)}
+        names = ("size_bytes", "mtime_ns", "error", "warning", "tags_version")
+        self.digests: list[str | None] = files.digests.to_pylist()
+        columns = files.columns(names)
+        self.sizes, self._mtimes, self.errors, self.warnings, self.tags_versions = (
+            columns[name].to_pylist() for name in names
+        )
+
+    def row_of(self, path: str) -> int | None:
+        return self._rows.get(path)
+
+    def is_still(self, row: int, status: os.stat_result) -> bool:
+        return is_same_file(self.sizes[row], self._mtimes[row], status)
+
+
 @dataclass(kw_only=True)
 class Ledger:
     """One run of one encoder, as the cache will see it.
@@ -55,6 +85,8 @@ class Ledger:
         Of each recording that was embedded now, digest to seconds.
     audio_s : float
         The sum of these.
+    outdated : list of str
+        Known files of which an earlier version read the tags.
     """
 
     catalog: Catalog
@@ -66,6 +98,7 @@ class Ledger:
     done: dict[str, str] = field(default_factory=dict)
     fresh: dict[str, float] = field(default_factory=dict)
     audio_s: float = 0.0
+    outdated: list[str] = field(default_factory=list)
     _held: dict[str, int] = field(default_factory=dict)
     _entries: list[Entry] = field(default_factory=list)
     _recordings: list[FileRecord] = field(default_factory=list)
@@ -76,7 +109,7 @@ class Ledger:
 
         They are new, changed, or without this encoder's embedding.
         """
-        known = self.catalog.load()
+        known = _Known(self.catalog.files())
         self._held = self.store.held()
         sizes: set[int] | None = None
         heard: set[str] = set()
@@ -86,21 +119,24 @@ class Ledger:
             except OSError as error:
                 self.failed.append(Failure(path=path, error=f"can't be read ({error.strerror})"))
                 continue
-            row = known.get(path)
-            if row and row.is_still(status):
-                if row.digest and self.is_held(row.digest):
-                    self.done[path] = row.digest
-                    self._warn(path, row.warning)
+            row = known.row_of(path)
+            if row is not None and known.is_still(row, status):
+                digest, failure = known.digests[row], known.errors[row]
+                if digest and self.is_held(digest):
+                    self.done[path] = digest
+                    self._warn(path, known.warnings[row])
+                    if known.tags_versions[row] != TAGS_VERSION:
+                        self.outdated.append(path)
                     continue
-                if row.error and not retry_failed:
-                    self.failed.append(Failure(path=path, error=f"{row.error} {_REMEMBERED}"))
+                if failure and not retry_failed:
+                    self.failed.append(Failure(path=path, error=f"{failure} {_REMEMBERED}"))
                     continue
             if sizes is None:  # not before, as mostly there is nothing to do
-                sizes = {recording.size_bytes for recording in known.values()}
+                sizes = set(known.sizes)
             if row is None:
                 is_unheard = status.st_size not in sizes
             else:
-                known_digest = row.digest if row.is_still(status) else None
+                known_digest = known.digests[row] if known.is_still(row, status) else None
                 is_unheard = known_digest is not None and known_digest not in heard
                 heard.add(known_digest or "")
             sizes.add(status.st_size)
@@ -206,19 +242,32 @@ class Ledger:
 def _recording(
     file: File, *, info: AudioInfo | None = None, error: str | None = None
 ) -> FileRecord:
-    tags = info.tags if info else None
+    tags = info.tags if info else Tags()
     return FileRecord(
         path=file.path,
         size_bytes=file.size_bytes,
         mtime_ns=file.mtime_ns,
         digest=info.digest if info else None,
         duration_s=info.duration_s if info else None,
-        artist=tags.artist if tags else None,
-        title=tags.title if tags else None,
-        album=tags.album if tags else None,
         error=error,
         warning=info.warning if info else None,
+        **tag_columns(tags),
     )
+
+
+def tag_columns(tags: Tags) -> dict[str, Any]:
+    """Name what the catalog keeps of tags, for `FileRecord`."""
+    return {
+        "artist": tags.artist,
+        "title": tags.title,
+        "album": tags.album,
+        "album_artist": tags.album_artist,
+        "artists": tags.artists,
+        "musicbrainz_recording_id": tags.recording_id,
+        "musicbrainz_release_id": tags.release_id,
+        "musicbrainz_artist_ids": tags.artist_ids,
+        "tags_version": TAGS_VERSION,
+    }
 
 
 def _is_lasting(error: BaseException | None) -> bool:

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from cache import Catalog, EmbeddingStore, default_root, require_writable
+from cache import CacheError, Catalog, EmbeddingStore, default_root, require_writable
 from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.encoders.registry import encoder_spec
 from embed.encoders.windows import coverage_windows
@@ -29,6 +29,7 @@ from embed.files.folders import PassedOver
 from embed.limits import Limits
 from embed.pipeline.encoder_run import Listener, Run
 from embed.pipeline.ledger import File, Ledger
+from embed.pipeline.retagging import read_tags_anew
 
 __all__ = ["DEVICES", "EmbedReport", "Progress", "embed_library"]
 
@@ -72,6 +73,8 @@ class EmbedReport:
         their end, in [0, 1]; None where there was nothing to do.
     passed_over : PassedOver
         What the folders hold besides.
+    n_retagged : int
+        Songs in the cache of which the tags were read anew, as an earlier version read less.
     """
 
     encoder: str
@@ -85,6 +88,7 @@ class EmbedReport:
     wall_s: float
     busy: float | None = None
     passed_over: PassedOver = field(default_factory=PassedOver)
+    n_retagged: int = 0
 
     @property
     def x_realtime(self) -> float:
@@ -196,7 +200,8 @@ def embed_library(
         if device == "auto" and max(map(len, todo)) >= _WORTH_A_GPU:
             _choose_device(runs)
         _work(runs, todo, workers, _in_songs(progress, runs, todo, started))
-    return _report(prepared, found, runs, started)
+    n_retagged = _read_tags_anew(runs, todo, base, workers)
+    return replace(_report(prepared, found, runs, started), n_retagged=n_retagged)
 
 
 def _work(
@@ -226,6 +231,29 @@ def _work(
         tell(k + 1)
         digests |= run.ledger.done
         failed.update(failure.path for failure in run.ledger.failed)
+
+
+def _read_tags_anew(
+    runs: Sequence[Run], todo: Sequence[list[File]], base: str | Path, n_workers: int | None
+) -> int:
+    """Read what an earlier version left out of the tags of songs that are in the cache already."""
+    looked_at = {file.path for files in todo for file in files}
+    outdated = dict.fromkeys(path for run in runs for path in run.ledger.outdated)
+    paths = [path for path in outdated if path not in looked_at]
+    if not paths:
+        return 0
+    try:
+        require_writable(base)
+    except CacheError:
+        return 0  # of a cache that can only be read the old ones do
+    run = runs[0]
+    return read_tags_anew(
+        paths,
+        run.ledger.catalog,
+        limits=run.limits,
+        n_workers=n_workers,
+        niceness=run.niceness,
+    )
 
 
 def _report(
