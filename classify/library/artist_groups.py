@@ -1,8 +1,14 @@
-"""Which songs belong together: those that share an artist or an album, however indirectly."""
+"""Which songs belong together: those that share an artist or an album, however indirectly.
+
+Each artist of a song counts, and the album's artist. "Various Artists" is none, and neither an
+artist nor an album of theirs joins songs.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,8 +22,38 @@ if TYPE_CHECKING:
 
 __all__ = ["Groups", "album_of"]
 
-# What taggers write where they don't know the artist; such songs have nothing in common.
-_NOBODY = frozenset({"various artists", "various", "unknown artist", "unknown", "<unknown>", "va"})
+
+def _folded(name: str) -> str:
+    """Write a name in the one way in which it is compared."""
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+# What taggers write where there are many artists, or where they don't know them.
+# fmt: off
+_NOBODY = frozenset(map(_folded, {
+    "various artists", "various artist", "various", "va", "v.a.", "v/a", "v. a.", "compilation",
+    "unknown artist", "unknown", "<unknown>", "[unknown]", "artist unknown", "no artist", "n/a",
+    "verschiedene interpreten", "verschiedene künstler", "verschiedene", "diverse interpreten",
+    "diverse künstler", "diverse", "unbekannter interpret", "unbekannter künstler", "unbekannt",
+    "artistes divers", "divers artistes", "divers", "multi-interprètes", "artistes variés",
+    "artiste inconnu", "inconnu",
+    "varios artistas", "varios", "artistas varios", "varios intérpretes", "artista desconocido",
+    "desconocido", "vários artistas", "vários", "vários intérpretes", "artista desconhecido",
+    "artisti vari", "vari artisti", "vari", "aa.vv.", "aavv", "aa. vv.", "artista sconosciuto",
+    "diverse artiesten", "diversen", "verschillende artiesten", "onbekende artiest",
+    "diverse artister", "blandade artister", "diverse kunstnere", "okänd artist", "ukjent artist",
+    "ukendt kunstner", "eri esittäjiä", "tuntematon esittäjä",
+    "różni wykonawcy", "różni artyści", "nieznany wykonawca", "różni", "různí interpreti",
+    "různí umělci", "neznámý interpret", "válogatás", "különböző előadók", "ismeretlen előadó",
+    "разные исполнители", "разные", "сборник", "неизвестный исполнитель", "неизвестен",
+    "різні виконавці", "διάφοροι καλλιτέχνες",
+    "çeşitli sanatçılar", "bilinmeyen sanatçı",  # noqa: RUF001  Turkish
+    "διάφοροι", "ヴァリアス・アーティスト", "オムニバス", "不明なアーティスト", "群星", "华语群星",
+    "众艺人", "未知艺术家", "未知歌手", "佚名", "여러 아티스트", "알 수 없는 아티스트",
+}))
+# fmt: on
+_SEVERAL = "; "  # parts artists in the catalog
+_GUESTS = re.compile(r"\s+[(\[]?(?:feat\.?|ft\.?|featuring)\s+", re.IGNORECASE)
 
 
 class Groups:
@@ -41,13 +77,16 @@ class Groups:
         if not len(files):
             return
         first, self._which = _distinct_tags(files)
+        names = ("artist", "artists", "album_artist", "album")
+        columns = [column.to_pylist() for column in files.columns(names, first).values()]
         self._names = [
-            _tag_names(artist, album, os.fsdecode(path)) if digest else []
-            for digest, artist, album, path in zip(
+            _tag_names(artists or _parted(artist), _parted(of_album), album, os.fsdecode(path))
+            if digest
+            else []
+            for digest, path, artist, artists, of_album, album in zip(
                 files.digests.take(first).to_pylist(),
-                files.column("artist", first).to_pylist(),
-                files.column("album", first).to_pylist(),
                 files.paths.take(first).to_pylist(),
+                *columns,
                 strict=True,
             )
         ]
@@ -76,12 +115,13 @@ class Groups:
 
 def album_of(recording: FileRecord) -> str | None:
     """Name a song's album, as its tags and its folder tell; None where they don't."""
-    names = _tag_names(recording.artist, recording.album, recording.path)
-    return next((name for name in names if name.startswith("album:")), None)
+    if not recording.album or _folded(recording.artist or "") in _NOBODY:
+        return None
+    return _album_name(recording.album, recording.path)
 
 
 def _distinct_tags(files: CatalogFiles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Tell which files are the first with their artist, album and folder.
+    """Tell which files are the first with their artists, album and folder.
 
     Tell also whose each file's are.
 
@@ -95,7 +135,9 @@ def _distinct_tags(files: CatalogFiles) -> tuple[NDArray[np.int64], NDArray[np.i
     codes = np.zeros(len(files), np.int64)
     # A file that failed joins nothing, so it is not one of those that did not.
     failed = files.digests.is_null()
-    for values in (files.column("artist"), files.column("album"), folders, failed):
+    tags = files.columns(("artist", "artists", "album_artist", "album"))
+    tags["artists"] = pc.binary_join(tags["artists"], "\n")  # lists have no dictionary
+    for values in (*tags.values(), folders, failed):
         more = _codes(values)
         # Numbered anew each time, so that the product never overflows.
         _, codes = np.unique(codes * (int(more.max()) + 1) + more, return_inverse=True)
@@ -130,13 +172,25 @@ def _joined(names: Sequence[Sequence[str]]) -> dict[str, str]:
     return {name: top(name) for together in names for name in together}
 
 
-def _tag_names(artist: str | None, album: str | None, path: str) -> list[str]:
-    """Name a song's artist and album.
+def _tag_names(
+    artists: Sequence[str], of_album: Sequence[str], album: str | None, path: str
+) -> list[str]:
+    """Name a song's artists, its album's, and its album.
 
     An album is one of a folder, or else all 'Greatest Hits' would be one.
     """
-    artist, album = (artist or "").casefold(), (album or "").casefold()
-    names = [f"artist:{artist}"] if artist and artist not in _NOBODY else []
-    if album and artist not in _NOBODY:
-        names.append(f"album:{album}:{os.path.dirname(path)}")
-    return names
+    known, of_album = list(map(_folded, artists)), list(map(_folded, of_album))
+    everyone = [name for each in (*known, *of_album) for name in _GUESTS.split(each)]
+    names = [f"artist:{name.strip(' )]')}" for name in everyone if name not in _NOBODY]
+    # Songs of a compilation have nothing in common, nor have those of which nobody knows the artist
+    if album and not _NOBODY.intersection(of_album or known):
+        names.append(_album_name(album, path))
+    return list(dict.fromkeys(names))
+
+
+def _parted(artists: str | None) -> list[str]:
+    return artists.split(_SEVERAL) if artists else []
+
+
+def _album_name(album: str, path: str) -> str:
+    return f"album:{_folded(album)}:{os.path.dirname(path)}"

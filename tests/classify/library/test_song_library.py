@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,6 +88,41 @@ def test_songs_of_an_artist_or_an_album_stay_together(tmp_path: Path) -> None:
     assert groups["0" * 32] == groups["1" * 32]
     assert len({groups[d * 32] for d in "023"}) == 3
     assert not groups.keys() & {d * 32 for d in "456"}
+
+
+def test_songs_that_share_any_artist_or_the_albums_stay_together(tmp_path: Path) -> None:
+    songs: list[dict[str, Any]] = [
+        {"artist": "Ann; Bob", "artists": ("Ann", "Bob")},
+        {"artist": "Ann"},
+        {"artist": "BOB"},
+        {"artist": "Ann & Cleo", "artists": ("Cleo", "Dan")},
+        {"artist": "Cleo feat. Eve"},
+        {"artist": "Eve"},
+        {"artist": "Guest", "album_artist": "Dan; Fay"},
+        {"artist": "Other", "album_artist": "Various Artists", "album": "Hits"},
+        {"artist": "Another", "album_artist": "Verschiedene Interpreten", "album": "Hits"},
+        {"artist": "Vários artistas", "album": "Hits"},
+        {"artist": "群星"},
+        {"artist": "ΔΙΆΦΟΡΟΙ ΚΑΛΛΙΤΈΧΝΕΣ"},
+        {"artist": "Bjo\u0308rk"},
+        {"artist": "Bj\u00f6rk"},
+        {"artist": "Ann/Bob"},
+    ]
+    names = [f"{n:032x}" for n in range(len(songs))]
+    Catalog(tmp_path).put(
+        [
+            FileRecord(
+                path=f"/m/{name}", size_bytes=1, mtime_ns=1, digest=name, duration_s=60.0, **tags
+            )
+            for name, tags in zip(names, songs, strict=True)
+        ]
+    )
+    found = Groups(Catalog(tmp_path).files()).of(names)
+    together = [
+        {n for n, name in enumerate(names) if found.get(name) == one}
+        for one in dict.fromkeys(found.values())
+    ]
+    assert together == [{0, 1, 2}, {3, 4, 5, 6}, {7}, {8}, {12, 13}, {14}]
 
 
 def test_a_strangers_taste_does_not_have_a_model_loaded(music: list[str], root: Path) -> None:
