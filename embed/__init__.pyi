@@ -37,6 +37,7 @@ from .errors import (
     WorkerCrashed,
     WorkerStopped,
 )
+from .files.cue_sheets import Album, album_words
 from .files.entries import URL_ERROR
 from .files.find import Failure, FoundAudio, Paths, find_audio, path_list
 from .files.folders import PassedOver
@@ -66,6 +67,7 @@ __all__ = [
     "MAP_VARIABLE",
     "MAX_PARTS",
     "URL_ERROR",
+    "Album",
     "AudioError",
     "AudioInfo",
     "EmbedError",
@@ -93,6 +95,7 @@ __all__ = [
     "WorkerCrashed",
     "WorkerPool",
     "WorkerStopped",
+    "album_words",
     "chosen_encoder",
     "coverage_windows",
     "damaged_encoders",

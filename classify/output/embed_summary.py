@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
-from classify.output.formats import counted
-from embed import URL_ERROR, EmbedReport, Failure
+from classify.output.formats import counted, printable
+from embed import URL_ERROR, Album, EmbedReport, Failure, album_words
 
 __all__ = ["FEW_SONGS", "MOST_TOLD", "apart_from_streams", "embed_summary", "first_of"]
 
@@ -60,7 +61,20 @@ def embed_summary(
         f"The tags of {counted(report.n_retagged, 'song')} in the cache were read anew, as an "
         "earlier version read less of them"
     )
-    return [counts, *([retagged] if report.n_retagged else []), *passed_over, *step]
+    albums = [_say_albums(report.albums)] if report.albums else []
+    return [counts, *albums, *([retagged] if report.n_retagged else []), *passed_over, *step]
+
+
+def _say_albums(albums: Sequence[Album]) -> str:
+    """Say which files hold several songs each, the first of them by name."""
+    names = [printable(os.path.basename(album.path)) for album in albums]
+    if len(albums) == 1:
+        return f"{names[0]} {album_words(albums[0].n_songs)}"
+    n_songs, more = sum(album.n_songs for album in albums), ", ..." if len(names) > 3 else ""
+    return (
+        f"{len(albums)} files are albums of {n_songs} songs by their CUE sheets and count as one "
+        f"song each ({', '.join(names[:3])}{more})"
+    )
 
 
 def _next(report: EmbedReport, n_songs: int, has_taste: bool) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from cache import audio_hash
@@ -18,6 +20,7 @@ from embed.decoding.survey import Watch, survey
 from embed.decoding.tags import Tags, read_tags
 from embed.decoding.wav_sizes import say_hidden_sound
 from embed.errors import AudioError, UnreadableFile
+from embed.files.cue_sheets import album_words, count_songs
 from embed.limits import Limits
 
 if TYPE_CHECKING:
@@ -126,10 +129,11 @@ def probe(
             clock.end_with(sum(frame.samples for frame in frames), head.rate_hz)
         n_samples = _told_samples(head, clock)
         layout = find_layout(stream.codec_context.name, head, clock, n_samples)
-        tags = _tags(path, container, stream)
+        told = _told(path, container, stream)
         expected_s, more = _expected_s(container, stream), say_tracks(container, stream)
         if container.format.name == "wav":
             more = say_hidden_sound(path, before.st_size)
+        more = _joined(more, _say_album(container, stream, told))
     warning = packets.warning
     if watch.doubts or not n_samples:
         found = survey(path)
@@ -144,24 +148,32 @@ def probe(
         layout=layout,
         n_channels=head.n_channels,
         n_samples=n_samples,
-        tags=tags,
+        tags=read_tags(*told),
         warning=_joined(warning or _cut_short(path, duration_s, expected_s), more),
         size_bytes=before.st_size,
         mtime_ns=before.st_mtime_ns,
     )
 
 
-def probe_tags(path: str) -> Tags:
-    """Read a file's tags, and no more of it than that takes. It raises as `probe` does.
+def probe_tags(path: str) -> tuple[Tags, str | None]:
+    """Read a file's tags, and no more of it than that takes.
+
+    It raises as `probe` does.
+
+    Returns
+    -------
+    tuple of Tags and (str or None)
+        The second says that it is an album, where it is one by a CUE sheet in it.
 
     Examples
     --------
     >>> from embed.decoding.probing import probe_tags
-    >>> probe_tags("music/calm_acoustic_1.opus").title
+    >>> probe_tags("music/calm_acoustic_1.opus")[0].title
     'Calm Acoustic 1'
     """
     with open_audio(path) as (container, stream):
-        return _tags(path, container, stream)
+        told = _told(path, container, stream)
+        return read_tags(*told), _say_album(container, stream, told)
 
 
 def _named_by(stream: av.AudioStream) -> Any:
@@ -174,14 +186,29 @@ def _named_by(stream: av.AudioStream) -> Any:
     return digest
 
 
-def _tags(path: str, container: InputContainer, stream: av.AudioStream) -> Tags:
+def _say_album(
+    container: InputContainer, stream: av.AudioStream, told: Sequence[Mapping[str, str]]
+) -> str | None:
+    """Say that a file is an album, where it has a CUE sheet in it: in a tag, or FLAC's own."""
+    sheets = [text for tags in told for key, text in tags.items() if key.lower() == "cuesheet"]
+    counts = [count_songs(text.encode("utf-8", "surrogateescape")) for text in sheets]
+    n_songs = max((n for counted in counts for n in counted.values()), default=0)
+    if container.format.name == "flac":
+        # FFmpeg makes chapters of it, counted in samples; those of tags in milliseconds
+        tick = Fraction(1, stream.rate)
+        n_songs = max(n_songs, sum(one["time_base"] == tick for one in container.chapters()))
+    return album_words(n_songs) if n_songs > 1 else None
+
+
+def _told(path: str, container: InputContainer, stream: av.AudioStream) -> list[Mapping[str, str]]:
+    """Return all sources of tags, the surest first."""
     kind = container.format.name
-    told = [container.metadata, stream.metadata]
+    told: list[Mapping[str, str]] = [container.metadata, stream.metadata]
     if kind in _ID3_FIRST:
         told.insert(0, read_id3_tags(path))
     if kind in _APE_LAST:  # of which FFmpeg tells one value each, and of MP3 none
         told.insert(len(told) if kind == "mp3" else 0, read_ape_tags(path))
-    return read_tags(*told)
+    return told
 
 
 def _told_samples(head: PacketHead, clock: Clock) -> int:

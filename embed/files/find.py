@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from embed.files.cue_sheets import files_of_sheet, sheet_of
 from embed.files.entries import URL_ERROR, EntryReader, Failure, existing, is_url
-from embed.files.folders import PassedOver, searched
+from embed.files.folders import SHEET_SUFFIX, PassedOver, searched
 from embed.files.playlists import LIST_SUFFIXES, list_entries
 
 __all__ = ["Failure", "FoundAudio", "Paths", "find_audio", "path_list"]
@@ -20,12 +21,14 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 class FoundAudio:
     """Absolute paths in the order given (folders sorted), each once.
 
-    It also has what could not be found, and what folders hold that was passed over.
+    It also has what could not be found, what folders hold that was passed over, and the CUE sheets
+    that there are (beside songs of a list nobody looks).
     """
 
     files: tuple[str, ...]
     failures: tuple[Failure, ...]
     passed_over: PassedOver = field(default_factory=PassedOver)
+    sheets: tuple[str, ...] = ()
 
 
 def path_list(paths: Paths) -> list[str]:
@@ -71,7 +74,9 @@ def _path_text(path: object) -> str:
 
 
 def find_audio(paths: Paths) -> FoundAudio:
-    """Expand paths: an audio file, a folder (recursive), a playlist, or a CSV with a `path` column.
+    """Expand paths: audio files, folders (recursive), playlists, CSVs with a column `path`.
+
+    A CUE sheet stands for the audio files beside it that it names.
 
     An entry of a playlist or CSV is the path of a regular file, absolute or relative to the list's
     own folder, or a ``file:`` URL of this computer. Where nothing is there, it is taken for one
@@ -100,7 +105,8 @@ def find_audio(paths: Paths) -> FoundAudio:
     files: dict[str, None] = {}
     failures: dict[str, str] = {}
     passed_over = PassedOver()
-    for item in _expand(path_list(paths), passed_over):
+    sheets: list[str] = []
+    for item in _expand(path_list(paths), passed_over, sheets):
         if isinstance(item, Failure):
             failures.setdefault(item.path, item.error)
         else:
@@ -109,10 +115,13 @@ def find_audio(paths: Paths) -> FoundAudio:
         files=tuple(files),
         failures=tuple(Failure(path=p, error=e) for p, e in failures.items()),
         passed_over=passed_over,
+        sheets=tuple(dict.fromkeys(sheets)),
     )
 
 
-def _expand(paths: Iterable[str], passed_over: PassedOver) -> Iterator[str | Failure]:
+def _expand(
+    paths: Iterable[str], passed_over: PassedOver, sheets: list[str]
+) -> Iterator[str | Failure]:
     for given in paths:
         if not given:  # such as a shell variable that is not set; not the current folder
             yield Failure(path="", error="is empty; name a file or a folder")
@@ -120,13 +129,26 @@ def _expand(paths: Iterable[str], passed_over: PassedOver) -> Iterator[str | Fai
         path = os.path.abspath(os.path.expanduser(given))
         suffix = os.path.splitext(path)[1].lower()
         if os.path.isdir(path):
-            yield from searched(path, passed_over)
+            yield from searched(path, passed_over, sheets)
         elif suffix in LIST_SUFFIXES and os.path.isfile(path):
             yield from _listed(path)
+        elif suffix == SHEET_SUFFIX and os.path.isfile(path):
+            sheets.append(path)
+            yield from _of_sheet(path)
         elif is_url(given) and not os.path.exists(path):
             yield Failure(path=given, error=URL_ERROR)
         else:
+            sheets.extend(filter(None, [sheet_of(path)]))
             yield existing(path)
+
+
+def _of_sheet(path: str) -> Iterator[str | Failure]:
+    files = files_of_sheet(path)
+    yield from files
+    if not files:
+        yield Failure(
+            path=path, error="is a CUE sheet, and no audio file that it names is beside it"
+        )
 
 
 def _listed(path: str) -> Iterator[str | Failure]:

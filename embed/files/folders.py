@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from embed.files.entries import Failure
 from embed.files.other_kinds import is_transport_stream
 
-__all__ = ["AUDIO_SUFFIXES", "PassedOver", "searched"]
+__all__ = ["AUDIO_SUFFIXES", "SHEET_SUFFIX", "PassedOver", "searched"]
 
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
@@ -21,6 +21,7 @@ AUDIO_SUFFIXES = frozenset({
     ".wav", ".wave", ".weba", ".webm", ".wma", ".wmv", ".wv",
 })
 """What a folder is searched for. A file that is named itself is tried whatever its suffix."""
+SHEET_SUFFIX = ".cue"
 # Of Synology, QNAP, Windows, NetApp, macOS, ext4 and ZFS: what was deleted, older states of all
 # that is there, and pictures of it. In lower case.
 _OF_SYSTEMS = frozenset({
@@ -73,7 +74,9 @@ class PassedOver:
         self.kinds[suffix] = self.kinds.get(suffix, 0) + 1
 
 
-def searched(folder: str, passed_over: PassedOver) -> Iterator[str | Failure]:
+def searched(
+    folder: str, passed_over: PassedOver, sheets: list[str] | None = None
+) -> Iterator[str | Failure]:
     """Search a folder to its depth.
 
     Parameters
@@ -82,6 +85,8 @@ def searched(folder: str, passed_over: PassedOver) -> Iterator[str | Failure]:
         Absolute.
     passed_over : PassedOver
         To which what is left alone is added.
+    sheets : list of str, optional
+        To which the CUE sheets that are met are added.
 
     Yields
     ------
@@ -95,11 +100,11 @@ def searched(folder: str, passed_over: PassedOver) -> Iterator[str | Failure]:
     >>> len(list(searched("music", PassedOver())))
     28
     """
-    yield from _walk(folder, passed_over, seen=set())
+    yield from _walk(folder, passed_over, [] if sheets is None else sheets, seen=set())
 
 
 def _walk(
-    folder: str, passed_over: PassedOver, seen: set[tuple[int, int]]
+    folder: str, passed_over: PassedOver, sheets: list[str], seen: set[tuple[int, int]]
 ) -> Iterator[str | Failure]:
     try:
         status = os.stat(folder)
@@ -121,9 +126,11 @@ def _walk(
             if is_of_system:
                 passed_over.folders.append(entry.path)
             else:
-                yield from _walk(entry.path, passed_over, seen)
+                yield from _walk(entry.path, passed_over, sheets, seen)
         elif suffix in AUDIO_SUFFIXES and not _is_source_code(entry.path, suffix):
             yield entry.path
+        elif suffix == SHEET_SUFFIX and not is_hidden:
+            sheets.append(entry.path)
         elif not is_hidden and os.path.isfile(entry.path):
             passed_over.add_file(suffix)
 

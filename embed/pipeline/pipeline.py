@@ -24,6 +24,7 @@ from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_en
 from embed.encoders.registry import encoder_spec
 from embed.encoders.windows import coverage_windows
 from embed.errors import EmbedError
+from embed.files.cue_sheets import Album, album_words, albums_in, songs_in_words
 from embed.files.find import Failure, FoundAudio, Paths, find_audio
 from embed.files.folders import PassedOver
 from embed.limits import Limits
@@ -73,6 +74,9 @@ class EmbedReport:
         their end, in [0, 1]; None where there was nothing to do.
     passed_over : PassedOver
         What the folders hold besides.
+    albums : tuple of Album
+        Files that hold several songs by their CUE sheets; each counts as one song, and is among the
+        warnings.
     n_retagged : int
         Songs in the cache of which the tags were read anew, as an earlier version read less.
     """
@@ -88,6 +92,7 @@ class EmbedReport:
     wall_s: float
     busy: float | None = None
     passed_over: PassedOver = field(default_factory=PassedOver)
+    albums: tuple[Album, ...] = ()
     n_retagged: int = 0
 
     @property
@@ -271,6 +276,7 @@ def _report(
     }
     n_found = len(found.files) + len(found.failures)
     worker_s = sum(run.worker_s for run in runs)
+    warnings, albums = _with_albums(found, runs, failed)
     return EmbedReport(
         encoder=prepared.name,
         fingerprint=prepared.fingerprint,
@@ -278,12 +284,28 @@ def _report(
         embedded=len(fresh),
         cached=n_found - len(fresh) - len(failed),
         failed=tuple(failed.values()),
-        warnings=tuple(dict.fromkeys(warning for run in runs for warning in run.ledger.warnings)),
+        warnings=warnings,
         audio_s=sum(fresh.values()),
         wall_s=time.monotonic() - started,
         busy=sum(run.cpu_s for run in runs) / worker_s if worker_s else None,
         passed_over=found.passed_over,
+        albums=albums,
     )
+
+
+def _with_albums(
+    found: FoundAudio, runs: Sequence[Run], failed: Mapping[str, Failure]
+) -> tuple[tuple[Failure, ...], tuple[Album, ...]]:
+    """Add to the warnings that files are albums by sheets beside them; return also which are."""
+    warnings = dict.fromkeys(warning for run in runs for warning in run.ledger.warnings)
+    told = ((one.path, songs_in_words(one.error)) for one in warnings)
+    albums = {path: Album(path=path, n_songs=n) for path, n in told if n}
+    files = set(found.files) if found.sheets else set()
+    for album in (album for sheet in found.sheets for album in albums_in(sheet)):
+        if album.path in files and album.path not in failed and album.path not in albums:
+            albums[album.path] = album
+            warnings[Failure(path=album.path, error=album_words(album.n_songs))] = None
+    return tuple(warnings), tuple(albums.values())
 
 
 def _check(workers: int | None, device: str) -> None:

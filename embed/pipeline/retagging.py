@@ -85,12 +85,14 @@ def read_tags_anew(
     return n_read
 
 
-def _tags_of(path: str) -> Tags:
+def _tags_of(path: str) -> tuple[Tags, str | None]:
     with bounded_memory():
         return probe_tags(path)
 
 
-def _retagged(row: FileRecord, tags: Tags | None) -> FileRecord:
-    if tags is None:
+def _retagged(row: FileRecord, told: tuple[Tags, str | None] | None) -> FileRecord:
+    if told is None:
         return replace(row, tags_version=TAGS_VERSION)  # or it would be tried by each run
-    return replace(row, **tag_columns(tags))
+    tags, warning = told
+    both = "; ".join(filter(None, [row.warning, warning])) or None
+    return replace(row, warning=both, **tag_columns(tags))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from classify.cli.app import app
 from classify.output.embed_summary import MOST_TOLD, embed_summary
-from embed import EmbedReport, Failure
+from embed import Album, EmbedReport, Failure
 
 
 def report_of(*, embedded: int = 0, cached: int = 0, n_failed: int = 0) -> EmbedReport:
@@ -38,6 +39,25 @@ def test_the_summary_counts_what_was_found_and_what_became_of_it() -> None:
     )
     assert lines[1] == "7 .mid were passed over"
     assert len(lines) == 3
+
+
+def test_the_summary_names_albums_that_count_as_one_song() -> None:
+    albums = tuple(Album(path=f"/m/{n}.flac", n_songs=12) for n in ("a", "b", "c\x1b", "d"))
+
+    def said(n: int) -> str:
+        report = replace(report_of(cached=9), albums=albums[:n])
+        return embed_summary(report, n_songs=9, has_taste=True)[1]
+
+    assert said(1) == "a.flac is an album of 12 songs by its CUE sheet and counts as one song"
+    assert said(4) == (
+        "4 files are albums of 48 songs by their CUE sheets and count as one song each "
+        "(a.flac, b.flac, c?.flac, ...)"
+    )
+
+
+def test_the_summary_says_that_tags_were_read_anew() -> None:
+    lines = embed_summary(replace(report_of(cached=9), n_retagged=1), n_songs=9, has_taste=True)
+    assert lines[1].startswith("The tags of 1 song in the cache were read anew")
 
 
 @pytest.mark.parametrize(
