@@ -80,7 +80,7 @@ class Groups:
         names = ("artist", "artists", "album_artist", "album")
         columns = [column.to_pylist() for column in files.columns(names, first).values()]
         self._names = [
-            _tag_names(artists or _parted(artist), _parted(of_album), album, os.fsdecode(path))
+            _tag_names(_each(artist, artists), _parted(of_album), album, os.fsdecode(path))
             if digest
             else []
             for digest, path, artist, artists, of_album, album in zip(
@@ -186,6 +186,12 @@ def _tag_names(
     if album and not _NOBODY.intersection(of_album or known):
         names.append(_album_name(album, path))
     return list(dict.fromkeys(names))
+
+
+def _each(artist: str | None, artists: Sequence[str] | None) -> list[str]:
+    """Return each artist; one that is told apart from the credit may lack the guests in it."""
+    known = list(artists or ())
+    return known if len(known) > 1 else [*known, *_parted(artist)]
 
 
 def _parted(artists: str | None) -> list[str]:

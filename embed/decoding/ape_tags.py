@@ -1,7 +1,7 @@
 """APEv2 tags at the end of files: FFmpeg tells one value of several, and of MP3 files nothing.
 
 By hand: mutagen reads them, and is under the GPL; ten lines are read here, bounded
-(test_tags.py: `test_the_ape_tag_of_an_mp3_is_read`).
+(tests/embed/decoding/test_tags.py: `test_the_ape_tag_of_an_mp3_is_read`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What FFmpeg leaves out of ID3v2 tags: all values but a frame's first, and MusicBrainz' id.
 
 By hand: mutagen reads them, and is under the GPL; FFmpeg tells one artist of several, and no UFID
-(test_tags.py: `test_several_artists_and_ids_are_read`).
+(tests/embed/decoding/test_tags.py: `test_several_artists_and_ids_are_read`).
 """
 
 from __future__ import annotations

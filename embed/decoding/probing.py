@@ -129,11 +129,10 @@ def probe(
             clock.end_with(sum(frame.samples for frame in frames), head.rate_hz)
         n_samples = _told_samples(head, clock)
         layout = find_layout(stream.codec_context.name, head, clock, n_samples)
-        told = _told(path, container, stream)
-        expected_s, more = _expected_s(container, stream), say_tracks(container, stream)
+        told, expected_s = _told(path, container, stream), _expected_s(container, stream)
+        more = _joined(say_tracks(container, stream), _say_album(container, stream, told))
         if container.format.name == "wav":
             more = say_hidden_sound(path, before.st_size)
-        more = _joined(more, _say_album(container, stream, told))
     warning = packets.warning
     if watch.doubts or not n_samples:
         found = survey(path)

@@ -82,6 +82,8 @@ BY_HAND = (
     "cache/locks.py",
     "cache/repair.py",
     "cache/seal.py",
+    "embed/decoding/ape_tags.py",
+    "embed/decoding/id3_tags.py",
     "embed/decoding/packet_timing.py",
     "embed/decoding/packets.py",
     "embed/decoding/spans.py",

@@ -107,6 +107,8 @@ def test_songs_that_share_any_artist_or_the_albums_stay_together(tmp_path: Path)
         {"artist": "Bjo\u0308rk"},
         {"artist": "Bj\u00f6rk"},
         {"artist": "Ann/Bob"},
+        {"artist": "Gil feat. Hal", "artists": ("Gil",)},
+        {"artist": "Hal"},
     ]
     names = [f"{n:032x}" for n in range(len(songs))]
     Catalog(tmp_path).put(
@@ -122,7 +124,7 @@ def test_songs_that_share_any_artist_or_the_albums_stay_together(tmp_path: Path)
         {n for n, name in enumerate(names) if found.get(name) == one}
         for one in dict.fromkeys(found.values())
     ]
-    assert together == [{0, 1, 2}, {3, 4, 5, 6}, {7}, {8}, {12, 13}, {14}]
+    assert together == [{0, 1, 2}, {3, 4, 5, 6}, {7}, {8}, {12, 13}, {14}, {15, 16}]
 
 
 def test_a_strangers_taste_does_not_have_a_model_loaded(music: list[str], root: Path) -> None:
