@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -119,18 +119,27 @@ def _name(path: Path) -> str:
 NAMES = {_name(path) for path in MODULES}
 
 
-def _imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield what a module imports, wherever in it: a module's name, and the name asked of it or "".
+@cache  # eight tests ask of each module
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
 
+
+@cache
+def _imports(path: Path) -> tuple[tuple[str, str], ...]:
+    """Return what a module imports, wherever in it: a module's name, and the name asked of it.
+
+    The latter is "" where none is asked of it.
     That includes imports in functions, and what only type checkers import.
     """
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    found: list[tuple[str, str]] = []
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
+            found += ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                yield (inner, "") if inner in NAMES else (node.module, alias.name)
+                found.append((inner, "") if inner in NAMES else (node.module, alias.name))
+    return tuple(found)
 
 
 def _room(module: str) -> tuple[int, str]:
@@ -220,7 +229,7 @@ def test_no_public_class_name_is_there_twice() -> None:
     for path in MODULES:
         if path.stem in _SHARED_NAMES or _name(path).startswith(_NAMED_AFTER_WHAT_THEY_SERVE):
             continue
-        for node in ast.parse(path.read_text("utf-8")).body:
+        for node in _tree(path).body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(_name(path))
     assert not {name: some for name, some in places.items() if len(some) > 1}
@@ -267,7 +276,7 @@ def test_a_folder_is_small_and_its_readme_lists_what_is_in_it(folder: Path) -> N
 def test_all_names_exactly_what_is_public(path: Path) -> None:
     if path.name == "__main__.py":
         return
-    tree = ast.parse(path.read_text("utf-8"))
+    tree = _tree(path)
     module = import_module(_name(path))
     exported = module.__all__
     assert len(exported) == len(set(exported))
@@ -288,7 +297,7 @@ def test_all_names_exactly_what_is_public(path: Path) -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_no_function_is_long(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.FunctionDef):
             body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
             lines = (node.end_lineno or 0) - body[0].lineno + 1
@@ -327,9 +336,7 @@ def _names_in(node: ast.AST) -> set[str]:
 def test_only_the_service_knows_the_service(path: Path) -> None:
     if _name(path).startswith("classify.web"):
         return
-    at_import = [
-        node for node in ast.parse(path.read_text("utf-8")).body if not isinstance(node, ast.If)
-    ]
+    at_import = [node for node in _tree(path).body if not isinstance(node, ast.If)]
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     imported = set().union(
         *(_names_in(node) for node in at_import if not isinstance(node, functions))
