@@ -23,6 +23,7 @@ from tests.support.made_once import made_once
 from tests.support.tools import missing_tools, tool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+_MOST_WORKERS = "LOKY_MAX_CPU_COUNT"  # by which joblib, of which we ask it, counts the cores
 # Seconds say nothing on a busy machine.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -48,13 +49,16 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     """No test reads or writes the cache of whoever runs it.
 
     Where a test names no encoder, the quickest is meant: the default takes three times as long. The
-    tests of the default say so (tests/whole/test_default_encoder.py).
+    tests of the default say so (tests/whole/test_default_encoder.py). Where it names no number of
+    workers, one is meant: each takes half a second to start. Those that need more say so, and
+    `all_cores` is as many as a user gets.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEVENSONGS_CACHE", str(tmp_path_factory.mktemp("default-cache")))
         patch.setenv("TFHUB_CACHE_DIR", str(tmp_path_factory.mktemp("tfhub")))
         patch.delenv("SEVENSONGS_MODELS", raising=False)
         patch.setenv("SEVENSONGS_ENCODER", "fast")
+        patch.setenv(_MOST_WORKERS, "1")
         patch.delenv("NO_COLOR", raising=False)
         yield
 
@@ -73,6 +77,12 @@ def _restored_environment() -> Iterator[None]:
     os.environ.pop("SEVENSONGS_CACHE", None)
     if before is not None:
         os.environ["SEVENSONGS_CACHE"] = before
+
+
+@pytest.fixture
+def all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs start as many workers as there are cores."""
+    monkeypatch.delenv(_MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")

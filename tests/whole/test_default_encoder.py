@@ -16,7 +16,7 @@ import embed
 from classify.demo import is_liked
 from tests.support.encoder_models import compiled_root
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("all_cores")]
 
 
 def sevensongs(root: Path, *arguments: str) -> Any:

@@ -70,6 +70,7 @@ def test_the_guard_kills_who_connects_and_their_children_too() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_cores")
 def test_the_demo_runs_from_an_empty_cache_without_network(
     tmp_path: Path, tracks: list[str]
 ) -> None:

@@ -73,9 +73,14 @@ def say(text: str) -> None:
 def child_environment(**more: str) -> dict[str, str]:
     """Return our environment as a user's would be.
 
-    Bytecode is kept, nothing points at another cache.
+    Bytecode is kept, nothing points at another cache, and all cores are taken (tests take one).
     """
-    left_out = ("PYTHONDONTWRITEBYTECODE", "PYTHONPROFILEIMPORTTIME", "SEVENSONGS_CACHE")
+    left_out = (
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONPROFILEIMPORTTIME",
+        "SEVENSONGS_CACHE",
+        "LOKY_MAX_CPU_COUNT",
+    )
     return {key: value for key, value in os.environ.items() if key not in left_out} | more
 
 
