@@ -31,12 +31,14 @@ for info in threadpoolctl.threadpool_info():
 def environment(kernel: str) -> dict[str, str]:
     """Return ours with a kernel, and with as many threads as BLAS takes by itself.
 
+    Those sleep where they have nothing to do: by default they spin, and take a core from others.
     OpenBLAS 0.3.34 (of NumPy 2.5) crashes in `eigh` with a kernel that is not the processor's own,
     unless it is told the size of the cache, in kilobytes.
     """
     left_out = ("PYTEST_", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-    return {"OPENBLAS_L2_SIZE": "512"} | ours | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
+    ours = {"OPENBLAS_L2_SIZE": "512", "OPENBLAS_THREAD_TIMEOUT": "4"} | ours
+    return ours | ({"OPENBLAS_CORETYPE": kernel} if kernel else {})
 
 
 @cache

@@ -92,9 +92,16 @@ def same(a: Taste, b: Taste) -> bool:
 
 @pytest.mark.exact
 @pytest.mark.parametrize(
-    ("dim", "blocks"), [(1, ()), (2, ()), (100, ()), (3012, ()), (5060, (3012, 2048)), (9000, ())]
+    ("dim", "blocks", "n_hidden", "activation"),
+    [  # every size of a song, and every network for a small and for a large one
+        (1, (), 0, "relu"),
+        (2, (), 24, "relu"),
+        (100, (), 400, "exp"),
+        (3012, (), 400, "exp"),
+        (5060, (3012, 2048), 24, "relu"),
+        (9000, (), 0, "relu"),
+    ],
 )
-@pytest.mark.parametrize(("n_hidden", "activation"), [(0, "relu"), (24, "relu"), (400, "exp")])
 def test_a_song_scores_the_same_alone_and_among_others(
     dim: int, blocks: tuple[int, ...], n_hidden: int, activation: str
 ) -> None:
