@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -121,11 +122,17 @@ def _snr_db(heard: NDArray[np.float32], reference: NDArray[np.float32]) -> float
     return float(10 * np.log10(np.square(reference).sum() / noise))
 
 
+@lru_cache(maxsize=1)  # the tests of one file come one after another
+def _reference(path: Path) -> tuple[NDArray[np.float32], int]:
+    """Decode a file whole, and five seconds of silence behind it; return the rate too."""
+    samples, rate_hz = decode_whole(path)
+    return np.concatenate([samples, np.zeros(5 * rate_hz, dtype=np.float32)]), rate_hz
+
+
 def _compare(name: str, spans: list[Span], path: Path) -> None:
-    reference, rate_hz = decode_whole(path)
+    reference, rate_hz = _reference(path)
     info = probe(str(path))
     assert info.rate_hz == rate_hz
-    reference = np.concatenate([reference, np.zeros(5 * rate_hz, dtype=np.float32)])
     cut = list(read_spans(info, spans))
     assert [len(samples) for samples in cut] == [span.stop - span.start for span in spans]
     for samples, span in zip(cut, spans, strict=True):
