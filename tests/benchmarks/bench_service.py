@@ -40,7 +40,7 @@ class Plan:
     many_requests: int = _MANY
 
 
-QUICK = Plan(songs=300, many_songs=300, runs=1, seconds=1.0, few_requests=100, many_requests=300)
+QUICK = Plan(songs=300, many_songs=300, runs=1, seconds=0.3, few_requests=100, many_requests=300)
 
 
 class Client:

@@ -51,7 +51,7 @@ def test_the_service_is_measured_in_every_way(tmp_path: Path, compiled: Path) ->
     scores = [row for row in rows if row["kind"] == "scores"]
     assert [row["n_clients"] for row in scores] == [1, 50, 200]
     assert all(0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"] for row in scores)
-    assert all(row["n_requests"] > 20 for row in scores), "at the least, on any machine"
+    assert all(row["n_requests"] >= row["n_clients"] for row in scores), "on any machine"
     memory = next(row for row in rows if row["kind"] == "memory")
     assert 20e6 < memory["bytes_after_few"] < 2e9
     table = speed.table.service_table(rows)

@@ -97,6 +97,7 @@ class Load:
         )
         self._port, self._n_clients, self._seconds = port, n_clients, seconds
         self._left = n_requests
+        self._n_asked = 0
         self._until = float("inf")
         self._latencies_s: list[float] = []
         self._statuses: Counter[int] = Counter()
@@ -104,11 +105,13 @@ class Load:
         self._lost = 0
 
     def next_request(self) -> bytes | None:
-        """Return what to ask next; None at the end."""
+        """Return what to ask next; None at the end, which comes after one from each client."""
         if self._left is not None:
             self._left -= 1
             return next(self._requests) if self._left >= 0 else None
-        return next(self._requests) if time.perf_counter() < self._until else None
+        self._n_asked += 1
+        is_over = time.perf_counter() >= self._until and self._n_asked > self._n_clients
+        return None if is_over else next(self._requests)
 
     def answered(self, status: int, latency_s: float) -> None:
         """Note an answer."""
