@@ -47,16 +47,18 @@ def compiled_folder(root: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_two_processes_may_compile_at_once(tmp_path: Path, compiled: Path) -> None:
-    children = [python(PREPARE, "musicnn", str(tmp_path)) for _ in range(2)]
-    fingerprint = compiled_folder(compiled).name
+def test_two_processes_may_compile_at_once(tiny: str, pair_root: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    children = [python(PREPARE, tiny, str(new)) for _ in range(2)]
+    reference = embed.load_encoder(tiny, root=pair_root)
     for child in children:
         # Nothing on stderr, and no TensorFlow in the process that asked.
-        assert child.communicate() == (f"{fingerprint}\nFalse\n", "")
-    left = sorted(path.name for path in (tmp_path / "encoders").iterdir())
-    assert left == sorted([fingerprint, "musicnn.fingerprint"])
-    encoder = embed.load_encoder("musicnn", root=tmp_path)
-    reference = embed.load_encoder("musicnn", root=compiled)
+        assert child.communicate() == (f"{reference.fingerprint}\nFalse\n", "")
+    left = {path.name for path in (new / "encoders").iterdir()}
+    assert len(left) == 2  # the other tells that its name means this fingerprint
+    assert left < {path.name for path in (pair_root / "encoders").iterdir()}
+    assert reference.fingerprint in left
+    encoder = embed.load_encoder(tiny, root=new)
     np.testing.assert_array_equal(encoder.embed(white_noise(4)), reference.embed(white_noise(4)))
 
 
@@ -159,14 +161,17 @@ def test_damage_is_noticed(
 
 
 @pytest.mark.slow
-def test_damage_is_mended(root: Path, compiled: Path) -> None:
-    folder = compiled_folder(root)
+def test_damage_is_mended(tiny: str, pair_root: Path) -> None:
+    sound = embed.load_encoder(tiny, root=pair_root)
+    before = sound.embed(white_noise(4))
+    folder = pair_root / "encoders" / sound.fingerprint
     DAMAGES["model flipped"](folder)
     DAMAGES["constants missing"](folder)
-    encoder = embed.load_encoder("musicnn", root=root)
-    assert compiled_folder(root) == folder
-    reference = embed.load_encoder("musicnn", root=compiled)
-    np.testing.assert_array_equal(encoder.embed(white_noise(4)), reference.embed(white_noise(4)))
+    assert read_manifest(folder) is None
+    encoder = embed.load_encoder(tiny, root=pair_root)
+    assert encoder.fingerprint == sound.fingerprint
+    assert read_manifest(folder) is not None
+    np.testing.assert_array_equal(encoder.embed(white_noise(4)), before)
 
 
 def hide_musicnn(monkeypatch: pytest.MonkeyPatch) -> None:
