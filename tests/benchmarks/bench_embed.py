@@ -33,9 +33,11 @@ def main() -> None:
     options = _options()
     work = Path(options.work or tempfile.mkdtemp(prefix="sevensongs-speed-")).absolute()
     base = about("embed", _PACKAGES) | ({"quick": True} if options.quick else {})
-    encoders = [name for name in options.encoder or ENCODERS if _compiled(name, work, options)]
+    kinds = options.kind or ["speed"]
+    names = [] if kinds == ["probe"] else options.encoder or ENCODERS
+    encoders = [name for name in names if _compiled(name, work, options)]
     rows: list[dict[str, Any]] = []
-    for kind in options.kind or ["speed"]:
+    for kind in kinds:
         for row in _KINDS[kind](encoders, work, options):
             rows.append(base | {"kind": kind} | row)
             say(json.dumps(row))
@@ -58,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="after one to warm up")
     parser.add_argument("--hours", type=float, default=10.0, help="length of the long file")
     parser.add_argument("--draws", type=int, default=10, help="of the accuracy's task")
+    parser.add_argument("--against", default="6070e3d", help="commit that `probe` compares with")
     parser.add_argument(
         "--cache", type=Path, help="a cache with compiled encoders, to save the time"
     )
@@ -277,7 +280,21 @@ def _choices(
         yield row | measured("utilisation", [run.cpu_s / run.wall_s / cores() for run in runs])
 
 
-_KINDS = {"speed": _speed, "long": _long, "accuracy": _accuracy, "choices": _choices}
+def _probe(_: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Compare what reading files costs with another commit, in turn."""
+    from speed.probing import probing_rows
+
+    paths = [song.path for song in _songs(work, options)]
+    yield from probing_rows(paths, options.against, options.runs)
+
+
+_KINDS = {
+    "speed": _speed,
+    "long": _long,
+    "accuracy": _accuracy,
+    "choices": _choices,
+    "probe": _probe,
+}
 
 if __name__ == "__main__":
     main()

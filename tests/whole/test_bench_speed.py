@@ -90,8 +90,14 @@ def test_the_embedding_benchmark_runs_on_real_files(tmp_path: Path, compiled: Pa
         "speed",
         "--kind",
         "long",
+        "--kind",
+        "probe",
+        "--against",
+        "HEAD",
     )
     rows = run("bench_embed.py", tmp_path / "embed.jsonl", *arguments, "--hours", "0.02")
+    *rows, last = [row for row in rows if row.get("format", "all") == "all"]
+    assert 0.3 < last["probe_ratio"] < 3
     assert [(row["kind"], row["coverage"]) for row in rows] == [
         ("speed", "scan"),
         ("speed", "full"),
