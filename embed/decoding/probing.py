@@ -124,15 +124,11 @@ def probe(
                 kept.add(block)
             last = block[-1]
         head.require_audio()
-        if clock.doubts_last:
-            frames = decode_packet(stream.codec_context, last)
-            clock.end_with(sum(frame.samples for frame in frames), head.rate_hz)
+        _hear_last(last, clock, stream, head.rate_hz)
         n_samples = _told_samples(head, clock)
         layout = find_layout(stream.codec_context.name, head, clock, n_samples)
         told, expected_s = _told(path, container, stream), _expected_s(container, stream)
-        more = _joined(say_tracks(container, stream), _say_album(container, stream, told))
-        if container.format.name == "wav":
-            more = say_hidden_sound(path, before.st_size)
+        more = _besides(path, container, stream, told, before.st_size)
     warning = packets.warning
     if watch.doubts or not n_samples:
         found = survey(path)
@@ -152,6 +148,13 @@ def probe(
         size_bytes=before.st_size,
         mtime_ns=before.st_mtime_ns,
     )
+
+
+def _hear_last(last: av.Packet[Any], clock: Clock, stream: av.AudioStream, rate_hz: int) -> None:
+    """Decode the last packet, where it claims more than it may hold."""
+    if clock.doubts_last:
+        frames = decode_packet(stream.codec_context, last)
+        clock.end_with(sum(frame.samples for frame in frames), rate_hz)
 
 
 def probe_tags(path: str) -> tuple[Tags, str | None]:
@@ -183,6 +186,19 @@ def _named_by(stream: av.AudioStream) -> Any:
     )
     digest.update(_gain(stream))
     return digest
+
+
+def _besides(
+    path: str,
+    container: InputContainer,
+    stream: av.AudioStream,
+    told: Sequence[Mapping[str, str]],
+    n_bytes: int,
+) -> str | None:
+    """Say what should be known of a file besides: further tracks, an album, hidden sound."""
+    hidden = say_hidden_sound(path, n_bytes) if container.format.name == "wav" else None
+    album = _say_album(container, stream, told)
+    return _joined(say_tracks(container, stream), _joined(album, hidden))
 
 
 def _say_album(

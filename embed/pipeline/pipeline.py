@@ -126,8 +126,8 @@ def embed_library(
     encoder : str
         See `embed.ENCODERS`; several joined by +, such as ``musicnn+yamnet``; ``best`` or ``fast``.
     coverage : {'scan', 'full'}, int, or a mapping from encoders' names to these
-        Twelve windows of about 3 s spread over what sounds (YAMNet, aisfx: eight), all, or that many.
-        An encoder that a mapping does not name scans.
+        Twelve windows of about 3 s spread over what sounds (YAMNet, aisfx: eight), all, or that
+        many. An encoder that a mapping does not name scans.
     workers : int, optional
         Processes; default: one for each core that we may use.
     device : {'auto', 'cpu', 'gpu'}

@@ -24,7 +24,7 @@ def _bits(wav: Path) -> NDArray[np.uint8]:
     """Return eight seconds of a file at 44.1 kHz as bits, mono."""
     with av.open(str(wav)) as container:
         frames = [frame.to_ndarray() for frame in container.decode(audio=0)]
-    whole: NDArray[np.float64] = np.concatenate(frames, axis=1) / np.float64(2**15)
+    whole = np.concatenate(frames, axis=1).astype(np.float64) / 2**15
     pcm = whole[0, 9 * 88200 : (9 + _SECONDS) * 88200 : 2]
     rng = np.random.default_rng(0)
     ones: NDArray[np.bool_] = rng.random((len(pcm), 64)) < (1 + pcm[:, np.newaxis]) / 2

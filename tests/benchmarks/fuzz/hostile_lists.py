@@ -163,7 +163,8 @@ def _as_tabs(r: Random, entries: list[str]) -> str:
 def _as_jspf(r: Random, entries: list[str]) -> str:
     """JSON, its tracks among others that name no file."""
     tracks: list[object] = [{"location": r.choice([[one, "x.mp3"], [one]])} for one in entries]
-    for other in r.sample([{"title": "music/a.mp3"}, None, 7, "music/a.mp3", {"location": []}], 2):
+    others: list[object] = [{"title": "music/a.mp3"}, None, 7, "music/a.mp3", {"location": []}]
+    for other in r.sample(others, 2):
         tracks.insert(r.randint(0, len(tracks)), other)
     return json.dumps({"playlist": {"title": "music/a.mp3", "track": tracks}})
 
