@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cache import is_digest, local_root, write_whole
 from classify.errors import LabelError, write_problem
@@ -23,6 +24,9 @@ from classify.library.song_library import SongLibrary
 from classify.taste.names import taste_path
 from classify.taste.taste import Taste
 from embed import LIST_SUFFIXES
+
+if TYPE_CHECKING:
+    from cache import VectorReader
 
 __all__ = [
     "LABELS",
@@ -238,7 +242,11 @@ class LabelsNow:
 
     @classmethod
     def of(
-        cls, given: str | os.PathLike[str] | Taste, taste: Taste, library: SongLibrary
+        cls,
+        given: str | os.PathLike[str] | Taste,
+        taste: Taste,
+        library: SongLibrary,
+        vectors: VectorReader | None = None,
     ) -> LabelsNow:
         """Read the labels beside a taste; where there are none, those that it was trained with.
 
@@ -250,6 +258,8 @@ class LabelsNow:
             The same, loaded.
         library : SongLibrary
             Of the taste's encoder.
+        vectors : VectorReader, optional
+            The whole library's, where it is open already.
 
         Raises
         ------
@@ -264,7 +274,9 @@ class LabelsNow:
             return cls(by_digest=learnt, n_like=taste.n_like, is_learnt=True)
         rows = with_digests(rows, library)
         by_digest = {one.digest: one.label for one in rows if one.digest}
-        held = library.vectors.held(list(by_digest)) if by_digest else {}
+        named = list(by_digest)
+        of_all = library.vectors.open(named) if by_digest and vectors is None else vectors
+        held = {} if of_all is None else of_all.held(named)
         name = labels_name(rows, held)
         return cls(
             by_digest=by_digest,

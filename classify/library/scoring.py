@@ -195,7 +195,7 @@ def score(
     if not (named or len(files)):
         library.require_songs()
     n_library, n_gone = (0, 0) if named else files.n_gone()
-    labels = LabelsNow.of(taste, loaded, library)
+    labels = LabelsNow.of(taste, loaded, library, None if named else files.vectors)
     found = score_files(
         files,
         loaded,

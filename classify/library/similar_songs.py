@@ -167,15 +167,18 @@ def similar(
         n_gone=n_gone,
         n_lacking=library.n_lacking(everything),
     )
-    return _labelled(found, taste, library)
+    return _labelled(found, taste, library, everything)
 
 
 def _labelled(
-    found: Similars, taste: str | os.PathLike[str] | Taste, library: SongLibrary
+    found: Similars,
+    taste: str | os.PathLike[str] | Taste,
+    library: SongLibrary,
+    everything: LibraryFiles,
 ) -> Similars:
     try:
         known = taste if isinstance(taste, Taste) else Taste.load(taste, root=library.root)
-        labels = LabelsNow.of(taste, known, library).by_digest
+        labels = LabelsNow.of(taste, known, library, everything.vectors).by_digest
     except (TasteError, LabelError):  # what is near can be told without any taste
         return found
     songs = tuple(replace(song, label=labels.get(song.digest)) for song in found.songs)
