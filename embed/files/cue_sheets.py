@@ -138,6 +138,8 @@ def files_of_sheet(sheet: str) -> list[str]:
 
 def _parts(sheet: str) -> Iterator[Album]:
     folder, own_name = os.path.split(sheet)
+    if not os.path.isfile(sheet):  # to open a FIFO would take for ever
+        return
     try:
         with open(sheet, "rb") as file:
             n_songs = count_songs(file.read(_MAX_BYTES))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import shutil
 from pathlib import Path
 
@@ -115,6 +116,13 @@ def test_a_sheet_of_one_file_a_song_makes_no_album(tmp_path: Path) -> None:
         ("0.flac", 4),
         ("2.flac", 5),
     ]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no FIFOs")
+def test_a_fifo_of_a_sheets_name_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.cue")
+    found = embed.find_audio(tmp_path)
+    assert [albums_in(one) for one in found.sheets] == [[]]
 
 
 @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda t: f"FILE {t}\nTRACK".encode()))
