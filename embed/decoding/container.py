@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from embed.decoding.ogg_headers import HidingFile, find_repeated_headers
@@ -148,24 +147,31 @@ class Packets:
         self.warning: str | None = None
 
     def __iter__(self) -> Iterator[av.Packet[Any]]:
-        import av
-
-        n_packets = 0
-        is_mp3 = self._stream.codec_context.name.startswith("mp3")
-        try:
-            for packet in self._container.demux(self._stream):
-                if packet.size and not (is_mp3 and _is_junk(packet)):
-                    n_packets += 1
-                    yield packet
-        except av.FFmpegError as error:
-            if n_packets == 0 or isinstance(error, MemoryError):
-                raise
-            self.warning = f"broken after {n_packets} packets ({_reason(error)}); used up to there"
+        for block in self.blocks():
+            yield from block
 
     def blocks(self) -> Iterator[list[av.Packet[Any]]]:
         """Iterate over the same in blocks."""
-        packets = iter(self)
-        while block := list(islice(packets, _BLOCK_PACKETS)):
+        import av
+
+        n_packets = 0
+        block: list[av.Packet[Any]] = []
+        is_mp3 = self._stream.codec_context.name.startswith("mp3")
+        try:
+            for packet in self._container.demux(self._stream):
+                if not packet.size or (is_mp3 and _is_junk(packet)):
+                    continue
+                block.append(packet)
+                if len(block) == _BLOCK_PACKETS:
+                    n_packets += _BLOCK_PACKETS
+                    yield block
+                    block = []
+        except av.FFmpegError as error:
+            n_packets += len(block)
+            if n_packets == 0 or isinstance(error, MemoryError):
+                raise
+            self.warning = f"broken after {n_packets} packets ({_reason(error)}); used up to there"
+        if block:
             yield block
 
 

@@ -37,6 +37,7 @@ class PacketHead:
         self.n_channels = 0
         self.first_pts: int | None = None
         self._encrypted = self._context.codec_tag in _ENCRYPTED_TAGS
+        self._counts: bool | None = None  # once it is settled
 
     def hear(self, block: Sequence[av.Packet[Any]]) -> None:
         """Decode the first packets; further ones only while nothing has come out."""
@@ -94,11 +95,20 @@ class PacketHead:
     @property
     def counts_packets(self) -> bool:
         """Whether a packet's index tells where its samples are."""
+        if self._counts is not None:
+            return self._counts
+        counts = is_counted(self._context.name) and self._is_constant
+        if len(self.counts) >= _N_HEAD_PACKETS and self.rate_hz:  # `hear` takes no more
+            self._counts = counts
+        return counts
+
+    @property
+    def _is_constant(self) -> bool:
         n = self.packet_samples
         # Only the first packets may give less than a full one, and none more than one frame.
         growing = all(a <= b for a, b in zip(self.counts, self.counts[1:], strict=False))
         constant = growing and self.counts[-1] == n and self.counts[-2:-1] in ([], [n])
-        return is_counted(self._context.name) and constant and max(self._sizes) == 1
+        return constant and max(self._sizes) == 1
 
 
 def find_layout(codec: str, head: PacketHead, clock: Clock, n_samples: int) -> PacketLayout:

@@ -75,7 +75,10 @@ class PacketLengths:
 
         The last packet's may be cut to the end.
         """
-        told = packet.duration or 0
+        return self.next_told(packet.duration or 0)
+
+    def next_told(self, told: int) -> int:
+        """Return the same of a packet of which FFmpeg tells this length."""
         if self._ended:
             self.adds_up = False
         if not self._is_vorbis:
@@ -132,14 +135,19 @@ class Clock:
         self._sum = 0  # of the packets' lengths, in samples
         self.n_packets = 0
 
+    def pass_over(self, block: Sequence[av.Packet[Any]]) -> None:
+        """Count packets, where their number alone tells the length."""
+        self.n_packets += len(block)
+
     def see(self, block: Sequence[av.Packet[Any]]) -> None:
         """Note packets' timestamps."""
         self.n_packets += len(block)
+        told = [packet.duration or 0 for packet in block]
         if self._lengths.adds_up:
-            self._sum += sum(map(self._lengths.next, block))
+            self._sum += sum(map(self._lengths.next_told, told))
         end, timed, last_pts = self._end, self._timed, self._last_pts
-        for packet in block:
-            pts, length = packet.pts, packet.duration or 0
+        for packet, length in zip(block, told, strict=True):
+            pts = packet.pts
             if pts is None:
                 continue
             if end is None:

@@ -36,6 +36,7 @@ _GUESSED_LENGTH = frozenset(
 )
 _ID3_FIRST = frozenset({"aac", "mp3", "tta"})
 _APE_LAST = frozenset({"ape", "mp3", "mpc", "mpc8", "tak", "tta", "wv"})
+_LARGE_PACKET_BYTES = 2048  # from which to join packets first takes longer
 _GAIN_AT = slice(16, 18)  # in an Opus header: 256ths of a decibel
 
 
@@ -116,16 +117,15 @@ def probe(
         digest = _named_by(stream)
         packets = Packets(container, stream)
         for block in packets.blocks():
-            digest.update(b"".join(block))
+            _add(digest, block)
             head.hear(block)
             watch.see(block, head)
-            clock.see(block)
+            (clock.pass_over if head.counts_packets else clock.see)(block)
             if kept is not None:
                 kept.add(block)
             last = block[-1]
         head.require_audio()
-        _hear_last(last, clock, stream, head.rate_hz)
-        n_samples = _told_samples(head, clock)
+        n_samples = _told_samples(head, clock, stream, last)
         layout = find_layout(stream.codec_context.name, head, clock, n_samples)
         told, expected_s = _told(path, container, stream), _expected_s(container, stream)
         more = _besides(path, container, stream, told, before.st_size)
@@ -148,13 +148,6 @@ def probe(
         size_bytes=before.st_size,
         mtime_ns=before.st_mtime_ns,
     )
-
-
-def _hear_last(last: av.Packet[Any], clock: Clock, stream: av.AudioStream, rate_hz: int) -> None:
-    """Decode the last packet, where it claims more than it may hold."""
-    if clock.doubts_last:
-        frames = decode_packet(stream.codec_context, last)
-        clock.end_with(sum(frame.samples for frame in frames), rate_hz)
 
 
 def probe_tags(path: str) -> tuple[Tags, str | None]:
@@ -226,10 +219,23 @@ def _told(path: str, container: InputContainer, stream: av.AudioStream) -> list[
     return told
 
 
-def _told_samples(head: PacketHead, clock: Clock) -> int:
+def _add(digest: Any, block: Sequence[av.Packet[Any]]) -> None:
+    if block[0].size > _LARGE_PACKET_BYTES:
+        for packet in block:
+            digest.update(packet)
+    else:
+        digest.update(b"".join(block))
+
+
+def _told_samples(
+    head: PacketHead, clock: Clock, stream: av.AudioStream, last: av.Packet[Any]
+) -> int:
     """Return the length that packets tell; 0 where they don't."""
     if head.counts_packets:
         return clock.n_packets * head.packet_samples - head.skip_samples
+    if clock.doubts_last:
+        frames = decode_packet(stream.codec_context, last)
+        clock.end_with(sum(frame.samples for frame in frames), head.rate_hz)
     return clock.n_samples(head.first_pts, head.rate_hz)
 
 
