@@ -42,7 +42,7 @@ from .files.entries import URL_ERROR
 from .files.find import Failure, FoundAudio, Paths, find_audio, path_list
 from .files.folders import PassedOver
 from .files.path_mapping import MAP_VARIABLE, mapped_there, parse_map, path_maps
-from .files.playlists import LIST_SUFFIXES
+from .files.playlists import LIST_SUFFIXES, list_entries
 from .limits import Limits
 from .pipeline.pieces import Outline
 from .pipeline.pipeline import EmbedReport, Progress, embed_library
@@ -109,6 +109,7 @@ __all__ = [
     "encoder_status",
     "find_audio",
     "is_compiled",
+    "list_entries",
     "load_encoder",
     "mapped_there",
     "mel_band",

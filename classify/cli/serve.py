@@ -23,14 +23,9 @@ _TOKEN_BYTES, _LEAST_TOKEN_CHARS = 32, 16
 
 
 def _known_name(name: str) -> str:
-    from classify.errors import TasteError
-    from classify.taste.names import taste_path
+    from classify.taste.names import is_taste_name
 
-    try:
-        is_name = taste_path(name).stem == name
-    except TasteError:
-        is_name = False
-    if not is_name:
+    if not is_taste_name(name):
         raise typer.BadParameter(
             f"{name!r} is no name of a taste; over HTTP tastes go by name, not by file"
         )

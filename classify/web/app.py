@@ -13,31 +13,47 @@ from fastapi import FastAPI
 from classify.web.access.guard import Guard
 from classify.web.app_state import AppState, state_of
 from classify.web.counters import Metrics
+from classify.web.live.event_stream import EventStream
 from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.scan import Scan
+from classify.web.live.served_folders import Confirm, ServedFolders
 from classify.web.live.slow_answers import SlowAnswers
 from classify.web.live.slow_lane import SlowLane
 from classify.web.openapi import use_openapi
 from classify.web.problems import use_problems
-from classify.web.routes import page_files, scan, songs, sound, status, tastes, uploads
+from classify.web.routes import (
+    events,
+    folders,
+    page_files,
+    scan,
+    songs,
+    sound,
+    status,
+    taste_changes,
+    tastes,
+    uploads,
+)
 from classify.web.routes.fast_score import QuickScores
 from classify.web.settings import ServiceSettings
 from classify.web.sound.spectrograms import Spectrograms
+from classify.web.tastes.taste_folder import TasteFolder
 from classify.web.uploads.upload_queue import UploadQueue
 
 __all__ = ["GRACE_S", "create_app"]
 
-_ROUTERS = (songs, tastes, uploads, sound, scan, status)
+_ROUTERS = (songs, tastes, taste_changes, uploads, sound, scan, folders, events, status)
 GRACE_S = 5
 
 
-def create_app(settings: ServiceSettings) -> FastAPI:
+def create_app(settings: ServiceSettings, *, confirm: Confirm | None = None) -> FastAPI:
     """Make the ASGI application: the guard around the routes, and what they share in its state.
 
     Parameters
     ----------
     settings : ServiceSettings
+    confirm : callable, optional
+        Asks the person at the terminal whether a folder may be served.
 
     Returns
     -------
@@ -56,7 +72,7 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )
-    parts = _parts(settings)
+    parts = _parts(settings, confirm)
     app.state.parts = parts
     for module in _ROUTERS:
         app.include_router(module.router, prefix="/v1")
@@ -69,8 +85,10 @@ def create_app(settings: ServiceSettings) -> FastAPI:
     return app
 
 
-def _parts(settings: ServiceSettings) -> AppState:
+def _parts(settings: ServiceSettings, confirm: Confirm | None) -> AppState:
     library = LiveLibrary(settings)
+    served = ServedFolders(settings.folders, confirm)
+    scanning = Scan(settings, library, served)
     training = TasteTraining(library)
     return AppState(
         settings=settings,
@@ -83,7 +101,10 @@ def _parts(settings: ServiceSettings) -> AppState:
         label_queue=LabelQueue(training),
         uploads=UploadQueue(settings),
         spectrograms=Spectrograms(),
-        scan=Scan(settings, library),
+        folders=served,
+        scan=scanning,
+        events=EventStream(library, scanning, served),
+        taste_folder=TasteFolder(library),
     )
 
 
@@ -97,5 +118,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await asyncio.to_thread(warming.join, GRACE_S)
         lanes = (state.slow_lane, state.study_lane, state.label_queue)
-        for part in (state.scan, state.uploads, state.spectrograms, *lanes, state.library):
+        for part in (
+            state.events,
+            state.scan,
+            state.uploads,
+            state.spectrograms,
+            *lanes,
+            state.library,
+        ):
             await asyncio.to_thread(part.close)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from classify.web.counters import Metrics
+    from classify.web.live.event_stream import EventStream
     from classify.web.live.label_queue import LabelQueue, TasteTraining
     from classify.web.live.live_library import LiveLibrary
     from classify.web.live.scan import Scan
+    from classify.web.live.served_folders import ServedFolders
     from classify.web.live.slow_answers import SlowAnswers
     from classify.web.live.slow_lane import SlowLane
     from classify.web.settings import ServiceSettings
     from classify.web.sound.spectrograms import Spectrograms
+    from classify.web.tastes.taste_folder import TasteFolder
     from classify.web.uploads.upload_queue import UploadQueue
 
 __all__ = ["AppState", "state_of"]
@@ -47,8 +50,14 @@ class AppState:
         The process that hears uploads, and who waits for it.
     spectrograms : Spectrograms
         The process that draws, and what it has drawn.
+    folders : ServedFolders
+        What may be scanned.
     scan : Scan
         The scan of the served folders.
+    events : EventStream
+        What changes, for whoever listens.
+    taste_folder : TasteFolder
+        Makes, renames and removes tastes.
     """
 
     settings: ServiceSettings
@@ -61,7 +70,10 @@ class AppState:
     label_queue: LabelQueue
     uploads: UploadQueue
     spectrograms: Spectrograms
+    folders: ServedFolders
     scan: Scan
+    events: EventStream
+    taste_folder: TasteFolder
 
 
 def state_of(app: Any) -> AppState:

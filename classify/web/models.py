@@ -9,13 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 __all__ = [
     "Change",
     "Changed",
+    "Changes",
     "Detail",
     "EvaluationFound",
     "ExplanationFound",
     "Interval",
     "InvalidPart",
     "LabelAsked",
+    "LabelGiven",
     "LabelName",
+    "Learnt",
     "Moved",
     "Neighbour",
     "PassageFound",
@@ -119,6 +122,7 @@ class TasteInfo(BaseModel):
 
     name: str
     encoder: str
+    colour: str = Field(description="As #rrggbb.")
     n_like: int
     n_dislike: int
     trained: bool
@@ -135,6 +139,7 @@ class TasteList(BaseModel):
     """All tastes, the service's default first."""
 
     tastes: list[TasteInfo]
+    removed: list[str] = Field(description="Names that can be restored, the last removed first.")
 
 
 class TrainAsked(BaseModel):
@@ -175,19 +180,43 @@ class Changed(BaseModel):
     score: Share
 
 
-class Change(BaseModel):
-    """What a label changed."""
+class Learnt(BaseModel):
+    """What new labels changed."""
 
-    id: Digest
-    label: LabelName | None
     taste: TasteInfo
     revision: int
     note: str
     n_changed: dict[Verdict, int]
+    n_likely: int = Field(description="Songs that became likely.")
+    n_moved: int = Field(
+        description="Songs without a label that stand elsewhere among the first 100."
+    )
     changed: list[Changed]
     entered: list[Moved]
     left: list[Moved]
+    n_undo: int = Field(description="Steps that can be undone.")
+    n_redo: int
     wall_s: float
+
+
+class Change(Learnt):
+    """What a label changed."""
+
+    id: Digest
+    label: LabelName | None
+
+
+class LabelGiven(BaseModel):
+    """A song and its label now; null where it was taken away."""
+
+    id: Digest
+    label: LabelName | None
+
+
+class Changes(Learnt):
+    """What several labels changed."""
+
+    labels: list[LabelGiven]
 
 
 class Suggested(BaseModel):

@@ -15,6 +15,7 @@ from classify.errors import ClassifyError
 from classify.web.access.head_limits import BoundedProtocol
 from classify.web.app import GRACE_S, create_app
 from classify.web.app_state import state_of
+from classify.web.live.served_folders import Confirm
 from classify.web.settings import ServiceSettings
 
 __all__ = ["address_of", "serve"]
@@ -26,7 +27,7 @@ _log = logging.getLogger("sevensongs")
 class _Server(uvicorn.Server):
     """What ends the open work of the service as soon as a signal comes.
 
-    It ends what listens to a scan, and uploads and pictures that wait.
+    It ends what listens to events or a scan, and uploads and pictures that wait.
     """
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
@@ -35,12 +36,17 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         state = state_of(self._app)
-        for part in (state.scan, state.uploads, state.spectrograms):
+        for part in (state.events, state.scan, state.uploads, state.spectrograms):
             part.stop()
         super().handle_exit(sig, frame)
 
 
-def serve(settings: ServiceSettings, *, tell: Callable[[str], None] | None = None) -> None:
+def serve(
+    settings: ServiceSettings,
+    *,
+    tell: Callable[[str], None] | None = None,
+    confirm: Confirm | None = None,
+) -> None:
     """Serve until a signal ends it.
 
     Parameters
@@ -48,6 +54,8 @@ def serve(settings: ServiceSettings, *, tell: Callable[[str], None] | None = Non
     settings : ServiceSettings
     tell : callable, optional
         Told the page's address once it can be opened; with a token, that is in it.
+    confirm : callable, optional
+        Asks the person at the terminal whether a folder may be served; see `ServedFolders`.
 
     Raises
     ------
@@ -56,7 +64,7 @@ def serve(settings: ServiceSettings, *, tell: Callable[[str], None] | None = Non
     """
     listening = _listen(settings.host, settings.port)
     with listening:
-        app = create_app(settings)
+        app = create_app(settings, confirm=confirm)
         config = uvicorn.Config(
             app,
             http=BoundedProtocol,

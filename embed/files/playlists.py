@@ -56,6 +56,15 @@ def list_entries(path: str) -> list[str]:
     ValueError
         If it is no such list, or larger than 64 MiB or 500,000 songs, or a CSV's row than 2**20
         characters.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from embed import list_entries
+    >>> Path("two.m3u8").write_text("#EXTM3U\\na.mp3\\nb.mp3\\n")
+    22
+    >>> list_entries("two.m3u8")
+    ['a.mp3', 'b.mp3']
     """
     read = _READERS[os.path.splitext(path)[1].lower()]
     entries: list[str] = []

@@ -12,6 +12,7 @@ This takes 4 microseconds a request, a BaseHTTPMiddleware that does nothing 80 (
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -25,16 +26,19 @@ if TYPE_CHECKING:
     from classify.web.counters import Metrics
     from classify.web.settings import ServiceSettings
 
-__all__ = ["IDLE_S", "MAX_JSON_BYTES", "Guard"]
+__all__ = ["IDLE_S", "MAX_JSON_BYTES", "MAX_LIST_BYTES", "Guard"]
 
 MAX_JSON_BYTES = 64 * 1024
-"""Of every body but an upload."""
+"""Of every body but an upload or a list."""
+MAX_LIST_BYTES = 8 * 2**20
+"""Of a playlist whose songs are imported."""
 IDLE_S = 30.0
 """A client that sends nothing for so long is given up."""
 # after that time, on average; else a slow one would hold its place for days
 _LEAST_BYTES_A_SECOND = 10_000
 _FRAME_BYTES = 16 * 1024  # of multipart, around the file
 _UPLOADS = frozenset({"/v1/score", "/v1/embeddings"})
+_LIST = re.compile(r"/v1/tastes/[^/]+/import")
 _LINGER_S = 2.0
 _MAX_URL_BYTES, _MAX_HEADERS = 8192, 100
 _MB = 1e6
@@ -129,8 +133,9 @@ class Guard:
             await answer.refuse(body.problem, scope, receive, closes=has_body, lingers=lingers)
 
     def _limit(self, scope: Scope) -> int:
-        is_upload = scope["method"] == "POST" and scope["path"] in _UPLOADS
-        return self._max_upload_bytes if is_upload else MAX_JSON_BYTES
+        if scope["method"] == "POST" and scope["path"] in _UPLOADS:
+            return self._max_upload_bytes
+        return MAX_LIST_BYTES if _LIST.fullmatch(scope["path"]) else MAX_JSON_BYTES
 
 
 def _read_headers(scope: Scope, seen: dict[bytes, bytes]) -> Problem | None:
@@ -219,7 +224,7 @@ class _Body:
     def _too_large(self, n_bytes: int, more: str) -> Problem | None:
         if n_bytes <= self._limit:
             return None
-        if self._limit == MAX_JSON_BYTES:
+        if self._limit in (MAX_JSON_BYTES, MAX_LIST_BYTES):
             return Problem(
                 413, f"the body has {more}{n_bytes} bytes; up to {self._limit} are read here"
             )

@@ -12,9 +12,10 @@ from classify.labels.verdict_changes import VERDICTS, verdict_changes
 from classify.taste.taste import Verdict
 from classify.web.live.ranked_songs import RankedSongs
 
-__all__ = ["changes_between", "moves_between"]
+__all__ = ["changes_between", "moved_between", "moves_between"]
 
 _TOP = 20
+_LOOKED_AT = 100
 _NAMES = {1: "like", 0: "unsure", -1: "dislike"}
 
 
@@ -70,6 +71,20 @@ def moves_between(
         for rows in both
     )
     return came, went
+
+
+def moved_between(former: RankedSongs, ranking: RankedSongs) -> int:
+    """Count the songs that stand elsewhere among the first 100 that nobody has labelled.
+
+    Those that came to these or left them count too.
+    """
+    was, now = former.scored, ranking.scored
+    if was is None or now is None or former.columns is not ranking.columns:
+        return 0
+    free = _free(former, ranking)
+    new, old = (one.order[free[one.order]][:_LOOKED_AT] for one in (now, was))
+    stayed = int((new == old).sum())
+    return len(np.union1d(new, old)) - stayed
 
 
 def _free(former: RankedSongs, ranking: RankedSongs) -> NDArray[np.bool_]:

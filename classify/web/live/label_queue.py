@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
 
 from classify.errors import LabelError
 from classify.labels.recipe import Recipe
 from classify.labels.relearning import Change, relabel
 from classify.library.label_file import Label, relabelled
+from classify.web.live.label_history import LabelHistory, LabelStep
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import RankedSongs
 from classify.web.live.song_columns import SongColumns
@@ -35,12 +38,15 @@ class LearnOutcome:
         Before and after.
     note : str
         Why nothing could be learnt, or that no label is new, if so.
+    labels : mapping of str to str or None
+        The labels that were given, by digest; None for one that was taken away.
     """
 
     former: RankedSongs
     ranking: RankedSongs
     note: str
     wall_s: float
+    labels: Mapping[str, str | None]
 
 
 class TasteTraining:
@@ -50,13 +56,29 @@ class TasteTraining:
     ----------
     live : LiveLibrary
         Shows what was learnt.
+
+    Attributes
+    ----------
+    history : LabelHistory
+        What can be undone.
     """
 
     def __init__(self, live: LiveLibrary) -> None:
         self._live = live
+        self.history = LabelHistory()
 
-    def relabel(self, name: str, labels: Mapping[str, str | None]) -> LearnOutcome:
+    def relabel(
+        self, name: str, labels: Mapping[str, str | None], *, is_one_step: bool = False
+    ) -> LearnOutcome:
         """Give songs labels, digest to label or None for none, and learn the taste again.
+
+        Parameters
+        ----------
+        name : str
+            The taste's.
+        labels : mapping of str to str or None
+        is_one_step : bool
+            Whether all of them are undone together.
 
         Raises
         ------
@@ -70,15 +92,65 @@ class TasteTraining:
         started = time.monotonic()
         with self._live.learning(name):
             former = self._live.newest(name)
-            paths = self._paths_of(former.columns, labels)
+            before = self._labels_of(former, labels)
+            outcome = self._relabelled(former, labels, started)
+        groups = [[*labels]] if is_one_step else [[digest] for digest in labels]
+        for group in groups:
+            was, now = ({one: of[one] for one in group} for of in (before, labels))
+            self.history.did(name, LabelStep(before=was, after=now))
+        return outcome
 
-            def change(before: tuple[Label, ...]) -> tuple[Label, ...]:
-                for value in ("like", "dislike", None):
-                    some = {digest: paths[digest] for digest, one in labels.items() if one == value}
-                    before = relabelled(before, some, value)
-                return before
+    def step_back(self, name: str, way: Literal["undo", "redo"]) -> LearnOutcome:
+        """Undo the last labels, or redo what was undone; each call a step.
 
-            return self._learn(former, change, None, started)
+        A label that somebody else has changed since stays as it is.
+
+        Raises
+        ------
+        Problem
+            409: there is nothing to undo or redo.
+        LabelError, TasteError, CacheError
+        """
+        started = time.monotonic()
+        with self._live.learning(name):
+            former = self._live.newest(name)
+            while (step := self.history.take(name, way)) is not None:
+                move = step.reverse if way == "undo" else step
+                now = self._labels_of(former, move.before)
+                wanted = {
+                    digest: label
+                    for digest, label in move.after.items()
+                    if now[digest] == move.before[digest]
+                }
+                if not wanted:
+                    continue
+                try:
+                    outcome = self._relabelled(former, wanted, started)
+                except BaseException:
+                    self.history.put_back(name, way, step)
+                    raise
+                self.history.took(name, way, step)
+                return outcome
+        raise Problem(409, f"there is nothing to {way}: no label of {name!r} has changed here")
+
+    def _labels_of(self, ranking: RankedSongs, digests: Iterable[str]) -> dict[str, str | None]:
+        rows = {digest: ranking.columns.row_of(digest) for digest in digests}
+        return {
+            digest: None if row is None else ranking.label_of(row) for digest, row in rows.items()
+        }
+
+    def _relabelled(
+        self, former: RankedSongs, labels: Mapping[str, str | None], started: float
+    ) -> LearnOutcome:
+        paths = self._paths_of(former.columns, labels)
+
+        def change(before: tuple[Label, ...]) -> tuple[Label, ...]:
+            for value in ("like", "dislike", None):
+                some = {digest: paths[digest] for digest, one in labels.items() if one == value}
+                before = relabelled(before, some, value)
+            return before
+
+        return self._learn(former, change, None, started, labels)
 
     def train(self, name: str, head: str) -> LearnOutcome:
         """Learn a taste again from its labels, and from all of the library that has none.
@@ -94,19 +166,26 @@ class TasteTraining:
             self._live.tastes.require(name)
         with self._live.learning(name):
             former, recipe = self._live.newest(name), Recipe(head=head)
-            outcome = self._learn(former, lambda labels: labels, recipe, started)
+            outcome = self._learn(former, lambda labels: labels, recipe, started, {})
         if outcome.note:
             raise Problem(409, outcome.note)
         return outcome
 
     def _learn(
-        self, former: RankedSongs, change: Change, recipe: Recipe | None, started: float
+        self,
+        former: RankedSongs,
+        change: Change,
+        recipe: Recipe | None,
+        started: float,
+        labels: Mapping[str, str | None],
     ) -> LearnOutcome:
         path = self._live.tastes.path(former.name)
         done = relabel(former.columns.library, change, path=path, recipe=recipe)
         ranking = self._live.learnt(former) if done.changed else former
         wall_s = time.monotonic() - started
-        return LearnOutcome(former=former, ranking=ranking, note=done.note, wall_s=wall_s)
+        return LearnOutcome(
+            former=former, ranking=ranking, note=done.note, wall_s=wall_s, labels=labels
+        )
 
     def _paths_of(self, columns: SongColumns, digests: Mapping[str, object]) -> dict[str, str]:
         return {digest: columns.path_of(self._live.row_of(columns, digest)) for digest in digests}
@@ -139,6 +218,16 @@ class LabelQueue:
         self._waiting: dict[str, _TasteQueue] = {}
         # Its own, as training may wait half a minute for a command that holds the labels.
         self._threads = ThreadPoolExecutor(_AT_ONCE, "training")
+
+    async def step_back(self, name: str, way: Literal["undo", "redo"]) -> LearnOutcome:
+        """Undo or redo a step; see `TasteTraining.step_back`."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._training.step_back, name, way)
+
+    async def label_together(self, name: str, labels: Mapping[str, str | None]) -> LearnOutcome:
+        """Give several songs labels as one step; see `TasteTraining.relabel`."""
+        work = partial(self._training.relabel, name, labels, is_one_step=True)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def label(self, name: str, digest: str, label: str | None) -> LearnOutcome:
         """Give a song of the library a label, or take it away with None.

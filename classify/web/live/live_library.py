@@ -140,9 +140,8 @@ class LiveLibrary:
         """
         name = name or self.settings.taste
         kept = self._kept.get(name)
-        learning = self._learning.get(name)
-        is_learning = learning is not None and learning.locked()
-        if kept is not None and (time.monotonic() < kept.look_again or is_learning):
+        is_fresh = kept is not None and time.monotonic() < kept.look_again
+        if kept is not None and (is_fresh or self.is_learning(name)):
             return _sound(kept)
         if not self._loading.acquire(blocking=kept is None):
             assert kept is not None
@@ -166,6 +165,29 @@ class LiveLibrary:
             kept.claimed_until = now + _LOOK_EVERY_S
             return None
         return kept.ranking
+
+    def is_learning(self, name: str) -> bool:
+        """Whether a taste is being taught here now."""
+        lock = self._learning.get(name)
+        return lock is not None and lock.locked()
+
+    def is_kept(self, name: str) -> bool:
+        """Whether a taste has been looked at lately."""
+        return name in self._kept
+
+    def shown_cache(self) -> object:
+        """Return the stamp of the cache as it is shown; None where that is not known."""
+        try:
+            self.ranking()
+        except (LabelError, TasteError):  # told where it is asked for
+            return None
+        kept = self._kept.get(self.settings.taste)
+        return None if kept is None else kept.stamp[0]
+
+    def forget(self, name: str) -> None:
+        """Read a taste anew when it is asked for: its files have another name, or are gone."""
+        with self._loading:
+            self._kept.pop(name, None)
 
     def refresh(self) -> None:
         """Have the next question look at the stores, however short ago that was done."""

@@ -24,6 +24,7 @@ from embed import EmbedError, prepare_encoders
 
 if TYPE_CHECKING:
     from classify.web.live.live_library import LiveLibrary
+    from classify.web.live.served_folders import ServedFolders
     from classify.web.settings import ServiceSettings
     from embed import EmbedReport, Progress
 
@@ -56,6 +57,7 @@ class Scan:
     settings : ServiceSettings
     live : LiveLibrary
         Names the encoder; is told to look again when a scan ends.
+    folders : ServedFolders
 
     Attributes
     ----------
@@ -65,8 +67,11 @@ class Scan:
         What the last events said.
     """
 
-    def __init__(self, settings: ServiceSettings, live: LiveLibrary) -> None:
+    def __init__(
+        self, settings: ServiceSettings, live: LiveLibrary, folders: ServedFolders
+    ) -> None:
         self._settings = settings
+        self._folders = folders
         self._live = live
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -161,7 +166,7 @@ class Scan:
             self._listeners.discard(listener)
 
     def _chosen(self, folders: Sequence[str] | None) -> list[Path]:
-        served = {str(folder): folder for folder in self._settings.folders}
+        served = {str(folder): folder for folder in self._folders.all}
         if not served:
             raise Problem(
                 409, "no folder is served, so there is nothing to scan: 'sevensongs serve FOLDER'"

@@ -117,7 +117,15 @@ class SongColumns:
     def digest_at(self, path: str) -> str | None:
         """Return the song in a file; None where there is none of ours."""
         row = self._copies.row_at(path)
-        return None if row is None else self.digests(np.array([row]))[0]
+        return None if row is None else self.digest_of(row)
+
+    def digest_of(self, row: int) -> str:
+        """Return the digest of a song."""
+        return self.digests(np.array([row]))[0]
+
+    def all_paths(self) -> list[str]:
+        """Return the path of every song, row by row."""
+        return [os.fsdecode(path) for path in self.paths.to_pylist()]
 
     def path_of(self, row: int) -> str:
         """Return the path of a song."""

@@ -12,8 +12,9 @@ from classify.errors import ClassifyError, TasteError
 from classify.evaluation.sentences import learnt_sentences
 from classify.learning.examples import MIN_LIKES
 from classify.library.label_file import labels_path, stored_labels
-from classify.taste.names import taste_path
+from classify.taste.names import is_taste_name, named_taste, taste_path
 from classify.taste.taste import Taste
+from classify.web.live.taste_colours import colour_of
 from classify.web.problems import Problem
 
 __all__ = ["Stamp", "TasteFiles"]
@@ -48,33 +49,25 @@ class TasteFiles:
         TasteError
             If it is no name: what looks like a path is none here.
         """
-        path = self._folder / f"{name}{_TASTE}"
-        if taste_path(name, root=self._root) != path:
+        if not is_taste_name(name):
             raise TasteError(
                 f"{name!r:.100} is no name of a taste; here tastes go by name, not by file"
             )
-        return path
+        return taste_path(name, root=self._root)
 
     def names(self) -> list[str]:
         """List the names of which there is a taste, or labels for one; sorted."""
-        names = set()
         try:
             found = os.listdir(self._folder)
         except OSError:
             return []
-        for name in found:
-            for suffix in (_LABELS, _TASTE):
-                if name.endswith(suffix) and self._is_name(name.removesuffix(suffix)):
-                    names.add(name.removesuffix(suffix))
-                    break
-        return sorted(names)
-
-    def _is_name(self, name: str) -> bool:
-        try:
-            self.path(name)
-        except TasteError:
-            return False
-        return True
+        stems = {
+            file.removesuffix(suffix)
+            for file in found
+            for suffix in (_LABELS, _TASTE)
+            if file.endswith(suffix)
+        }
+        return sorted(name for stem in stems if (name := named_taste(stem)) is not None)
 
     def exists(self, name: str) -> bool:
         """Whether there is a taste of this name, or labels for one."""
@@ -143,19 +136,20 @@ class TasteFiles:
         try:
             taste, labels = self.read(name)
         except ClassifyError as error:
-            return _untrained(name, encoder, {}, str(error))
+            return self._untrained(name, encoder, {}, str(error))
         if taste is None:
             n_like = list(labels.values()).count("like")
             few = (
                 f"{n_like} of the {MIN_LIKES} liked songs that a taste needs at least; "
                 "about 7 work well"
             )
-            return _untrained(
+            return self._untrained(
                 name, encoder, labels, few if n_like < MIN_LIKES else "nothing is learnt yet"
             )
         return {
             "name": name,
             "encoder": taste.encoder,
+            "colour": colour_of(self.path(name)),
             **_counts(labels),
             "trained": True,
             "threshold": taste.threshold,
@@ -167,18 +161,20 @@ class TasteFiles:
             "created_at": taste.created_at or None,
         }
 
-
-def _untrained(name: str, encoder: str, labels: dict[str, str], note: str) -> dict[str, Any]:
-    unknown = dict.fromkeys(("threshold", "unsure", "auc", "auc_ci90", "created_at"))
-    return {
-        "name": name,
-        "encoder": encoder,
-        **_counts(labels),
-        "trained": False,
-        "note": note,
-        "sentence": learnt_sentences(None, None, note),
-        **unknown,
-    }
+    def _untrained(
+        self, name: str, encoder: str, labels: dict[str, str], note: str
+    ) -> dict[str, Any]:
+        unknown = dict.fromkeys(("threshold", "unsure", "auc", "auc_ci90", "created_at"))
+        return {
+            "name": name,
+            "encoder": encoder,
+            "colour": colour_of(self.path(name)),
+            **_counts(labels),
+            "trained": False,
+            "note": note,
+            "sentence": learnt_sentences(None, None, note),
+            **unknown,
+        }
 
 
 def _counts(labels: dict[str, str]) -> dict[str, int]:

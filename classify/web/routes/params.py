@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated
 
 from fastapi import Depends, Path, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 from starlette.requests import Request
 
+from classify.taste.names import MAX_NAME, is_taste_name
 from classify.web.app_state import state_of
 from classify.web.live.live_library import LiveLibrary
 
-__all__ = ["LiveLibraryOfApp", "SongId", "TasteName", "TasteQuery", "live_library_of"]
-
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$"
+__all__ = ["LiveLibraryOfApp", "NewName", "SongId", "TasteName", "TasteQuery", "live_library_of"]
 
 SongId = Annotated[
     str, Path(pattern=r"^[0-9a-f]{32}$", description="The recording's audio digest.")
 ]
 
 
-def _no_path(name: str | None) -> str | None:
-    if name is not None and name.endswith(".npz"):
-        raise ValueError("a taste goes by its name here, not by its file")
-    return name
+def _is_name(name: str | None) -> str | None:
+    if name is not None and not is_taste_name(name):
+        raise ValueError(
+            f"a taste goes by its name here, of up to {MAX_NAME} letters, digits, spaces and signs "
+            "such as . _ - &, and not by its file"
+        )
+    return None if name is None else unicodedata.normalize("NFC", name)
 
 
 TasteName = Annotated[
-    str,
-    Path(pattern=_NAME, max_length=80, description="The taste's name."),
-    AfterValidator(_no_path),
+    str, Path(max_length=MAX_NAME, description="The taste's name."), AfterValidator(_is_name)
 ]
 TasteQuery = Annotated[
     str | None,
-    Query(pattern=_NAME, max_length=80, description="Name of the taste; default: the service's."),
-    AfterValidator(_no_path),
+    Query(max_length=MAX_NAME, description="Name of the taste; default: the service's."),
+    AfterValidator(_is_name),
+]
+NewName = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_NAME, description="A name that no taste has."),
+    AfterValidator(_is_name),
 ]
 
 

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from classify.web.app_state import state_of
-from classify.web.live.changes import changes_between, moves_between
+from classify.web.app_state import AppState, state_of
+from classify.web.live.changes import changes_between, moved_between, moves_between
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.live.ranked_songs import Listing
 from classify.web.models import (
@@ -31,6 +31,7 @@ from classify.web.routes.params import LiveLibraryOfApp, SongId, TasteQuery
 __all__ = [
     "json_response",
     "label_song",
+    "learnt_told",
     "list_songs",
     "read_score",
     "read_song",
@@ -47,10 +48,12 @@ _ASKED_FOR_SCORE = re.compile(r"[0-9a-f]{32}")
 Sort = Literal["score", "moved", "artist", "title", "path", "duration"]
 
 
-def json_response(document: Any) -> Response:
+def json_response(document: Any, *, status: int = 200) -> Response:
     """Write JSON in ASCII alone, as a file's name may hold what UTF-8 does not."""
     return Response(
-        json.dumps(document, separators=(",", ":")).encode(), media_type="application/json"
+        json.dumps(document, separators=(",", ":")).encode(),
+        status_code=status,
+        media_type="application/json",
     )
 
 
@@ -170,23 +173,30 @@ async def _label(
     state = state_of(request.app)
     name = taste or state.settings.taste
     outcome = await state.label_queue.label(name, digest, label)
-    return json_response(await asyncio.to_thread(_told, state.library, outcome, digest))
+
+    def told() -> dict[str, Any]:
+        row = outcome.ranking.columns.row_of(digest)
+        now = None if row is None else outcome.ranking.label_of(row)
+        return {"id": digest, "label": now, **learnt_told(state, outcome)}
+
+    return json_response(await asyncio.to_thread(told))
 
 
-def _told(live: Any, outcome: LearnOutcome, digest: str) -> dict[str, Any]:
-    ranking = outcome.ranking
-    row = ranking.columns.row_of(digest)
-    entered, left = moves_between(outcome.former, ranking)
-    n_changed, changed = changes_between(outcome.former, ranking)
+def learnt_told(state: AppState, outcome: LearnOutcome) -> dict[str, Any]:
+    """Tell what `classify.web.models.Learnt` has."""
+    former, ranking = outcome.former, outcome.ranking
+    entered, left = moves_between(former, ranking)
+    n_changed, changed = changes_between(former, ranking)
     return {
-        "id": digest,
-        "label": None if row is None else ranking.label_of(row),
-        "taste": live.taste_info(ranking.name),
+        "taste": state.library.taste_info(ranking.name),
         "revision": ranking.revision,
         "note": outcome.note,
         "n_changed": n_changed,
+        "n_likely": n_changed["like"],
+        "n_moved": moved_between(former, ranking),
         "changed": changed,
         "entered": entered,
         "left": left,
+        **state.training.history.counts(ranking.name),
         "wall_s": outcome.wall_s,
     }

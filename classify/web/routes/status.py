@@ -52,7 +52,7 @@ async def health(request: Request, live: LiveLibraryOfApp) -> Response:
         "token_required": needed,
     }
     if not needed or request.scope.get(AUTHORISED):
-        scan = state_of(request.app).scan
+        scan, folders = state_of(request.app).scan, state_of(request.app).folders
         document |= await asyncio.to_thread(
             lambda: {
                 "n_songs": live.n_songs,
@@ -60,7 +60,7 @@ async def health(request: Request, live: LiveLibraryOfApp) -> Response:
                 "taste": settings.taste,
                 "tastes": live.taste_names(),
                 "scan": "running" if scan.is_running else "idle",
-                "folders": [str(folder) for folder in settings.folders],
+                "folders": [str(folder) for folder in folders.all],
             }
         )
     return Response(to_json(document, indent=None), media_type="application/json")

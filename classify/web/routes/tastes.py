@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Body, Path, Query
 from starlette.requests import Request
@@ -26,6 +27,7 @@ __all__ = [
     "read_taste",
     "router",
     "suggest_songs",
+    "taste_told",
     "train_taste",
 ]
 
@@ -40,9 +42,11 @@ _MEDIA_TYPES: Mapping[PlaylistKind, str] = {
 
 
 @router.get("/tastes", responses={200: {"model": TasteList}, **problems()}, response_model=None)
-def list_tastes(live: LiveLibraryOfApp) -> Response:
+def list_tastes(request: Request, live: LiveLibraryOfApp) -> Response:
     """List the tastes, the default first; of each how good it is."""
-    return json_response({"tastes": [live.taste_info(name) for name in live.taste_names()]})
+    tastes = [live.taste_info(name) for name in live.taste_names()]
+    removed = state_of(request.app).taste_folder.removed_names()
+    return json_response({"tastes": tastes, "removed": removed})
 
 
 @router.get(
@@ -50,10 +54,11 @@ def list_tastes(live: LiveLibraryOfApp) -> Response:
 )
 def read_taste(live: LiveLibraryOfApp, name: TasteName) -> Response:
     """Tell of one taste."""
-    return json_response(_info(live, name))
+    return json_response(taste_told(live, name))
 
 
-def _info(live: Any, name: str) -> dict[str, Any]:
+def taste_told(live: Any, name: str) -> dict[str, Any]:
+    """Tell what `classify.web.models.TasteInfo` has; a 404 problem if there is none."""
     if name != live.settings.taste and not live.tastes.exists(name):
         live.taste(name)  # says that there is none
     found: dict[str, Any] = live.taste_info(name)
@@ -89,7 +94,7 @@ async def train_taste(
 
     def train() -> dict[str, Any]:
         outcome = state.training.train(name, head)
-        return _info(state.library, outcome.ranking.name)
+        return taste_told(state.library, outcome.ranking.name)
 
     return json_response(await state.study_lane.run(train))
 
@@ -143,6 +148,7 @@ async def read_playlist(
     name = taste or state.settings.taste
     work = partial(state.slow_answers.playlist, name, kind, top, min_score, labelled=labelled)
     text = await state.slow_lane.run(work, asked_by=request)
-    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
+    file = quote(f"{name}.{kind}", safe="")  # RFC 5987
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{file}"}
     # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.
     return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPES[kind], headers=headers)
