@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -124,7 +125,14 @@ def run_service(settings: ServiceSettings, *, opens: bool) -> None:
         if opens:
             _open(address)
 
-    serve_app(settings, tell=tell)
+    serve_app(settings, tell=tell, confirm=_confirmed if sys.stdin.isatty() else None)
+
+
+def _confirmed(folder: Path) -> bool:
+    """Ask whoever sits at this terminal whether the page may have a folder scanned."""
+    say(f"the page asks to scan {folder}, which 'serve' was not given")
+    print("allow it? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _open(address: str) -> None:

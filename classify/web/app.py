@@ -11,6 +11,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from classify.web.access.guard import Guard
+from classify.web.answers.slow_answers import SlowAnswers
 from classify.web.app_state import AppState, state_of
 from classify.web.counters import Metrics
 from classify.web.live.event_stream import EventStream
@@ -18,7 +19,6 @@ from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.scan import Scan
 from classify.web.live.served_folders import Confirm, ServedFolders
-from classify.web.live.slow_answers import SlowAnswers
 from classify.web.live.slow_lane import SlowLane
 from classify.web.openapi import use_openapi
 from classify.web.problems import use_problems

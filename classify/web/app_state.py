@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from classify.web.answers.slow_answers import SlowAnswers
     from classify.web.counters import Metrics
     from classify.web.live.event_stream import EventStream
     from classify.web.live.label_queue import LabelQueue, TasteTraining
     from classify.web.live.live_library import LiveLibrary
     from classify.web.live.scan import Scan
     from classify.web.live.served_folders import ServedFolders
-    from classify.web.live.slow_answers import SlowAnswers
     from classify.web.live.slow_lane import SlowLane
     from classify.web.settings import ServiceSettings
     from classify.web.sound.spectrograms import Spectrograms

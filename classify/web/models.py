@@ -19,6 +19,9 @@ __all__ = [
     "LabelGiven",
     "LabelName",
     "Learnt",
+    "ListedSong",
+    "MapFound",
+    "Moments",
     "Moved",
     "Neighbour",
     "PassageFound",
@@ -27,9 +30,12 @@ __all__ = [
     "ScoreOfSong",
     "Song",
     "SongPage",
+    "SongTag",
     "Suggested",
     "SuggestionList",
     "TagAccountFound",
+    "TagCount",
+    "TagList",
     "TagShareFound",
     "TasteInfo",
     "TasteList",
@@ -63,6 +69,14 @@ class InvalidPart(BaseModel):
     what: str
 
 
+class SongTag(BaseModel):
+    """A tag that tells something of a song; both on one scale for all songs and tags."""
+
+    tag: str
+    score: Share = Field(description="As the encoder hears it in the song.")
+    usual: Share = Field(description="What is usual in the library.")
+
+
 class Song(BaseModel):
     """A recording, whose ranks count from 1 over the whole library.
 
@@ -81,6 +95,19 @@ class Song(BaseModel):
     name: str
     path: str
     duration_s: float | None
+    tags: list[SongTag] = Field(
+        description="Up to six that it has more of than the library, the most telling first."
+    )
+
+
+class ListedSong(Song):
+    """A song of a list; the last two where the list is of songs like another one."""
+
+    similarity: float | None = Field(default=None, description="A cosine.")
+    moved: float | None = Field(
+        default=None,
+        description="How much more of the tag it has, in standard deviations of the library.",
+    )
 
 
 class VerdictCounts(BaseModel):
@@ -94,16 +121,18 @@ class VerdictCounts(BaseModel):
 class SongPage(BaseModel):
     """Some songs of a sorted list; `matched` are in the list, `total` in the library.
 
-    `groups` counts those in the list; it is null without a taste.
+    `groups` counts those in the list; it is null without a taste. The order is that of
+    `order_revision`: the one that was asked for, where it is still known.
     """
 
     taste: str
     revision: int
+    order_revision: int
     total: int
     matched: int
     groups: VerdictCounts | None
     offset: int
-    songs: list[Song]
+    songs: list[ListedSong]
 
 
 class ScoreOfSong(BaseModel):
@@ -315,12 +344,47 @@ class ExplanationFound(BaseModel):
 
 
 class Detail(BaseModel):
-    """A song with its reasons and its neighbours; `note` says why there are none."""
+    """A song with its neighbours; `explanation` is there where it has been asked for before."""
+
+    song: Song
+    explanation: ExplanationFound | None
+    neighbours: list[Neighbour]
+
+
+class Moments(BaseModel):
+    """Why a song has its score; `note` says why there are no reasons, if so."""
 
     song: Song
     explanation: ExplanationFound | None
     note: str
-    neighbours: list[Neighbour]
+
+
+class MapFound(BaseModel):
+    """Where all songs lie, in the order of their list, the best first; arrays in base64."""
+
+    taste: str
+    revision: int
+    method: Literal["PCA", "UMAP", "none"]
+    shown: Share | None = Field(description="Of a PCA: how much two axes tell.")
+    n: int
+    ids: str = Field(description="The songs' ids, 16 bytes each.")
+    places: str = Field(description="x and y from -1 to 1: two float16, little-endian, each.")
+    labels: str = Field(description="int8 each: 1 like, -1 dislike, 0 none.")
+    scores: str | None = Field(description="uint8 each: 255 is 1; null without a taste.")
+    verdicts: str | None = Field(description="int8 each: 1 like, 0 unsure, -1 dislike.")
+
+
+class TagCount(BaseModel):
+    """A tag, and how many songs of the library it tells something of."""
+
+    tag: str
+    n_songs: int
+
+
+class TagList(BaseModel):
+    """The encoder's tags, the most frequent first."""
+
+    tags: list[TagCount]
 
 
 class EvaluationFound(BaseModel):

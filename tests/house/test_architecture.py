@@ -49,7 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classify.web.problems", "classify.web.counters"),
     ("classify.web.kept_process", "classify.web.openapi"),
     ("classify.web.access", "classify.web.live", "classify.web.uploads", "classify.web.sound"),
-    ("classify.web.tastes",),
+    ("classify.web.answers", "classify.web.tastes"),
     ("classify.web.app_state",),
     ("classify.web.routes",),
     ("classify.web.app",),

@@ -19,7 +19,7 @@ from classify.library.song_library import SongLibrary
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 
-__all__ = ["LibraryMap", "LibrarySample", "draw_map", "sample_library"]
+__all__ = ["LibraryMap", "LibrarySample", "draw_map", "principal_places", "sample_library"]
 
 Method = Literal["PCA", "UMAP"]
 
@@ -121,7 +121,7 @@ def draw_map(
     if method == "UMAP":
         places = _umap(points, taste.seed)
     else:
-        places, shown = _principal(points)
+        places, shown = principal_places(points)
     return LibraryMap(
         places=_turned(places, sample.labels == LIKE),
         scores=taste.score(sample.vectors),
@@ -132,7 +132,11 @@ def draw_map(
     )
 
 
-def _principal(points: FloatArray) -> tuple[FloatArray, float]:
+def principal_places(points: FloatArray) -> tuple[FloatArray, float]:
+    """Place points, shape (n, dim), on the two axes along which they differ most, shape (n, 2).
+
+    The second value is the share of their differences that these axes hold.
+    """
     centred = points - points.mean(axis=0)
     values, axes = np.linalg.eigh(centred.T @ centred)  # ascending
     whole = max(float(values.clip(min=0).sum()), 1e-12)

@@ -70,9 +70,13 @@ class ColumnsByEncoder:
         kept = self._kept.get(key)
         if kept is not None and kept[0] == stamp:
             return kept[1]
-        former = None if kept is None else kept[1].library
-        library = SongLibrary(self._root, vectors)
-        columns = SongColumns(OpenLibrary(library, former=former, only_demo=self._only_demo))
+        former = None if kept is None else kept[1]
+        library = OpenLibrary(
+            SongLibrary(self._root, vectors),
+            former=None if former is None else former.library,
+            only_demo=self._only_demo,
+        )
+        columns = SongColumns(library, former=former)
         columns.warm()
         self._kept[key] = (stamp, columns)
         return columns

@@ -33,6 +33,7 @@ _log = logging.getLogger("sevensongs")
 _LOOK_EVERY_S = 1.0
 _IDLE_SHARE = 10  # reading the library anew takes a tenth of the time at most
 _KEPT_RANKINGS = 8
+_KEPT_ORDERS = 2
 
 
 @dataclass(kw_only=True)
@@ -57,6 +58,7 @@ class LiveLibrary:
         self.tastes = TasteFiles(settings.root)
         self._by_encoder = ColumnsByEncoder(settings.root, only_demo=settings.only_demo)
         self._kept: dict[str, _Kept] = {}
+        self._former: dict[str, tuple[RankedSongs, ...]] = {}
         self._spare: SongColumns | None = None
         self._loading = threading.RLock()
         # A lock lives as long as somebody holds it or waits: names of tastes are whatever clients
@@ -151,6 +153,16 @@ class LiveLibrary:
         finally:
             self._loading.release()
 
+    def as_of(self, ranking: RankedSongs, revision: int) -> RankedSongs:
+        """Return how a taste's songs stood at a revision, as far as that is still known.
+
+        Where it is not, or songs have come since, return them as they stand now.
+        """
+        for former in self._former.get(ranking.name, ()):
+            if former.revision == revision and former.columns is ranking.columns:
+                return former
+        return ranking
+
     def ranking_now(self, name: str | None = None) -> RankedSongs | None:
         """Return what is kept, without waiting.
 
@@ -208,6 +220,7 @@ class LiveLibrary:
         """Let go of everything."""
         with self._loading:
             self._kept.clear()
+            self._former.clear()
 
     def _looked_up(self, name: str) -> RankedSongs:
         kept = self._kept.get(name)
@@ -232,7 +245,8 @@ class LiveLibrary:
         now = time.monotonic()
         look_again = now + max(_LOOK_EVERY_S, _IDLE_SHARE * (now - started))
         with self._loading:
-            self._kept.pop(ranking.name, None)
+            was = self._kept.pop(ranking.name, None)
+            self._remember(None if was is None else was.ranking, ranking)
             self._kept[ranking.name] = _Kept(ranking=ranking, stamp=stamp, look_again=look_again)
             others = [
                 name for name in self._kept if name not in (ranking.name, self.settings.taste)
@@ -244,6 +258,17 @@ class LiveLibrary:
                     del self._kept[name]
             used = [kept.ranking.columns for kept in self._kept.values()]
             self._by_encoder.drop_unused([*used, *([self._spare] if self._spare else [])])
+
+    def _remember(self, was: RankedSongs | None, now: RankedSongs) -> None:
+        """Keep the last orders of a taste, for who looks at one of them; never of old columns."""
+        if was is None or was is now:
+            return
+        former = (was.without_answers(), *self._former.get(now.name, ()))[:_KEPT_ORDERS]
+        self._former = {
+            name: tuple(one for one in orders if one.columns is now.columns)
+            for name, orders in {**self._former, now.name: former}.items()
+            if name in self._kept or name == now.name
+        }
 
     def _made(self, name: str, former: RankedSongs | None) -> RankedSongs:
         taste, labels = self.tastes.read(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class Listing:
     words: str = ""
     label: str | None = None
     verdict: str | None = None
+    tag: str | None = None
     once: bool = False
 
 
@@ -117,14 +118,18 @@ class RankedSongs:
             known = self._lists.get(wanted)
         if known is not None:
             return known
-        found = self._ordered(wanted)
-        keep = self._mask(wanted)
-        found = found if keep is None else found[keep[found]]
+        ordered = self._ordered(wanted)
+        found = ordered[self.chosen_among(ordered, wanted)]
         with self._lock:
             while len(self._lists) >= _KEPT_LISTS:
                 self._lists.pop(next(iter(self._lists)))
             self._lists[wanted] = found
         return found
+
+    def chosen_among(self, rows: NDArray[np.intp], wanted: Listing) -> NDArray[np.intp]:
+        """Return the places of those rows that a listing wants, in the order that they have."""
+        keep = self._mask(wanted)
+        return np.arange(len(rows)) if keep is None else np.flatnonzero(keep[rows])
 
     def _ordered(self, wanted: Listing) -> NDArray[np.intp]:
         if wanted.sort not in ("score", "moved"):
@@ -151,6 +156,8 @@ class RankedSongs:
             masks.append(
                 nothing if verdicts is None else verdicts == _VERDICT_CODES[wanted.verdict]
             )
+        if wanted.tag is not None:
+            masks.append(self.columns.tags.having(wanted.tag.strip().lower(), whole=True))
         if wanted.words.strip():
             masks.append(self.columns.matches(wanted.words))
         if wanted.once and wanted.label in (None, "none"):
@@ -243,6 +250,10 @@ class RankedSongs:
         if len(self._answers) < _KEPT_ANSWERS:
             self._answers[digest] = answer
         return answer
+
+    def without_answers(self) -> RankedSongs:
+        """Return the same without the answers that are kept, which take memory."""
+        return replace(self, _answers={})
 
     def labelled(self) -> dict[str, str]:
         """Return the labelled songs that the library holds, digest to label."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cache import FileRecord, places
 from classify.library.library_files import one_there
 from classify.library.open_library import OpenLibrary
+from classify.web.live.song_tags import SongTags
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,6 +32,8 @@ class SongColumns:
     Parameters
     ----------
     library : OpenLibrary
+    former : SongColumns, optional
+        Older ones of the encoder, of which the tags are taken over.
 
     Attributes
     ----------
@@ -40,6 +43,8 @@ class SongColumns:
         The row of each song in the library's vectors.
     paths : pyarrow.BinaryArray, shape (n,)
         Of copies the first; rising.
+    tags : SongTags
+        What each sounds like.
 
     Raises
     ------
@@ -47,7 +52,7 @@ class SongColumns:
         If the catalog can't be read.
     """
 
-    def __init__(self, library: OpenLibrary) -> None:
+    def __init__(self, library: OpenLibrary, *, former: SongColumns | None = None) -> None:
         import pyarrow.compute as pc
 
         self.library = library
@@ -66,6 +71,8 @@ class SongColumns:
         )
         self._digests = library.vectors.open().digests.take(self.at)
         self._copies = _Copies(files, order, at, by_path)
+        known = None if former is None else (former.tags, self.rows_in(former))
+        self.tags: SongTags = SongTags(library, library.vectors.open(), self.at, former=known)
 
     def __len__(self) -> int:
         return len(self.at)
@@ -157,9 +164,10 @@ class SongColumns:
                 "name": name_of(path),
                 "path": path,
                 "duration_s": duration if duration == duration else None,  # NaN: unknown
+                "tags": tags,
             }
-            for digest, artist, title, album, path, duration in zip(
-                self.digests(rows), *texts, paths, durations, strict=True
+            for digest, artist, title, album, path, duration, tags in zip(
+                self.digests(rows), *texts, paths, durations, self.tags.told(rows), strict=True
             )
         ]
 
@@ -231,7 +239,7 @@ class SongColumns:
         return folded(pc.binary_join_element_wise(*texts, "\n", null_handling="skip"))
 
     def matches(self, words: str) -> NDArray[np.bool_]:
-        """Tell which songs have all of the words in their tags or path.
+        """Tell which songs have all of the words in artist, title, album, path or tags.
 
         Case and accents do not count.
         """
@@ -242,13 +250,14 @@ class SongColumns:
         found = np.ones(len(self), np.bool_)
         for word in dict.fromkeys(wanted):
             has = pc.match_substring(self._searched, word)
-            found &= has.to_numpy(zero_copy_only=False).astype(np.bool_)
+            found &= has.to_numpy(zero_copy_only=False).astype(np.bool_) | self.tags.having(word)
         return found
 
     def warm(self) -> None:
         """Make now what the first search and the first sorting would wait for."""
         if len(self):
             _ = self._searched, self._sorted
+            self.tags.warm()
             for key in ("artist", "title", "duration"):
                 self.sorted_by(key, descending=False)
 

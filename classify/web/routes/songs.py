@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from classify.web.answers.alike_songs import tag_move_of
 from classify.web.app_state import AppState, state_of
 from classify.web.live.changes import changes_between, moved_between, moves_between
 from classify.web.live.label_queue import LearnOutcome
-from classify.web.live.ranked_songs import Listing
 from classify.web.models import (
     Change,
     Detail,
     LabelAsked,
     LabelName,
+    Moments,
     ScoreOfSong,
     SongPage,
-    Verdict,
+    TagList,
 )
 from classify.web.problems import Problem, problems
-from classify.web.routes.params import LiveLibraryOfApp, SongId, TasteQuery
+from classify.web.routes.params import ListingAsked, LiveLibraryOfApp, SongId, TasteQuery
 
 __all__ = [
     "json_response",
     "label_song",
     "learnt_told",
     "list_songs",
+    "list_tags",
+    "read_moments",
     "read_score",
     "read_song",
     "router",
@@ -42,10 +44,6 @@ __all__ = [
 router = APIRouter(tags=["songs"])
 
 _MAX_SONGS = 1000
-_MAX_WORDS = 200
-_ASKED_FOR_SCORE = re.compile(r"[0-9a-f]{32}")
-
-Sort = Literal["score", "moved", "artist", "title", "path", "duration"]
 
 
 def json_response(document: Any, *, status: int = 200) -> Response:
@@ -57,34 +55,35 @@ def json_response(document: Any, *, status: int = 200) -> Response:
     )
 
 
-@router.get("/songs", responses={200: {"model": SongPage}, **problems(409)}, response_model=None)
+@router.get(
+    "/songs",
+    responses={200: {"model": SongPage}, **problems(404, 409)},
+    response_model=None,
+)
 def list_songs(
+    request: Request,
     live: LiveLibraryOfApp,
+    wanted: ListingAsked,
     taste: TasteQuery = None,
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MAX_SONGS)] = 100,
-    sort: Annotated[
-        Sort, Query(description="'moved': by places gained in the last training.")
-    ] = "score",
-    order: Annotated[
-        Literal["asc", "desc"] | None,
-        Query(description="Default: desc for score and moved, else asc."),
+    like: Annotated[
+        str | None,
+        Query(
+            pattern=r"^[0-9a-f]{32}$",
+            description="A song: list the 500 that sound most like it, the nearest first.",
+        ),
     ] = None,
-    q: Annotated[
-        str,
+    move: Annotated[
+        str | None,
         Query(
-            max_length=_MAX_WORDS, description="Words that stand in artist, title, album or path."
+            max_length=100,
+            description="With `like`: those with more or less of a tag, such as `quiet:+1`.",
         ),
-    ] = "",
-    label: Annotated[Literal["like", "dislike", "none"] | None, Query()] = None,
-    verdict: Annotated[Verdict | None, Query()] = None,
-    once: Annotated[
-        bool,
-        Query(
-            description="Each song once: not its copies in other formats, nor, among songs without "
-            "a label, those of labelled ones."
-        ),
-    ] = False,
+    ] = None,
+    as_of: Annotated[
+        int | None, Query(ge=0, description="A revision: its order, as long as it is known.")
+    ] = None,
 ) -> Response:
     """List songs, best first unless told otherwise.
 
@@ -92,22 +91,38 @@ def list_songs(
     Files that have gone since they were embedded are listed too.
     """
     ranking = live.ranking(taste)
-    descending = order == "desc" if order else sort in ("score", "moved")
-    wanted = Listing(
-        sort=sort, descending=descending, words=q, label=label, verdict=verdict, once=once
-    )
-    rows = ranking.rows(wanted)
+    ordered = ranking if as_of is None else live.as_of(ranking, as_of)
+    extra: list[dict[str, Any]] = []
+    if like is None:
+        rows = ordered.rows(wanted)
+        some = rows[offset : offset + limit]
+    else:
+        row = live.row_of(ranking.columns, like)
+        move_by = None if move is None else tag_move_of(move)
+        found = state_of(request.app).slow_answers.alike(ranking, row, move_by)
+        chosen = ranking.chosen_among(found.rows, wanted)
+        rows = found.rows[chosen]
+        some = rows[offset : offset + limit]
+        extra = found.told(chosen[offset : offset + limit])
+    songs = ranking.songs(some)
     return json_response(
         {
             "taste": ranking.name,
             "revision": ranking.revision,
+            "order_revision": ordered.revision,
             "total": len(ranking.columns),
             "matched": len(rows),
             "groups": ranking.groups(rows),
             "offset": offset,
-            "songs": ranking.songs(rows[offset : offset + limit]),
+            "songs": [a | b for a, b in zip(songs, extra, strict=True)] if extra else songs,
         }
     )
+
+
+@router.get("/tags", responses={200: {"model": TagList}, **problems(409)}, response_model=None)
+def list_tags(live: LiveLibraryOfApp, taste: TasteQuery = None) -> Response:
+    """List the tags of the taste's encoder that tell something of songs; none where it has none."""
+    return json_response({"tags": live.ranking(taste).columns.tags.counts()})
 
 
 @router.get(
@@ -116,13 +131,22 @@ def list_songs(
     response_model=None,
 )
 async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None) -> Response:
-    """Tell why a song has its score, and what sounds like it.
-
-    The first time the song is heard whole.
-    """
+    """Tell of a song what is known: its score, its tags, and what sounds like it."""
     state = state_of(request.app)
     name = taste or state.settings.taste
-    work = partial(state.slow_answers.detail, name, song_id)
+    return json_response(await asyncio.to_thread(state.slow_answers.detail, name, song_id))
+
+
+@router.get(
+    "/songs/{song_id}/moments",
+    responses={200: {"model": Moments}, **problems(404, 409, 503)},
+    response_model=None,
+)
+async def read_moments(request: Request, song_id: SongId, taste: TasteQuery = None) -> Response:
+    """Tell why a song has its score; the first time it is heard whole."""
+    state = state_of(request.app)
+    name = taste or state.settings.taste
+    work = partial(state.slow_answers.moments, name, song_id)
     return json_response(await state.slow_lane.run(work, asked_by=request))
 
 

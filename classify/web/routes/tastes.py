@@ -14,15 +14,24 @@ from fastapi import APIRouter, Body, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from classify.web.answers.song_playlists import PlaylistAsked
 from classify.web.app_state import state_of
-from classify.web.models import EvaluationFound, SuggestionList, TasteInfo, TasteList, TrainAsked
+from classify.web.models import (
+    EvaluationFound,
+    MapFound,
+    SuggestionList,
+    TasteInfo,
+    TasteList,
+    TrainAsked,
+)
 from classify.web.problems import problems
-from classify.web.routes.params import LiveLibraryOfApp, TasteName, TasteQuery
+from classify.web.routes.params import ListingAsked, LiveLibraryOfApp, TasteName, TasteQuery
 from classify.web.routes.songs import json_response
 
 __all__ = [
     "evaluate_taste",
     "list_tastes",
+    "read_map",
     "read_playlist",
     "read_taste",
     "router",
@@ -127,6 +136,7 @@ async def suggest_songs(
 )
 async def read_playlist(
     request: Request,
+    wanted: ListingAsked,
     kind: Annotated[PlaylistKind, Path(description="The playlist's kind, and its file's ending.")],
     taste: TasteQuery = None,
     top: Annotated[
@@ -135,20 +145,47 @@ async def read_playlist(
     ] = None,
     min_score: Annotated[
         float | None,
-        Query(ge=0, le=1, description="Default, without `top`: where the verdict is `like`."),
+        Query(
+            ge=0,
+            le=1,
+            description="Default, without `top` and `verdict`: where the verdict is `like`.",
+        ),
     ] = None,
     labelled: Annotated[bool, Query(description="Songs that have a label, too.")] = False,
+    per_artist: Annotated[
+        int | None, Query(ge=1, le=1000, description="At most N songs of an artist.")
+    ] = None,
 ) -> Response:
     """Write what is likely to be liked as a playlist: songs that are there and have no label.
 
-    It is what `sevensongs score --format m3u8` (`pls`, `xspf`) writes. Where no song is likely,
-    that is a problem.
+    It is what `sevensongs score --format m3u8` (`pls`, `xspf`) writes, less what the filters of
+    `/v1/songs` leave out. Where no song is likely, that is a problem.
     """
     state = state_of(request.app)
     name = taste or state.settings.taste
-    work = partial(state.slow_answers.playlist, name, kind, top, min_score, labelled=labelled)
+    asked = PlaylistAsked(
+        kind=kind,
+        top=top,
+        min_score=min_score,
+        labelled=labelled,
+        per_artist=per_artist,
+        listing=wanted,
+    )
+    work = partial(state.slow_answers.playlist, name, asked)
     text = await state.slow_lane.run(work, asked_by=request)
     file = quote(f"{name}.{kind}", safe="")  # RFC 5987
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{file}"}
     # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.
     return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPES[kind], headers=headers)
+
+
+@router.get("/map", responses={200: {"model": MapFound}, **problems(409, 503)}, response_model=None)
+async def read_map(request: Request, taste: TasteQuery = None) -> Response:
+    """Tell where all songs lie in two dimensions, as the taste hears them; 33 bytes a song.
+
+    By UMAP where `umap-learn` is installed, else by PCA; the same dots as the report's.
+    """
+    state = state_of(request.app)
+    name = taste or state.settings.taste
+    work = partial(state.slow_answers.map, name)
+    return json_response(await state.slow_lane.run(work, asked_by=request))

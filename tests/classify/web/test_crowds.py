@@ -96,7 +96,7 @@ def test_a_slow_reader_of_sound_holds_up_nobody(
             connection.close()
 
 
-def test_details_that_nobody_waits_for_are_not_worked_on(
+def test_moments_that_nobody_waits_for_are_not_worked_on(
     heard: Path, tmp_path: Path, ids: list[str]
 ) -> None:
     with (
@@ -108,21 +108,21 @@ def test_details_that_nobody_waits_for_are_not_worked_on(
                 ("127.0.0.1", service.port), timeout=LONG_S
             ) as connection:
                 request = (
-                    f"GET /v1/songs/{digest} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n"
+                    f"GET /v1/songs/{digest}/moments HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n"
                 )
                 connection.sendall(request.encode())
                 time.sleep(0.02)
         answers: list[httpx2.Response] = []
 
         def is_told() -> bool:
-            answers.append(client.get(f"/v1/songs/{ids[-1]}"))
+            answers.append(client.get(f"/v1/songs/{ids[-1]}/moments"))
             return answers[-1].status_code != 503
 
-        wait_until(is_told, "a song's details")
+        wait_until(is_told, "a song's moments")
         assert answers[-1].status_code == 200, answers[-1].text
         assert answers[-1].json()["explanation"]
         abandoned = re.search(
-            r'/songs/\{song_id\}"[^}\n]*status="499"\} ([0-9.]+)', client.get("/v1/metrics").text
+            r'/songs/\{song_id\}/moments"[^}\n]*status="499"\} ([0-9.]+)', client.get("/v1/metrics").text
         )
         assert abandoned is not None
         assert float(abandoned[1]) > 5

@@ -20,11 +20,11 @@ import embed
 from classify.errors import LabelError
 from classify.labels.relearning import labels_now
 from classify.taste.names import taste_path
+from classify.web.answers.slow_answers import SlowAnswers
 from classify.web.live.changes import changes_between, moves_between
 from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import Listing, RankedSongs
-from classify.web.live.slow_answers import SlowAnswers
 from classify.web.live.slow_lane import SlowLane
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
@@ -311,17 +311,17 @@ def test_a_song_is_explained_by_the_taste_that_scores_it(
     classify.train(acoustic[:4], root=root)
     insight = SlowAnswers(live)
     digest = digest_of(live.ranking(), acoustic[6])
-    first = insight.detail("default", digest)
+    first = insight.moments("default", digest)
     electronic = sorted(map(str, (heard / "music").glob("*electronic*")))
     classify.train(electronic[:4], root=root)  # another program; the service looks once a second
     for _ in range(3):
-        told = insight.detail("default", digest)
+        told = insight.moments("default", digest)
         assert told["explanation"]["score"] == pytest.approx(told["song"]["score"], abs=1e-6)
         live.refresh()
     assert told["song"]["score"] < first["song"]["score"]
     assert told["explanation"]["label"] is None
     TasteTraining(live).relabel("default", {digest: "dislike"})
-    assert insight.detail("default", digest)["explanation"]["label"] == "dislike"
+    assert insight.moments("default", digest)["explanation"]["label"] == "dislike"
 
 
 def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(

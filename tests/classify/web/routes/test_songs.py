@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from starlette.testclient import TestClient
 
 import classify
 import embed
+from classify.evaluation.report.library_map import draw_map, sample_library
+from classify.library.song_library import SongLibrary
 from classify.web.app import create_app
-from classify.web.models import Change, Detail, ScoreOfSong, SongPage
+from classify.web.models import Change, Detail, MapFound, Moments, ScoreOfSong, SongPage
 from classify.web.settings import ServiceSettings
 from tests.support.audio_files import KINDS, decode_whole
 
@@ -198,23 +201,112 @@ def test_a_label_moves_songs_and_can_be_taken_back(client: TestClient, root: Pat
     ]
 
 
-def test_a_song_comes_with_its_reasons_and_its_neighbours(client: TestClient, root: Path) -> None:
+def moments_of(client: TestClient, song: str, taste: str = "default") -> Moments:
+    answer = client.get(f"/v1/songs/{song}/moments", params={"taste": taste})
+    return Moments.model_validate_json(answer.content)
+
+
+def test_a_song_comes_at_once_with_its_tags_and_neighbours_and_its_moments_apart(
+    client: TestClient,
+) -> None:
     song = songs_of(client).songs[9]
     detail = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
-    assert detail.song.id == song.id
-    assert detail.explanation is not None, detail.note
-    why = detail.explanation
-    assert why.start_score + sum(why.points) + why.unfamiliar == pytest.approx(why.score)
-    assert why.like is not None
-    assert why.like.id in {one.id for one in songs_of(client, label="like").songs}
+    assert (detail.song.id, detail.explanation) == (song.id, None)
     assert detail.neighbours
     near = [one.similarity for one in detail.neighbours]
     assert near == sorted(near, reverse=True)
     assert song.id not in {one.song.id for one in detail.neighbours}
-    assert client.get(f"/v1/songs/{song.id}").content == client.get(f"/v1/songs/{song.id}").content
-    untrained = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}?taste=not yet").content)
+    found = moments_of(client, song.id)
+    assert found.explanation is not None, found.note
+    why = found.explanation
+    assert why.start_score + sum(why.points) + why.unfamiliar == pytest.approx(why.score)
+    assert why.like is not None
+    assert why.like.id in {one.id for one in songs_of(client, label="like").songs}
+    assert moments_of(client, song.id) == found
+    again = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
+    assert again.explanation == why, "what is known comes along"
+    untrained = moments_of(client, song.id, "not yet")
     assert untrained.explanation is None
     assert "label at least two songs" in untrained.note
+
+
+def test_songs_have_tags_that_a_search_finds(client: TestClient) -> None:
+    tags = {one["tag"]: one["n_songs"] for one in client.get("/v1/tags").json()["tags"]}
+    assert list(tags.values()) == sorted(tags.values(), reverse=True)
+    songs = songs_of(client).songs
+    for song in songs:
+        assert len(song.tags) <= 6
+        assert all(one.score > one.usual for one in song.tags)
+    for tag, n_songs in [*tags.items()][:5]:
+        having = {song.id for song in songs if tag in {one.tag for one in song.tags}}
+        assert len(having) == n_songs
+        assert {song.id for song in songs_of(client, tag=tag.upper()).songs} == having
+        assert having <= {song.id for song in songs_of(client, q=tag).songs}
+    assert songs_of(client, tag="no such tag").songs == []
+
+
+def test_more_like_a_song_and_like_it_but_with_more_of_a_tag(client: TestClient) -> None:
+    song = songs_of(client).songs[3]
+    alike = songs_of(client, like=song.id)
+    near = [one.similarity or 0.0 for one in alike.songs]
+    assert (alike.matched, near) == (27, sorted(near, reverse=True))
+    detail = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
+    for one in detail.neighbours:  # at most two of an album, so perhaps not the first ones
+        (same,) = [other for other in alike.songs if other.id == one.song.id]
+        assert same.similarity == pytest.approx(one.similarity, abs=1e-5)
+    assert songs_of(client, like=song.id, label="like").matched in (4, 5)
+    tag = client.get("/v1/tags").json()["tags"][0]["tag"]
+    for by in ("+1", "-1"):
+        moved = songs_of(client, like=song.id, move=f"{tag}:{by}").songs
+        assert all((one.moved or 0.0) * int(by) > 0.25 for one in moved)
+    nothing = client.get("/v1/songs", params={"like": song.id, "move": "no such tag:+1"})
+    assert (nothing.status_code, "no tag 'no such tag'" in nothing.json()["detail"]) == (422, True)
+    assert client.get("/v1/songs", params={"like": song.id, "move": "louder"}).status_code == 422
+    assert client.get("/v1/songs", params={"like": "0" * 32}).status_code == 404
+
+
+def test_a_list_keeps_its_order_while_the_taste_learns(client: TestClient) -> None:
+    before = songs_of(client)
+    last = next(song for song in reversed(before.songs) if song.label is None)
+    change = Change.model_validate_json(
+        client.put(f"/v1/songs/{last.id}/label", json={"label": "like"}).content
+    )
+    assert change.n_moved > 0
+    kept = songs_of(client, as_of=before.revision)
+    assert [song.id for song in kept.songs] == [song.id for song in before.songs]
+    assert (kept.revision, kept.order_revision) == (change.revision, before.revision)
+    by_id = {song.id: song for song in songs_of(client).songs}
+    assert [song.score for song in kept.songs] == [by_id[song.id].score for song in kept.songs]
+    assert by_id[last.id].label == "like"
+    unknown = songs_of(client, as_of=1)
+    assert unknown.order_revision == change.revision
+    client.delete(f"/v1/songs/{last.id}/label")
+
+
+def test_a_map_has_the_dots_of_the_report(client: TestClient, root: Path) -> None:
+    found = MapFound.model_validate_json(client.get("/v1/map").content)
+    listed = songs_of(client).songs
+    ids = base64.b64decode(found.ids)
+    assert [ids[i : i + 16].hex() for i in range(0, len(ids), 16)] == [one.id for one in listed]
+    places = np.frombuffer(base64.b64decode(found.places), "<f2").reshape(-1, 2)
+    assert np.abs(places).max() == 1
+    assert found.scores is not None
+    scores = np.frombuffer(base64.b64decode(found.scores), np.uint8)
+    assert scores.tolist() == [round(255 * (song.score or 0)) for song in listed]
+    labels = np.frombuffer(base64.b64decode(found.labels), np.int8)
+    assert (labels == 1).sum() == 5
+    taste = classify.Taste.load("default", root=root)
+    library = SongLibrary.of_taste(taste, root)
+    sample = sample_library(taste, library)
+    drawn = draw_map(taste, sample)
+    assert drawn is not None
+    names = library.vectors.matrix([one.id for one in listed])
+    order = [sample.vectors.tolist().index(row) for row in names[1].tolist()]
+    dots = drawn.places[order]
+    dots = dots - (dots.max(axis=0) + dots.min(axis=0)) / 2
+    np.testing.assert_allclose(places, dots / np.abs(dots).max(), atol=2e-3)
+    untrained = MapFound.model_validate_json(client.get("/v1/map?taste=not yet").content)
+    assert (untrained.method, untrained.n, untrained.scores) == ("PCA", 28, None)
 
 
 def test_a_file_that_has_changed_or_gone_has_no_reasons_but_neighbours(
@@ -228,13 +320,14 @@ def test_a_file_that_has_changed_or_gone_has_no_reasons_but_neighbours(
     with TestClient(create_app(ServiceSettings(root=root)), base_url=ADDRESS) as client:
         song = next(one for one in songs_of(client).songs if one.path == str(songs[3]))
         songs[3].write_bytes(songs[2].read_bytes())
-        changed = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
+        changed = moments_of(client, song.id)
         songs[3].unlink()
-        gone = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
+        gone = moments_of(client, song.id)
+        detail = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
     assert (changed.explanation, gone.explanation) == (None, None)
     assert "has changed since it was embedded" in changed.note
     assert "can't be heard: No such file" in gone.note
-    assert changed.neighbours == gone.neighbours != []
+    assert detail.neighbours
 
 
 def test_the_page_and_nothing_else_is_served(client: TestClient) -> None:

@@ -22,13 +22,12 @@ from classify.evaluation.evaluating import evaluate
 from classify.evaluation.sentences import trust_sentences
 from classify.explanation.explaining import explain
 from classify.labels.suggesting import suggest_from
-from classify.library.scoring import Scores, likely_from, score_files
 from classify.library.similar_songs import similar_to
-from classify.output.formats import fields_of, render
-from classify.output.nothing_listed import why_nothing
+from classify.web.answers.alike_songs import AlikeSongs, TagMove, alike_songs, moved_by_tag
+from classify.web.answers.song_map import map_told, song_map
+from classify.web.answers.song_playlists import PlaylistAsked, write_playlist
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import RankedSongs
-from classify.web.problems import Problem
 from embed import EmbedError
 
 __all__ = ["SlowAnswers"]
@@ -67,8 +66,35 @@ class SlowAnswers:
                 future.set_exception(error)
         return future.result()
 
+    def _found(self, key: Hashable) -> Any:
+        """Return what was found before; None where nothing was, or somebody is at it."""
+        with self._lock:
+            known = self._kept.get(key)
+        if known is None or not known.done() or known.exception() is not None:
+            return None
+        return known.result()
+
     def detail(self, name: str, digest: str) -> dict[str, Any]:
-        """Tell of a song what `classify.web.models.Detail` has.
+        """Tell of a song what `classify.web.models.Detail` has: what is known without hearing."""
+        ranking = self._live.ranking(name)
+        row = self._live.row_of(ranking.columns, digest)
+        near = self._once(
+            ("near", ranking.columns.serial, digest), lambda: self._neighbours(ranking, digest)
+        )
+        rows = [ranking.columns.row_of(one) for one, _ in near]
+        explanation = self._found(("why", ranking.taste, digest))
+        return {
+            "song": ranking.song(row),
+            "explanation": explanation and explanation | {"label": ranking.label_of(row)},
+            "neighbours": [
+                {"similarity": similarity, "song": ranking.song(at)}
+                for at, (_, similarity) in zip(rows, near, strict=True)
+                if at is not None
+            ],
+        }
+
+    def moments(self, name: str, digest: str) -> dict[str, Any]:
+        """Tell of a song what `classify.web.models.Moments` has.
 
         The first time it is heard whole.
         """
@@ -81,22 +107,28 @@ class SlowAnswers:
                 ("why", ranking.taste, digest), lambda: self._explained(ranking, row)
             )
             explanation = found | {"label": ranking.label_of(row)}
-        except (ClassifyError, EmbedError) as error:  # the song is still a song, and has neighbours
+        except (ClassifyError, EmbedError) as error:  # the song is still a song
             note = str(error)
-        near = self._once(
-            ("near", ranking.columns.serial, digest), lambda: self._neighbours(ranking, digest)
-        )
-        rows = [ranking.columns.row_of(one) for one, _ in near]
-        return {
-            "song": ranking.song(row),
-            "explanation": explanation,
-            "note": note,
-            "neighbours": [
-                {"similarity": similarity, "song": ranking.song(at)}
-                for at, (_, similarity) in zip(rows, near, strict=True)
-                if at is not None
-            ],
-        }
+        return {"song": ranking.song(row), "explanation": explanation, "note": note}
+
+    def alike(self, ranking: RankedSongs, row: int, move: TagMove | None) -> AlikeSongs:
+        """Find songs that sound like one, or like it but with more or less of a tag.
+
+        Raises
+        ------
+        Problem
+            422 if the encoder has no such tag.
+        CacheError
+        """
+        columns = ranking.columns
+        digest = columns.digest_of(row)
+        try:
+            near = self._once(
+                ("alike", columns.serial, digest), lambda: alike_songs(columns, digest)
+            )
+        except ClassifyError:  # it is the only song
+            return AlikeSongs(rows=np.zeros(0, np.intp), similarities=np.zeros(0))
+        return near if move is None else moved_by_tag(columns, row, near, move)
 
     def _explained(self, ranking: RankedSongs, row: int) -> dict[str, Any]:
         if ranking.taste is None:
@@ -183,46 +215,18 @@ class SlowAnswers:
 
         return self._once(("good", name, taste), find)
 
-    def playlist(
-        self,
-        name: str,
-        kind: str,
-        top: int | None,
-        min_score: float | None,
-        *,
-        labelled: bool = False,
-    ) -> str:
-        """Write what ``sevensongs score --format KIND`` writes; without songs, a 409 problem."""
+    def playlist(self, name: str, asked: PlaylistAsked) -> str:
+        """Write a playlist; a 404 problem without a taste, 409 without songs."""
         ranking = self._live.ranking(name)
         taste = ranking.taste or self._live.taste(name)  # says that there is none
-        library = ranking.columns.library
-        likely = top is None and min_score is None
-        least = likely_from(taste) if likely else min_score or 0.0
-        found = score_files(
-            library.files(),
-            taste,
-            library.root,
-            labels=ranking.labelled(),
-            top=top,
-            min_score=least,
-            labelled=labelled,
-            once=True,
-            only_there=True,
-        )
-        if not found.songs:
-            raise Problem(409, _why_none(found, least, likely=likely))
-        return render(fields_of(found.songs), kind)
+        return write_playlist(ranking, taste, asked)
 
-
-def _why_none(found: Scores, least: float, *, likely: bool) -> str:
-    return why_nothing(
-        n_scored=found.n_scored,
-        n_labelled=found.n_labelled,
-        best=found.best,
-        least=least,
-        likely=likely,
-        by_command=False,
-    )
+    def map(self, name: str) -> dict[str, Any]:
+        """Tell what `classify.web.models.MapFound` has."""
+        ranking = self._live.ranking(name)
+        columns, taste = ranking.columns, ranking.taste
+        key = ("map", columns.serial, taste)
+        return map_told(ranking, self._once(key, lambda: song_map(columns, taste)))
 
 
 def _require_same(file: FileRecord) -> None:
