@@ -46,7 +46,7 @@ from .files.playlists import LIST_SUFFIXES, list_entries
 from .limits import Limits
 from .pipeline.pieces import Outline
 from .pipeline.pipeline import EmbedReport, Progress, embed_library
-from .pipeline.worker_tasks import embed_recording, probe_file
+from .pipeline.worker_tasks import embed_recording, embed_together, probe_file
 from .spectrogram_picture import (
     SoundPicture,
     draw_sound,
@@ -104,6 +104,7 @@ __all__ = [
     "drawing_s",
     "embed_library",
     "embed_recording",
+    "embed_together",
     "encoder_name",
     "encoder_spec",
     "encoder_status",

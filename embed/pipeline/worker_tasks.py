@@ -142,7 +142,20 @@ def embed_together(
 ) -> list[Entry]:
     """Embed a probed recording by several encoders; one entry for each, as if it were alone.
 
-    It raises as `embed_recording` does, where one of them would.
+    Parameters
+    ----------
+    tasks : sequence of (PreparedEncoder, int)
+        Encoders, and how many windows each hears; 0 for all.
+    info, runtime, kept
+        As for `embed_recording`, which raises what this does.
+
+    Examples
+    --------
+    >>> from embed import embed_together, prepare_encoder, probe
+    >>> info = probe("music/calm_acoustic_1.opus")
+    >>> musicnn = prepare_encoder("musicnn")
+    >>> [len(entry.frames) for entry in embed_together([(musicnn, 2), (musicnn, 1)], info)]
+    [2, 1]
     """
     outlines = [
         Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)

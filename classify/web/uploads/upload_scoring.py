@@ -22,7 +22,7 @@ from embed import (
     Outline,
     WorkerCrashed,
     coverage_windows,
-    embed_recording,
+    embed_together,
     encoder_name,
     encoder_spec,
     encoder_status,
@@ -140,10 +140,9 @@ class UploadScoring:
                 422, f"{prepared.name} is several encoders, each with frames of its own; name one"
             )
         info = self._probe(call, path)
-        entries = [
-            self._embed(call, part, info, _n_windows(part.name, coverage))
-            for part in prepared.parts
-        ]
+        entries = self._embed(
+            call, info, [(part, _n_windows(part.name, coverage)) for part in prepared.parts]
+        )
         first = entries[0]
         return UploadEmbedding(
             info=info,
@@ -169,20 +168,28 @@ class UploadScoring:
         """
         prepared = library.prepared_for(taste)
         coverage = self._usual_coverage(library)
-        parts = []
+        vectors: list[NDArray[np.float32] | None] = []
+        missing: list[tuple[PreparedEncoder, int]] = []
         for store, part in zip(library.vectors.stores, prepared.parts, strict=True):
             n_windows = _n_windows(part.name, coverage[part.name])
-            known = _vector_held(store, info.digest, n_windows)
-            parts.append(
-                self._embed(call, part, info, n_windows).vector if known is None else known
-            )
-        return np.concatenate(parts)
+            vectors.append(_vector_held(store, info.digest, n_windows))
+            if vectors[-1] is None:
+                missing.append((part, n_windows))
+        heard = iter(self._embed(call, info, missing))
+        return np.concatenate([next(heard).vector if one is None else one for one in vectors])
 
-    def _embed(self, call: Call, part: PreparedEncoder, info: AudioInfo, n_windows: int) -> Entry:
-        outline = Outline(spec=encoder_spec(part.name), info=info, n_windows=n_windows)
-        cpu_s = self._limits.embedding_s(info.duration_s, len(outline.chosen))
+    def _embed(
+        self, call: Call, info: AudioInfo, tasks: list[tuple[PreparedEncoder, int]]
+    ) -> list[Entry]:
+        """Have an upload heard by several encoders; it is read once for all of them."""
+        if not tasks:
+            return []
+        outlines = [
+            Outline(spec=encoder_spec(part.name), info=info, n_windows=n) for part, n in tasks
+        ]
+        cpu_s = sum(self._limits.embedding_s(info.duration_s, len(one.chosen)) for one in outlines)
         try:
-            return call(embed_recording, part, info, n_windows, cpu_s=cpu_s)
+            return call(embed_together, tasks, info, cpu_s=cpu_s)
         except WorkerCrashed as error:
             raise Problem(422, str(error)) from error
         except EncoderError:  # such as one whose compiled network was deleted

@@ -107,7 +107,7 @@ def test_labels_are_undone_and_redone_step_by_step(client: TestClient, root: Pat
     back = Changes.model_validate_json(client.post("/v1/tastes/default/undo").content)
     assert [(one.id, one.label) for one in back.labels] == [(songs[3], None)]
     assert (back.n_undo, back.n_redo, back.taste.n_like) == (3, 1, 3)
-    classify.label([labels_now(root=root)[2].path], "dislike", root=root)  # by the command
+    classify.label("dislike", [labels_now(root=root)[2].path], root=root)  # by the command
     again = Changes.model_validate_json(client.post("/v1/tastes/default/undo").content)
     assert again.labels[0].id == songs[1], "what another has changed since stays"
     assert labels_of(client) == {songs[0]: "like", songs[2]: "dislike"}
@@ -145,7 +145,7 @@ def test_two_tastes_are_compared(client: TestClient) -> None:
     like(client, [*songs_of(client, "acoustic")[:2], *songs_of(client, "electronic")[:2]], NIGHT)
 
     def compared(group: str) -> Comparison:
-        asked = {"a": "default", "b": NIGHT, "group": group, "limit": 28}
+        asked: dict[str, str | int] = {"a": "default", "b": NIGHT, "group": group, "limit": 28}
         return Comparison.model_validate_json(client.get("/v1/compare", params=asked).content)
 
     both, only_a, only_b = (compared(group) for group in ("both", "only_a", "only_b"))
