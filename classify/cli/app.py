@@ -19,6 +19,7 @@ from classify.cli.cache import cache_app
 from classify.cli.console import (
     EXIT_FAILED,
     print_json,
+    print_story,
     print_text,
     reports_errors,
     require_songs,
@@ -29,11 +30,11 @@ from classify.cli.labels import label_app
 from classify.cli.options import (
     AsJson,
     EncoderOption,
-    MapAnywhere,
     MaxDuration,
     MaxSeconds,
     MaxSize,
     MaxStall,
+    OptionsAnywhere,
     Paths,
     WorkersOption,
     known_coverage,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    cls=MapAnywhere,
+    cls=OptionsAnywhere,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -195,7 +196,7 @@ def embed(
     else:
         _say_first(report.warnings, "warning", "with a warning")
         for line in _summary(report):
-            typer.echo(line)
+            print_story(f"{line}\n")
     require_songs(report.found)
     _say_first(report.failed, "failed", "failed")
     if report.failed:
@@ -261,10 +262,10 @@ def encoders(as_json: AsJson = False) -> None:
     print_text(render(short, "table"))
     for row in rows:
         if not row["ready"]:
-            typer.echo(f"{row['name']}: {row['how_to_get']}")
+            print_story(f"{row['name']}: {row['how_to_get']}\n")
     for row in rows:
         if row["credit"]:
-            typer.echo(f"{row['name']}: by {row['credit']}")
+            print_story(f"{row['name']}: by {row['credit']}\n")
 
 
 @app.command()
@@ -302,7 +303,7 @@ def demo(
             }
         )
     else:
-        print_text(demo_story(result))
+        print_story(demo_story(result))
     if serves:
         _serve_demo(result.folder, port=port, opens=opens)
 

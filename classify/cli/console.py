@@ -19,6 +19,7 @@ __all__ = [
     "EXIT_FAILED",
     "end",
     "print_json",
+    "print_story",
     "print_text",
     "reports_errors",
     "require_songs",
@@ -85,11 +86,12 @@ def _drop_stdout() -> None:
 
 
 def say(words: str) -> None:
-    """Write a line to stderr."""
+    """Write a line to stderr; on a terminal, several where it is long."""
     from classify.output.formats import printable
+    from classify.output.wrapping import fitted
 
     readable = words.encode("utf-8", "replace").decode("utf-8")
-    typer.echo(f"sevensongs: {printable(readable)}", err=True)
+    typer.echo(fitted(f"sevensongs: {printable(readable)}", sys.stderr), err=True)
 
 
 def end(failed: Sequence[Failure]) -> None:
@@ -117,6 +119,13 @@ def print_json(document: Any) -> None:
     from classify.output.formats import to_json
 
     print_text(to_json(document) + "\n")
+
+
+def print_story(text: str) -> None:
+    """Write sentences to stdout, in lines that fit where it is a terminal."""
+    from classify.output.wrapping import fitted
+
+    print_text(fitted(text, sys.stdout))
 
 
 def print_text(text: str) -> None:

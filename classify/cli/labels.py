@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from classify.cli.console import end, print_json, print_text, reports_errors, require_songs, say
+from classify.cli.console import (
+    end,
+    print_json,
+    print_story,
+    print_text,
+    reports_errors,
+    require_songs,
+    say,
+)
+from classify.cli.named import paths_of_songs
 from classify.cli.options import AsJson, TasteOption, WorkersOption, known_encoder
 from classify.evaluation.sentences import learnt_sentences
 
@@ -25,7 +34,9 @@ label_app = typer.Typer(
 
 Songs = Annotated[
     list[str],
-    typer.Argument(metavar="PATH...", help="Songs, or folders, playlists or CSVs of them."),
+    typer.Argument(
+        metavar="PATH...", help="Songs, by file or title, or folders, playlists or CSVs of them."
+    ),
 ]
 OwnEncoder = Annotated[
     str | None,
@@ -99,7 +110,10 @@ def list_labels(taste: TasteOption = "default", as_json: AsJson = False) -> None
     if as_json:
         print_json([asdict(one) for one in labels])
         return
-    print_text(labels_shown(labels, terminal()))
+    if labels:
+        print_text(labels_shown(labels, terminal()))
+    else:
+        say("nothing is labelled yet: 'sevensongs label like SONG' begins")
 
 
 def _label(
@@ -115,12 +129,13 @@ def _label(
     from classify.labels.labelling import label
 
     keep_freed_memory()
+    paths = paths_of_songs(paths)
     with progress_bar() as progress:
         done = label(value, paths, taste=taste, encoder=encoder, workers=workers, progress=progress)
     if as_json:
         print_json(_fields(done))
     else:
-        print_text(_story(done, value))
+        print_story(_story(done, value))
     if done.note:
         say(done.note)
     require_songs(done.n_labelled or len(done.failed))

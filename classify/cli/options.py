@@ -10,11 +10,11 @@ from typer.core import TyperGroup
 __all__ = [
     "AsJson",
     "EncoderOption",
-    "MapAnywhere",
     "MaxDuration",
     "MaxSeconds",
     "MaxSize",
     "MaxStall",
+    "OptionsAnywhere",
     "Paths",
     "TasteOption",
     "WorkersOption",
@@ -32,21 +32,26 @@ Paths = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-class MapAnywhere(TyperGroup):
-    """Takes `--map FROM=TO`, an option of all commands, before and behind a command's name."""
+_GLOBAL_WITH_VALUE = ("--cache", "--map")
+_GLOBAL = ("-v", "--verbose")
+
+
+class OptionsAnywhere(TyperGroup):
+    """Takes the options of all commands (`--cache`, `--map`, `-v`) behind a command's name too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `--map` and its value first, where the group looks for them."""
+        """Put these options and their values first, where the group looks for them."""
         first: list[str] = []
         rest = iter(args)
         others: list[str] = []
         for word in rest:
             if word == "--":
                 others += [word, *rest]
-            elif word == "--map":
+            elif word in _GLOBAL_WITH_VALUE:
                 first += [word, *([value] if (value := next(rest, None)) is not None else [])]
             else:
-                (first if word.startswith("--map=") else others).append(word)
+                is_ours = word in _GLOBAL or word.startswith(("--cache=", "--map="))
+                (first if is_ours else others).append(word)
         return super().parse_args(ctx, first + others)
 
 

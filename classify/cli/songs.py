@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from classify.cli.console import EXIT_FAILED, end, print_json, print_text, reports_errors, say
+from classify.cli.asking import ask_for_labels, require_terminal
+from classify.cli.console import EXIT_FAILED, end, print_json, print_story, reports_errors, say
+from classify.cli.named import paths_of_songs
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption
 from classify.cli.written import kept, put, warn_gone, warn_lacking
 
@@ -20,7 +22,9 @@ __all__ = ["explain", "similar", "suggest"]
 
 @reports_errors
 def similar(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="The song to start from.")],
+    path: Annotated[
+        str, typer.Argument(metavar="SONG", help="The song to start from: a file, or a title.")
+    ],
     top: Annotated[int, typer.Option("--top", min=1, help="At most so many songs.")] = 10,
     per_album: Annotated[
         int,
@@ -58,7 +62,7 @@ def similar(
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
     with progress_bar() as progress:
         found = find_similar(
-            path,
+            paths_of_songs([path]),
             top=top,
             per_album=per_album or None,
             encoder=encoder,
@@ -99,7 +103,9 @@ def _put_similar(found: Similars, text: str, output: Path | None) -> None:
 
 @reports_errors
 def explain(
-    path: Annotated[str, typer.Argument(metavar="FILE", help="The song.")],
+    path: Annotated[
+        str, typer.Argument(metavar="SONG", help="A file, or the title of a song of the library.")
+    ],
     taste: TasteOption = "default",
     as_json: AsJson = False,
     png: Annotated[
@@ -125,7 +131,9 @@ def explain(
     from classify.explanation.words import explanation_story
 
     with progress_bar() as progress:
-        found = find_reasons(path, taste=taste, workers=workers, progress=progress)
+        found = find_reasons(
+            paths_of_songs([path]), taste=taste, workers=workers, progress=progress
+        )
     if png or html:
         from classify.explanation.page import write_page, write_png
         from embed import sound_picture
@@ -140,7 +148,7 @@ def explain(
     if as_json:
         print_json(asdict(found))
     else:
-        print_text(explanation_story(found))
+        print_story(explanation_story(found))
 
 
 @reports_errors
@@ -153,6 +161,10 @@ def suggest(
             "--format", help="How to print the songs; default: by the suffix of -o, else a table."
         ),
     ] = None,
+    ask: Annotated[
+        bool,
+        typer.Option("--ask", help="Ask of each song in this terminal, and learn each answer."),
+    ] = False,
     as_json: AsJson = False,
     output: Annotated[
         Path | None,
@@ -163,7 +175,7 @@ def suggest(
 ) -> None:
     """Suggest which songs to label next, and why.
 
-    Example: sevensongs suggest --top 5
+    Example: sevensongs suggest --ask
     """
     from classify.cli.malloc import keep_freed_memory
 
@@ -174,7 +186,12 @@ def suggest(
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
+    if ask:
+        require_terminal()
     found = suggest_songs(taste=taste, top=top)
+    if ask:
+        ask_for_labels(found.songs, taste)
+        return
     if chosen == "table":
         text = suggestions_shown(found.songs, None if output else terminal())
     else:

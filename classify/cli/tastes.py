@@ -15,7 +15,7 @@ import typer
 from classify.cli.console import (
     end,
     print_json,
-    print_text,
+    print_story,
     reports_errors,
     require_songs,
     say,
@@ -101,13 +101,13 @@ def train(
         print_json({"taste": name, "path": str(trained.path)} | _describe(trained))
     else:
         learnt = trained.taste
-        typer.echo(
+        print_story(
             f"Learnt from {counted(learnt.n_like, 'like')}, "
             f"{counted(learnt.n_dislike, 'dislike')} and "
             f"{counted(learnt.n_unlabelled, 'unlabelled song')} "
-            f"in {trained.fit_s:.1f} s: {trained.path}"
+            f"in {trained.fit_s:.1f} s: {trained.path}\n"
         )
-        typer.echo(learnt_sentences(learnt.auc, learnt.auc_ci90, learnt.note))
+        print_story(f"{learnt_sentences(learnt.auc, learnt.auc_ci90, learnt.note)}\n")
     _say_besides(trained, str(trained.path) if output else taste)
     end(trained.failed)
 
@@ -298,4 +298,4 @@ def evaluate(
         from classify.demo import demo_truth
 
         truth = demo_truth(taste)
-        print_text(evaluation_story(found) + (f"\n{truth}\n" if truth else ""))
+        print_story(evaluation_story(found) + (f"\n{truth}\n" if truth else ""))

@@ -167,13 +167,15 @@ def explanation_story(found: Explanation) -> str:
 def variety_sentence(found: Explanation) -> str:
     """Say what of the score belongs to no moment."""
     points = points_text(found.variety)
-    return f"Of this, {points} is for how it changes from moment to moment, shared out evenly"
+    way = "adds" if found.variety > 0 else "takes"
+    return f"How much it changes as it goes on {way} {points.lstrip('+-')}; that is in the above"
 
 
 def score_rows(found: Explanation) -> list[tuple[str, float, str]]:
     """Return what adds up to the score: what, how much, and what it would score alone."""
     rows = [
-        (_span(one), one.points, f"alone it would have {one.score:.2f}") for one in found.passages
+        (_span(one), one.points, f"all like this, it would have {one.score:.2f}")
+        for one in found.passages
     ]
     rest = sum(found.points) - sum(one.points for one in found.passages)
     whole = len(found.passages) == 1 and not rest

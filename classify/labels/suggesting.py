@@ -284,9 +284,8 @@ def _why(reason: str, place: int, labelled: LabelledNow, cosines: FloatArray) ->
             f"and {dislike if in_common > _SOMETHING_IN_COMMON else 'the rest'}"
         )
     if reason == "top":
-        return (
-            f"would be {'your top song' if place == 1 else f'number {place} of all'}: is it really?"
-        )
+        where = "first" if place == 1 else f"number {place}"
+        return f"stands {where} of the songs that you have not labelled: do you like it?"
     if reason == "unknown":
         return "like nothing you have labelled"
     if in_common > cosines[: labelled.n_like].max():

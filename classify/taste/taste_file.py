@@ -116,7 +116,8 @@ def load_taste(path: str | os.PathLike[str], kind: type[_Parts]) -> _Parts:
         return _taste_in(content, kind)
     except FileNotFoundError as error:
         raise TasteError(
-            f"there is no taste at {shown}; make one with 'sevensongs train --like ...'"
+            f"there is no taste at {shown} yet: 'sevensongs embed PATH' hears your music, and "
+            "'sevensongs label like SONG' or 'sevensongs train --like ...' makes a taste"
         ) from error
     except (IsADirectoryError, PermissionError) as error:
         raise TasteError(f"can't read a taste from {shown}: {error.strerror}") from error

@@ -8,6 +8,7 @@ must compute with it.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -47,6 +48,8 @@ __all__ = [
 
 _MAX_DIFFERENCE = 1e-4  # of the compiled network from the original, relative to its largest output
 _CHILD_TIMEOUT_S = 900
+_SIGN_EVERY_S = 10.0
+_log = logging.getLogger("sevensongs")
 _PART = ".part-"
 _ABANDONED_S = 86400.0
 _ATTEMPTS = 5
@@ -74,26 +77,48 @@ def compile_in_child(name: str, folder: Path) -> str:
         name,
         str(folder),
     ]
-    try:
-        child = subprocess.run(
-            command, capture_output=True, env=environment, timeout=_CHILD_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise EncoderUnavailable(
-            f"Compiling the encoder {name} took more than {_CHILD_TIMEOUT_S} s and was given up."
-        ) from error
-    lines = child.stdout.decode("utf-8", "replace").splitlines()
+    code, out, errors = _ended(command, environment, name)
+    lines = out.decode("utf-8", "replace").splitlines()
     try:
         answer: dict[str, str] = json.loads(lines[-1])
     except (IndexError, ValueError):
-        tail = child.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        tail = errors.decode("utf-8", "replace").strip().splitlines()[-1:]
         raise EncoderError(
-            f"Compiling the encoder {name} ended with exit code {child.returncode}: "
-            f"{' '.join(tail)}"
+            f"Compiling the encoder {name} ended with exit code {code}: {' '.join(tail)}"
         ) from None
     if "error" in answer:
         raise _ERRORS.get(answer["kind"], EncoderError)(answer["error"])
     return answer["fingerprint"]
+
+
+def _ended(command: list[str], environment: dict[str, str], name: str) -> tuple[int, bytes, bytes]:
+    """Run a child to its end, and say now and then that it is at work.
+
+    Return its exit code and what it wrote to stdout and stderr.
+    """
+    started = time.monotonic()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as child:
+        try:
+            while True:
+                try:
+                    out, errors = child.communicate(timeout=_SIGN_EVERY_S)
+                    return child.returncode, out, errors
+                except subprocess.TimeoutExpired:
+                    passed_s = time.monotonic() - started
+                    if passed_s > _CHILD_TIMEOUT_S:
+                        raise
+                    _log.info("Still preparing the encoder %s: %.0f s so far", name, passed_s)
+        except subprocess.TimeoutExpired as error:
+            child.kill()
+            raise EncoderUnavailable(
+                f"Compiling the encoder {name} took more than {_CHILD_TIMEOUT_S} s and was given "
+                "up."
+            ) from error
+        except BaseException:  # such as Ctrl-C: nobody waits for it any more
+            child.kill()
+            raise
 
 
 def compile_encoder(spec: EncoderSpec, folder: Path) -> str:

@@ -33,7 +33,7 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # "Unicode text" of spread
 
 
 def list_entries(path: str) -> list[str]:
-    """Read what a playlist or CSV names, as it stands there.
+    r"""Read what a playlist or CSV names, as it stands there.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def list_entries(path: str) -> list[str]:
     --------
     >>> from pathlib import Path
     >>> from embed import list_entries
-    >>> Path("two.m3u8").write_text("#EXTM3U\\na.mp3\\nb.mp3\\n")
-    22
+    >>> Path("two.m3u8").write_text("#EXTM3U\na.mp3\nb.mp3\n")
+    20
     >>> list_entries("two.m3u8")
     ['a.mp3', 'b.mp3']
     """

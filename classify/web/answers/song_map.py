@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classify.evaluation.report.library_map import draw_map, principal_places, sample_library
-from classify.learning.examples import sample_unlabelled
+from classify.learning.sampling import sample_unlabelled
 from classify.taste.song_space import SongSpace
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors

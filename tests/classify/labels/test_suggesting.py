@@ -139,7 +139,7 @@ def test_reasons_are_true(library: Library) -> None:
         if song.reason == "top":
             place = unlabelled.index(song.path) + 1
             assert song.verdict == "like" or place <= 10
-            assert ("your top song" if place == 1 else f"number {place} of all") in song.why
+            assert ("stands first of" if place == 1 else f"number {place} of the songs") in song.why
         elif song.reason == "coin flip":
             assert 0.3 <= song.score <= 0.7
             assert any(like in song.why for like in likes)

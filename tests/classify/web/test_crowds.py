@@ -107,9 +107,8 @@ def test_moments_that_nobody_waits_for_are_not_worked_on(
             with socket.create_connection(
                 ("127.0.0.1", service.port), timeout=LONG_S
             ) as connection:
-                request = (
-                    f"GET /v1/songs/{digest}/moments HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n"
-                )
+                head = f"GET /v1/songs/{digest}/moments HTTP/1.1\r\n"
+                request = f"{head}Host: 127.0.0.1:{service.port}\r\n\r\n"
                 connection.sendall(request.encode())
                 time.sleep(0.02)
         answers: list[httpx2.Response] = []
@@ -122,7 +121,8 @@ def test_moments_that_nobody_waits_for_are_not_worked_on(
         assert answers[-1].status_code == 200, answers[-1].text
         assert answers[-1].json()["explanation"]
         abandoned = re.search(
-            r'/songs/\{song_id\}/moments"[^}\n]*status="499"\} ([0-9.]+)', client.get("/v1/metrics").text
+            r'/songs/\{song_id\}/moments"[^}\n]*status="499"\} ([0-9.]+)',
+            client.get("/v1/metrics").text,
         )
         assert abandoned is not None
         assert float(abandoned[1]) > 5

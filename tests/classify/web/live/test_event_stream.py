@@ -66,7 +66,9 @@ def test_labels_and_tastes_are_told_whoever_changes_them(root: Path, heard: Path
             library = await events.until("library", lambda _: True)
             assert (library["taste"], library["n_songs"]) == ("default", 28)
             assert (await events.until("scan", lambda _: True))["state"] == "idle"
-            await asyncio.to_thread(partial(classify.label, "like", songs[:3], root=root))  # the command
+            await asyncio.to_thread(
+                partial(classify.label, "like", songs[:3], root=root)
+            )  # the command
             labels = await events.until("labels", lambda data: data["n_like"] == 3)
             assert (labels["taste"], labels["trained"]) == ("default", True)
             ranking = state.library.ranking()
@@ -139,7 +141,8 @@ def test_a_folder_is_served_once_the_person_at_the_terminal_agrees(
     state.folders.ask(str(never))
     answers.release()
     wait_for("refused")
-    assert (state.folders.all, asked) == ((music,), [music, never])
+    assert state.folders.told()["folders"] == [str(music)]
+    assert asked == [music, never]
     nobody = state_of(create_app(ServiceSettings(root=root)))
     with pytest.raises(Problem, match="nobody can be asked"):
         nobody.folders.ask(str(music))

@@ -1,0 +1,80 @@
+"""What a listener types: titles, options in any place, answers to questions."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+from waiting import LONG_S
+
+import classify
+from classify.cli.app import app
+from classify.labels.relearning import labels_now
+
+
+@pytest.fixture
+def root(heard: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own that has heard the demo's tracks; the working folder is empty."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+
+
+def test_songs_go_by_their_names_and_options_stand_anywhere(root: Path, heard: Path) -> None:
+    runner = CliRunner()
+    names = sorted(path.stem for path in (heard / "music").glob("*acoustic*"))
+    for name in names[:2]:
+        done = runner.invoke(app, ["label", "like", name.upper(), "--cache", str(root)])
+        assert done.exit_code == 0, done.stderr
+    assert [Path(one.path).stem for one in labels_now(root=root)] == names[:2]
+    several = runner.invoke(app, ["similar", "acoustic", "--cache", str(root), "-v"])
+    assert several.exit_code == 1
+    assert f"{len(names)} songs are called 'acoustic'" in several.stderr
+    assert f"{names[0]}.opus" in several.stderr
+    nobody = runner.invoke(app, [f"--cache={root}", "explain", "Nebula"])
+    assert (nobody.exit_code, "no file 'Nebula'" in nobody.stderr) == (1, True)
+    gone = runner.invoke(app, ["explain", "nebula.mp3", f"--cache={root}"])
+    assert "does not exist" in gone.stderr
+
+
+def test_no_label_leaves_no_empty_line(root: Path) -> None:
+    done = CliRunner().invoke(app, ["label", "list", "--cache", str(root)])
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "nothing is labelled yet" in done.stderr
+
+
+def test_suggest_asks_in_a_terminal_and_learns_each_answer(root: Path, heard: Path) -> None:
+    music = sorted(str(path) for path in (heard / "music").glob("*acoustic*"))
+    classify.label("like", music[:3], root=root)
+    piped = CliRunner().invoke(app, ["suggest", "--ask", "--cache", str(root)])
+    assert (piped.exit_code, "--ask needs a terminal" in piped.stderr) == (1, True)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "classify.cli", "suggest", "--ask", "--cache", str(root)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as child:
+        os.close(theirs)
+        shown = ""
+        for answer in ("x", "l", "s", "d", "q"):
+            shown += _until(ours, "[q]uit? ")
+            os.write(ours, f"{answer}\n".encode())
+        shown += _until(ours, "finds")
+        assert child.wait(LONG_S) == 0
+    os.close(ours)
+    assert "1 of 5: " in shown
+    assert "2 songs labelled" in shown
+    labels = [one.label for one in labels_now(root=root)]
+    assert (labels.count("like"), labels.count("dislike")) == (4, 1)
+
+
+def _until(terminal: int, words: str) -> str:
+    shown = ""
+    while words not in shown:
+        ready, _, _ = select.select([terminal], [], [], LONG_S)
+        assert ready, f"no {words!r} in {shown!r}"
+        shown += os.read(terminal, 4096).decode()
+    return shown
