@@ -133,6 +133,8 @@ class Explanation:
         None where the encoder has no tags, or there are too few songs to tell.
     like, dislike : Resemblance or None
         Of liked and of disliked songs the moments that this one most resembles.
+    n_windows : int
+        How many windows were heard; 0: all of the song.
     scanned_score : float or None
         The score before all of the song was heard; None where that had been done already.
     scanned_windows : int or None
@@ -161,5 +163,6 @@ class Explanation:
     tags: TagAccount | None
     like: Resemblance | None
     dislike: Resemblance | None
+    n_windows: int = 0
     scanned_score: float | None = None
     scanned_windows: int | None = None

@@ -329,6 +329,7 @@ class ExplanationFound(BaseModel):
     start_score: float
     variety: float
     unfamiliar: float
+    n_windows: int = Field(description="How many were heard; 0: all of the song.")
     starts_s: list[float]
     scores: list[Share]
     points: list[float]

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from bench_library import Library
+from service.hearing import hearing_rows
 from service.process import Service
 from speed.rows import about, measured, replace_rows, run_child, say, tree_memory
 from speed.server import Server
@@ -231,9 +233,13 @@ def _upload_until(service: Service, ended: Callable[[], bool]) -> float:
 
 def _memory(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
     """What the service takes after a thousand requests of every kind, and after ten thousand."""
-    made = library(work, plan.songs, compiled)
+    for n_songs in dict.fromkeys((plan.songs, plan.many_songs)):
+        yield _memory_of(plan, library(work, n_songs, compiled), n_songs)
+
+
+def _memory_of(plan: Plan, made: Library, n_songs: int) -> dict[str, Any]:
     with Service(made.root) as service, Server("service/load.py", "") as load:
-        scores = _score_paths(service, plan.songs)
+        scores = _score_paths(service, n_songs)
         others = [
             "/v1/songs?limit=200",
             "/v1/songs?q=album&sort=title",
@@ -248,13 +254,17 @@ def _memory(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str,
             load.ask(question | {"n_requests": n})
             sizes[n] = tree_memory(service.pid)
         few, many = sizes.values()
-        row = {"n_songs": plan.songs, "few": plan.few_requests, "many": plan.many_requests}
-        yield row | {"bytes_after_few": few, "bytes_after_many": many, "n_runs": 1}
+        row = {"n_songs": n_songs, "few": plan.few_requests, "many": plan.many_requests}
+        return row | {"bytes_after_few": few, "bytes_after_many": many, "n_runs": 1}
 
 
 def _labels(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
     """From a label until the new ranking's first page is there."""
-    made = library(work, plan.songs, compiled)
+    for n_songs in dict.fromkeys((plan.songs, plan.many_songs)):
+        yield _labels_of(plan, work, library(work, n_songs, compiled), n_songs)
+
+
+def _labels_of(plan: Plan, work: Path, made: Library, n_songs: int) -> dict[str, Any]:
     copied = work / "labelled"
     shutil.rmtree(copied, ignore_errors=True)
     shutil.copytree(made.root, copied)
@@ -274,8 +284,8 @@ def _labels(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str,
             if page["revision"] < answer["revision"] or page["revision"] == before["revision"]:
                 raise SystemExit("the ranking is not the new one")
     shutil.rmtree(copied)
-    row = {"n_songs": plan.songs, "n_runs": plan.runs}
-    yield row | measured("wall_s", runs[1:]) | measured("learning_s", answers[1:])
+    row = {"n_songs": n_songs, "n_runs": plan.runs}
+    return row | measured("wall_s", runs[1:]) | measured("learning_s", answers[1:])
 
 
 def _pages(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
@@ -314,12 +324,23 @@ def _page_queries(n_songs: int) -> dict[str, Sequence[str]]:
     }
 
 
+def _hearing(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
+    """Why a song has its score, and its picture."""
+
+    def ask(service: Service, path: str) -> None:
+        with urlopen(f"{service.url}{path}", timeout=600) as answer:
+            answer.read()
+
+    yield from hearing_rows(work, compiled, plan.runs, ask)
+
+
 KINDS: dict[str, Callable[[Plan, Path, Path | None], Iterator[dict[str, Any]]]] = {
     "scores": _scores,
     "uploads": _uploads,
     "memory": _memory,
     "labels": _labels,
     "pages": _pages,
+    "hearing": _hearing,
 }
 
 

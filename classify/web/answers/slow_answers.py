@@ -82,7 +82,9 @@ class SlowAnswers:
             ("near", ranking.columns.serial, digest), lambda: self._neighbours(ranking, digest)
         )
         rows = [ranking.columns.row_of(one) for one, _ in near]
-        explanation = self._found(("why", ranking.taste, digest))
+        explanation = self._found(("why", ranking.taste, digest, True)) or self._found(
+            ("why", ranking.taste, digest, False)
+        )
         return {
             "song": ranking.song(row),
             "explanation": explanation and explanation | {"label": ranking.label_of(row)},
@@ -93,10 +95,10 @@ class SlowAnswers:
             ],
         }
 
-    def moments(self, name: str, digest: str) -> dict[str, Any]:
+    def moments(self, name: str, digest: str, *, whole: bool) -> dict[str, Any]:
         """Tell of a song what `classify.web.models.Moments` has.
 
-        The first time it is heard whole.
+        With `whole` it is heard whole first, where it has not been.
         """
         ranking = self._live.ranking(name)
         row = self._live.row_of(ranking.columns, digest)
@@ -104,7 +106,8 @@ class SlowAnswers:
         try:
             # By the taste that explains: its file may hold another one by now.
             found = self._once(
-                ("why", ranking.taste, digest), lambda: self._explained(ranking, row)
+                ("why", ranking.taste, digest, whole),
+                lambda: self._explained(ranking, row, whole=whole),
             )
             explanation = found | {"label": ranking.label_of(row)}
         except (ClassifyError, EmbedError) as error:  # the song is still a song
@@ -130,14 +133,13 @@ class SlowAnswers:
             return AlikeSongs(rows=np.zeros(0, np.intp), similarities=np.zeros(0))
         return near if move is None else moved_by_tag(columns, row, near, move)
 
-    def _explained(self, ranking: RankedSongs, row: int) -> dict[str, Any]:
+    def _explained(self, ranking: RankedSongs, row: int, *, whole: bool) -> dict[str, Any]:
         if ranking.taste is None:
             raise ClassifyError("nothing is learnt yet: label at least two songs that you like")
         file = ranking.columns.file_of(row)
         _require_same(file)
-        plain = asdict(
-            explain(file.path, taste=ranking.taste, root=self._live.settings.root, workers=1)
-        )
+        root = self._live.settings.root
+        plain = asdict(explain(file.path, taste=ranking.taste, whole=whole, root=root, workers=1))
         del plain["path"]
         for side in ("like", "dislike"):
             other = plain[side]

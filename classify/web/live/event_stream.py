@@ -166,7 +166,7 @@ class EventStream:
     def _now(self) -> _Seen:
         names = self._live.taste_names()
         return _Seen(
-            tastes={name: self._live.tastes.stamp(name) for name in names},
+            tastes={name: self._live.tastes.stamp_with_colour(name) for name in names},
             cache=self._live.shown_cache(),
             scan=self._scan_now(),
             folders=self._folders.now(),

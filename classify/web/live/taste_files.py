@@ -14,7 +14,7 @@ from classify.learning.examples import MIN_LIKES
 from classify.library.label_file import labels_path, stored_labels
 from classify.taste.names import is_taste_name, named_taste, taste_path
 from classify.taste.taste import Taste
-from classify.web.live.taste_colours import colour_of
+from classify.web.live.taste_colours import colour_of, colour_path
 from classify.web.problems import Problem
 
 __all__ = ["Stamp", "TasteFiles"]
@@ -77,6 +77,10 @@ class TasteFiles:
         """Tell the state of a taste's files: the same stamp, the same taste and labels."""
         path = self.path(name)
         return tuple(_stamp_of(one) for one in (path, labels_path(path)))
+
+    def stamp_with_colour(self, name: str) -> Stamp:
+        """Tell the state of a taste's files and of its colour, which comes last."""
+        return (*self.stamp(name), _stamp_of(colour_path(self.path(name))))
 
     def read(self, name: str) -> tuple[Taste | None, dict[str, str]]:
         """Read a taste and its labels, song to like or dislike.

@@ -142,11 +142,18 @@ async def read_song(request: Request, song_id: SongId, taste: TasteQuery = None)
     responses={200: {"model": Moments}, **problems(404, 409, 503)},
     response_model=None,
 )
-async def read_moments(request: Request, song_id: SongId, taste: TasteQuery = None) -> Response:
-    """Tell why a song has its score; the first time it is heard whole."""
+async def read_moments(
+    request: Request,
+    song_id: SongId,
+    taste: TasteQuery = None,
+    whole: Annotated[
+        bool, Query(description="Hear all of the song first; this takes seconds, once.")
+    ] = False,
+) -> Response:
+    """Tell why a song has its score, by the moments of it that have been heard, or by all."""
     state = state_of(request.app)
     name = taste or state.settings.taste
-    work = partial(state.slow_answers.moments, name, song_id)
+    work = partial(state.slow_answers.moments, name, song_id, whole=whole)
     return json_response(await state.slow_lane.run(work, asked_by=request))
 
 

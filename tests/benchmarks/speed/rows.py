@@ -193,12 +193,18 @@ def _memory(pid: int) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
 
 
-def _cpu_s(pid: int) -> float:
+def tree_cpu_s(pid: int) -> float:
+    """Return the processor time of a process, its descendants, and those that have ended."""
+    return sum(_cpu_s(one, fields=4) for one in _tree(pid))
+
+
+def _cpu_s(pid: int, *, fields: int = 2) -> float:
+    """Return processor time: `fields` 2 of the process, 4 also of its children that have ended."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, told[11 : 11 + fields])) / os.sysconf("SC_CLK_TCK")
 
 
 def measured(name: str, values: Sequence[float]) -> dict[str, Any]:

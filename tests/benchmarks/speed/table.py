@@ -246,6 +246,24 @@ def service_table(rows: Rows) -> str:
     return lay_out(heads, lines)
 
 
+def hearing_table(rows: Rows) -> str:
+    """Lay out what it costs the service to tell of a song."""
+    lines = [
+        [
+            f"{row['asked']}; heard before: {'all' if row['cached'] == 'full' else 'a scan'}",
+            _seconds(row, "cpu_s"),
+            _seconds(row, "wall_s"),
+        ]
+        for row in _of_kind(rows, "hearing")
+    ]
+    return lay_out(["of a song of 4 minutes", "processor time", "there within"], lines)
+
+
+def _seconds(row: dict[str, Any], name: str) -> str:
+    low, high = row[f"{name}_quartiles"]
+    return f"{row[name]:.2f} s ({low:.2f} to {high:.2f})"
+
+
 def _scores_asked(row: dict[str, Any]) -> str:
     return f"the score of one of {row['n_songs']:,} songs"
 

@@ -6,6 +6,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 import classify
 import embed
 from classify.explanation.words import explanation_story, heard_sentence
@@ -20,7 +22,12 @@ def test_the_score_of_a_scan_is_told_beside_the_one_of_all_of_it(
     embed.embed_library(songs, root=root, coverage=2)
     taste = classify.train(songs[:2], root=root).taste
     before = classify.score(songs[3], taste=taste, root=root)[0].score
+    some = classify.explain(songs[3], taste=taste, whole=False, root=root)
+    assert (some.n_windows, len(some.points), some.score) == (2, 2, before)
+    assert some.start_score + sum(some.points) + some.unfamiliar == pytest.approx(before)
+    assert all(one.end_s <= some.duration_s for one in some.passages)
     found = classify.explain(songs[3], taste=taste, root=root, workers=1)
+    assert found.n_windows == 0
     assert (found.scanned_score, found.scanned_windows) == (before, 2)
     moved = replace(found, scanned_score=0.95, score=0.99)
     sentence = "It had 0.95 from a scan of 2 windows, and has 0.99 now that all of it was heard."

@@ -107,14 +107,14 @@ def test_moments_that_nobody_waits_for_are_not_worked_on(
             with socket.create_connection(
                 ("127.0.0.1", service.port), timeout=LONG_S
             ) as connection:
-                head = f"GET /v1/songs/{digest}/moments HTTP/1.1\r\n"
+                head = f"GET /v1/songs/{digest}/moments?whole=true HTTP/1.1\r\n"
                 request = f"{head}Host: 127.0.0.1:{service.port}\r\n\r\n"
                 connection.sendall(request.encode())
                 time.sleep(0.02)
         answers: list[httpx2.Response] = []
 
         def is_told() -> bool:
-            answers.append(client.get(f"/v1/songs/{ids[-1]}/moments"))
+            answers.append(client.get(f"/v1/songs/{ids[-1]}/moments?whole=true"))
             return answers[-1].status_code != 503
 
         wait_until(is_told, "a song's moments")

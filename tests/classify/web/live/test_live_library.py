@@ -311,17 +311,17 @@ def test_a_song_is_explained_by_the_taste_that_scores_it(
     classify.train(acoustic[:4], root=root)
     insight = SlowAnswers(live)
     digest = digest_of(live.ranking(), acoustic[6])
-    first = insight.moments("default", digest)
+    first = insight.moments("default", digest, whole=True)
     electronic = sorted(map(str, (heard / "music").glob("*electronic*")))
     classify.train(electronic[:4], root=root)  # another program; the service looks once a second
     for _ in range(3):
-        told = insight.moments("default", digest)
+        told = insight.moments("default", digest, whole=True)
         assert told["explanation"]["score"] == pytest.approx(told["song"]["score"], abs=1e-6)
         live.refresh()
     assert told["song"]["score"] < first["song"]["score"]
     assert told["explanation"]["label"] is None
     TasteTraining(live).relabel("default", {digest: "dislike"})
-    assert insight.moments("default", digest)["explanation"]["label"] == "dislike"
+    assert insight.moments("default", digest, whole=True)["explanation"]["label"] == "dislike"
 
 
 def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(

@@ -201,8 +201,11 @@ def test_a_label_moves_songs_and_can_be_taken_back(client: TestClient, root: Pat
     ]
 
 
-def moments_of(client: TestClient, song: str, taste: str = "default") -> Moments:
-    answer = client.get(f"/v1/songs/{song}/moments", params={"taste": taste})
+def moments_of(
+    client: TestClient, song: str, taste: str = "default", *, whole: bool = False
+) -> Moments:
+    asked = {"taste": taste, "whole": str(whole).lower()}
+    answer = client.get(f"/v1/songs/{song}/moments", params=asked)
     return Moments.model_validate_json(answer.content)
 
 
@@ -220,11 +223,16 @@ def test_a_song_comes_at_once_with_its_tags_and_neighbours_and_its_moments_apart
     assert found.explanation is not None, found.note
     why = found.explanation
     assert why.start_score + sum(why.points) + why.unfamiliar == pytest.approx(why.score)
+    assert why.score == pytest.approx(song.score, abs=1e-6), "as the list has it"
     assert why.like is not None
     assert why.like.id in {one.id for one in songs_of(client, label="like").songs}
     assert moments_of(client, song.id) == found
     again = Detail.model_validate_json(client.get(f"/v1/songs/{song.id}").content)
     assert again.explanation == why, "what is known comes along"
+    all_of_it = moments_of(client, song.id, whole=True)
+    assert all_of_it.explanation is not None
+    assert all_of_it.explanation.n_windows == 0
+    assert len(all_of_it.explanation.starts_s) >= len(why.starts_s)
     untrained = moments_of(client, song.id, "not yet")
     assert untrained.explanation is None
     assert "label at least two songs" in untrained.note
