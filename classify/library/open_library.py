@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenLibrary"]
 
-_KEEP_BYTES = 512 * 2**20
-"""Song vectors of 150,000 songs of the default encoder; more are read from disk each time."""
+_KEEP_BYTES = 192 * 2**20
+"""Song vectors of 25,000 songs of the default encoder; more are read from disk each time, so that a
+service with 100,000 songs stays below 500 MB."""
 
 
 class OpenLibrary(SongLibrary):

@@ -46,7 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classify.evaluation.report",),
     ("classify.demo",),
     ("classify.web.settings", "classify.web.disconnects", "classify.web.models"),
-    ("classify.web.problems", "classify.web.counters"),
+    ("classify.web.problems", "classify.web.counters", "classify.web.taste_models"),
     ("classify.web.kept_process", "classify.web.openapi"),
     ("classify.web.access", "classify.web.live", "classify.web.uploads", "classify.web.sound"),
     ("classify.web.answers", "classify.web.tastes"),

@@ -202,7 +202,7 @@ class SlowAnswers:
         ]
 
     def evaluation(self, name: str) -> dict[str, Any]:
-        """Tell what `classify.web.models.EvaluationFound` has.
+        """Tell what `classify.web.taste_models.EvaluationFound` has.
 
         It takes seconds, once for each taste.
         """

@@ -29,7 +29,7 @@ def changes_between(
     n_changed : mapping of str to int
         How many songs have each verdict now that had another.
     changed : list of dict
-        As `classify.web.models.Changed`; at most 20 of each new verdict.
+        As `classify.web.taste_models.Changed`; at most 20 of each new verdict.
     """
     was, now = former.scored, ranking.scored
     if was is None or now is None or former.columns is not ranking.columns:
@@ -56,7 +56,7 @@ def moves_between(
     Returns
     -------
     entered, left : list of dict
-        As `classify.web.models.Moved`; their ranks are among unlabelled songs.
+        As `classify.web.taste_models.Moved`; their ranks are among unlabelled songs.
     """
     was, now = former.scored, ranking.scored
     if was is None or now is None or former.columns is not ranking.columns:

@@ -21,6 +21,7 @@ from classify.library.ranking import decide
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
 from classify.web.live.columns_by_encoder import ColumnsByEncoder
+from classify.web.live.former_orders import FormerOrders
 from classify.web.live.ranked_songs import RankedSongs, Scored, carried, codes_of
 from classify.web.live.song_columns import SongColumns
 from classify.web.live.taste_files import TasteFiles
@@ -33,7 +34,6 @@ _log = logging.getLogger("sevensongs")
 _LOOK_EVERY_S = 1.0
 _IDLE_SHARE = 10  # reading the library anew takes a tenth of the time at most
 _KEPT_RANKINGS = 8
-_KEPT_ORDERS = 2
 
 
 @dataclass(kw_only=True)
@@ -58,7 +58,7 @@ class LiveLibrary:
         self.tastes = TasteFiles(settings.root)
         self._by_encoder = ColumnsByEncoder(settings.root, only_demo=settings.only_demo)
         self._kept: dict[str, _Kept] = {}
-        self._former: dict[str, tuple[RankedSongs, ...]] = {}
+        self._former = FormerOrders()
         self._spare: SongColumns | None = None
         self._loading = threading.RLock()
         # A lock lives as long as somebody holds it or waits: names of tastes are whatever clients
@@ -83,7 +83,7 @@ class LiveLibrary:
         return [default, *(name for name in self.tastes.names() if name != default)]
 
     def taste_info(self, name: str) -> dict[str, Any]:
-        """Tell of a taste what `classify.web.models.TasteInfo` has."""
+        """Tell of a taste what `classify.web.taste_models.TasteInfo` has."""
         return self.tastes.info(name, encoder=self.encoder)
 
     def taste(self, name: str | None = None) -> Taste:
@@ -158,10 +158,7 @@ class LiveLibrary:
 
         Where it is not, or songs have come since, return them as they stand now.
         """
-        for former in self._former.get(ranking.name, ()):
-            if former.revision == revision and former.columns is ranking.columns:
-                return former
-        return ranking
+        return self._former.find(ranking, revision) or ranking
 
     def ranking_now(self, name: str | None = None) -> RankedSongs | None:
         """Return what is kept, without waiting.
@@ -246,7 +243,8 @@ class LiveLibrary:
         look_again = now + max(_LOOK_EVERY_S, _IDLE_SHARE * (now - started))
         with self._loading:
             was = self._kept.pop(ranking.name, None)
-            self._remember(None if was is None else was.ranking, ranking)
+            if was is not None:
+                self._former.remember(was.ranking, ranking, self._kept)
             self._kept[ranking.name] = _Kept(ranking=ranking, stamp=stamp, look_again=look_again)
             others = [
                 name for name in self._kept if name not in (ranking.name, self.settings.taste)
@@ -258,17 +256,6 @@ class LiveLibrary:
                     del self._kept[name]
             used = [kept.ranking.columns for kept in self._kept.values()]
             self._by_encoder.drop_unused([*used, *([self._spare] if self._spare else [])])
-
-    def _remember(self, was: RankedSongs | None, now: RankedSongs) -> None:
-        """Keep the last orders of a taste, for who looks at one of them; never of old columns."""
-        if was is None or was is now:
-            return
-        former = (was.without_answers(), *self._former.get(now.name, ()))[:_KEPT_ORDERS]
-        self._former = {
-            name: tuple(one for one in orders if one.columns is now.columns)
-            for name, orders in {**self._former, now.name: former}.items()
-            if name in self._kept or name == now.name
-        }
 
     def _made(self, name: str, former: RankedSongs | None) -> RankedSongs:
         taste, labels = self.tastes.read(name)

@@ -133,7 +133,7 @@ class TasteFiles:
         return taste
 
     def info(self, name: str, *, encoder: str) -> dict[str, Any]:
-        """Tell of a taste what `classify.web.models.TasteInfo` has.
+        """Tell of a taste what `classify.web.taste_models.TasteInfo` has.
 
         What is damaged says so in its note.
         """

@@ -16,7 +16,6 @@ from classify.web.app_state import AppState, state_of
 from classify.web.live.changes import changes_between, moved_between, moves_between
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.models import (
-    Change,
     Detail,
     LabelAsked,
     LabelName,
@@ -27,6 +26,7 @@ from classify.web.models import (
 )
 from classify.web.problems import Problem, problems
 from classify.web.routes.params import ListingAsked, LiveLibraryOfApp, SongId, TasteQuery
+from classify.web.taste_models import Change
 
 __all__ = [
     "json_response",
@@ -214,7 +214,7 @@ async def _label(
 
 
 def learnt_told(state: AppState, outcome: LearnOutcome) -> dict[str, Any]:
-    """Tell what `classify.web.models.Learnt` has."""
+    """Tell what `classify.web.taste_models.Learnt` has."""
     former, ranking = outcome.former, outcome.ranking
     entered, left = moves_between(former, ranking)
     n_changed, changed = changes_between(former, ranking)

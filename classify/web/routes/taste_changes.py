@@ -13,11 +13,12 @@ from starlette.responses import Response
 from classify.output.formats import printable
 from classify.web.app_state import AppState, state_of
 from classify.web.live.label_queue import LearnOutcome
-from classify.web.models import Changes, Share, Song, TasteInfo
+from classify.web.models import Share, Song
 from classify.web.problems import Problem, problems
 from classify.web.routes.params import LiveLibraryOfApp, NewName, TasteName, TasteQuery
 from classify.web.routes.songs import json_response, learnt_told
 from classify.web.routes.tastes import taste_told
+from classify.web.taste_models import Changes, TasteInfo
 from classify.web.tastes.listed_songs import listed_songs
 from classify.web.tastes.taste_comparison import TasteGroup, compare_tastes
 
@@ -167,7 +168,7 @@ async def restore_taste(request: Request, name: TasteName) -> Response:
 
 @router.post(
     "/tastes/{name}/undo",
-    responses={200: {"model": Changes}, **problems(409)},
+    responses={200: {"model": Changes}, **problems(404, 409)},
     response_model=None,
 )
 async def undo_labels(request: Request, name: TasteName) -> Response:
@@ -178,7 +179,7 @@ async def undo_labels(request: Request, name: TasteName) -> Response:
 
 @router.post(
     "/tastes/{name}/redo",
-    responses={200: {"model": Changes}, **problems(409)},
+    responses={200: {"model": Changes}, **problems(404, 409)},
     response_model=None,
 )
 async def redo_labels(request: Request, name: TasteName) -> Response:
@@ -197,7 +198,7 @@ async def _learnt(state: AppState, outcome: LearnOutcome, **more: Any) -> Respon
 
 @router.post(
     "/tastes/{name}/import",
-    responses={200: {"model": Imported}, **problems(409, 413)},
+    responses={200: {"model": Imported}, **problems(404, 409, 413)},
     response_model=None,
     openapi_extra={
         "requestBody": {
@@ -245,8 +246,8 @@ async def import_likes(
 )
 def compare(
     live: LiveLibraryOfApp,
-    a: TasteQuery,
-    b: TasteQuery,
+    a: TasteQuery = None,
+    b: TasteQuery = None,
     group: TasteGroup = "both",
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1, le=_MAX_SONGS)] = 100,

@@ -16,17 +16,11 @@ from starlette.responses import Response
 
 from classify.web.answers.song_playlists import PlaylistAsked
 from classify.web.app_state import state_of
-from classify.web.models import (
-    EvaluationFound,
-    MapFound,
-    SuggestionList,
-    TasteInfo,
-    TasteList,
-    TrainAsked,
-)
+from classify.web.models import MapFound, SuggestionList
 from classify.web.problems import problems
 from classify.web.routes.params import ListingAsked, LiveLibraryOfApp, TasteName, TasteQuery
 from classify.web.routes.songs import json_response
+from classify.web.taste_models import EvaluationFound, TasteInfo, TasteList, TrainAsked
 
 __all__ = [
     "evaluate_taste",
@@ -67,7 +61,7 @@ def read_taste(live: LiveLibraryOfApp, name: TasteName) -> Response:
 
 
 def taste_told(live: Any, name: str) -> dict[str, Any]:
-    """Tell what `classify.web.models.TasteInfo` has; a 404 problem if there is none."""
+    """Tell what `classify.web.taste_models.TasteInfo` has; a 404 problem if there is none."""
     if name != live.settings.taste and not live.tastes.exists(name):
         live.taste(name)  # says that there is none
     found: dict[str, Any] = live.taste_info(name)

@@ -63,6 +63,7 @@ def test_schemathesis_finds_nothing(
     options: tuple[str, ...] = ("--phases", "coverage,fuzzing,stateful", "--checks", "all")
     # an id of the right form may be nobody's
     options += ("--exclude-checks", "positive_data_acceptance")
+    options += ("--exclude-path", "/v1/events")  # which does not end
     options += ("--max-examples", str(N_EXAMPLES))
     options += ("--generation-deterministic", "--warnings", "off", "--no-color")
     # seconds say nothing on a busy machine
@@ -80,7 +81,7 @@ def test_schemathesis_finds_nothing(
     told = "\n".join(line[:300] for line in done.stdout.splitlines())
     assert done.returncode == 0, told[-8000:] + done.stderr[-2000:]
     n = len(operations(document))
-    assert f"Selected: {n}/{n}" in told
+    assert f"Selected: {n - 1}/{n}" in told
     assert httpx2.get(f"{service.url}/v1/health", timeout=LONG_S).status_code == 200
     assert "Traceback" not in service.said()
 

@@ -16,8 +16,9 @@ import embed
 from classify.evaluation.report.library_map import draw_map, sample_library
 from classify.library.song_library import SongLibrary
 from classify.web.app import create_app
-from classify.web.models import Change, Detail, MapFound, Moments, ScoreOfSong, SongPage
+from classify.web.models import Detail, MapFound, Moments, ScoreOfSong, SongPage
 from classify.web.settings import ServiceSettings
+from classify.web.taste_models import Change
 from tests.support.audio_files import KINDS, decode_whole
 
 ADDRESS = "http://127.0.0.1:8765"

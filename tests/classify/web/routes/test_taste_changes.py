@@ -14,9 +14,9 @@ from starlette.testclient import TestClient
 import classify
 from classify.labels.relearning import labels_now
 from classify.web.app import create_app
-from classify.web.models import Change, Changes, TasteInfo
 from classify.web.routes.taste_changes import Comparison, Imported
 from classify.web.settings import ServiceSettings
+from classify.web.taste_models import Change, Changes, TasteInfo
 
 ADDRESS = "http://127.0.0.1:8765"
 NIGHT = "Müde & Nacht"

@@ -14,8 +14,9 @@ import classify
 from classify.cli.app import app as command
 from classify.web.app import create_app
 from classify.web.app_state import state_of
-from classify.web.models import EvaluationFound, SuggestionList, TasteInfo, TasteList
+from classify.web.models import SuggestionList
 from classify.web.settings import ServiceSettings
+from classify.web.taste_models import EvaluationFound, TasteInfo, TasteList
 
 ADDRESS = "http://127.0.0.1:8765"
 
