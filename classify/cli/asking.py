@@ -35,7 +35,8 @@ def ask_for_labels(songs: Sequence[SuggestedSong], taste: str) -> None:
     n_given = 0
     for place, song in enumerate(songs, start=1):
         name = " - ".join(part for part in (song.artist, song.title) if part)
-        say(f"{place} of {len(songs)}: {name or song.path}, at {song.score:.2f}: {song.why}")
+        say(f"{place} of {len(songs)}: {name or song.path}")
+        say(f"  {song.score:.2f}: {song.why}")
         if name:
             say(f"  {printable(song.path)}")
         answer = _answer()

@@ -8,6 +8,7 @@ librosa's.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,7 @@ def log_mel(
     return np.log10(result, out=result)
 
 
+@lru_cache(maxsize=8)
 def _hann(n: int) -> NDArray[np.float32]:
     """Return the periodic Hann window, as STFTs use it."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)).astype(np.float32)

@@ -10,6 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from embed import AudioError, mel_band, sound_picture
+from embed.networks.log_mel import LogMelParams, mel_filters
+from embed.spectrogram_picture import N_MELS, _mel_filters
 
 RATE = 16000
 
@@ -52,6 +54,15 @@ def test_a_long_recording_has_no_larger_picture(tmp_path: Path) -> None:
     loud = np.flatnonzero(picture.levels_db.mean(axis=0) > picture.levels_db.mean() + 10)
     assert loud.min() * 0.3 == pytest.approx(148, abs=0.7)
     assert loud.max() * 0.3 == pytest.approx(152, abs=0.7)
+
+
+@pytest.mark.parametrize(("rate_hz", "n_fft"), [(44100, 2048), (16000, 512), (96000, 4096)])
+def test_its_filters_are_librosas(rate_hz: int, n_fft: int) -> None:
+    params = LogMelParams(
+        sample_rate_hz=rate_hz, n_fft=n_fft, hop_samples=n_fft, n_mels=N_MELS, gain=1
+    )
+    ours = _mel_filters(rate_hz, n_fft)
+    np.testing.assert_allclose(ours, mel_filters(params), rtol=1e-5, atol=1e-9)
 
 
 def test_what_is_no_audio_has_no_picture(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ BY_HAND = (
     "embed/limits.py",
     "embed/networks/torch_zip.py",
     "embed/networks/winograd.py",
+    "embed/spectrogram_picture.py",
     "embed/worker_pool.py",
     "classify/learning/logistic.py",
     "classify/taste/placement.py",

@@ -65,7 +65,7 @@ def test_suggest_asks_in_a_terminal_and_learns_each_answer(root: Path, heard: Pa
         shown += _until(ours, "finds")
         assert child.wait(LONG_S) == 0
     os.close(ours)
-    assert "1 of 5: " in shown
+    assert "1 of 5:" in shown
     assert "2 songs labelled" in shown
     labels = [one.label for one in labels_now(root=root)]
     assert (labels.count("like"), labels.count("dislike")) == (4, 1)
