@@ -16,11 +16,12 @@ from classify.cli.app import app
 from classify.library.song_library import SongLibrary
 from classify.output.nothing_listed import gone_words
 from classify.taste.taste import Taste
+from embed import find_audio
 from tests.classify.labels.made_library import make_songs
 
 N_SONGS = 40
 NONE_THERE = f"none of the {N_SONGS} songs of the library is there now; is the drive connected?"
-SUFFIXES = ("m3u8", "csv", "json", "jsonl", "txt")
+SUFFIXES = ("m3u8", "pls", "xspf", "csv", "json", "jsonl", "txt")
 LISTS = {"score": ("score", "--top", "5"), "suggest": ("suggest",)}
 Run = Callable[..., Result]
 
@@ -118,6 +119,24 @@ def test_with_half_of_the_library_the_list_has_what_is_there_and_the_rest_is_tol
     listed = [line for line in output.read_text().splitlines() if not line.startswith("#")]
     assert len(listed) == 5
     assert all(Path(path).exists() for path in listed)
+
+
+@pytest.mark.parametrize("suffix", ["m3u8", "pls", "xspf"])
+def test_a_playlist_of_all_likely_songs_names_none_that_is_gone(
+    home: Path, run: Run, tmp_path: Path, suffix: str
+) -> None:
+    output = tmp_path / f"night.{suffix}"
+    run("score", "--labelled", "-o", output)
+    before = find_audio(output)
+    assert before.files
+    assert not before.failures
+    n_gone = _halve(home)
+    said = run("score", "--labelled", "-o", output).stderr
+    assert f"warning: {n_gone} of {N_SONGS} songs are not there now" in said
+    after = find_audio(output)
+    assert after.files
+    assert not after.failures
+    assert set(after.files) <= set(before.files)
 
 
 def test_with_the_whole_library_nothing_is_said_of_songs_that_are_gone(
