@@ -78,6 +78,24 @@ def choices_table(rows: Rows) -> str:
     return lay_out(heads, lines)
 
 
+def probe_table(rows: Rows) -> str:
+    """Lay out what reading files takes, beside another commit."""
+    found = _of_kind(rows, "probe")
+    other = f"beside `{found[0]['against']}`"
+    heads = ["format", "songs", "probing", other, "with what a scan decodes"]
+    lines = [
+        [
+            row["format"],
+            str(row["n_songs"]),
+            f"{1000 * row['probe_cpu_s']:.3g} ms",
+            _with_quartiles(row, "probe_ratio", " x"),
+            _with_quartiles(row, "read_ratio", " x"),
+        ]
+        for row in found
+    ]
+    return lay_out(heads, lines)
+
+
 def long_table(rows: Rows) -> str:
     """Lay out the runs with a file of ten hours."""
     heads = [
@@ -286,6 +304,7 @@ def memory_table(rows: Rows) -> str:
 TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "embedding speed": ("embed.jsonl", "speed", embed_table),
     "choices": ("embed.jsonl", "choices", choices_table),
+    "probing": ("embed.jsonl", "probe", probe_table),
     "long files": ("embed.jsonl", "long", long_table),
     "scan and full": ("embed.jsonl", "accuracy", scan_table),
     "library": ("library.jsonl", "library", library_table),
