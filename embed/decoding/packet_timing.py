@@ -146,26 +146,28 @@ class Clock:
         if self._lengths.adds_up:
             self._sum += sum(map(self._lengths.next_told, told))
         end, timed, last_pts = self._end, self._timed, self._last_pts
+        backstep, gap, longest = self._backstep, self._gap, self._longest
         for packet, length in zip(block, told, strict=True):
             pts = packet.pts
             if pts is None:
                 continue
             if end is None:
                 end = pts
-            elif end - pts > self._backstep:
-                self._backstep = end - pts
+            elif end - pts > backstep:
+                backstep = end - pts
             elif not timed:
                 self._step = pts - end
-                self._longest = max(self._longest, self._step)
-            elif pts - end > self._gap:
-                self._gap = pts - end
+                longest = max(longest, self._step)
+            elif pts - end > gap:
+                gap = pts - end
             timed = length > 0
-            if length > self._longest:
-                self._longest = length
+            if length > longest:
+                longest = length
             if pts + length > end:
                 end = pts + length
             last_pts = pts
         self._end, self._timed, self._last_pts = end, timed, last_pts
+        self._backstep, self._gap, self._longest = backstep, gap, longest
 
     @property
     def doubts_last(self) -> bool:
