@@ -21,7 +21,7 @@ from embed import AudioError, LimitExceeded, Limits, Span
 from embed.limits import bounded_memory
 from embed.worker_pool import Outcome, WorkerPool
 
-N_QUICK = 150  # two of each kind; the long form makes 2,000
+N_QUICK = 75  # two of each kind; the long form makes 2,000
 N_SECOND = 40
 HOUR_S = 3600.0
 

@@ -44,7 +44,7 @@ KINDS = {
 DAMAGES = [(number, kind) for number, (kinds, _) in KINDS.items() for kind in kinds]
 FORGERIES = [(number, kind) for number, (_, kinds) in KINDS.items() for kind in kinds]
 _MEMORY_BYTES = 64 * 2**20
-_FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+_FUZZ = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def hostile() -> ModuleType:

@@ -46,7 +46,7 @@ def shown(width: int, *, colour: bool = False, unicode: bool = True) -> list[str
     return song_table(SONGS, terminal).splitlines()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(songs=st.lists(NAMES, max_size=4), width=st.integers(20, 130), unicode=st.booleans())
 def test_no_line_is_wider_than_the_terminal_whatever_a_song_is_called(
     songs: list[TableSong], width: int, unicode: bool
