@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,8 +68,6 @@ for checkpoint in (musicnn.MSD, musicnn.MTT):
         "alive": float((np.ptp(theirs, axis=0) > 0).mean()),
         "negative_scales": int(sum((scale < 0).sum() for scale in scales)),
     }
-import json
-print(json.dumps(answers))
 """
 COMPARE_CONVOLUTIONS = """
 from embed.networks.musicnn_peaks import temporal_peaks, timbral_peaks
@@ -86,8 +85,18 @@ for n_frames, n_taps in ((187, 128), (187, 32), (16, 7), (5, 64), (1, 1), (9, 2)
     kernel = filters[:, np.newaxis, np.newaxis]
     theirs = tf.reduce_max(tf.nn.conv2d(x[..., tf.newaxis], kernel, 1, "SAME"), 2).numpy()
     differences.append(float(np.abs(temporal_peaks(x, filters).numpy() - theirs).max() / theirs.max()))
-print(differences)
+import json
+print(json.dumps([answers, differences]))
 """
+
+
+@pytest.fixture(scope="module")
+def compared(patches: str) -> tuple[dict[str, dict[str, Any]], list[float]]:
+    """How far networks, and convolutions, are from the plain ones; TensorFlow starts once."""
+    networks, convolutions = run_tensorflow(
+        PLAIN + COMPARE_NETWORKS + COMPARE_CONVOLUTIONS, patches
+    )
+    return networks, convolutions
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +112,10 @@ def patches(tracks: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def test_the_fast_network_is_the_plain_one(patches: str) -> None:
-    answers = run_tensorflow(PLAIN + COMPARE_NETWORKS, patches)
+def test_the_fast_network_is_the_plain_one(
+    compared: tuple[dict[str, dict[str, Any]], list[float]],
+) -> None:
+    answers, _ = compared
     assert set(answers) == {"MSD_musicnn", "MTT_musicnn"}
     for answer in answers.values():
         assert answer["shape"][1] == answer["dim"] == 1506 - answer["n_left_out"]
@@ -116,7 +127,9 @@ def test_the_fast_network_is_the_plain_one(patches: str) -> None:
         assert answer["of_a_channel"] < 1e-4  # of each channel's own largest, which may be small
 
 
-def test_peaks_are_those_of_plain_convolutions(patches: str) -> None:
-    differences = run_tensorflow(PLAIN + COMPARE_CONVOLUTIONS, patches)
+def test_peaks_are_those_of_plain_convolutions(
+    compared: tuple[dict[str, dict[str, Any]], list[float]],
+) -> None:
+    _, differences = compared
     assert len(differences) == 12
     assert max(differences) < 1e-5
