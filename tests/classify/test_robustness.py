@@ -21,7 +21,6 @@ import pytest
 from numpy.typing import NDArray
 
 import classify
-import embed
 from classify import LabelledSongs, Taste, fit_taste
 from classify.learning.fit import DEFAULT_HEAD, choose_head
 from classify.learning.metrics import roc_auc
@@ -113,17 +112,11 @@ class Listener:
 
 
 @pytest.fixture(scope="module")
-def listener(
-    tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list[str]
-) -> Listener:
+def listener(tmp_path_factory: pytest.TempPathFactory, heard: Path) -> Listener:
     """The library is the music alone: the sounds come later."""
     base = tmp_path_factory.mktemp("robustness")
-    (base / "music").mkdir()
-    for track in tracks:
-        shutil.copy(track, base / "music")
-    shutil.copytree(compiled / "encoders", base / "cache" / "encoders")
-    own = Listener(root=base / "cache", music=base / "music", sounds=base / "sounds")
-    embed.embed_library([own.music], root=own.root)
+    shutil.copytree(heard / "cache", base / "cache")
+    own = Listener(root=base / "cache", music=heard / "music", sounds=base / "sounds")
     for taste in TASTES:
         classify.train(own.likes(taste), unlabelled=[own.music], taste=taste, root=own.root)
     return own

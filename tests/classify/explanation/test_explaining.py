@@ -57,16 +57,17 @@ def _write(path: Path, samples: np.ndarray, **tags: str) -> str:
 class Tour:
     """The demo's music, a taste for its acoustic half, and songs spliced of both halves."""
 
-    def __init__(self, root: Path, tracks: list[str]) -> None:
+    def __init__(self, root: Path, heard: Path) -> None:
         self.root = root
         self._sounds: dict[str, embed.SoundPicture] = {}
+        shutil.copytree(heard / "cache", root)
+        tracks = sorted(map(str, (heard / "music").iterdir()))
         liked = [track for track in tracks if is_liked(track)]
         self.liked, self.unseen = (
             liked[::2][:7],
             [track for track in liked if track not in liked[::2][:7]],
         )
         self.other = [track for track in tracks if not is_liked(track)]
-        assert not embed.embed_library(tracks, root=root).failed
         rest = [*self.unseen, *self.other]
         self.taste = classify.train(self.liked, unlabelled=rest, taste="default", root=root).taste
         folder = root.parent / "spliced"
@@ -91,10 +92,9 @@ class Tour:
 
 
 @pytest.fixture(scope="module")
-def tour(tmp_path_factory: pytest.TempPathFactory, compiled: Path, tracks: list[str]) -> Tour:
+def tour(tmp_path_factory: pytest.TempPathFactory, heard: Path) -> Tour:
     root = tmp_path_factory.mktemp("explain") / "cache"
-    shutil.copytree(compiled / "encoders", root / "encoders")
-    made = Tour(root, tracks)
+    made = Tour(root, heard)
     assert not embed.embed_library(
         [path for path, *_ in made.spliced], root=root, coverage="full"
     ).failed
