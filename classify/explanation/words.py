@@ -6,7 +6,7 @@ from pathlib import Path
 
 from classify.explanation.explanation import Explanation, Passage, Resemblance, TagShare
 from classify.explanation.tag_account import MIN_SONGS
-from classify.output.formats import printable
+from classify.output.formats import counted, printable
 
 __all__ = [
     "against",
@@ -139,7 +139,8 @@ def against(found: Explanation) -> list[str]:
     if found.dislike is not None and closer:
         said.append(f"{resemblance_sentence(found.dislike)}, which you dislike.")
     if found.verdict == "unsure":
-        said.append(f"The evidence is thin: {found.n_like} likes do not tell more than that.")
+        likes = counted(found.n_like, "like")
+        said.append(f"The evidence is thin: from {likes} no more can be told.")
     return said
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import pty
-import select
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +12,7 @@ from waiting import LONG_S
 import classify
 from classify.cli.app import app
 from classify.labels.relearning import labels_now
+from tests.support.terminals import TerminalCommand
 
 
 @pytest.fixture
@@ -54,27 +50,13 @@ def test_suggest_asks_in_a_terminal_and_learns_each_answer(root: Path, heard: Pa
     classify.label("like", music[:3], root=root)
     piped = CliRunner().invoke(app, ["suggest", "--ask", "--cache", str(root)])
     assert (piped.exit_code, "--ask needs a terminal" in piped.stderr) == (1, True)
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "classify.cli", "suggest", "--ask", "--cache", str(root)]
-    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as child:
-        os.close(theirs)
-        shown = ""
+    with TerminalCommand("suggest", "--ask", "--cache", str(root)) as terminal:
         for answer in ("x", "l", "s", "d", "q"):
-            shown += _until(ours, "[q]uit? ")
-            os.write(ours, f"{answer}\n".encode())
-        shown += _until(ours, "finds")
-        assert child.wait(LONG_S) == 0
-    os.close(ours)
+            terminal.until("[q]uit? ")
+            terminal.answer(answer)
+        shown = terminal.until("finds")
+        assert terminal.process.wait(LONG_S) == 0
     assert "1 of 5:" in shown
     assert "2 songs labelled" in shown
     labels = [one.label for one in labels_now(root=root)]
     assert (labels.count("like"), labels.count("dislike")) == (4, 1)
-
-
-def _until(terminal: int, words: str) -> str:
-    shown = ""
-    while words not in shown:
-        ready, _, _ = select.select([terminal], [], [], LONG_S)
-        assert ready, f"no {words!r} in {shown!r}"
-        shown += os.read(terminal, 4096).decode()
-    return shown

@@ -16,10 +16,11 @@ from urllib.parse import unquote
 
 import httpx2
 import pytest
-from waiting import LONG_S, ended, run
+from waiting import LONG_S, ended, run, wait_until
 
 from classify.web.server import address_of
 from classify.web.settings import ServiceSettings
+from tests.support.terminals import TerminalCommand
 
 ADDRESS = re.compile(r"open (http://\S+) \(Ctrl-C ends it\)")
 
@@ -124,3 +125,23 @@ def test_a_token_of_any_signs_is_in_the_address_as_the_page_reads_it() -> None:
     address = address_of(ServiceSettings(root="cache", host="192.0.2.7", token=token), 80)
     assert unquote(address.partition("#token=")[2]) == token
     assert "+" not in address
+
+
+def test_a_folder_is_added_where_the_person_at_the_terminal_says_yes(
+    root: Path, tmp_path: Path
+) -> None:
+    music = tmp_path / "more music"
+    music.mkdir()
+    with TerminalCommand("--cache", str(root), "serve", "--port", "0") as terminal:
+        found = re.search(r"http://127\.0\.0\.1:\d+/", terminal.until("ends it)"))
+        assert found is not None
+        with httpx2.Client(base_url=found[0], timeout=LONG_S) as client:
+            before = client.get("/v1/library/folders").json()
+            assert (before["folders"], before["can_add"]) == ([], True)
+            asked = client.post("/v1/library/folders", json={"path": str(music)})
+            assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
+            assert "more music" in terminal.until("[y/N] ")
+            terminal.answer("y")
+            wait_until(
+                lambda: client.get("/v1/health").json()["folders"] == [str(music)], "the folder"
+            )
