@@ -189,9 +189,9 @@ class KeptPackets:
         self._left_bytes = max_bytes
         self._packets: list[av.Packet[Any]] = []
 
-    def add(self, block: Sequence[av.Packet[Any]]) -> None:
-        """Take the next packets."""
-        self._left_bytes -= sum(packet.size for packet in block)
+    def add(self, block: Sequence[av.Packet[Any]], n_bytes: int) -> None:
+        """Take the next packets, of so many bytes in sum."""
+        self._left_bytes -= n_bytes
         if self._left_bytes >= 0:
             self._packets.extend(block)
         else:

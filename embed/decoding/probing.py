@@ -117,12 +117,12 @@ def probe(
         digest = _named_by(stream)
         packets = Packets(container, stream)
         for block in packets.blocks():
-            _add(digest, block)
+            n_bytes = _add(digest, block)
             head.hear(block)
             watch.see(block, head)
             (clock.pass_over if head.counts_packets else clock.see)(block)
             if kept is not None:
-                kept.add(block)
+                kept.add(block, n_bytes)
             last = block[-1]
         head.require_audio()
         n_samples = _told_samples(head, clock, stream, last)
@@ -181,6 +181,17 @@ def _named_by(stream: av.AudioStream) -> Any:
     return digest
 
 
+def _add(digest: Any, block: Sequence[av.Packet[Any]]) -> int:
+    """Add packets to a digest; return how many bytes they have."""
+    if block[0].size > _LARGE_PACKET_BYTES:
+        for packet in block:
+            digest.update(packet)
+        return sum(packet.size for packet in block)
+    joined = b"".join(block)
+    digest.update(joined)
+    return len(joined)
+
+
 def _besides(
     path: str,
     container: InputContainer,
@@ -217,14 +228,6 @@ def _told(path: str, container: InputContainer, stream: av.AudioStream) -> list[
     if kind in _APE_LAST:  # of which FFmpeg tells one value each, and of MP3 none
         told.insert(len(told) if kind == "mp3" else 0, read_ape_tags(path))
     return told
-
-
-def _add(digest: Any, block: Sequence[av.Packet[Any]]) -> None:
-    if block[0].size > _LARGE_PACKET_BYTES:
-        for packet in block:
-            digest.update(packet)
-    else:
-        digest.update(b"".join(block))
 
 
 def _told_samples(
