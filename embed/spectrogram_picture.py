@@ -173,7 +173,8 @@ def _mel_filters(rate_hz: int, n_fft: int) -> NDArray[np.float32]:
     bins = np.linspace(0, rate_hz / 2, n_fft // 2 + 1)[:, np.newaxis]
     rising = (bins - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - bins) / np.diff(edges)[1:]
-    filters = np.clip(np.minimum(rising, falling), 0, None) * (2 / (edges[2:] - edges[:-2]))
+    area = 2 / (edges[2:] - edges[:-2])
+    filters: NDArray[np.float64] = np.clip(np.minimum(rising, falling), 0, None) * area
     return filters.astype(np.float32)
 
 
