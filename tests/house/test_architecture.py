@@ -45,7 +45,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classify.labels", "classify.explanation", "classify.evaluation"),
     ("classify.evaluation.report",),
     ("classify.demo",),
-    ("classify.web.settings", "classify.web.disconnects", "classify.web.models"),
+    (
+        "classify.web.settings",
+        "classify.web.disconnects",
+        "classify.web.memory",
+        "classify.web.models",
+    ),
     ("classify.web.problems", "classify.web.counters", "classify.web.taste_models"),
     ("classify.web.kept_process", "classify.web.openapi"),
     ("classify.web.access", "classify.web.live", "classify.web.uploads", "classify.web.sound"),

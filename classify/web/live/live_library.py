@@ -25,6 +25,7 @@ from classify.web.live.former_orders import FormerOrders
 from classify.web.live.ranked_songs import RankedSongs, Scored, carried, codes_of
 from classify.web.live.song_columns import SongColumns
 from classify.web.live.taste_files import TasteFiles
+from classify.web.memory import give_back_memory
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
 
@@ -212,6 +213,8 @@ class LiveLibrary:
         except (CacheError, ClassifyError) as error:  # whoever asks is told too
             _log.warning("%s", error)
         import classify.learning.fit  # noqa: F401
+
+        give_back_memory()
 
     def close(self) -> None:
         """Let go of everything."""

@@ -167,10 +167,15 @@ async def read_playlist(
     )
     work = partial(state.slow_answers.playlist, name, asked)
     text = await state.slow_lane.run(work, asked_by=request)
-    file = quote(f"{name}.{kind}", safe="")  # RFC 5987
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{file}"}
+    headers = {"Content-Disposition": f"attachment; {_filename(f'{name}.{kind}')}"}
     # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.
     return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPES[kind], headers=headers)
+
+
+def _filename(name: str) -> str:
+    """Write a file's name for a header (RFC 6266)."""
+    plain = name.isascii() and not set(name) & set('\\"%')
+    return f'filename="{name}"' if plain else f"filename*=UTF-8''{quote(name, safe='')}"
 
 
 @router.get("/map", responses={200: {"model": MapFound}, **problems(409, 503)}, response_model=None)

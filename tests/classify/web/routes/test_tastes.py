@@ -179,3 +179,33 @@ def test_an_evaluation_says_how_far_to_trust_a_taste(
     )
     assert found.headline == "Too little to rely on."
     assert client.get("/v1/tastes/default/evaluation").content == answer.content
+
+
+def test_the_playlist_takes_what_the_list_is_filtered_by(
+    client: TestClient, root: Path, acoustic: list[str]
+) -> None:
+    classify.train(acoustic[:4], taste="Müde & Nacht", root=root)
+
+    def songs(**asked: object) -> list[str]:
+        params = {"taste": "Müde & Nacht", **{name: str(one) for name, one in asked.items()}}
+        answer = client.get("/v1/playlist.m3u8", params=params)
+        assert answer.status_code == 200, answer.text
+        assert (
+            "filename*=UTF-8''M%C3%BCde%20%26%20Nacht.m3u8" in answer.headers["content-disposition"]
+        )
+        return [line for line in answer.text.splitlines() if not line.startswith("#")]
+
+    every = songs(top=28)
+    listed = client.get("/v1/songs", params={"taste": "Müde & Nacht", "label": "none"}).json()
+    assert songs(top=28, q="electronic") == [path for path in every if "electronic" in path]
+    assert songs(top=2, q="electronic") == [path for path in every if "electronic" in path][:2]
+    unlikely = {one["path"] for one in listed["songs"] if one["verdict"] == "dislike"}
+    assert set(songs(verdict="dislike")) == unlikely & set(every)
+    assert set(songs(top=28, label="like")) == set(acoustic[:4])
+    tag = client.get("/v1/tags?taste=Müde %26 Nacht").json()["tags"][0]["tag"]
+    having = {one["path"] for one in listed["songs"] if tag in {t["tag"] for t in one["tags"]}}
+    assert set(songs(top=28, tag=tag)) == having & set(every)
+    nothing = client.get(
+        "/v1/playlist.m3u8", params={"taste": "Müde & Nacht", "q": "no such", "top": 5}
+    )
+    assert (nothing.status_code, "take a filter away" in nothing.json()["detail"]) == (409, True)
