@@ -12,7 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ import pytest
 from service.process import Service
 from waiting import LONG_S
 
+from cache import Catalog
 from tests.support.strange_clients import draw_first_picture
-from tests.support.watched_page import WatchedPage, appears, show_all, until, watched_page
+from tests.support.watched_page import WatchedPage, appears, go, until, watched_page
 
-Open = Callable[..., WatchedPage]
 N_NEW = 24
+_LIKED: list[str] = []
 _DROP = """([name, text]) => {
     const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
     const dropped = new DataTransfer();
@@ -37,17 +39,26 @@ _DROP = """([name, text]) => {
 }"""
 
 
-@pytest.fixture
-def root(heard: Path, tmp_path: Path) -> Path:
-    """A copy of the cache that has heard the demo; nothing is labelled."""
-    return Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+@pytest.fixture(scope="module")
+def root(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the cache that has heard the demo, whose songs have titles and artists."""
+    folder = tmp_path_factory.mktemp("listening") / "cache"
+    shutil.copytree(heard / "cache", folder)
+    catalog = Catalog(folder)
+    songs = sorted(catalog.load().values(), key=lambda song: song.path)
+    catalog.put(
+        [
+            replace(song, title=Path(song.path).stem, artist=f"artist {number % 4}")
+            for number, song in enumerate(songs)
+        ]
+    )
+    return folder
 
 
-@pytest.fixture
-def new_songs(tracks: list[str], tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def new_songs(tracks: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of songs that nobody has heard: the demo's tracks without some of their packets."""
-    folder = tmp_path / "new"
-    folder.mkdir()
+    folder = tmp_path_factory.mktemp("new")
     for number, track in enumerate(tracks[:N_NEW]):
         with av.open(track) as source, av.open(str(folder / f"new {number:02}.opus"), "w") as copy:
             stream = copy.add_stream_from_template(source.streams.audio[0])
@@ -57,18 +68,38 @@ def new_songs(tracks: list[str], tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def service(root: Path, heard: Path) -> Iterator[Service]:
+    """One service for all tests: each has a taste of its own, a copy of one with seven likes."""
     with Service(root, heard / "music") as running:
+        with httpx2.Client(base_url=running.url, timeout=LONG_S) as client:
+            songs = client.get("/v1/songs").json()["songs"]
+            for song in [song for song in songs if "acoustic" in song["path"]][::2][:7]:
+                answer = client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"})
+                assert answer.status_code == 200
+        draw_first_picture(running)
         yield running
 
 
 @pytest.fixture
-def watched(browser: Any, service: Service) -> Iterator[WatchedPage]:
-    page = watched_page(browser, service.url)
+def api(service: Service) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=f"{service.url}/v1", timeout=LONG_S) as client:
+        yield client
+
+
+@pytest.fixture
+def taste(api: httpx2.Client, request: pytest.FixtureRequest) -> str:
+    """The test's own taste, named after it; it begins with the seven likes."""
+    name = str(request.node.name)[5:70].partition("[")[0]
+    assert api.post("/tastes", json={"name": name, "copy_of": "default"}).status_code == 201
+    return name
+
+
+@pytest.fixture
+def watched(browser: Any, service: Service, taste: str) -> Iterator[WatchedPage]:
+    page = watched_page(browser, service.url, taste=taste)
     yield page
-    assert not page.wrong
-    page.page.context.close()
+    page.close()
 
 
 def command(root: Path, *arguments: str | Path) -> Any:
@@ -96,114 +127,323 @@ def wait_for_order(page: Any, order: list[str]) -> None:
     until(page, f"JSON.stringify({ids}) === '{json.dumps(order, separators=(',', ':'))}'")
 
 
-def like(page: Any, identity: str, verb: str = "Like") -> None:
-    """Press a row's button, and wait until the answer has been told."""
-    song = page.locator(f'#grid [data-id="{identity}"]')
-    button = song.get_by_role("button", name=re.compile(f"^{verb} "))
-    button.click()
-    appears(page.locator(f'#grid [data-id="{identity}"] button[aria-pressed=true]'))
+def finds(api: httpx2.Client, taste: str) -> dict[str, Any]:
+    """Return the list that Discover shows."""
+    asked = {"label": "none", "once": "true", "taste": taste, "limit": "100"}
+    found: dict[str, Any] = api.get("/songs", params=asked).json()
+    return found
 
 
-def label_by_command(service: Service, heard: Path) -> None:
-    """Like seven acoustic songs through the API."""
-    with httpx2.Client(base_url=service.url, timeout=LONG_S) as client:
-        songs = client.get("/v1/songs").json()["songs"]
-        for song in [song for song in songs if "acoustic" in song["path"]][::2][:7]:
-            assert (
-                client.put(f"/v1/songs/{song['id']}/label", json={"label": "like"}).status_code
-                == 200
-            )
+def order_of(page: Any) -> list[str]:
+    """Return the ids of the rows that are in the document, by their places."""
+    shown: list[str] = page.evaluate(
+        """[...document.querySelectorAll('#grid [data-index]')]
+        .sort((a, b) => a.dataset.index - b.dataset.index).map(row => row.dataset.id)"""
+    )
+    return shown
 
 
-def test_seven_likes_make_a_ranking_and_an_eighth_changes_it(
-    watched: WatchedPage, service: Service, root: Path
+def row_at(page: Any, index: int) -> Any:
+    return page.locator(f'#grid [data-index="{index}"]')
+
+
+def test_the_daily_view_has_finds_in_groups_and_names_have_the_most_room(
+    watched: WatchedPage, api: httpx2.Client, taste: str
 ) -> None:
     page = watched.open()
-    appears(page.get_by_role("heading", name=re.compile("seven songs to begin")))
-    assert "0 of 7" in page.locator("#first-run").inner_text()
-    show_all(page, 28)
-    songs = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
-    acoustic = [song["id"] for song in songs if "acoustic" in song["path"]]
-    page.get_by_label("Search songs").fill("acoustic")
-    until(page, f"document.querySelector('#grid').ariaRowCount === '{len(acoustic) + 1}'")
-    for identity in acoustic[::2][:7]:
-        like(page, identity)
-    page.get_by_label("Search songs").fill("")
-    until(page, "document.querySelector('#grid').ariaRowCount === '29'")
-    appears(page.get_by_text("Learnt from 7 likes"))
-    assert not page.locator("#first-run").is_visible()
-    labels = (root / "tastes" / "default.labels.csv").read_text("utf-8")
-    assert labels.count("like") == 7, labels
-
-    ranked = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
-    wait_for_order(page, [song["id"] for song in ranked[:5]])
-    assert sum("acoustic" in song["path"] for song in ranked[:14]) >= 12, "and it is one"
-    described = page.locator(f'#grid [data-id="{ranked[0]["id"]}"]').get_attribute("aria-label")
-    assert re.search(r"^Likely: \d+ songs\. Rank 1, .*score 0\.\d+", described), described
-
-    unliked = next(song for song in ranked if song["label"] is None)
-    like(page, unliked["id"], "Dislike")
-    page.locator("#toast").get_by_role("button", name="Undo").hover()  # it stays meanwhile
-    appears(page.locator("#announcer").get_by_text(re.compile("^Disliked ")), "attached")
-    appears(page.locator("#grid .moved[data-delta]").first)
-    after = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
-    assert [song["id"] for song in after] != [song["id"] for song in ranked]
-    wait_for_order(page, [song["id"] for song in after[:5]])
-    page.keyboard.press("Escape")
-    page.locator("#toast").get_by_role("button", name="Undo").click()
-    appears(page.locator("#announcer").get_by_text(re.compile("^Cleared ")), "attached")
-    again = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
-    assert [(song["id"], song["score"]) for song in again] == [
-        (song["id"], song["score"]) for song in ranked
-    ]
+    found = finds(api, taste)
+    groups = found["groups"]
+    shown = groups["like"] + groups["unsure"]
+    wait_for_order(page, [song["id"] for song in found["songs"][: min(8, shown)]])
+    assert page.locator("#grid").get_attribute("aria-rowcount") == str(shown + 1)
+    assert page.locator("#hero-heading").inner_text() == f"{groups['like']} songs you may like"
+    label = row_at(page, 0).get_attribute("aria-label")
+    assert re.match(
+        rf"Likely: {groups['like']} songs\. .* by artist \d, likely, match [45] of 5", label
+    )
+    widths = [row_at(page, 0).locator(f".{cell}").bounding_box() for cell in ("c-song", "c-label")]
+    assert widths[0]["width"] > 3 * widths[1]["width"], "song names have the most room"
+    page.get_by_role("button", name=re.compile("^Unlikely: ")).click()
+    until(page, f"document.querySelector('#grid').ariaRowCount === '{len(found['songs']) + 1}'")
+    assert page.evaluate("document.activeElement.dataset.index") == str(shown)
+    page.locator("#likes-line").click()
+    until(page, "document.querySelector('#grid').ariaRowCount === '8'")
 
 
-def test_the_first_view_has_finds_in_groups_and_a_like_leaves_it(
-    watched: WatchedPage, service: Service, heard: Path, tmp_path: Path
-) -> None:
-    label_by_command(service, heard)
+def test_playing_opens_the_song_and_there_is_one_never_two(watched: WatchedPage) -> None:
     page = watched.open()
-    asked = f"{service.url}/v1/songs?label=none&once=true"
-    finds = httpx2.get(asked, timeout=LONG_S).json()
-    songs, groups = finds["songs"], finds["groups"]
-    assert (len(songs), sum(groups.values())) == (21, 21)
-    wait_for_order(page, [song["id"] for song in songs[:8]])
-    assert "without those that you have labelled" in page.locator("#count").inner_text()
-    heading = page.locator("#grid [data-group]").first.get_attribute("data-group")
-    assert heading == f"Likely: {groups['like']} songs"
-    unsure = page.locator(f'#grid [data-index="{groups["like"]}"]')
-    assert "Unsure: " in unsure.get_attribute("aria-label")
-    with page.expect_download() as download:
-        page.locator("#playlist").click()
-    download.value.save_as(tmp_path / "x.m3u8")
-    assert (tmp_path / "x.m3u8").read_text("utf-8").count("#EXTINF") == groups["like"]
 
-    first = songs[0]["id"]
-    page.locator(f'#grid [data-id="{first}"]').get_by_role(
-        "button", name=re.compile("^Like ")
-    ).click()
-    until(page, f"""!document.querySelector('#grid [data-id="{first}"]')""")
-    show_all(page, 28)
+    def one_song() -> bool:
+        (panel, now) = (page.locator(one) for one in ("#song-title", "#now-title"))
+        return bool(panel.count() == 1 and panel.inner_text() == now.inner_text())
+
+    row_at(page, 0).get_by_role("button", name=re.compile("^Play ")).click()
+    until(page, "document.querySelector('#audio').currentTime > 0.1")
+    first = page.locator("#now-title").inner_text()
+    until(page, one_song)
+    page.keyboard.press("n")
+    until(page, lambda: page.locator("#now-title").inner_text() != first)
+    until(page, one_song)
+    row_at(page, 3).locator(".title").click()
+    fourth = row_at(page, 3).locator(".title").inner_text()
+    until(page, lambda: page.locator("#now-title").inner_text() == fourth)
+    until(page, one_song)
+    page.keyboard.press("ArrowDown")  # moves in the list; what sounds goes on
+    assert page.evaluate("document.activeElement.dataset.index") == "4"
+    assert page.locator("#now-title").inner_text() == fourth
+    assert one_song()
+
+
+def test_the_order_stays_after_a_label_and_the_keyboard_goes_on(
+    watched: WatchedPage, api: httpx2.Client, taste: str
+) -> None:
+    page = watched.open()
+    appears(row_at(page, 2))
+    before = order_of(page)
+    row_at(page, 1).focus()
+    page.keyboard.press("l")
+    assert page.evaluate("document.activeElement.dataset.index") == "2"
+    appears(page.locator("#announcer").get_by_text(re.compile("^Liked ")), "attached")
+    apply = page.get_by_role("button", name=re.compile("^Apply new order"))
+    appears(apply)
+    assert order_of(page) == before, "nothing has moved"
+    assert page.evaluate("document.activeElement.dataset.index") == "2"
+    apply.click()
+    after = finds(api, taste)
+    wait_for_order(page, [song["id"] for song in after["songs"][:5]])
+    appears(apply, "hidden")
+    assert before[1] not in order_of(page), "what is liked is no find"
+
+    # Undo goes back more than one step.
+    n_like = api.get(f"/tastes/{taste}").json()["n_like"]
+    row_at(page, 0).focus()
+    page.keyboard.press("d")
+    appears(apply)
+    for _ in range(2):
+        page.keyboard.press("z")
+        appears(page.locator("#announcer").get_by_text(re.compile("^Undone: ")), "attached")
+        page.locator("#announcer").evaluate("region => { region.textContent = '' }")
+    told = api.get(f"/tastes/{taste}").json()
+    assert (told["n_like"], told["n_dislike"]) == (n_like - 1, 0)
+
+
+def test_the_panel_and_the_row_never_contradict_each_other(watched: WatchedPage) -> None:
+    page = watched.open()
+    row = row_at(page, 5)
+    row.locator(".title").click()
+    appears(page.locator("#song:not([aria-busy=true]) .why-line"))
+    held: list[Any] = []
+    page.route(re.compile(r"/v1/songs/[0-9a-f]{32}(\?|$)"), lambda route: held.append(route))
+    identity = row.get_attribute("data-id")
+    page.locator("#song").get_by_role("button", name="Not for me").click()
+    until(page, lambda: held)  # the reasons are asked for, and do not come yet
+    appears(page.locator("#song-body.old"))
+    marks = ("#song-figures", f'#grid [data-id="{identity}"]')
+    until(
+        page,
+        lambda: (
+            len({page.locator(f"{one} .match").get_attribute("data-step") for one in marks}) == 1
+        ),
+    )
+    page.get_by_role("button", name=re.compile("^Apply new order")).click()
+    go(page, "library")
+    there = page.locator(f'#grid [data-id="{identity}"]')
+    page.locator("#search").fill(page.locator("#song-title").inner_text())
+    appears(there)
+    step = there.locator(".match").get_attribute("data-step")
+    until(page, f"document.querySelector('#song-figures .match').dataset.step === '{step}'")
+    for route in held:
+        route.continue_()
+    page.unroute_all()
+    appears(page.locator("#song:not([aria-busy=true]) #song-body:not(.old)"))
+    assert page.locator("#song-figures .match").get_attribute("data-step") == step
+    why = page.locator("#song").inner_text()
+    assert "0." not in why.partition("How do you know?")[0], "plain words first"
+    bars = page.locator("#song .diverging > span").evaluate_all(
+        "all => all.map(e => e.style.width)"
+    )
+    assert all(float(width.removesuffix("%")) <= 50 for width in bars)
+    page.get_by_text("How do you know?").click()
+    appears(page.locator("#song").get_by_text(re.compile(r"^Its score is 0\.\d\d of 1")))
+
+
+def test_a_page_sees_what_the_command_and_another_page_do_within_a_second(
+    browser: Any, watched: WatchedPage, service: Service, api: httpx2.Client, taste: str
+) -> None:
+    page = watched.open()
+    other = watched_page(browser, service.url, taste=taste)
+    other.open()
+    appears(row_at(page, 0))
+    first = row_at(page, 0).get_attribute("data-id")
     appears(page.locator(f'#grid [data-id="{first}"]'))
+    answer = api.put(f"/songs/{first}/label", json={"label": "like"}, params={"taste": taste})
+    assert answer.status_code == 200
+    for one in (page, other.page):
+        until(one, f"""!document.querySelector('#grid [data-id="{first}"]')""")
+        until(one, "document.querySelector('#likes-line').textContent === '8 likes'")
+    second = row_at(page, 0).get_attribute("data-id")
+    row_at(page, 0).get_by_role("button", name=re.compile("^Like: ")).click()
+    until(other.page, f"""!document.querySelector('#grid [data-id="{second}"]')""")
+    assert order_of(page)[0] == second, "where it was labelled the order stays"
+    other.close()
 
 
-def test_a_playlist_without_a_likely_song_is_told_and_not_downloaded(
-    watched: WatchedPage, service: Service, heard: Path
+def test_finds_play_as_a_queue_that_labels_shape(
+    watched: WatchedPage, api: httpx2.Client, taste: str
 ) -> None:
-    label_by_command(service, heard)
     page = watched.open()
+    best = [song["title"] for song in finds(api, taste)["songs"]]
+    page.get_by_role("button", name="Play what I'd like").click()
+    until(page, "document.querySelector('#audio').currentTime > 0.1")
+    now = page.locator("#now-title")
+    assert now.inner_text() == best[0]
+    coming = page.locator("#queue .title")
+    appears(coming)
+    assert coming.first.inner_text() == best[1]
+    page.locator("#song").get_by_role("button", name="Not for me").click()
+    until(page, lambda: now.inner_text() != best[0])  # it goes on at once
+    appears(page.locator("#announcer").get_by_text(re.compile("is not for you")), "attached")
+    labelled = finds(api, taste)["songs"]
+    assert best[0] not in [song["title"] for song in labelled]
+    until(page, lambda: now.inner_text() not in coming.all_inner_texts())
+    playing = now.inner_text()
+    expected = [song["title"] for song in labelled if song["verdict"] == "like"]
+    expected = [title for title in expected if title not in (playing, best[0])]
+    until(page, lambda: coming.all_inner_texts() == expected[:5] or len(expected) < 5)
+    media = "navigator.mediaSession.metadata.title"
+    assert page.evaluate(media) == playing
+    page.keyboard.press("s")
+    until(page, lambda: now.inner_text() != playing)
+
+
+def test_teach_asks_one_song_at_a_time_and_says_what_it_learnt(
+    watched: WatchedPage, api: httpx2.Client, taste: str
+) -> None:
+    page = watched.open("#view=teach")
+    card = page.locator("#teach-card[data-id]")
+    appears(card)
+    first = card.get_attribute("data-id")
+    page.keyboard.press("s")
+    until(page, lambda: card.get_attribute("data-id") != first)
+    second = card.get_attribute("data-id")
+    card.get_by_role("button", name=re.compile("^Play ")).click()
+    until(page, "document.querySelector('#audio').currentTime > 0.1")
+    page.keyboard.press("d")
+    until(page, lambda: card.get_attribute("data-id") not in (first, second))
+    until(
+        page,
+        "/became|nothing else changed/i.test(document.querySelector('#teach-said').textContent)",
+    )
+    until(page, "!document.querySelector('#audio').paused")  # the next one plays by itself
+    songs = api.get("/songs", params={"taste": taste, "label": "dislike"}).json()["songs"]
+    assert [song["id"] for song in songs] == [second]
+
+
+def test_a_playlist_holds_what_is_searched_for_and_says_where_there_is_none(
+    watched: WatchedPage, api: httpx2.Client, taste: str, tmp_path: Path
+) -> None:
+    page = watched.open()
+    n_likely = finds(api, taste)["groups"]["like"]
+
+    def saved() -> str:
+        page.get_by_role("button", name="Save playlist").click()
+        with page.expect_download() as download:
+            page.locator("#playlist-dialog").get_by_role("button", name="Save").click()
+        download.value.save_as(tmp_path / "x.m3u8")
+        return (tmp_path / "x.m3u8").read_text("utf-8")
+
+    assert saved().count("#EXTINF") == n_likely
     problem = {"title": "Conflict", "status": 409, "detail": "none of 21 songs is likely"}
     page.route(re.compile(r"/v1/playlist"), lambda route: route.fulfill(status=409, json=problem))
-    page.locator("#playlist").click()
+    page.get_by_role("button", name="Save playlist").click()
+    page.locator("#playlist-dialog").get_by_role("button", name="Save").click()
     appears(page.get_by_text("none of 21 songs is likely"))
     watched.wrong = [line for line in watched.wrong if "409" not in line]  # the browser tells of it
 
 
-def test_a_song_plays_and_is_sought_by_click_and_by_key(
-    watched: WatchedPage, service: Service, heard: Path
+def test_the_search_finds_tags_and_the_library_more_like_a_song(
+    watched: WatchedPage, api: httpx2.Client, taste: str
 ) -> None:
-    label_by_command(service, heard)
-    draw_first_picture(service)
+    page = watched.open("#view=library")
+    until(page, "document.querySelector('#grid').ariaRowCount === '29'")
+    tag = max(api.get("/tags").json()["tags"], key=lambda one: int(one["n_songs"] < 28))["tag"]
+    n = api.get("/songs", params={"q": tag, "taste": taste, "once": "true"}).json()["matched"]
+    assert 0 < n < 28
+    page.get_by_label("Search songs").fill(tag)
+    until(page, f"document.querySelector('#grid').ariaRowCount === '{n + 1}'")
+    row_at(page, 0).locator(".title").click()
+    near = page.locator("#song-near")
+    appears(near.get_by_role("button", name="All songs like this"))
+    near.get_by_role("button", name=re.compile("^more ")).first.click()
+    appears(page.locator("#alike").get_by_text(re.compile("^Like .*, but more ")))
+    page.locator("#alike").get_by_role("button", name="Show all songs").click()
+    until(page, "document.querySelector('#grid').ariaRowCount === '29'")
+
+
+def test_the_map_names_plays_and_shows_likes(watched: WatchedPage) -> None:
+    page = watched.open("#view=map")
+    until(page, "/^28 songs/.test(document.querySelector('#map-said').textContent)")
+    canvas = page.locator("#map canvas")
+    box = canvas.bounding_box()
+    tip = page.locator(".map-tip bdi")
+    steps = [
+        (x, y) for x in range(12, int(box["width"]), 16) for y in range(12, int(box["height"]), 16)
+    ]
+    for x, y in steps:
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        if page.locator(".map-tip").is_visible():
+            break
+    appears(tip)
+    name = tip.inner_text().partition(" by ")[0]
+    page.mouse.click(box["x"] + x, box["y"] + y)
+    until(page, f"document.querySelector('#now-title').textContent === '{name}'")
+    until(page, "document.querySelector('#audio').currentTime > 0.1")
+
+
+def test_two_tastes_are_compared(watched: WatchedPage, api: httpx2.Client, taste: str) -> None:
+    page = watched.open("#view=tastes")
+    found = api.get("/compare", params={"a": taste, "b": "default"}).json()
+    both = page.get_by_role("button", name=f"Both: {found['counts']['both']}")
+    page.get_by_label("Taste to compare with").select_option("default")
+    appears(both)
+    titles = page.locator(".compared .title")
+    until(page, lambda: titles.count() == min(50, found["counts"]["both"]))
+    assert titles.first.inner_text() == found["songs"][0]["song"]["title"]
+
+
+def test_tastes_are_made_renamed_copied_removed_and_brought_back(
+    watched: WatchedPage, api: httpx2.Client, taste: str
+) -> None:
+    page = watched.open("#view=tastes")
+    tastes = page.get_by_role("region", name="Tastes", exact=True)
+    tastes.get_by_role("button", name="New taste").click()
+    page.locator("#taste-name").fill("Müde & Nacht")
+    page.get_by_role("button", name="Create").click()
+    appears(page.get_by_role("heading", name="Choose about seven songs"))
+    page.reload()
+    appears(page.locator("html[data-ready=true]"))
+    page.locator("#taste").select_option("Müde & Nacht")  # it has no labels, and is there
+    until(page, "document.querySelector('#trust').textContent.includes('Knows nothing yet')")
+    go(page, "tastes")
+    tastes.get_by_role("button", name="Rename Müde & Nacht").click()
+    page.locator("#taste-name").fill(taste)
+    page.locator("#name-done").click()
+    until(page, "!document.querySelector('#taste-name').validity.valid")  # it is taken
+    page.locator("#taste-name").fill("Nacht")
+    page.locator("#name-done").click()
+    appears(tastes.get_by_role("heading", name="Nacht", exact=True))
+    tastes.get_by_role("button", name="Delete Nacht").click()
+    appears(tastes.get_by_role("heading", name="Nacht", exact=True), "hidden")
+    assert "Nacht" not in [one["name"] for one in api.get("/tastes").json()["tastes"]]
+    page.locator("#toast").get_by_role("button", name="Undo").click()
+    appears(tastes.get_by_role("heading", name="Nacht", exact=True))
+    assert "Nacht" in [one["name"] for one in api.get("/tastes").json()["tastes"]]
+    watched.wrong = [line for line in watched.wrong if "409" not in line]  # the taken name
+
+
+def test_a_song_plays_and_is_sought_by_click_and_by_key(
+    watched: WatchedPage,
+) -> None:
     page = watched.open()
     first = page.locator('#grid [data-index="0"]')
     ranges = []
@@ -242,9 +482,8 @@ def test_a_song_plays_and_is_sought_by_click_and_by_key(
 
 
 def test_a_song_that_is_left_before_it_was_explained_is_not_waited_for(
-    watched: WatchedPage, service: Service, heard: Path
+    watched: WatchedPage,
 ) -> None:
-    label_by_command(service, heard)
     page = watched.open()
     details = re.compile(r"/v1/songs/[0-9a-f]{32}(\?|$)")
     held: list[Any] = []
@@ -260,23 +499,39 @@ def test_a_song_that_is_left_before_it_was_explained_is_not_waited_for(
     until(page, lambda: len(held) == 2 and given_up)
     assert [ids[0] in url for url in given_up] == [True]
     held[1].continue_()
-    appears(page.get_by_role("heading", name="Why this score"))
+    appears(page.locator("#song .why-line"))
     assert page.locator("#song").get_attribute("data-id") == ids[1]
 
 
-def test_a_dropped_file_has_the_command_s_score_to_the_last_digit(
-    watched: WatchedPage, service: Service, heard: Path, root: Path, new_songs: Path
+def test_a_dropped_file_has_the_command_s_score_and_can_be_played(
+    watched: WatchedPage, root: Path, new_songs: Path, heard: Path, taste: str
 ) -> None:
-    label_by_command(service, heard)
     file = new_songs / "new 03.opus"
     page = watched.open()
     page.evaluate(_DROP, [file.name, base64.b64encode(file.read_bytes()).decode()])
-    files = page.get_by_role("region", name="Scored files")
+    files = page.get_by_role("region", name="Files from elsewhere")
     appears(files.locator("[data-state=done]"))
     shown = files.locator("[data-score]").first.get_attribute("data-score")
-    (expected,) = command(root, "score", file)
+    (expected,) = command(root, "score", file, "--taste", taste)
     assert float(shown) == expected["score"]
-    assert files.locator(".score").first.inner_text().strip().startswith(f"{expected['score']:.2f}")
+    files.get_by_role("button", name=re.compile("^Play ")).click()
+    until(page, "document.querySelector('#audio').currentTime > 0.1")
+    assert page.locator("#song-title").inner_text() == file.name
+    files.get_by_role("button", name="Add its folder").click()
+    appears(page.get_by_role("dialog", name="Add a folder"))
+    page.get_by_label("Folder", exact=True).fill(str(new_songs))
+    page.locator("#folder-dialog").get_by_role("button", name="Add").click()
+    appears(page.locator("#folder-said").get_by_text("nobody can be asked"))  # no terminal here
+    page.keyboard.press("Escape")
+
+    known = sorted((heard / "music").iterdir())[1]
+    page.locator("#file-input").set_input_files(known)
+    ours = files.locator("[data-id]")
+    appears(ours.get_by_role("button", name="Why"))
+    ours.get_by_role("button", name=re.compile("^Like: ")).click()
+    appears(ours.locator("[data-label=like][aria-pressed=true]"))
+    ours.get_by_role("button", name="Why").click()
+    until(page, f"document.querySelector('#song-title').textContent === '{known.stem}'")
 
     page.locator("#file-input").set_input_files(
         {"name": "no music <img src=x>.txt", "mimeType": "audio/ogg", "buffer": b"no music"}
@@ -284,49 +539,84 @@ def test_a_dropped_file_has_the_command_s_score_to_the_last_digit(
     failed = files.locator("[data-state=failed]")
     appears(failed)
     assert "no music <img src=x>.txt" in failed.inner_text()
-    watched.wrong = [line for line in watched.wrong if "422" not in line]  # the browser tells of it
+    expected_problems = ("409", "422")  # the browser tells of them
+    watched.wrong = [
+        line for line in watched.wrong if not any(n in line for n in expected_problems)
+    ]
 
 
-def test_a_scan_shows_its_progress_and_can_be_cancelled(
-    browser: Any, root: Path, heard: Path, new_songs: Path
+def test_likes_of_one_artist_alone_are_told_to_need_another(
+    browser: Any, service: Service, api: httpx2.Client
 ) -> None:
+    api.post("/tastes", json={"name": "one artist"})
+    watched = watched_page(browser, service.url, taste="one artist")
+    page = watched.page
+    song = {"album": None, "name": "x", "path": "/x.mp3", "duration_s": 9.0, "rank": None}
+    song |= {"rank_before": None, "score": None, "verdict": None, "label": None, "artist": "Ann"}
+    songs = [song | {"id": f"{number:032x}", "title": f"song {number}"} for number in range(12)]
+    body = {"taste": "one artist", "revision": 1, "total": 12, "matched": 12, "groups": None}
+    page.route(
+        re.compile(r"/v1/songs\?"),
+        lambda route: route.fulfill(json=body | {"offset": 0, "songs": songs}),
+    )
+    suggested = [{"song": one, "unknown": 1, "reason": "start", "why": ""} for one in songs]
+    page.route(
+        re.compile(r"/v1/suggestions"),
+        lambda route: route.fulfill(
+            json={"taste": "default", "n_unlabelled": 12, "songs": suggested}
+        ),
+    )
+    page.route(re.compile(r"/label\?"), lambda route: route.fulfill(json=_learnt(route)))
+    watched.open()
+    cards = page.locator("#seven-cards")
+    for number in range(3):
+        cards.get_by_role("button", name=f"Like: song {number}", exact=True).click()
+        until(page, f"document.querySelector('#seven-count').textContent === '{number + 1} of 7'")
+    assert page.locator("#seven-hint").inner_text() == (
+        "All of these are by Ann: add one by someone else."
+    )
+    watched.close()
+
+
+def _learnt(route: Any) -> dict[str, Any]:
+    _LIKED.append(route.request.url)
+    taste = {"name": "one artist", "n_like": len(_LIKED), "n_dislike": 0, "trained": False}
+    taste |= {"auc": None, "auc_ci90": None, "sentence": "", "note": ""}
+    return {
+        "id": route.request.url.split("/")[-2],
+        "label": "like",
+        "taste": taste,
+        "revision": 1,
+        "note": "",
+        "n_changed": {"like": 0, "unsure": 0, "dislike": 0},
+        "n_moved": 0,
+        "changed": [],
+        "entered": [],
+        "left": [],
+    }
+
+
+def test_a_scan_can_be_cancelled_and_a_page_outlives_the_service(
+    browser: Any, heard: Path, new_songs: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
     with Service(root, heard / "music", new_songs, "--workers", "1") as service:
         watched = watched_page(browser, service.url)
-        page = watched.open()
-        page.get_by_role("button", name="Scan folders").click()
-        bar = page.get_by_role("progressbar", name="Scan")
-        appears(bar)
-        until(page, "document.querySelector('#scan-progress').value > 0")
-        page.get_by_role("button", name="Cancel scan").click()
-        until(page, "/cancelled/i.test(document.querySelector('#scan-said').textContent)")
+        page = watched.open("#view=library")
+        page.get_by_role("button", name="Look for new songs").click()
+        appears(page.get_by_role("progressbar", name="Listening to your music"))
+        until(page, "document.querySelector('#scan-strip').value > 0")
+        page.get_by_role("button", name="Stop listening").click()
+        until(page, "/stopped/i.test(document.querySelector('#scan-said').textContent)")
         scan = httpx2.get(f"{service.url}/v1/library/scan", timeout=LONG_S).json()
         assert scan["state"] == "cancelled"
         kept = scan["result"]["embedded"]
         assert 0 < kept < N_NEW
         until(page, f"/\\b{28 + kept} songs/.test(document.querySelector('#count').textContent)")
-        appears(page.get_by_role("button", name="Scan folders"))
+        appears(page.get_by_role("button", name="Look for new songs"))
         assert not watched.wrong
+
+        service.stop()
+        until(page, "/does not answer/.test(document.querySelector('#offline').textContent)")
+        assert all("net::ERR_" in line for line in watched.wrong), watched.wrong
         watched.page.context.close()
-
-
-def test_two_pages_agree_and_a_page_outlives_the_service(
-    browser: Any, watched: WatchedPage, service: Service, heard: Path
-) -> None:
-    label_by_command(service, heard)
-    page = watched.open()
-    order = [
-        song["id"] for song in httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["songs"]
-    ]
-    show_all(page, 28)
-    wait_for_order(page, order[:8])
-    other = watched_page(browser, service.url)
-    show_all(other.open(), 28)
-    wait_for_order(other.page, order[:8])
-    service.stop()
-    page.locator('#grid [data-index="3"]').get_by_role("button", name=re.compile("^Like ")).click()
-    until(page, "/does not answer/.test(document.querySelector('#offline').textContent)")
-    assert all("net::ERR_" in line for line in watched.wrong), (
-        "the browser itself tells of lost requests"
-    )
-    watched.wrong.clear()
-    other.page.context.close()

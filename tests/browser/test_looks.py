@@ -5,6 +5,7 @@ It has hostile names, and 100,000 songs.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from tests.support.strange_clients import draw_first_picture
 from tests.support.watched_page import (
     WatchedPage,
     appears,
+    go,
     serious_issues,
     show_all,
     until,
@@ -30,9 +32,20 @@ from tests.support.watched_page import (
 )
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+SIZES: dict[str, dict[str, Any]] = {
+    "phone": PHONE,
+    "tablet": {"viewport": {"width": 1024, "height": 768}},
+    "desktop": {"viewport": {"width": 1440, "height": 900}},
+}
 NARROW = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
 N_MANY = 100_000
 MAX_NODES = 6_000
+_SWIPE = """(element, by) => {
+    const {x, y} = element.getBoundingClientRect();
+    for (const [kind, at] of [["pointerdown", x], ["pointermove", x + by], ["pointerup", x + by]])
+        element.dispatchEvent(new PointerEvent(kind, {clientX: at, clientY: y, bubbles: true,
+            pointerType: "touch", pointerId: 1}));
+}"""
 HOSTILE = {
     "markup": '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>"\'>',
     "direction": "abc\u202egnp.exe\u2066\u2067 \u200f def",
@@ -89,61 +102,70 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("size", "scheme"), [("desktop", "light"), ("desktop", "dark"), ("phone", "light")]
+    ("size", "scheme"),
+    [("desktop", "light"), ("desktop", "dark"), ("tablet", "dark"), ("phone", "light")],
 )
 def test_axe_finds_nothing_serious(
     size: str, scheme: str, browser: Any, service: Service, pictures: Path
 ) -> None:
-    settings = PHONE if size == "phone" else {}
-    watched = opened(browser, service, color_scheme=scheme, reduced_motion="reduce", **settings)
+    settings = SIZES[size]
+    watched = opened(browser, service, color_scheme=scheme, **settings)
     page = watched.page
-    found = {"list": serious_issues(page)}
-    shot(watched, pictures, f"{size}-{scheme}-list")
-    if size == "phone":
-        page.get_by_role("button", name="Menu", exact=True).click()
-        found["drawer"] = serious_issues(page)
-        shot(watched, pictures, f"{size}-{scheme}-drawer")
-        page.get_by_role("button", name="Close menu").click()
+    found = {}
+
+    def look(name: str) -> None:
+        found[name] = serious_issues(page)
+        shot(watched, pictures, f"{size}-{scheme}-{name}")
+
+    look("discover")
     page.locator('#grid [data-index="1"]').get_by_role("button", name=re.compile("^Play ")).click()
     until(page, "document.querySelector('#audio').currentTime > 0.1")
-    page.locator('#grid [data-index="1"] .title').click()
-    appears(page.locator("#song[data-id]:not([aria-busy=true])"))
-    appears(page.get_by_role("heading", name="Why this score"))
-    found["song"] = serious_issues(page)
-    shot(watched, pictures, f"{size}-{scheme}-song")
-    if size == "desktop":
+    if size != "desktop":
+        page.get_by_role("button", name="Show the song").click()
+    appears(page.locator("#song[data-id]:not([aria-busy=true]) .why-line"))
+    look("song")
+    if size != "desktop":
+        page.get_by_role("button", name="Close song").click()
+    for view, shown in (("teach", "#teach-card[data-id]"), ("tastes", ".taste"), ("map", "canvas")):
+        go(page, view)
+        appears(page.locator(shown))
+        look(view)
+    show_all(page, 28)
+    until(page, "!document.querySelector('#grid .stale')")  # what is faded has less contrast
+    look("library")
+    if (size, scheme) == ("desktop", "light"):
         page.locator("#help-button").click()
-        appears(page.get_by_role("dialog", name="Keys and help"))
-        found["help"] = serious_issues(page)
-        shot(watched, pictures, f"{size}-{scheme}-help")
+        appears(page.get_by_role("dialog", name="Help and settings"))
+        look("help")
         page.keyboard.press("Escape")
+        go(page, "discover")
+        page.get_by_role("button", name="Save playlist").click()
+        look("playlist")
+        page.keyboard.press("Escape")
+        go(page, "tastes")
         page.get_by_role("button", name="New taste").click()
-        appears(page.get_by_role("dialog", name="New taste"))
-        found["new taste"] = serious_issues(page)
-        page.get_by_role("textbox", name="Name").fill("jazz")
+        look("new taste")
+        page.locator("#taste-name").fill("jazz")
         page.get_by_role("button", name="Create").click()
-        appears(page.get_by_role("heading", name=re.compile("seven songs to begin")))
+        appears(page.locator("#seven-cards [data-id]"))
         player = page.get_by_role("region", name="Player")
         button = player.get_by_role("button", name="Like this song", exact=True, pressed=False)
         appears(button)  # the new taste's
-        found["first run"] = serious_issues(page)
-        shot(watched, pictures, f"{size}-{scheme}-first-run")
+        look("first steps")
     assert not any(found.values()), found
-    assert not watched.wrong
-    page.context.close()
+    watched.close()
 
 
 def test_no_songs_at_all_is_said_and_told_what_to_do(
     browser: Any, empty: Service, pictures: Path
 ) -> None:
-    watched = opened(browser, empty)
-    said = watched.page.locator("#list-state")
-    appears(said)
-    assert "sevensongs" in said.inner_text() or "scan" in said.inner_text().lower()
+    watched = opened(browser, empty, **PHONE)
+    said = watched.page.get_by_role("region", name="First steps")
+    appears(said.get_by_role("heading", name="Where is your music?"))
+    assert "sevensongs serve" in said.inner_text()
     assert not serious_issues(watched.page)
     shot(watched, pictures, "empty")
-    assert not watched.wrong
-    watched.page.context.close()
+    watched.close()
 
 
 @pytest.mark.parametrize("settings", [PHONE, NARROW], ids=["390", "320"])
@@ -160,43 +182,46 @@ def test_a_phone_never_scrolls_sideways(settings: Any, browser: Any, service: Se
     box = row.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width + 1
-    for name in ("Play", "Like", "Dislike"):
-        button = row.get_by_role("button", name=re.compile(f"^{name} ")).bounding_box()
+    for name in ("Play ", "Like: ", "Not for me: "):
+        button = row.get_by_role("button", name=re.compile(f"^{name}")).bounding_box()
         assert min(button["width"], button["height"]) >= 24, f"{name}: WCAG 2.2, target size"
         assert button["x"] + button["width"] <= width + 1
-    page.get_by_role("button", name="Menu", exact=True).click()
-    appears(page.get_by_role("button", name="Scan folders"))
-    assert fits()
-    page.get_by_role("button", name="Close menu").click()
+    for view in ("teach", "map", "library", "tastes", "discover"):
+        go(page, view)
+        until(page, f"document.querySelector('#main').dataset.view === '{view}'")
+        assert fits(), view
     row.locator(".title").click()
+    page.get_by_role("button", name="Show the song").click()
     appears(page.get_by_role("button", name="Close song"))
     assert fits()
     page.get_by_role("button", name="Close song").click()
-    assert not watched.wrong
-    page.context.close()
+    watched.close()
 
 
-@pytest.mark.parametrize("settings", [{}, PHONE], ids=["desktop", "phone"])
-def test_the_list_stays_where_it_is_when_suggestions_come(
-    settings: Any, browser: Any, service: Service
-) -> None:
-    watched = watched_page(browser, service.url, **settings)
+def test_a_phone_likes_by_a_swipe_and_can_install_the_page(browser: Any, service: Service) -> None:
+    watched = opened(browser, service, **PHONE)
     page = watched.page
-    held: list[Any] = []
-    page.route(re.compile(r"/v1/suggestions"), lambda route: held.append(route))
-    page.goto(service.url)
-    appears(page.locator('#grid [data-index="0"][data-id]'))
-    until(page, "document.documentElement.dataset.ready === 'true'")
-    before = page.locator("#grid").bounding_box()
-    assert page.locator("#tray").get_attribute("aria-busy") == "true"
-    assert held
-    for route in held:
-        route.continue_()
-    appears(page.locator("#tray[aria-busy=false]"))
-    appears(page.locator("#tray-list [data-id]"), "attached")
-    assert page.locator("#grid").bounding_box() == before
-    assert not watched.wrong
-    page.context.close()
+    asked: list[tuple[str, Any]] = []
+
+    def refuse(route: Any) -> None:
+        asked.append((route.request.method, route.request.post_data))
+        route.abort()
+
+    page.route(re.compile(r"/label\?"), refuse)
+    row = page.locator('#grid [data-index="2"] .title')
+    for by in (30, 120, -120):
+        row.evaluate(_SWIPE, by)
+    until(page, lambda: len(asked) == 2)
+    assert [(method, json.loads(body)["label"]) for method, body in asked] == [
+        ("PUT", "like"),
+        ("PUT", "dislike"),
+    ]
+    manifest = httpx2.get(f"{service.url}/page/app.webmanifest")
+    assert manifest.headers["content-type"] == "application/manifest+json"
+    icons = [icon["src"] for icon in manifest.json()["icons"]]
+    assert all(httpx2.get(service.url + icon).status_code == 200 for icon in icons)
+    watched.wrong = [line for line in watched.wrong if "ERR_FAILED" not in line]
+    watched.close()
 
 
 def test_a_list_that_could_not_be_loaded_can_be_tried_again(browser: Any, service: Service) -> None:
@@ -210,7 +235,6 @@ def test_a_list_that_could_not_be_loaded_can_be_tried_again(browser: Any, servic
     page.unroute(songs)
     page.get_by_role("button", name="Try again").click()
     appears(page.locator('#grid [data-index="0"][data-id]'))
-    appears(page.locator("#tray-list [data-id]"))
     assert all("503" in line for line in watched.wrong), watched.wrong
     page.context.close()
 
@@ -219,7 +243,7 @@ def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> No
     watched = opened(browser, service)
     page = watched.page
     reached = set()
-    for _ in range(80):
+    for _ in range(60):
         page.keyboard.press("Tab")
         told = page.evaluate(
             """() => { const e = document.activeElement; const s = getComputedStyle(e);
@@ -228,15 +252,7 @@ def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> No
         )
         reached.add(told[0])
         assert told[1] == "BODY" or told[2], f"focus on {told} can't be seen"
-    assert reached >= {
-        "search",
-        "sort",
-        "order",
-        "filter-verdict",
-        "filter-label",
-        "taste",
-        "help-button",
-    }
+    assert reached >= {"nav", "search", "help-button", "play-finds", "save-playlist", "taste"}
 
     show_all(page, 28)
     page.keyboard.press("/")
@@ -260,7 +276,7 @@ def test_all_of_it_works_from_the_keyboard(browser: Any, service: Service) -> No
     page.keyboard.press("Enter")
     until(page, "document.querySelector('#audio').currentTime > 0.1")
     page.keyboard.press("?")
-    dialog = page.get_by_role("dialog", name="Keys and help")
+    dialog = page.get_by_role("dialog", name="Help and settings")
     appears(dialog)
     page.keyboard.press("Escape")
     appears(dialog, "hidden")
@@ -274,7 +290,7 @@ def test_a_key_typed_into_a_field_labels_nothing(browser: Any, service: Service)
     before = httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["revision"]
     watched.page.get_by_label("Search songs").press_sequentially("ldzu?npj")
     appears(watched.page.locator("#list-state :text('Clear')"))
-    watched.page.get_by_role("button", name=re.compile("Clear search")).click()
+    watched.page.get_by_role("button", name=re.compile("Clear the search")).click()
     appears(watched.page.locator('#grid [data-index="0"]'))
     assert httpx2.get(f"{service.url}/v1/songs", timeout=LONG_S).json()["revision"] == before
     assert not watched.wrong
@@ -369,8 +385,9 @@ def test_a_hundred_thousand_songs_scroll_to_the_last(browser: Any, service: Serv
     until(page, f"document.activeElement.closest('[data-index]')?.dataset.index === '{N_MANY - 1}'")
     assert len(asked) < 60
     assert max(asked) <= 1000
-    assert not watched.wrong
-    page.context.close()
+    # The songs at both ends were cued, of which the service knows nothing.
+    watched.wrong = [line for line in watched.wrong if "404" not in line]
+    watched.close()
 
 
 def _song(number: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from importlib import resources
 from typing import Any
@@ -9,7 +10,17 @@ from urllib.parse import urlsplit
 
 from waiting import wait_until
 
-__all__ = ["ACT_MS", "AXE", "WatchedPage", "appears", "serious_issues", "until", "watched_page"]
+__all__ = [
+    "ACT_MS",
+    "AXE",
+    "WatchedPage",
+    "appears",
+    "go",
+    "serious_issues",
+    "show_all",
+    "until",
+    "watched_page",
+]
 
 AXE = resources.files("axe_playwright_python") / "axe.min.js"
 ACT_MS = 300_000
@@ -53,26 +64,41 @@ class WatchedPage:
             self.wrong.append(f"asked another: {request.url}")
 
     def open(self, fragment: str = "") -> Any:
-        """Open the page.
-
-        Wait until its first songs and suggestions (or their want) are shown.
-        """
+        """Open the page, and wait until its first songs (or their want) are shown."""
         self.page.goto(f"{self.url}/{fragment}")
         appears(self.page.locator("html[data-ready=true]"))
-        appears(self.page.locator("#tray[aria-busy=false]"), "attached")
+        appears(self.page.locator("#grid[aria-busy=false]"), "attached")
         return self.page
 
+    def close(self) -> None:
+        """Close the page; nothing may have gone wrong in it."""
+        assert not self.wrong, self.wrong
+        self.page.context.close()
 
-def watched_page(browser: Any, url: str, **settings: Any) -> WatchedPage:
-    """Return a page of a browser context of its own; settings are those of the context."""
+
+def watched_page(
+    browser: Any, url: str, *, taste: str | None = None, **settings: Any
+) -> WatchedPage:
+    """Return a page of a browser context of its own, with a taste chosen before.
+
+    The settings are those of the context.
+    """
     chosen = {"viewport": {"width": 1280, "height": 800}, "service_workers": "block"}
     chosen |= {"reduced_motion": "reduce"} | settings  # a button that moves can't be pressed
-    return WatchedPage(browser.new_context(**chosen), url)
+    watched = WatchedPage(browser.new_context(**chosen), url)
+    if taste is not None:
+        watched.page.add_init_script(f"localStorage.setItem('taste', {json.dumps(taste)})")
+    return watched
+
+
+def go(page: Any, view: str) -> None:
+    """Show another view: discover, teach, map, library or tastes."""
+    page.locator(f'a[data-view="{view}"]').click()
 
 
 def show_all(page: Any, n: int) -> None:
-    """Choose to see labelled songs, too, and wait until the list has `n` of them."""
-    page.locator("#filter-label").select_option("")
+    """Show the library, which has the labelled songs, too, and wait until the list has `n`."""
+    go(page, "library")
     until(page, f"document.querySelector('#grid').ariaRowCount === '{n + 1}'")
 
 

@@ -2,29 +2,38 @@
 // service.
 //
 // By hand: the page is what stands here, without a framework or a build, so that its policy lets in no script
-// from elsewhere and no title becomes markup. All modules together are 108 kB
+// from elsewhere and no title becomes markup. All modules together are 190 kB
 // (tests/classify/web/test_page.py).
 
 import { askJson } from "./base/api.js";
 import { sayError } from "./base/announce.js";
 import { startDetails } from "./song/details.js";
-import { byId, debounce, settings } from "./base/dom.js";
+import { byId, settings } from "./base/dom.js";
+import { startLive } from "./base/live.js";
 import { startDrop } from "./songs/drop.js";
 import { startFilters } from "./songs/filters.js";
 import { startKeys } from "./player/keys.js";
-import { rankAgain, showList, startList } from "./songs/list.js";
-import { startPanels } from "./panels/panels.js";
-import { startPlayer, toggle } from "./player/player.js";
+import { showList, startList } from "./songs/list.js";
+import { startOrder } from "./songs/order.js";
+import { startSheets } from "./panels/sheets.js";
+import { startControls } from "./player/controls.js";
+import { hear, startPlayer, toggle } from "./player/player.js";
+import { fromList, startSources } from "./player/sources.js";
 import { reattach, startScan } from "./panels/scan.js";
 import { openById, showSong, startSong } from "./song/song.js";
 import { emit, on, select, state } from "./base/state.js";
-import { loadTastes, startTastes } from "./panels/tastes.js";
+import { startDiscover } from "./views/discover.js";
+import { startElsewhere } from "./songs/elsewhere.js";
+import { startFolder } from "./views/folder.js";
+import { startFirst } from "./views/first.js";
+import { startMap } from "./views/map.js";
+import { startPlaylist } from "./views/playlist.js";
+import { loadTastes, startTastes } from "./views/tastes.js";
+import { startTeach } from "./views/teach.js";
+import { addressed, startViews } from "./views/views.js";
 import { ask as askToken, startToken, tokenFromAddress } from "./base/token.js";
-import { refresh, startTray } from "./songs/tray.js";
 
 const AGAIN_MS = 3000;
-const AWAY_MS = 10000;
-const ADDRESS_MS = 300; // browsers refuse more than some 100 changes in 30 s
 const offline = byId("offline");
 let lost = 0;
 
@@ -64,10 +73,10 @@ async function begin() {
     if (state.health.token_required && state.health.n_songs === undefined) return askToken();
     await loadTastes();
     emit("ready");
-    refresh();
     await showList();
     reattach();
-    openAddressed();
+    const { song } = addressed();
+    if (song) openSongOf(song);
   } catch (error) {
     if (error.status === 401) return undefined; // the form asks for it
     emit("list-failed", error);
@@ -77,10 +86,9 @@ async function begin() {
   return undefined;
 }
 
-/** Show the song that a link such as #song=ID names. */
-async function openAddressed() {
-  const id = new URLSearchParams(location.hash.slice(1)).get("song");
-  if (!id || !/^[0-9a-f]{32}$/.test(id)) return;
+/** Show the song that a link names. @param {string} id */
+async function openSongOf(id) {
+  if (state.selected?.id === id) return showSong(state.selected);
   try {
     const song = await openById(id);
     select(song);
@@ -88,42 +96,37 @@ async function openAddressed() {
   } catch (error) {
     sayError(error);
   }
+  return undefined;
 }
 
 startTheme();
 startOffline();
-startPanels();
+startSheets();
 startDetails();
 startToken(begin);
+startViews(openSongOf);
 startTastes();
+startFirst();
+startFolder();
+startDiscover();
+startPlaylist();
+startTeach();
+startMap();
 startFilters();
-startList(toggle);
-startTray(toggle);
+startList({ toggle: fromList(toggle), hear: fromList(hear) });
+startOrder();
+startElsewhere();
 startSong();
 startPlayer();
+startSources();
+startControls();
 startKeys(showSong);
 startScan();
 startDrop();
-on("taste", () => {
-  refresh();
-  showList();
-});
-on("again", () => {
-  refresh();
-  showList();
-});
+startLive();
+byId("help-button").addEventListener("click", () => byId("help").showModal());
+on("taste", showList);
+on("again", showList);
 on("open", showSong);
-addEventListener("hashchange", openAddressed);
-// The address names the song that is shown, so that it can be kept, and a link to it is always a change.
-on(
-  "select",
-  debounce((song) => song && history.replaceState(null, "", `#song=${song.id}`), ADDRESS_MS),
-);
-// Another program may have labelled or embedded while nobody looked.
-let hiddenAt = 0;
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) hiddenAt = performance.now();
-  else if (hiddenAt && performance.now() - hiddenAt > AWAY_MS) rankAgain(null);
-});
 await tokenFromAddress();
 await begin();

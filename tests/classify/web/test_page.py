@@ -5,6 +5,7 @@ They fit together, ask for nothing elsewhere, and none of them can turn a song's
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,6 +24,17 @@ _DANGEROUS = re.compile(
     r"|setHTML|srcdoc|\beval\(|new Function|javascript:|cssText|setAttribute\(\"style\""
 )
 _MAX_LINES = 300
+MANIFEST = (PAGE / "app.webmanifest").read_text("utf-8")
+# What people did not understand, or what a song's own row contradicted.
+_UNCLEAR = (
+    "against chance",
+    "all like this",
+    "alone it would have",
+    "shared out evenly",
+    "is it really",
+    " ranked",
+    "dislikes",
+)
 
 
 class _Index(HTMLParser):
@@ -61,6 +73,13 @@ def test_a_module_says_why_it_is_there_and_is_short(path: Path) -> None:
     assert len(lines) < _MAX_LINES
 
 
+@pytest.mark.parametrize("path", [*MODULES, PAGE / "index.html"], ids=_name)
+def test_the_page_says_nothing_that_people_did_not_understand(path: Path) -> None:
+    text = re.sub(r"^\s*(//|\*|/\*).*$", "", path.read_text("utf-8"), flags=re.MULTILINE)
+    said = [text] if path.suffix == ".html" else re.findall(r'"[^"]*"|`[^`]*`', text)
+    assert not [words for words in said for unclear in _UNCLEAR if unclear in words]
+
+
 def test_index_has_no_script_or_style_of_its_own() -> None:
     for tag, attributes in _tags():
         assert tag != "style"
@@ -87,7 +106,8 @@ def test_every_file_that_is_named_is_there_and_every_file_is_named() -> None:
         for path in MODULES
         for other in re.findall(r'from "(\.[\w./-]+)"', path.read_text("utf-8"))
     }
-    known = {one.removeprefix("/page/") for one in named} | imported | {"index.html"}
+    icons = {str(icon["src"]) for icon in json.loads(MANIFEST)["icons"]}
+    known = {one.removeprefix("/page/") for one in named | icons} | imported | {"index.html"}
     assert known == {_name(path) for path in PAGE.rglob("*") if path.is_file()}
 
 

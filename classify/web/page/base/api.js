@@ -17,16 +17,20 @@ const NO_ANSWER = "The service does not answer. Is 'sevensongs serve' still runn
 /**
  * Ask the service.
  * @param {string} path below /v1
- * @param {{method?: string, params?: Record<string, any>, body?: any, signal?: AbortSignal,
+ * @param {{method?: string, params?: Record<string, any>, body?: any, file?: Blob, signal?: AbortSignal,
  *   headers?: Record<string, string>}} [options]
  * @returns {Promise<Response>} of a success
  * @throws {ApiError} else; and AbortError where `signal` ended it
  */
-export async function ask(path, { method = "GET", params = {}, body, signal, headers = {} } = {}) {
+export async function ask(path, { method = "GET", params = {}, body, file, signal, headers = {} } = {}) {
   const init = { method, signal, headers: { ...headers }, credentials: /** @type {const} */ ("same-origin") };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers["Content-Type"] = "application/json";
+  }
+  if (file) {
+    init.body = file;
+    init.headers["Content-Type"] = "application/octet-stream";
   }
   let response;
   try {

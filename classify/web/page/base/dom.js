@@ -68,13 +68,13 @@ export function byId(id) {
 /** A like and a dislike button for a song. */
 export function labelButtons(song, title, press, { tabindex = null, words = false } = {}) {
   return ["like", "dislike"].map((label) => {
-    const word = label === "like" ? "Like" : "Dislike";
+    const word = label === "like" ? "Like" : "Not for me";
     return h(
       "button",
       {
         type: "button",
         class: words ? `button ${label}` : `icon ${label}`,
-        "aria-label": words ? null : `${word} ${title}`,
+        "aria-label": words ? null : `${word}: ${title}`,
         "aria-pressed": String(song.label === label),
         title: words ? null : word,
         tabindex,

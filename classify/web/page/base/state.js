@@ -15,18 +15,25 @@
  * @property {string} name
  * @property {string} path
  * @property {number | null} duration_s
+ * @property {{tag: string, score: number, usual: number}[]} [tags]
+ * @property {string} [url] where a file that is not in the library is played from
  */
 
-/** @typedef {{q: string, sort: string, order: "asc" | "desc", label: string, verdict: string}} Query */
+/** @typedef {"discover" | "teach" | "map" | "library" | "tastes"} View */
+
+/** @typedef {{q: string, sort: string, order: "asc" | "desc", label: string, verdict: string,
+ *   like?: string, move?: string}} Query */
 
 export const state = {
   /** @type {any} the answer of /v1/health */ health: null,
+  /** @type {View} what the middle shows */ view: "discover",
   /** @type {string | null} the taste in use */ taste: null,
   /** @type {any[]} */ tastes: [],
   /** @type {Query} */ query: { q: "", sort: "score", order: "desc", label: "none", verdict: "" },
-  /** @type {Song | null} whose details are shown */ selected: null,
+  /** @type {Song | null} whose details are shown, and what the player has loaded */ selected: null,
   /** @type {Song | null} what the player has loaded */ playing: null,
   paused: true,
+  /** @type {number | null} the revision whose order the list keeps after a label */ heldOrder: null,
   /** songs in the library; -1 while unknown */ total: -1,
 };
 
@@ -34,10 +41,10 @@ const bus = new EventTarget();
 
 /**
  * Listen to: "ready" (health is known), "taste" (another one is in use), "list" (a page of it came),
- * "list-failed", "again" (it shall be tried), "select" (a song to show), "open" (its sheet, too), "playing" (song, or paused changed),
+ * "list-failed", "again" (it shall be tried), "view" (another one is shown), "select" (a song to show), "open" (its sheet, too), "queue" (of finds, has changed), "playing" (song, or paused changed),
  * "label" ({id, label}: a song's label, at once), "figures" (of a taste, which has changed), "labelled"
  * ({song, label, answer, more}: the service has learnt from it; more: others are on their way), "library"
- * (songs came or went), "offline", "online", "unauthorised".
+ * (songs came or went), "scan" (its progress, or null), "applied" (the new order is shown), "offline", "online", "unauthorised".
  * @param {string} name @param {(detail: any) => void} heard
  */
 export function on(name, heard) {
@@ -54,8 +61,9 @@ export function currentTaste() {
   return state.tastes.find((one) => one.name === state.taste);
 }
 
-/** Show the details of a song. @param {Song | null} song */
+/** Make a song the one of the page: its details are shown, and the player takes it. @param {Song | null} song */
 export function select(song) {
+  if (song && state.selected?.id === song.id) return;
   state.selected = song;
   emit("select", song);
 }

@@ -63,11 +63,10 @@ export function groupHeading(verdict, number) {
 }
 
 /** The verdict in a sentence. */
-export function verdictSentence(verdict, unsure) {
+export function verdictSentence(verdict) {
   if (verdict === "like") return "You would probably like it.";
   if (verdict === "dislike") return "You would probably not like it.";
-  const between = unsure ? ` Between ${score(unsure[0])} and ${score(unsure[1])} nothing is certain.` : "";
-  return `It is too close to tell.${between}`;
+  return "It is too close to tell.";
 }
 
 /** What something adds to a score: +0.12, never -0.00. */
@@ -88,15 +87,44 @@ export function movedWords(places) {
   return `${places > 0 ? "up" : "down"} ${count(many)} ${many === 1 ? "place" : "places"}`;
 }
 
-/** What a row of the list says to a screen reader. */
-export function rowWords(song) {
+/** The match of a song in five steps, from its score. @returns {number} 1 to 5; 0 without a score */
+export function matchOf(song) {
+  if (song.score === null || song.score === undefined) return 0;
+  return Math.min(5, 1 + Math.floor(song.score * 5));
+}
+
+const MOST_TAGS = 3;
+
+/** What a song sounds like, in up to three words; none where its encoder has no words. @returns {string[]} */
+export function tagWords(song) {
+  const words = (song.tags ?? []).map((one) => one.tag.toLowerCase());
+  // "alternative" beside "alternative rock" says one thing twice
+  const told = words.filter((word, i) => !words.some((other, j) => j < i && isAlike(word, other)));
+  return told.slice(0, MOST_TAGS);
+}
+
+/** Whether one word is in the other. */
+export function isAlike(word, other) {
+  return other.includes(word) || word.includes(other);
+}
+
+/** What a label is called on the page. */
+export function labelWord(label) {
+  return label === "like" ? "liked" : "not for you";
+}
+
+/** What a row of the list says to a screen reader; `figures`: with rank and score, where they are shown. */
+export function rowWords(song, figures) {
   const said = [];
-  if (song.rank) said.push(`Rank ${count(song.rank)}`);
+  if (figures && song.rank) said.push(`Rank ${count(song.rank)}`);
   said.push(nameOf(song));
-  if (song.score !== null && song.score !== undefined) said.push(`score ${score(song.score)}`);
+  const match = matchOf(song);
+  if (figures && match) said.push(`score ${score(song.score)}`);
   if (song.verdict) said.push(verdictWord(song.verdict).toLowerCase());
-  if (song.label) said.push(`${song.label}d by you`);
-  const moved = placesMoved(song);
+  if (!figures && match) said.push(`match ${match} of 5`);
+  said.push(...tagWords(song));
+  if (song.label) said.push(labelWord(song.label));
+  const moved = figures ? placesMoved(song) : 0;
   if (moved) said.push(movedWords(moved));
   return said.join(", ");
 }
@@ -111,27 +139,57 @@ export function listed(names, most = 2, all = names.length) {
 
 /** What a label changed, in one sentence for the eye and the ear; `begun`: there was a ranking before. */
 export function labelledSentence(song, label, answer, begun) {
-  const did = label ? `${label === "like" ? "Liked" : "Disliked"}` : "Cleared the label of";
   const name = inline(titleOf(song));
-  if (answer.note) return sentence(`${did} ${name}: ${answer.note}`);
-  if (answer.taste?.trained && !begun) return `${did} ${name}: your library is ranked now.`;
-  if (answer.taste?.trained) return `${did} ${name}: ${changedWords(answer)}.`;
-  return sentence(`${did} ${name}`);
+  const did = label
+    ? label === "like"
+      ? `Liked ${name}`
+      : `${name} is not for you`
+    : `Took the label of ${name} away`;
+  if (answer.note) return sentence(`${did}: ${answer.note}`);
+  if (answer.taste?.trained && !begun) return `${did}. There is a first guess now.`;
+  if (answer.taste?.trained) return `${did}: ${changedWords(answer)}.`;
+  return sentence(did);
 }
 
-/** Which verdicts a label changed: "A, B and 3 more are likely now; 2 other verdicts changed" */
+/** Which songs a label changed: "2 songs became likely, 1 became unlikely"; names where it is one or two. */
 export function changedWords(answer) {
   const counts = answer.n_changed ?? {};
-  const all = Object.values(counts).reduce((sum, one) => sum + one, 0);
-  const likely = counts.like ?? 0;
-  const others = all - likely;
-  if (!all) return "no other verdict changed";
-  const rest = `${count(others)} ${likely ? "other " : ""}${others === 1 ? "verdict" : "verdicts"} changed`;
-  if (!likely) return rest;
-  const named = answer.changed.filter((one) => one.verdict === "like");
-  const names = listed(named.map((one) => inline(titleOf(one))), 2, likely);
-  const said = `${names} ${likely === 1 ? "is" : "are"} likely now`;
-  return others ? `${said}; ${rest}` : said;
+  const said = ["like", "unsure", "dislike"]
+    .filter((verdict) => counts[verdict])
+    .map((verdict) => {
+      const n = counts[verdict];
+      const named = answer.changed
+        .filter((one) => one.verdict === verdict)
+        .map((one) => inline(titleOf(one)));
+      const who = verdict === "like" && n <= 2 && named.length === n ? listed(named) : songs(n);
+      return `${who} became ${verdictWord(verdict).toLowerCase()}`;
+    });
+  return said.length ? listed(said, 3) : "nothing else changed";
+}
+
+/** How many other songs a label moved to another place or verdict. */
+export function movedCount(answer) {
+  if (typeof answer.n_moved === "number") return answer.n_moved;
+  const changed = Object.values(answer.n_changed ?? {}).reduce((sum, one) => sum + one, 0);
+  return Math.max(changed, (answer.entered ?? []).length);
+}
+
+/** How far a taste can be trusted, in words and in five steps. @returns {{words: string, step: number}} */
+export function trustOf(taste) {
+  if (!taste?.trained) return { words: "Knows nothing yet", step: 0 };
+  const low = taste.auc_ci90?.[0] ?? taste.auc;
+  if (low === null || low === undefined) return { words: "A first guess", step: 1 };
+  if (low >= 0.9) return { words: "Knows your taste very well", step: 5 };
+  if (low >= 0.8) return { words: "Knows your taste well", step: 4 };
+  if (low >= 0.65) return { words: "A fair idea of your taste", step: 3 };
+  if (low >= 0.5) return { words: "A vague idea of your taste", step: 2 };
+  return { words: "Mostly guesses", step: 1 };
+}
+
+/** "7 likes, 2 not for you" */
+export function likesOf(taste) {
+  const likes = `${count(taste.n_like)} ${taste.n_like === 1 ? "like" : "likes"}`;
+  return taste.n_dislike ? `${likes}, ${count(taste.n_dislike)} not for you` : likes;
 }
 
 /** What the service says in half a sentence, as a whole one. */

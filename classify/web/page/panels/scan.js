@@ -8,28 +8,38 @@ import { emit, on, state } from "../base/state.js";
 import { clock, count, songs } from "../base/words.js";
 
 const start = byId("scan-start");
-const running = byId("scan-running");
-const bar = byId("scan-progress");
+const strip = byId("scan-line");
+const bar = byId("scan-strip");
+const stripSaid = byId("scan-strip-said");
 const cancel = byId("scan-cancel");
 const said = byId("scan-said");
 const failures = byId("scan-failures");
+let follows = false;
 
 // While a scan runs the list is fetched again now and then; in a large library that costs the service more.
-const MOST_FAILURES = 500; // shown; the count says how many there are
+const MOST_FAILURES = 500; // shown; the heading says how many there are
 const SMALL = 2000;
-const SOON_MS = 6000;
+const SOON_MS = 3000;
 const LATER_MS = 30000;
 let lastShown = 0;
 
 export function startScan() {
-  start.addEventListener("click", () => follow({ method: "POST" }));
+  start.addEventListener("click", startScanning);
   cancel.addEventListener("click", stop);
+  // A scan that another page, or a program, has started.
+  on("scan", (data) => data?.state === "running" && reattach());
   on("ready", showLibrary);
   on("list", showLibrary);
 }
 
+/** Listen to what is new in the folders. */
+export function startScanning() {
+  if (!follows) follow({ method: "POST" });
+}
+
 /** Follow a scan that runs already. */
 export async function reattach() {
+  if (follows) return;
   try {
     const { state: now } = await askJson("/library/scan");
     if (now === "running") await follow({ headers: { Accept: "text/event-stream" } });
@@ -44,33 +54,41 @@ function showLibrary() {
   const folders = health.folders ?? [];
   start.disabled = !folders.length;
   byId("library-said").textContent = songs(state.total >= 0 ? state.total : health.n_songs);
-  if (!folders.length) said.textContent = "Start with a folder to scan it: sevensongs serve FOLDER";
+  if (!folders.length)
+    said.textContent = "To look for new songs, start with a folder: sevensongs serve FOLDER";
   start.title = folders.join("\n");
 }
 
 async function follow(options) {
+  follows = true;
   busy(true);
+  emit("scan", { state: "running", progress: null });
   lastShown = performance.now();
   said.textContent = "";
   failures.hidden = true;
   try {
     const response = await ask("/library/scan", options);
     for await (const { event, data } of events(response)) {
-      if (event === "progress") showProgress(data);
-      else if (event === "done") finish(data);
+      if (event === "progress") {
+        showProgress(data);
+        emit("scan", { state: "running", progress: data });
+      }
+      if (event === "done") finish(data);
       else if (event === "error") throw new Error(data.detail || data.title);
     }
   } catch (error) {
     said.textContent = error.message;
     sayError(error);
   } finally {
+    follows = false;
     busy(false);
+    emit("scan", null);
   }
 }
 
 async function stop() {
   cancel.disabled = true;
-  cancel.textContent = "Cancelling …";
+  cancel.textContent = "Stopping …";
   try {
     await ask("/library/scan", { method: "DELETE" });
   } catch (error) {
@@ -81,12 +99,13 @@ async function stop() {
 function busy(now) {
   const focused = document.activeElement === cancel || document.activeElement === start;
   start.hidden = now;
-  running.hidden = !now;
+  strip.hidden = !now;
+  cancel.hidden = !now;
   cancel.disabled = false;
-  cancel.textContent = "Cancel scan";
+  cancel.textContent = "Stop listening";
   if (now) {
     bar.removeAttribute("value");
-    byId("scan-count").textContent = "Looking for songs …";
+    stripSaid.textContent = "Looking for songs …";
   }
   if (focused) (now ? cancel : start).focus({ preventScroll: true });
 }
@@ -102,11 +121,11 @@ function showProgress({ n_done, n_total, failed, wall_s }) {
   }
   const left = n_done > 5 && wall_s > 2 ? `, ${clock((wall_s / n_done) * (n_total - n_done))} left` : "";
   const bad = failed ? `, ${count(failed)} not readable` : "";
-  byId("scan-count").textContent = `${count(n_done)} of ${count(n_total)}${bad}${left}`;
+  stripSaid.textContent = `${count(n_done)} of ${songs(n_total)} heard${bad}${left}`;
 }
 
 async function finish({ found, embedded, cached, failed, cancelled, wall_s }) {
-  const how = cancelled ? "Scan cancelled" : `Found ${songs(found)}`;
+  const how = cancelled ? "Stopped" : `Found ${songs(found)}`;
   const heard = `${count(embedded)} heard now, ${count(cached)} known already`;
   const words = `${how}: ${heard} (${clock(wall_s)}).`;
   said.textContent = words;

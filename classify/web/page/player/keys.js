@@ -1,11 +1,14 @@
 // The keyboard: moving in the list, playing, labelling, searching. Single keys can be switched off (WCAG
 // 2.1.4); what belongs to a focused control (Enter on a button, arrows in a slider) stays with it.
 
-import { setLabel, undo } from "../songs/labelling.js";
+import { labelOf, setLabel, undo } from "../songs/labelling.js";
 import { byId, h, settings } from "../base/dom.js";
 import { focusSearch } from "../songs/filters.js";
-import { activeRow, focusList, pages, rowsInView, setActive } from "../songs/list.js";
+import { activeRow, focusList, length, rowsInView, setActive } from "../songs/list.js";
 import { step, toggle } from "./player.js";
+import { fromList } from "./sources.js";
+import { skipCard, teachSong } from "../views/teach.js";
+import { showsList } from "../views/views.js";
 import { select, state } from "../base/state.js";
 
 const help = byId("help");
@@ -18,11 +21,12 @@ const HELP = [
   [["Home", "End", "Page Up", "Page Down"], "move far"],
   [["Enter", "Space"], "play or pause"],
   [["l"], "like"],
-  [["d"], "dislike"],
+  [["d"], "not for me"],
+  [["s"], "skip, in Teach and in a queue"],
   [["u"], "clear the label"],
-  [["z"], "undo the last label"],
+  [["z"], "undo the last labels, step by step"],
   [["n", "p"], "next and previous song"],
-  [["i"], "why this score"],
+  [["i"], "show the song: why you may like it"],
   [["/"], "search"],
   [["Escape"], "leave search, close a sheet"],
   [["?"], "this help"],
@@ -37,7 +41,6 @@ export function startKeys(showSong) {
   );
   allowed.checked = settings.get("keys") !== "off";
   allowed.addEventListener("change", () => settings.set("keys", allowed.checked ? "on" : "off"));
-  byId("help-button").addEventListener("click", () => help.showModal());
   byId("search").addEventListener("keydown", (event) => {
     if (
       event.key === "ArrowDown" ||
@@ -63,11 +66,11 @@ function inGrid(event) {
     PageDown: index + page,
     PageUp: index - page,
     Home: 0,
-    End: pages.matched - 1,
+    End: length() - 1,
   };
   if (event.key in to) move(to[event.key]);
   else if ((event.key === "Enter" || event.key === " ") && !button) {
-    if (song) toggle(song, index);
+    if (song) fromList(toggle)(song, index);
   } else if (event.key === "ArrowRight" || event.key === "ArrowLeft")
     across(event, event.key === "ArrowRight" ? 1 : -1);
   else return;
@@ -79,7 +82,7 @@ function inGrid(event) {
 function move(index) {
   setActive(index);
   const { song } = activeRow();
-  if (song) select(song);
+  if (song && state.paused) select(song); // what sounds goes on: there is one song, and it is that
 }
 
 /** Go from a row to its buttons and back. */
@@ -111,22 +114,28 @@ function typing(target) {
 function shortcuts(target, showSong) {
   // Keys act on the row or the card that has the focus; else on the song that is looked at, or that plays.
   const held = target.closest("li[data-id], [role=row]");
-  const song = held ? held.song : (state.selected ?? state.playing);
+  const song = teachSong() ?? (held ? held.song : (state.selected ?? state.playing));
   const free = !target.closest("button, a, summary, [role=slider], input");
   const { index } = activeRow();
   const begun = grid.contains(target) || state.selected;
+  const label = (wanted) => {
+    if (!song) return;
+    if (labelOf(song) !== wanted && grid.contains(target)) setActive(index + 1); // on to the next row
+    setLabel(song, wanted);
+  };
   return {
-    j: () => move(begun ? index + 1 : index),
-    k: () => move(index - 1),
-    l: () => song && setLabel(song, "like"),
-    d: () => song && setLabel(song, "dislike"),
+    j: () => showsList() && move(begun ? index + 1 : index),
+    k: () => showsList() && move(index - 1),
+    l: () => label("like"),
+    d: () => label("dislike"),
+    s: () => (teachSong() ? skipCard() : step(1)),
     u: () => song && setLabel(song, null),
     z: undo,
     n: () => step(1),
     p: () => step(-1),
     i: () => song && (select(song), showSong(song)),
-    "/": focusSearch,
+    "/": () => showsList() && focusSearch(),
     "?": () => help.showModal(),
-    ...(free ? { " ": () => toggle(state.playing ?? song) } : {}),
+    ...(free ? { " ": () => toggle(state.playing ?? song ?? undefined) } : {}),
   };
 }

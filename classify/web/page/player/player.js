@@ -1,42 +1,52 @@
-// Plays songs: one audio element with controls of our own, the next and the previous of the list, the keys of
-// the keyboard's and the phone's own player.
+// Plays songs: the one that sounds and the one that comes next have an audio element each, so that little
+// silence lies between them. What comes next is told by the list, or by the queue of finds.
 
 import { address, ask } from "../base/api.js";
 import { say, sayError } from "../base/announce.js";
-import { details } from "../song/details.js";
-import { bdi, byId, debounce, pressLabels, setIcon, settings } from "../base/dom.js";
+import { moments } from "../song/details.js";
+import { bdi, byId, debounce, pressLabels, setIcon } from "../base/dom.js";
 import { labelOf, toggleLabel } from "../songs/labelling.js";
-import { pages } from "../songs/list.js";
-import { emit, on, state } from "../base/state.js";
+import { emit, on, select, state } from "../base/state.js";
 import { setLength, showScores, showSound, showTime, startTimeline } from "./timeline.js";
 import { inline, nameOf, titleOf } from "../base/words.js";
 
-const audio = byId("audio");
 const play = byId("play");
-const mute = byId("mute");
-const volume = byId("volume");
 const CUE_MS = 250;
-let place = -1; // of the song in the list
-let left = false;
+let audio = byId("audio"); // that sounds
+let ahead = byId("audio-next"); // that has the next song ready
 let wanted = 0;
 /** @type {number | null} where to begin when the song's length is known */
 let beginAt = null;
+
+/**
+ * @typedef {object} Source what plays next
+ * @property {string} name
+ * @property {(by: number) => Promise<Song | null> | Song | null} next
+ * @property {() => Song | null} peek what would come next, where that is known
+ * @property {(song: Song) => number | null} [begin] where a song begins
+ */
+/** @typedef {import("../base/state.js").Song} Song */
+/** @type {Source} */
+let source = { name: "none", next: () => null, peek: () => null };
 
 export function startPlayer() {
   startTimeline({ seek, toggle: () => toggle(), at: () => audio.currentTime });
   play.addEventListener("click", () => toggle());
   byId("next").addEventListener("click", () => step(1));
   byId("previous").addEventListener("click", () => step(-1));
+  byId("now-words").addEventListener("click", () => state.playing && emit("open", state.playing));
   for (const label of ["like", "dislike"]) {
     byId(`now-${label}`).addEventListener("click", () => state.playing && toggleLabel(state.playing, label));
     byId(`now-${label}`).dataset.label = label;
   }
-  startVolume();
-  listen();
-  startMediaKeys();
-  // A song that is looked at is ready to be played, unless another one sounds.
-  const cue = debounce((song) => state.paused && state.selected === song && load(song), CUE_MS);
-  on("select", (song) => song && state.paused && cue(song));
+  for (const element of [audio, ahead]) listen(element);
+  // There is one song: the one that is looked at is the one that plays, or would.
+  const cue = debounce((song) => state.selected === song && take(song), CUE_MS);
+  on("select", (song) => {
+    if (!song || state.playing?.id === song.id) return;
+    if (state.paused) cue(song);
+    else take(song);
+  });
   on("label", ({ id, label }) => {
     if (state.playing?.id !== id) return;
     state.playing.label = label;
@@ -44,60 +54,121 @@ export function startPlayer() {
   });
   on("labelled", ({ more }) => !more && explain());
   on("taste", () => explain());
-  on("list", () => {
-    const now = state.playing ? pages.indexOf(state.playing.id) : -1;
-    if (now >= 0) place = now;
-    // What is liked while it plays leaves a list of finds, and the next one stands in its place.
-    left = now < 0 && state.query.label === "none" && Boolean(state.playing?.label);
-  });
 }
 
-function listen() {
+/** Say where the next song comes from. @param {Source} given */
+export function playFrom(given) {
+  source = given;
+  emit("queue");
+}
+
+/** @returns {string} where the next song comes from */
+export function sourceName() {
+  return source.name;
+}
+
+function listen(element) {
+  const mine = (act) => (event) => event.target === audio && act();
   const paused = (now) => () => {
     state.paused = now;
     show();
   };
-  audio.addEventListener("play", paused(false));
-  audio.addEventListener("pause", paused(true));
-  audio.addEventListener("ended", () => step(1));
-  audio.addEventListener("timeupdate", () => showTime(audio.currentTime));
-  audio.addEventListener("seeked", () => showTime(audio.currentTime));
-  audio.addEventListener("loadedmetadata", () => {
-    setLength(audio.duration);
-    if (beginAt !== null) audio.currentTime = beginAt;
-    beginAt = null;
-    showTime(audio.currentTime);
-    explain();
-  });
-  audio.addEventListener("error", silent);
+  element.addEventListener("play", mine(paused(false)));
+  element.addEventListener("pause", mine(paused(true)));
+  element.addEventListener(
+    "ended",
+    mine(() => step(1)),
+  );
+  element.addEventListener(
+    "timeupdate",
+    mine(() => (showTime(audio.currentTime), makeReady())),
+  );
+  element.addEventListener(
+    "seeked",
+    mine(() => showTime(audio.currentTime)),
+  );
+  element.addEventListener("loadedmetadata", mine(known));
+  element.addEventListener("error", mine(silent));
 }
 
-/** Take a song in without playing it. @param {import("../base/state.js").Song} song @param {number} [index] */
-export function load(song, index = pages.indexOf(song.id)) {
-  if (index >= 0) place = index;
-  left = false;
-  if (state.playing?.id === song.id) return;
-  state.playing = song;
-  byId("player").classList.remove("idle");
+function known() {
+  setLength(audio.duration);
+  if (beginAt !== null) audio.currentTime = beginAt;
   beginAt = null;
-  audio.src = address(`/songs/${song.id}/audio`);
-  showSound(song, address(`/songs/${song.id}/spectrogram.png`, { width: 1000, height: 128 }));
-  for (const id of ["play", "next", "previous", "now-like", "now-dislike"]) byId(id).disabled = false;
-  show();
+  showTime(audio.currentTime);
   explain();
 }
 
-/** Play a song from its beginning, or go on with it. */
-export function loadAndPlay(song, index) {
-  load(song, index);
+/** Ask for the sound of the next song when this one nears its end. */
+function makeReady() {
+  const next = source.peek();
+  if (!next || next.url || !(audio.duration - audio.currentTime < 20)) return;
+  const sound = soundOf(next);
+  if (ahead.dataset.address === sound) return;
+  ahead.dataset.address = sound;
+  ahead.src = sound;
+}
+
+function soundOf(song) {
+  return song.url ?? address(`/songs/${song.id}/audio`);
+}
+
+/** Take in the song that somebody looks at; if another one sounded, this one does now. */
+function take(song) {
+  const sounded = !state.paused;
+  load(song);
+  if (sounded) start();
+}
+
+/** Take a song in without playing it. @param {Song} song */
+export function load(song) {
+  if (state.playing?.id === song.id) return;
+  state.playing = song;
+  byId("player").classList.remove("idle");
+  beginAt = source.begin?.(song) ?? null;
+  const sound = soundOf(song);
+  if (ahead.dataset.address === sound) swap();
+  else audio.src = sound;
+  audio.dataset.address = sound;
+  showSound(song, song.url ? "" : pictureOf(song));
+  for (const id of ["play", "next", "previous", "now-like", "now-dislike"]) byId(id).disabled = false;
+  if (song.url) for (const id of ["now-like", "now-dislike"]) byId(id).disabled = true;
+  show();
+  select(song);
+  if (audio.readyState > 0) known();
+  else explain();
+}
+
+function pictureOf(song) {
+  return address(`/songs/${song.id}/spectrogram.png`, { width: 1000, height: 128 });
+}
+
+/** The element that has the next song ready becomes the one that sounds. */
+function swap() {
+  const former = audio;
+  [audio, ahead] = [ahead, audio];
+  [audio.id, ahead.id] = ["audio", "audio-next"];
+  [audio.volume, audio.muted] = [former.volume, former.muted];
+  former.pause();
+  former.removeAttribute("src");
+  delete former.dataset.address;
+}
+
+/** The element that sounds. */
+export function sounding() {
+  return audio;
+}
+
+/** Play a song, or go on with it; unlike `toggle` it never pauses. @param {Song} song */
+export function hear(song) {
+  if (song.id !== state.playing?.id) load(song);
   start();
 }
 
 /** Play or pause; a song that is given is loaded first. */
-export function toggle(song = state.playing, index = undefined) {
+export function toggle(song = state.playing) {
   if (!song) return;
-  if (song.id !== state.playing?.id) loadAndPlay(song, index);
-  else if (audio.paused) start();
+  if (song.id !== state.playing?.id || audio.paused) hear(song);
   else audio.pause();
 }
 
@@ -109,7 +180,7 @@ export function seekIn(song, at_s) {
   start();
 }
 
-function seek(at_s) {
+export function seek(at_s) {
   if (!state.playing) return;
   const last = Number.isFinite(audio.duration) ? audio.duration : (state.playing.duration_s ?? 0);
   const to = Math.max(0, Math.min(last, at_s));
@@ -118,29 +189,31 @@ function seek(at_s) {
   showTime(to);
 }
 
-function start() {
+export function start() {
   audio.play().catch((error) => {
     // AbortError: another song was chosen meanwhile. What a file lacks is told by the element's own error.
     if (error.name === "NotAllowedError") say("The browser plays sound only after a click on the page.");
   });
 }
 
-/** Go to the next or the previous song of the list; back to the beginning of this one first. */
+export function pause() {
+  audio.pause();
+}
+
+/** Go to the next or the previous song; back to the beginning of this one first. */
 export async function step(by) {
   if (!state.playing) return;
   if (by < 0 && audio.currentTime > 3) return seek(0);
-  const index = place + (left && by > 0 ? by - 1 : by);
-  if (index < 0 || (pages.matched >= 0 && index >= pages.matched)) return;
-  const song = await pages.load(index);
-  if (song) loadAndPlay(song, index);
+  const song = await source.next(by);
+  if (song) hear(song);
 }
 
 async function explain() {
   const song = state.playing;
-  if (!song) return;
+  if (!song || song.url) return;
   const asked = (wanted += 1); // an older answer, as of another taste, may come last
   try {
-    const { song: told, explanation } = await details(song.id, "player");
+    const { song: told, explanation } = await moments(song.id, "player");
     if (state.playing !== song || asked !== wanted) return;
     song.label = told.label; // that of this taste
     pressLabels(byId("player"), labelOf(song));
@@ -159,13 +232,6 @@ function show() {
   byId("now-artist").replaceChildren(bdi(song.artist ?? song.album ?? ""));
   pressLabels(byId("player"), labelOf(song));
   document.title = state.paused ? "Seven Songs" : `${nameOf(song)} · Seven Songs`;
-  if ("mediaSession" in navigator) {
-    navigator.mediaSession.metadata = new MediaMetadata({
-      title: titleOf(song),
-      artist: song.artist ?? "",
-      album: song.album ?? "",
-    });
-  }
   emit("playing");
 }
 
@@ -174,40 +240,9 @@ async function silent() {
   const song = state.playing;
   if (!song) return;
   try {
-    await ask(`/songs/${song.id}/audio`, { headers: { Range: "bytes=0-0" } });
+    if (!song.url) await ask(`/songs/${song.id}/audio`, { headers: { Range: "bytes=0-0" } });
     say(`This browser does not play the format of ${inline(titleOf(song))}.`, { bad: true });
   } catch (error) {
     sayError(error);
   }
-}
-
-function startVolume() {
-  const set = () => {
-    audio.volume = Number(volume.value) / 100;
-    const off = audio.muted || audio.volume === 0;
-    setIcon(mute, off ? "mute" : "loud");
-    mute.setAttribute("aria-label", audio.muted ? "Unmute" : "Mute");
-    volume.style.setProperty("--at", `${volume.value}%`);
-  };
-  volume.value = settings.get("volume") ?? "90";
-  volume.addEventListener("input", () => {
-    audio.muted = false;
-    settings.set("volume", volume.value);
-    set();
-  });
-  mute.addEventListener("click", () => {
-    audio.muted = !audio.muted;
-    set();
-  });
-  set();
-}
-
-function startMediaKeys() {
-  if (!("mediaSession" in navigator)) return;
-  const { mediaSession } = navigator;
-  mediaSession.setActionHandler("play", start);
-  mediaSession.setActionHandler("pause", () => audio.pause());
-  mediaSession.setActionHandler("nexttrack", () => step(1));
-  mediaSession.setActionHandler("previoustrack", () => step(-1));
-  mediaSession.setActionHandler("seekto", (details) => seek(details.seekTime ?? 0));
 }

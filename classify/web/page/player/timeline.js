@@ -73,8 +73,9 @@ function hover(at_s) {
 export function showSound(song, source) {
   length = song.duration_s ?? 0;
   picture.hidden = true;
-  slider.classList.add("waiting");
-  picture.src = source;
+  slider.classList.toggle("waiting", Boolean(source));
+  if (source) picture.src = source;
+  else picture.removeAttribute("src");
   curve.replaceChildren();
   passages.replaceChildren();
   slider.setAttribute("aria-disabled", String(!length));

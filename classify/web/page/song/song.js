@@ -1,14 +1,20 @@
-// The panel of one song: who it is, its score, like and dislike at once; and when they are known, the
-// reasons.
+// The panel of the song that plays, or would: who it is, like and not for me at once; why, in one sentence;
+// its best moments, and what it resembles.
 
-import { details } from "./details.js";
+import { askJson } from "../base/api.js";
+import { sayError } from "../base/announce.js";
+import { alikePart } from "./alike.js";
+import { details, moments } from "./details.js";
 import { bdi, byId, debounce, h, icon, labelButtons, pressLabels } from "../base/dom.js";
 import { labelOf, toggleLabel } from "../songs/labelling.js";
+import { changeSong, pages } from "../songs/list.js";
 import { seekIn, toggle } from "../player/player.js";
-import { on, state } from "../base/state.js";
-import { clock, movedWords, placesMoved, score, sentence, titleOf, verdictWord } from "../base/words.js";
-import { neighbourPart, whyParts } from "./why.js";
-import { closeSong, openSong } from "../panels/panels.js";
+import { currentTaste, on, state } from "../base/state.js";
+import { clock, sentence, titleOf } from "../base/words.js";
+import { matchMark, tagChips, verdictMark } from "../songs/row.js";
+import { queuePart } from "./next.js";
+import { momentsPart, neighbourPart, whyParts, whySentence } from "./why.js";
+import { closeSong, openSong } from "../panels/sheets.js";
 
 const panel = byId("song");
 const body = byId("song-body");
@@ -23,21 +29,56 @@ export function startSong() {
   on("select", (song) => {
     if (!song) return empty();
     if (shown?.id !== song.id) begin(song);
-    return explainSoon(song.id);
+    return song.url ? undefined : explainSoon(song.id);
   });
   on("label", ({ id, label }) => {
     if (shown?.id !== id) return;
     shown.label = label;
     pressLabels(body, label);
   });
-  on("labelled", ({ more }) => !more && shown && explain(shown.id));
+  on("labelled", ({ more }) => !more && refresh());
+  on("elsewhere-shown", refresh);
   on("taste", () => shown && explain(shown.id));
+  on("list", agree);
   on("playing", showPlaying);
+  on("queue", showQueue);
 }
 
-/** Open a song by its id alone, as links do. */
+/** After a label the reasons are old ones until the new ones come: they are hidden, and the match is asked for. */
+async function refresh() {
+  if (!shown || shown.url) return;
+  body.classList.add("old");
+  const { id } = shown;
+  if (currentTaste()?.trained) await askMatch(id);
+  explain(id);
+}
+
+async function askMatch(id) {
+  try {
+    const { score, verdict } = await askJson(`/songs/${id}/score`, { params: { taste: state.taste } });
+    if (shown?.id === id) showMatch({ score, verdict });
+    changeSong(id, { score, verdict });
+  } catch {
+    // the reasons, which are asked for next, say what is wrong
+  }
+}
+
+/** The panel says of its song what its row says. */
+function agree() {
+  if (!shown) return;
+  const index = pages.indexOf(shown.id);
+  const row = index < 0 ? null : pages.at(index);
+  if (row && row.score !== shown.score) showMatch(row);
+}
+
+function showMatch({ score, verdict }) {
+  Object.assign(shown, { score, verdict });
+  byId("song-figures").replaceChildren(...figures(shown));
+}
+
+/** What is known of a song, by its id alone, as links have it. */
 export async function openById(id) {
-  const { song } = await details(id, "link");
+  const { song } = await askJson(`/songs/${id}`, { params: { taste: state.taste } });
   return song;
 }
 
@@ -45,30 +86,32 @@ function empty() {
   shown = null;
   delete panel.dataset.id;
   panel.setAttribute("aria-busy", "false");
-  body.replaceChildren(
-    h(
-      "div",
-      { class: "song-empty" },
-      mark(),
-      h("h2", {}, "Why that score?"),
-      h("p", { class: "muted" }, "Choose a song: its moments, its sound, and what it resembles stand here."),
-    ),
-  );
-}
-
-function mark() {
   const bars = h("div", { class: "seven", "aria-hidden": "true" });
   for (let i = 0; i < 7; i += 1) bars.append(h("span", { class: "on" }));
-  return bars;
+  const words = h(
+    "p",
+    { class: "muted" },
+    "Play a song: why you may like it, and its best moments, stand here.",
+  );
+  body.replaceChildren(h("div", { class: "song-empty" }, bars, h("h2", {}, "Nothing plays"), words));
 }
 
 function begin(song) {
   shown = song;
+  body.classList.remove("old");
   panel.dataset.id = song.id;
-  panel.setAttribute("aria-busy", "true"); // until it is explained
-  body.replaceChildren(head(song), h("div", { id: "song-why" }, ...bones()), path(song));
+  panel.setAttribute("aria-busy", String(!song.url)); // until it is explained
+  body.replaceChildren(
+    head(song),
+    h("div", { id: "song-why" }, ...(song.url ? [] : bones())),
+    h("div", { id: "song-next" }),
+    h("div", { id: "song-more" }),
+    h("div", { id: "song-near" }),
+    path(song),
+  );
   body.scrollTop = 0;
   showPlaying();
+  showQueue();
 }
 
 function head(song) {
@@ -93,9 +136,11 @@ function head(song) {
         icon("play"),
         "Play",
       ),
-      ...labelButtons({ label: labelOf(song) }, titleOf(song), (label) => toggleLabel(shown, label), {
-        words: true,
-      }),
+      ...(song.url
+        ? []
+        : labelButtons({ label: labelOf(song) }, titleOf(song), (label) => toggleLabel(shown, label), {
+            words: true,
+          })),
     ),
   );
 }
@@ -110,21 +155,8 @@ function by(song) {
 }
 
 function figures(song) {
-  if (song.score === null || song.score === undefined) return [];
-  const places = placesMoved(song);
-  return [
-    h("span", { class: "song-score" }, score(song.score)),
-    h(
-      "span",
-      { class: "song-verdict" },
-      h("span", { class: "verdict", dataset: { verdict: song.verdict } }, verdictWord(song.verdict)),
-      h(
-        "span",
-        { class: "small muted" },
-        `rank ${song.rank ?? "–"}${places ? `, ${movedWords(places)}` : ""}`,
-      ),
-    ),
-  ];
+  if (song.score === null || song.score === undefined) return tagChips(song);
+  return [verdictMark(song.verdict), matchMark(song), ...tagChips(song)];
 }
 
 function path(song) {
@@ -148,11 +180,15 @@ async function explain(id) {
   panel.setAttribute("aria-busy", "true");
   const slow = setTimeout(() => tellSlow(id), SLOW_MS);
   const asked = (wanted += 1); // an older answer, as of another taste, may come last
+  const isWanted = () => shown?.id === id && asked === wanted;
   try {
-    const found = await details(id, "panel");
-    if (shown?.id === id && asked === wanted) fill(found);
+    const known = await details(id, "panel");
+    if (!isWanted()) return;
+    fill(known);
+    const found = known.explanation ? known : await moments(id, "panel");
+    if (isWanted()) fillReasons(found);
   } catch (error) {
-    if (shown?.id === id && asked === wanted && error.name !== "AbortError") {
+    if (isWanted() && error.name !== "AbortError") {
       const again = h("button", { type: "button", class: "button", onclick: () => explain(id) }, "Try again");
       byId("song-why").replaceChildren(
         h("div", { class: "part", role: "alert" }, h("p", {}, error.message), again),
@@ -164,22 +200,57 @@ async function explain(id) {
   }
 }
 
-/** A song is heard whole before its score can be told; a long one takes its time. */
+/** A song is heard whole before its moments can be told; a long one takes its time. */
 function tellSlow(id) {
   const bones = shown?.id === id && byId("song-why").querySelector(".bone");
   if (bones) byId("song-why").prepend(h("p", { class: "part muted" }, "Listening to the whole song …"));
 }
 
-function fill({ song, explanation, note, neighbours }) {
+/** What is known at once. */
+function fill({ song, neighbours }) {
   Object.assign(shown, song, { label: labelOf(song) });
   byId("song-figures").replaceChildren(...figures(shown));
   pressLabels(body, shown.label);
+  byId("song-near").replaceChildren(...[neighbourPart(neighbours ?? []), alikePart(shown)].filter(Boolean));
+}
+
+function fillReasons({ explanation, note }) {
   const seek = (at_s) => seekIn(shown, at_s);
-  byId("song-why").replaceChildren(
-    ...(explanation ? whyParts(explanation, seek) : []),
-    ...(note ? [h("section", { class: "part" }, h("p", { class: "muted" }, sentence(note)))] : []),
-    ...[neighbourPart(neighbours ?? [])].filter(Boolean),
+  const why = byId("song-why");
+  body.classList.remove("old");
+  why.replaceChildren(
+    ...(explanation ? [whyLine(explanation), momentsPart(explanation, seek)].filter(Boolean) : []),
+    ...(note ? [h("p", { class: "part muted" }, sentence(note))] : []),
   );
+  byId("song-more").replaceChildren(...(explanation ? whyParts(explanation, seek, hearWhole) : []));
+}
+
+/** Hear all of the song, where only samples of it were heard; its score may change by that. */
+async function hearWhole(event) {
+  const { id } = shown;
+  event.target.disabled = true;
+  event.target.textContent = "Listening …";
+  try {
+    const found = await moments(id, "panel", true);
+    if (shown?.id !== id) return;
+    showMatch(found.song);
+    fillReasons(found);
+    const how = byId("song-more").querySelector("details");
+    if (how) how.open = true;
+  } catch (error) {
+    sayError(error);
+  }
+}
+
+function whyLine(explanation) {
+  const label = explanation.label;
+  const yours =
+    label === "like" ? "You like it. " : label === "dislike" ? "You said it is not for you. " : "";
+  return h("p", { class: "part why-line", dir: "auto" }, yours + whySentence(explanation));
+}
+
+function showQueue() {
+  document.getElementById("song-next")?.replaceChildren(...[queuePart()].filter(Boolean));
 }
 
 function showPlaying() {

@@ -1,83 +1,106 @@
-// Why a song has its score, in words and small charts: passages to hear, tags that pull up and down, the
-// liked and disliked moments that it resembles. The words follow `sevensongs explain`.
+// Why a song has its match: one sentence, moments to hear, what it resembles, its sound in tags on one scale;
+// the figures are folded behind "How do you know?".
 
-import { bdi, h } from "../base/dom.js";
-import { clock, points, score, titleOf, verdictSentence } from "../base/words.js";
+import { bdi, h, icon } from "../base/dom.js";
+import {
+  clock,
+  inline,
+  isAlike,
+  listed,
+  points,
+  score,
+  sentence,
+  titleOf,
+  verdictSentence,
+} from "../base/words.js";
 
 const TELLING_R2 = 0.25; // below that tags tell too little of a taste to be named
 const LEAST = 0.005;
+const LEAST_SCALE = 0.1; // what fills half a bar at least, so that a trifle looks like one
 const MOST_TAGS = 6;
+const MOST_MOMENTS = 4;
+const MOST_ALIKE = 5;
 const ALIKE = 0.5;
 
+/** Why, in one sentence: "Calm and electronic like Nebula; best at 1:36." @param {any} found the explanation */
+export function whySentence(found) {
+  const { verdict, like, dislike } = found;
+  const liked = like && like.similarity >= ALIKE ? inline(titleOf(nameOnly(like))) : "";
+  const not = dislike && dislike.similarity >= ALIKE ? inline(titleOf(nameOnly(dislike))) : "";
+  const up = listed(tagsOf(found, 1));
+  const down = listed(tagsOf(found, -1));
+  if (verdict === "dislike") {
+    if (not) return sentence(`Sounds like ${not}, which is not for you`);
+    return down ? sentence(`Rather ${down} for your taste`) : "Little in it is like what you like.";
+  }
+  const moment = bestOf(found);
+  const best = moment?.start_s ? `; best at ${clock(moment.start_s)}` : "";
+  const alike = up && liked ? `${up} like ${liked}` : up || (liked ? `sounds like ${liked}` : "");
+  if (verdict === "unsure") {
+    const but = not ? ` and like ${not}, which is not for you` : down ? `, but ${down}` : "";
+    return alike ? sentence(`Hard to tell: ${alike}${but}`) : verdictSentence(verdict);
+  }
+  return alike ? sentence(`${alike}${best}`) : sentence(`Much of it is like what you like${best}`);
+}
+
+function nameOnly(other) {
+  return { title: other.title, name: fileOf(other.path).replace(/\.[^.]{1,5}$/, "") };
+}
+
+/** The words for what raises (1) or lowers (-1) the score most. */
+function tagsOf(found, way) {
+  const { tags } = found;
+  if (!tags || tags.r2 < TELLING_R2) return [];
+  const fitting = tags.tags.filter((one) => way * one.points >= LEAST && one.song > one.usual);
+  const words = fitting.map((one) => one.tag.toLowerCase());
+  // "alternative rock and alternative" says one thing twice
+  return words.filter((word, i) => !words.some((other, j) => j < i && isAlike(word, other))).slice(0, 2);
+}
+
+function bestOf(found) {
+  return found.passages.reduce((one, other) => (other.points > (one?.points ?? 0) ? other : one), null);
+}
+
 /**
+ * What stands below the sentence.
  * @param {any} found the explanation
  * @param {(at_s: number) => void} seek plays the song from there
+ * @param {() => void} whole has all of the song heard
  * @returns {Node[]}
  */
-export function whyParts(found, seek) {
-  return [story(found), moments(found, seek), sound(found), resembles(found, seek)].filter(Boolean);
+export function whyParts(found, seek, whole) {
+  return [resembles(found, seek), sound(found), figures(found, whole)].filter(Boolean);
 }
 
 function part(heading, ...children) {
   return h("section", { class: "part" }, h("h3", {}, heading), ...children);
 }
 
-function story(found) {
-  const label =
-    found.label && `You have called it a ${found.label} yourself, and the taste has learnt from that.`;
-  const strange = `It is unlike anything known, and is held down for that (${points(found.unfamiliar)}).`;
-  const lines = [heard(found), label, way(found), found.unfamiliar < -LEAST ? strange : null].filter(Boolean);
-  return part(
-    "Why this score",
-    h("p", {}, verdictSentence(found.verdict, found.unsure)),
-    ...lines.map((words) => h("p", { class: "muted" }, words)),
-  );
-}
-
-/** That the score is another one now that all of the song was heard; "" where it is not. */
-function heard(found) {
-  const before = found.scanned_score;
-  if (before === null || before === undefined || score(before) === score(found.score)) return "";
-  const n = found.scanned_windows;
-  const scan = `It had ${score(before)} from a scan of ${n} ${n === 1 ? "window" : "windows"}`;
-  return `${scan}, and has ${score(found.score)} now that all of it was heard.`;
-}
-
-/** How the points lead from a song on the fence to this one's score. */
-function way(found) {
-  const sum = (values) => values.reduce((all, one) => all + one, 0);
-  const rest = sum(found.points) - sum(found.passages.map((one) => one.points));
-  const others = Math.abs(rest) >= LEAST ? ` and the rest of it (${points(rest)})` : "";
-  const moments = found.passages.length === 1 ? "the moment" : "the moments";
-  const from = `A song half-way between what you like and the rest has ${score(found.start_score)}.`;
-  const lead = others || found.passages.length > 1 ? "lead" : "leads";
-  if (!found.passages.length) return `${from} This one has ${score(found.score)}.`;
-  return `${from} From there ${moments} below${others} ${lead} to ${score(found.score)}.`;
-}
-
-function moments(found, seek) {
-  if (!found.passages.length) return null;
-  const most = Math.max(...found.passages.map((one) => Math.abs(one.points)), 0.01);
-  const items = found.passages.map((one) =>
-    h(
+/** The moments that speak most for the song, as buttons. */
+export function momentsPart(found, seek) {
+  const best = [...found.passages].sort((one, other) => other.points - one.points).slice(0, MOST_MOMENTS);
+  if (!best.length) return null;
+  const items = best.map((one) => {
+    const way = one.points < 0 ? "less to your taste" : "to your taste";
+    const name = `Play from ${clock(one.start_s)}: ${way}`;
+    const press = () => seek(one.start_s);
+    return h(
       "li",
       {},
-      playFrom(one.start_s, `${clock(one.start_s)} to ${clock(one.end_s)}`, seek),
-      diverging(one.points, most),
-      h("span", { class: "points" }, points(one.points)),
-      h("span", { class: "note muted" }, `all like this, the song would have ${score(one.score)}`),
-    ),
-  );
-  return part("Moments", h("ul", { class: "rows-of-bars" }, ...items));
-}
-
-function playFrom(at_s, words, seek) {
-  const press = () => seek(at_s);
-  return h(
-    "button",
-    { type: "button", class: "chip", "aria-label": `Play from ${words}`, onclick: press },
-    words,
-  );
+      h(
+        "button",
+        {
+          type: "button",
+          class: `chip ${one.points < 0 ? "lower" : "raise"}`,
+          "aria-label": name,
+          onclick: press,
+        },
+        icon(one.points < 0 ? "dislike" : "play"),
+        clock(one.start_s),
+      ),
+    );
+  });
+  return part("Moments", h("ul", { class: "moments" }, ...items));
 }
 
 /** A bar that grows to the right for what raises the score and to the left for what lowers it. */
@@ -87,60 +110,117 @@ function diverging(value, most) {
   return h("span", { class: "diverging", "aria-hidden": "true" }, bar);
 }
 
+/** What fills half a bar: the same in every part of the panel. */
+function scaleOf(found) {
+  const all = [...(found.tags?.tags ?? []), ...found.passages].map((one) => Math.abs(one.points));
+  return Math.max(LEAST_SCALE, ...all);
+}
+
 function sound(found) {
   const { tags } = found;
-  if (!tags)
-    return part(
-      "Sound",
-      h(
-        "p",
-        { class: "muted" },
-        "No tags here: the encoder has none of its own, or there are fewer than 20 songs to weigh them.",
-      ),
-    );
-  if (tags.r2 < TELLING_R2) {
-    return part(
-      "Sound",
-      h("p", { class: "muted" }, "This taste is about something that the encoder's tags have no words for."),
-    );
-  }
+  if (!tags || tags.r2 < TELLING_R2) return null;
+  const most = scaleOf(found);
   const told = tags.tags.slice(0, MOST_TAGS).filter((one) => Math.abs(one.points) >= LEAST);
-  const most = Math.max(...told.map((one) => Math.abs(one.points)), 0.01);
+  if (!told.length) return null;
   const items = told.map((one) =>
     h(
       "li",
-      { class: "tag" },
-      h("span", { class: "tag-name" }, one.tag),
+      {},
+      h("span", { class: "tag-name" }, one.tag.toLowerCase()),
       diverging(one.points, most),
-      h("span", { class: "points" }, points(one.points)),
-      h(
-        "span",
-        { class: "note muted" },
-        one.song > one.usual ? "more of it than usual" : "less of it than usual",
-      ),
+      h("span", { class: "sr" }, wayOf(one)),
     ),
   );
-  const share = `Tags explain ${Math.round(100 * tags.r2)}% of what this taste decides on other songs.`;
-  return part("Sound", h("ul", { class: "rows-of-bars" }, ...items), h("p", { class: "small muted" }, share));
+  const legend = h(
+    "p",
+    { class: "small muted", "aria-hidden": "true" },
+    "To the right: speaks for it. To the left: against it.",
+  );
+  return part("Sound", h("ul", { class: "rows-of-bars" }, ...items), legend);
+}
+
+function wayOf(one) {
+  const more = one.song > one.usual ? "more than usual" : "less than usual";
+  return `${more}, ${one.points < 0 ? "speaks against it" : "speaks for it"}`;
+}
+
+/** The figures, for who asks how the guess came about. */
+function figures(found, whole) {
+  const lines = [scored(found), heard(found), way(found), strange(found), share(found)].filter(Boolean);
+  return h(
+    "details",
+    { class: "part how" },
+    h("summary", {}, "How do you know?"),
+    ...lines.map((words) => h("p", { class: "small muted" }, words)),
+    found.n_windows
+      ? h("button", { type: "button", class: "button small-button", onclick: whole }, "Listen to all of it")
+      : null,
+  );
+}
+
+function scored(found) {
+  const [low, high] = found.unsure;
+  const learnt = `${found.n_like} liked and ${found.n_dislike} other songs that you labelled`;
+  return `Its score is ${score(found.score)} of 1, learnt from ${learnt}. From ${score(high)} on a song is likely, up to ${score(low)} unlikely.`;
+}
+
+/** That the score is another one now that all of the song was heard; "" where it is not. */
+function heard(found) {
+  const before = found.scanned_score;
+  if (before === null || before === undefined || score(before) === score(found.score)) return "";
+  const n = found.scanned_windows;
+  const scan = `It had ${score(before)} from ${n} short ${n === 1 ? "sample" : "samples"}`;
+  return `${scan}, and has ${score(found.score)} now that all of it was heard.`;
+}
+
+/** How the points lead from a song on the fence to this one's score. */
+function way(found) {
+  const from = `A song half-way between what you like and the rest has ${score(found.start_score)}.`;
+  if (!found.passages.length) return from;
+  const sum = (values) => values.reduce((all, one) => all + one, 0);
+  const told = sum(found.passages.map((one) => one.points));
+  const named = found.passages.map((one) => `${clock(one.start_s)} (${points(one.points)})`);
+  return `${from} The moments ${listed(named, 5)} and the rest of it (${points(sum(found.points) - told)}) make the difference.`;
+}
+
+function strange(found) {
+  if (found.unfamiliar >= -LEAST) return "";
+  return `It is unlike anything that you have labelled, and is held down for that (${points(found.unfamiliar)}).`;
+}
+
+function share(found) {
+  if (!found.tags)
+    return "Its encoder has no words for sounds, or there are fewer than 20 songs to weigh them.";
+  return `Words for sounds tell ${Math.round(100 * found.tags.r2)}% of what this taste decides.`;
 }
 
 function resembles(found, seek) {
   const items = [];
   for (const [one, words] of [
     [found.like, "which you like"],
-    [found.dislike, "which you dislike"],
+    [found.dislike, "which is not for you"],
   ]) {
     if (!one) continue;
     const verb = one.similarity >= ALIKE ? "sounds like" : "comes nearest to";
     const name = one.title
       ? [bdi(one.title), one.artist ? [" by ", bdi(one.artist)] : null]
-      : [bdi(fileOf(one.path))];
+      : [bdi(nameOnly(one).name)];
     const other = h("span", {}, ...name.flat().filter(Boolean));
     const target = one.id ? h("a", { href: `#song=${one.id}` }, other) : other;
     const text = h("span", {}, ` ${verb} ${clock(one.other_at_s)} of `, target, `, ${words}.`);
-    items.push(h("li", {}, playFrom(one.at_s, clock(one.at_s), seek), text));
+    items.push(h("li", {}, playAt(one.at_s, seek), text));
   }
-  return items.length ? part("Sounds like", h("ul", { class: "resembles" }, ...items)) : null;
+  return items.length ? part("Resembles", h("ul", { class: "resembles" }, ...items)) : null;
+}
+
+function playAt(at_s, seek) {
+  const words = clock(at_s);
+  const press = () => seek(at_s);
+  return h(
+    "button",
+    { type: "button", class: "chip", "aria-label": `Play from ${words}`, onclick: press },
+    words,
+  );
 }
 
 function fileOf(path) {
@@ -150,22 +230,19 @@ function fileOf(path) {
 /** Songs that sound alike, as links. */
 export function neighbourPart(neighbours) {
   if (!neighbours.length) return null;
-  const items = neighbours.map(({ similarity, song }) =>
-    h(
-      "li",
-      {},
+  const items = neighbours
+    .slice(0, MOST_ALIKE)
+    .map(({ song }) =>
       h(
-        "a",
-        { href: `#song=${song.id}` },
-        bdi(titleOf(song), { class: "title" }),
-        song.artist ? bdi(song.artist, { class: "artist" }) : null,
+        "li",
+        {},
+        h(
+          "a",
+          { href: `#song=${song.id}` },
+          bdi(titleOf(song), { class: "title" }),
+          song.artist ? bdi(song.artist, { class: "artist" }) : null,
+        ),
       ),
-      h(
-        "span",
-        { class: "digits muted", title: "how alike they sound, of 1" },
-        `${Math.round(100 * similarity)}%`,
-      ),
-    ),
-  );
-  return part("Neighbours", h("ul", { class: "neighbours" }, ...items));
+    );
+  return part("More like this", h("ul", { class: "neighbours" }, ...items));
 }

@@ -1,11 +1,15 @@
-// Scores files that are not in the library: dropped anywhere on the page, or chosen with the button.
+// Files from elsewhere: dropped anywhere on the page, or chosen with the button. They are guessed at like songs
+// of the library, and played; those that the library has are its songs.
 
 import { upload } from "../base/api.js";
 import { say } from "../base/announce.js";
-import { bdi, byId, h, icon } from "../base/dom.js";
-import { scoreBar, verdictMark } from "./row.js";
-import { state } from "../base/state.js";
-import { clean, clock, inline, score, sentence, verdictWord } from "../base/words.js";
+import { bdi, byId, h, icon, labelButtons, pressLabels } from "../base/dom.js";
+import { hear, playFrom } from "../player/player.js";
+import { matchMark, verdictMark } from "./row.js";
+import { labelOf, toggleLabel } from "./labelling.js";
+import { openById } from "../song/song.js";
+import { emit, on, select, state } from "../base/state.js";
+import { clean, clock, inline, matchOf, sentence, verdictWord } from "../base/words.js";
 
 const veil = byId("drop");
 const input = byId("file-input");
@@ -33,6 +37,11 @@ export function startDrop() {
     take([...event.dataTransfer.files]);
   });
 }
+
+on("label", ({ id, label }) => {
+  const item = list.querySelector(`[data-id="${CSS.escape(id)}"]`);
+  if (item) pressLabels(item, label);
+});
 
 function holdsFiles(event) {
   return event.dataTransfer?.types.includes("Files");
@@ -73,6 +82,7 @@ function card(file) {
   close.addEventListener("click", () => {
     item.cancel?.();
     item.gone = true;
+    if (item.url && state.playing?.url !== item.url) URL.revokeObjectURL(item.url);
     item.remove();
     section.hidden = !list.children.length;
     (list.querySelector("button") ?? byId("file-button")).focus({ preventScroll: true });
@@ -118,14 +128,60 @@ function done(item, found, file) {
   item.querySelector(".title").textContent = clean(title);
   const words = more.flatMap((text, i) => [i ? " · " : "", bdi(text)]);
   item.querySelector(".file-said").replaceChildren(...words);
-  const result = h("span", { class: "c-score score" }, ...scoreBar(found));
-  const link = found.in_library
-    ? h("a", { href: `#song=${found.id}`, class: "button small-button" }, "Show")
-    : null;
-  item
-    .querySelector("progress")
-    .replaceWith(h("div", { class: "file-result" }, verdictMark(found.verdict), result, link ?? ""));
-  say(`${inline(title)} scores ${score(found.score)}: ${verdictWord(found.verdict).toLowerCase()}.`, {
-    quiet: true,
-  });
+  const result = h("div", { class: "file-result" }, verdictMark(found.verdict), matchMark(found));
+  item.querySelector("progress").replaceWith(result);
+  const acts = h("div", { class: "file-acts" }, playButton(item, found, file, title));
+  item.querySelector(".icon").before(acts);
+  if (found.in_library) ours(item, acts, found.id);
+  else
+    acts.append(
+      h("button", { type: "button", class: "button small-button", onclick: askFolder }, "Add its folder"),
+    );
+  const match = `match ${matchOf(found)} of 5`;
+  say(`${inline(title)}: ${verdictWord(found.verdict).toLowerCase()}, ${match}.`, { quiet: true });
+}
+
+/** Play the file from where it lies; nothing of it is kept by the service. */
+function playButton(item, found, file, title) {
+  const play = async () => {
+    if (found.in_library) return hear((await openById(found.id)) ?? found);
+    item.url ??= URL.createObjectURL(file);
+    const song = { id: `file-${found.id}`, url: item.url, title, name: file.name, artist: found.artist };
+    playFrom({ name: "file", next: () => null, peek: () => null });
+    return hear({
+      ...song,
+      path: file.name,
+      duration_s: found.duration_s,
+      score: found.score,
+      verdict: found.verdict,
+    });
+  };
+  return h(
+    "button",
+    { type: "button", class: "button small-button", "aria-label": `Play ${title}`, onclick: play },
+    icon("play"),
+    "Play",
+  );
+}
+
+/** The library has it: it can be labelled, and why it fits can be told. */
+async function ours(item, acts, id) {
+  item.dataset.id = id;
+  const song = await openById(id).catch(() => null);
+  if (!song) return;
+  const why = () => {
+    select(song);
+    emit("open", song);
+  };
+  acts.append(
+    h("button", { type: "button", class: "button small-button", onclick: why }, "Why"),
+    ...labelButtons({ label: labelOf(song) }, item.querySelector(".title").textContent, (label) =>
+      toggleLabel(song, label),
+    ),
+  );
+}
+
+/** A browser does not tell where a file lies; the folder is named by who has it. */
+function askFolder() {
+  emit("add-folder");
 }

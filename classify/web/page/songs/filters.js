@@ -1,9 +1,10 @@
-// Search, order and filters over the list, and what the list says when it has nothing to show.
+// Search, order and filters over the list, and what the list says when it has nothing to show. Discover and
+// the library have a query each: the finds stay finds, whatever was filtered in the library.
 
 import { byId, debounce, h, setIcon } from "../base/dom.js";
-import { pages, showList } from "./list.js";
-import { currentTaste, emit, on, state } from "../base/state.js";
-import { count, songs } from "../base/words.js";
+import { length, pages, showList } from "./list.js";
+import { emit, on, state } from "../base/state.js";
+import { count, inline, songs, titleOf } from "../base/words.js";
 import { sayError } from "../base/announce.js";
 
 const search = byId("search");
@@ -14,20 +15,26 @@ const label = byId("filter-label");
 const shown = byId("list-state");
 const said = byId("count");
 const DESCENDING = new Set(["score", "moved"]); // which way round people look at them first
+const FINDS = { sort: "score", order: /** @type {const} */ ("desc"), label: "none", verdict: "" };
+let way = /** @type {"asc" | "desc"} */ ("desc"); // of the library
+/** Songs like which ones the library lists. @type {{like: string, move: string} | null} */
+let alike = null;
+const alikeLine = byId("alike");
 
 export function startFilters() {
   search.addEventListener("input", debounce(take, 180));
   sort.addEventListener("change", () => {
-    state.query.order = DESCENDING.has(sort.value) ? "desc" : "asc";
+    way = DESCENDING.has(sort.value) ? "desc" : "asc";
     take();
   });
   order.addEventListener("click", () => {
-    state.query.order = state.query.order === "asc" ? "desc" : "asc";
+    way = way === "asc" ? "desc" : "asc";
     take();
   });
   for (const filter of [verdict, label]) filter.addEventListener("change", take);
   on("list", tell);
   on("list-failed", failed);
+  on("view", take);
   showOrder();
 }
 
@@ -37,67 +44,75 @@ export function focusSearch() {
   search.select();
 }
 
+/** Show in the library what has a label, or a verdict. @param {{label?: string, verdict?: string, q?: string}} wanted */
+export function filterLibrary(wanted) {
+  alike = null;
+  alikeLine.hidden = true;
+  label.value = wanted.label ?? "";
+  verdict.value = wanted.verdict ?? "";
+  search.value = wanted.q ?? "";
+  take();
+}
+
+/** List in the library songs like one, with more or less of a tag. */
+export function listAlike(song, move, words) {
+  alike = { like: song.id, move };
+  search.value = verdict.value = label.value = "";
+  const close = h("button", { type: "button", class: "chip", onclick: endAlike }, "Show all songs");
+  const how = move ? `Like ${inline(titleOf(song))}, but ${words}` : `Like ${inline(titleOf(song))}`;
+  alikeLine.replaceChildren(h("span", {}, how), close);
+  alikeLine.hidden = false;
+  take();
+}
+
+function endAlike() {
+  alike = null;
+  alikeLine.hidden = true;
+  take();
+  focusSearch();
+}
+
 function take() {
-  const { order: way } = state.query;
-  const query = {
-    q: search.value.trim(),
-    sort: sort.value,
-    order: way,
-    label: label.value,
-    verdict: verdict.value,
-  };
-  if (
-    JSON.stringify(query) === JSON.stringify(state.query) &&
-    pages.revision >= 0 &&
-    way === order.dataset.way
-  )
-    return;
+  const q = search.value.trim();
+  const all = { sort: sort.value, order: way, label: label.value, verdict: verdict.value };
+  const query = { q, ...(state.view === "library" ? { ...all, ...alike } : FINDS) };
+  if (JSON.stringify(query) === JSON.stringify(state.query) && pages.revision >= 0) return;
   state.query = query;
   showOrder();
   showList();
 }
 
 function showOrder() {
-  const down = state.query.order === "desc";
-  order.dataset.way = state.query.order;
+  const down = way === "desc";
   setIcon(order, down ? "down" : "up");
   order.title = down ? "Highest first" : "Lowest first";
   order.setAttribute("aria-description", order.title);
-  byId("list-heading").textContent = currentTaste()?.trained ? "Your library, ranked" : "Your library";
 }
 
 function tell() {
   const { matched, total } = pages;
-  showOrder();
   const words = matched === total ? songs(total) : `${count(matched)} of ${songs(total)}${without()}`;
   if (said.textContent !== words) said.textContent = words; // a live region says it again otherwise
-  if (matched > 0) return hide();
-  if (total > 0) {
-    const button = h(
-      "button",
-      { type: "button", class: "button", onclick: clear },
-      "Clear search and filters",
-    );
-    const hint =
-      state.query.label === "none"
-        ? "The songs that you have labelled are not looked at: choose All songs."
-        : "Try fewer letters, or another filter.";
-    return show("No song matches", hint, button);
+  if (length() > 0) return hide();
+  if (matched > 0) return show("No find yet", "Nothing is likely or unsure: teach a few more songs.", null);
+  if (state.query.q && total > 0) {
+    const button = h("button", { type: "button", class: "button", onclick: clear }, "Clear the search");
+    return show(`No song matches “${inline(state.query.q)}”`, hint(), button);
   }
-  const folders = state.health?.folders?.length;
-  return show(
-    "Your library is empty",
-    folders
-      ? "Scan the folders of your music: each song is listened to once, about a fifth of a second each."
-      : "Start the service with a folder of music: sevensongs serve ~/Music",
-    folders
-      ? h(
-          "button",
-          { type: "button", class: "button primary", onclick: () => byId("scan-start").click() },
-          "Scan folders now",
-        )
-      : null,
-  );
+  if (total > 0) return nothingLeft();
+  return show("Your library is empty", "Start with a folder of music: sevensongs serve ~/Music", null);
+}
+
+function hint() {
+  if (state.view === "discover") return "Only songs without a label are here; the library has all.";
+  return label.value || verdict.value ? "Filters are set, too." : "Try fewer letters.";
+}
+
+function nothingLeft() {
+  if (state.view === "discover")
+    return show("You have labelled every song", "New music is found when it is in your folders.", null);
+  const button = h("button", { type: "button", class: "button", onclick: clear }, "Clear search and filters");
+  return show("No song matches", "Try another filter.", button);
 }
 
 /** What the list leaves out although nobody has asked for anything. */

@@ -1,25 +1,40 @@
-// Gives labels: shown at once, sent one after another, taken back where the service refuses, undone on
-// request.
+// Gives labels: shown at once, sent one after another, taken back where the service refuses, undone step by
+// step.
 
-import { putLabel } from "../base/api.js";
+import { askJson, putLabel } from "../base/api.js";
 import { say, sayError } from "../base/announce.js";
 import { currentTaste, emit, on, state } from "../base/state.js";
-import { inline, labelledSentence, titleOf } from "../base/words.js";
+import {
+  changedWords,
+  inline,
+  labelWord,
+  labelledSentence,
+  listed,
+  sentence,
+  titleOf,
+} from "../base/words.js";
 
 let queue = Promise.resolve();
 let waiting = 0;
-/** @type {{song: any, label: "like" | "dislike" | null, taste: string | null} | null} */
-let last = null;
 /** Labels that are on their way, by song: an answer that comes meanwhile does not know them. */
 const pending = new Map();
 /** What the service has last said of these songs' labels, and which of ours came last. */
 const confirmed = new Map();
 const latest = new Map();
+/** Songs that were labelled here, so that undoing can name them. */
+const known = new Map();
 let number = 0;
+let revision = -1; // of the last answer
+let busy = 0;
 
 /** The label of a song as it is now. @param {import("../base/state.js").Song} song */
 export function labelOf(song) {
   return pending.has(song.id) ? pending.get(song.id) : song.label;
+}
+
+/** Whether a change of the labels is our own: the answer tells of it, or has. */
+export function isOurs(changed) {
+  return busy > 0 || changed.revision === revision;
 }
 
 /** Like, dislike; pressing a label that a song has takes it away. */
@@ -33,26 +48,33 @@ export function toggleLabel(song, label) {
  * @param {"like" | "dislike" | null} label
  */
 export function setLabel(song, label) {
+  if (song.url) return say("A file from elsewhere can't be labelled: add its folder to your library.");
   const before = labelOf(song);
   if (before === label) {
     const name = inline(titleOf(song));
-    say(label ? `${name} is ${label}d already.` : `${name} has no label.`);
-    return;
+    return say(label ? `${name} is ${labelWord(label)} already.` : `${name} has no label.`);
   }
-  last = { song, label: before, taste: state.taste };
+  known.set(song.id, song);
   if (!pending.has(song.id)) confirmed.set(song.id, before);
   const mine = (number += 1);
   latest.set(song.id, mine);
   show(song.id, label);
   waiting += 1;
   const taste = state.taste;
-  queue = queue.then(() => send(song, label, mine, taste));
+  inTurn(() => send(song, label, mine, taste));
+  return undefined;
 }
 
-/** Take the last label back. */
+/** Take the last labels back; each call a step further. */
 export function undo() {
-  if (last && last.taste === state.taste) setLabel(last.song, last.label);
-  else say("There is nothing to undo.");
+  const taste = state.taste;
+  inTurn(() => stepBack(taste));
+}
+
+/** @param {() => Promise<void>} work */
+function inTurn(work) {
+  busy += 1;
+  queue = queue.then(work).finally(() => (busy -= 1));
 }
 
 /** What the page shows at once; every part that holds the song changes its copy. */
@@ -65,7 +87,6 @@ on("taste", () => {
   pending.clear();
   confirmed.clear();
   latest.clear();
-  last = null;
 });
 
 async function send(song, label, mine, taste) {
@@ -74,13 +95,14 @@ async function send(song, label, mine, taste) {
   const isLatest = () => taste === state.taste && latest.get(song.id) === mine;
   try {
     const answer = await putLabel(song.id, label, taste); // also where another taste is shown by now
+    revision = answer.revision;
     emit("figures", answer.taste);
     if (taste !== state.taste) return;
     confirmed.set(song.id, answer.label);
     if (isLatest()) show(song.id, answer.label);
     if (waiting === 0) pending.clear();
     say(labelledSentence(song, label, answer, begun), { undo });
-    emit("labelled", { song, label, answer, more: waiting > 0 });
+    emit("labelled", { song, label, answer, begun, more: waiting > 0 });
   } catch (error) {
     if (isLatest()) {
       show(song.id, confirmed.get(song.id) ?? null);
@@ -88,4 +110,31 @@ async function send(song, label, mine, taste) {
     }
     sayError(error);
   }
+}
+
+async function stepBack(taste) {
+  try {
+    const answer = await askJson(`/tastes/${encodeURIComponent(taste)}/undo`, { method: "POST" });
+    told(answer, taste, (names) => `Undone: ${names}`);
+  } catch (error) {
+    if (error.status === 409) say("There is nothing more to undo.");
+    else sayError(error);
+  }
+}
+
+/** Show labels that came together, and say what they changed. @param {any} answer with `labels` */
+export function told(answer, taste, words) {
+  revision = answer.revision;
+  emit("figures", answer.taste);
+  if (taste !== state.taste) return;
+  for (const { id, label } of answer.labels) {
+    confirmed.set(id, label);
+    emit("label", { id, label });
+  }
+  const names = answer.labels.map(({ id }) => inline(titleOf(known.get(id) ?? { title: "a song" })));
+  const changed = answer.taste?.trained ? `; ${changedWords(answer)}` : "";
+  say(sentence(words(listed(names)) + changed), { undo: answer.n_undo ? undo : null });
+  const [first] = answer.labels;
+  const song = first && (known.get(first.id) ?? { id: first.id });
+  if (song) emit("labelled", { song, label: first.label, answer, begun: true, more: false });
 }

@@ -6,10 +6,12 @@
 
 import { askSongs } from "../base/api.js";
 import { byId, debounce } from "../base/dom.js";
+import { folded, foldAgain, showFold, startFold } from "./fold.js";
 import { SongPages } from "./pages.js";
 import { fillRow, headRow, makeRow, markRow } from "./row.js";
 import { Moves } from "./moves.js";
-import { emit, on, select, state } from "../base/state.js";
+import { startSwipe } from "./swipe.js";
+import { emit, on, state } from "../base/state.js";
 import { groupHeading } from "../base/words.js";
 
 const AHEAD = 40; // rows whose songs are asked for before they come into view
@@ -27,41 +29,51 @@ const spare = [];
 let height = 56;
 let active = 0;
 let frame = 0;
-/** @type {(song: any, index: number) => void} */
-let playSong = () => {};
+/** @type {{toggle: (song: any, index: number) => void, hear: (song: any, index: number) => void}} */
+let player = { toggle: () => {}, hear: () => {} };
 
 const act = {
   open: (index) => {
     setActive(index, { focus: true });
     const song = pages.at(index);
-    if (!song) return;
-    select(song);
-    emit("open", song);
+    if (song) player.hear(song, index);
   },
   play: (index) => {
     setActive(index, { focus: false });
     const song = pages.at(index);
-    if (song) playSong(song, index);
+    if (song) player.toggle(song, index);
   },
 };
 
-export const pages = new SongPages((offset, limit, signal) => askSongs(state.query, offset, limit, signal), {
-  changed: () => taken(),
-  failed: (error) => {
-    grid.setAttribute("aria-busy", "false");
-    emit("list-failed", error);
+export const pages = new SongPages(
+  (offset, limit, signal) => askSongs({ ...state.query, as_of: state.heldOrder }, offset, limit, signal),
+  {
+    changed: () => taken(),
+    failed: (error) => {
+      grid.setAttribute("aria-busy", "false");
+      emit("list-failed", error);
+    },
   },
-});
+);
 const moves = new Moves();
 // While somebody drags the scroll bar through thousands of rows, none of them is worth a request.
 const wantSoon = debounce((first, last) => pages.want(first, last), 60);
 let wantedFirst = 0;
 let faded = false;
 
-/** @param {(song: any, index: number) => void} play called for a song that shall be heard */
-export function startList(play) {
-  playSong = play;
+/** @param {typeof player} given what plays: a button plays and pauses, a row plays */
+export function startList(given) {
+  player = given;
   measure();
+  startSwipe(spacer, (target) => {
+    const row = target.closest("[data-index]");
+    return row ? { node: row, song: row.song } : null;
+  });
+  startFold(() => {
+    const first = length() - (pages.groups?.dislike ?? 0);
+    taken();
+    setActive(first);
+  });
   scroller.addEventListener("scroll", () => (moves.stop(), schedule()), { passive: true });
   new ResizeObserver(() => {
     measure();
@@ -78,13 +90,13 @@ export function startList(play) {
   const mark = () => rows.forEach(markRow);
   on("select", mark);
   on("playing", mark);
-  on("labelled", ({ song, more }) => !more && rankAgain(song.id));
   on("library", () => rankAgain(null));
 }
 
 /** Show another search, order or taste from its beginning. */
 export async function showList() {
   active = 0;
+  foldAgain();
   moves.forget();
   grid.setAttribute("aria-busy", "true");
   scroller.scrollTop = 0;
@@ -101,10 +113,7 @@ export async function rankAgain(labelled) {
   const focused = Boolean(held?.contains(document.activeElement));
   moves.before(visible(), labelled);
   await pages.reload();
-  const now = id ? pages.indexOf(id) : -1;
-  const { first, last } = range(0);
-  // The keyboard stays with its song while that is in view, else with its place: a list that jumps is lost.
-  if (now >= first && now <= last) return setActive(now, { focus: focused, scroll: false });
+  // The keyboard stays in its place, whichever song comes there: a list that jumps is lost.
   const row = rows.get(active);
   if (!focused || !row || row.song?.id === id) return undefined;
   row.blur(); // so that a screen reader says which song stands there now
@@ -113,8 +122,9 @@ export async function rankAgain(labelled) {
 
 function taken() {
   grid.setAttribute("aria-busy", "false");
-  grid.setAttribute("aria-rowcount", String(Math.max(0, pages.matched) + 1));
-  active = Math.max(0, Math.min(active, pages.matched - 1));
+  grid.setAttribute("aria-rowcount", String(Math.max(0, length()) + 1));
+  active = Math.max(0, Math.min(active, length() - 1));
+  showFold(pages.groups);
   state.total = pages.total;
   emit("list");
   render();
@@ -123,8 +133,24 @@ function taken() {
   moves.after(visible(), height);
 }
 
+/** Show in its row what else is known of a song by now; its place stays. */
+export function changeSong(id, change) {
+  pages.patch(id, change);
+  for (const [index, row] of rows) {
+    if (row.song?.id !== id) continue;
+    const { song } = row;
+    row.song = null;
+    fillRow(row, index, song, act);
+  }
+}
+
+/** How many rows there are: in a list of finds the unlikely ones are folded away. */
+export function length() {
+  return pages.matched - folded(pages.groups);
+}
+
 function measure() {
-  height = 3.5 * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  height = 3.75 * parseFloat(getComputedStyle(document.documentElement).fontSize);
   grid.style.setProperty("--bar", `${scroller.offsetWidth - scroller.clientWidth}px`);
 }
 
@@ -134,7 +160,7 @@ function schedule() {
 
 /** How many pixels of the whole list one pixel of the scroll bar stands for. */
 function stretch() {
-  const whole = Math.max(0, pages.matched) * height;
+  const whole = Math.max(0, length()) * height;
   const shown = Math.min(whole, TALLEST_PX);
   const view = scroller.clientHeight;
   return whole > TALLEST_PX ? (whole - view) / (shown - view) : 1;
@@ -142,7 +168,7 @@ function stretch() {
 
 function range(beyond) {
   const top = scroller.scrollTop * stretch();
-  const n = pages.matched < 0 ? Math.ceil(scroller.clientHeight / height) : pages.matched;
+  const n = pages.matched < 0 ? Math.ceil(scroller.clientHeight / height) : length();
   const first = Math.max(0, Math.floor(top / height) - beyond);
   const last = Math.min(n - 1, Math.ceil((top + scroller.clientHeight) / height) - 1 + beyond);
   return { first, last };
@@ -160,7 +186,7 @@ function render() {
   cancelAnimationFrame(frame);
   frame = 0;
   if (pages.matched < 0 && rows.size) return; // what was there stays, faded, until the answer
-  const n = pages.matched < 0 ? Math.ceil(scroller.clientHeight / height) : pages.matched;
+  const n = pages.matched < 0 ? Math.ceil(scroller.clientHeight / height) : length();
   spacer.style.height = `${Math.min(n * height, TALLEST_PX)}px`;
   const { first, last } = range(BEYOND);
   for (const [index, row] of rows) {
@@ -181,7 +207,7 @@ function render() {
 function want(first, last) {
   const slow = Math.abs(first - wantedFirst) < 2 * (last - first + 1);
   wantedFirst = first;
-  if (slow) pages.want(Math.max(0, first - AHEAD), Math.min(last + AHEAD, Math.max(last, pages.matched - 1)));
+  if (slow) pages.want(Math.max(0, first - AHEAD), Math.min(last + AHEAD, Math.max(last, length() - 1)));
   wantSoon(first, last);
 }
 
@@ -206,7 +232,7 @@ function place(index, offset) {
 
 /** The heading above the first song of a verdict, where the list is in the order of scores; else "". */
 function groupAt(index) {
-  if (!pages.groups || state.query.sort !== "score") return "";
+  if (!pages.groups || state.query.sort !== "score" || state.query.like) return "";
   let start = 0;
   for (const verdict of state.query.order === "asc" ? [...VERDICTS].reverse() : VERDICTS) {
     const n = pages.groups[verdict];
@@ -230,7 +256,7 @@ export function activeRow() {
 
 /** @param {number} index @param {{focus?: boolean, scroll?: boolean}} how */
 export function setActive(index, { focus = true, scroll = focus } = {}) {
-  const n = Math.max(0, pages.matched);
+  const n = Math.max(0, length());
   if (!n) return;
   const former = rows.get(active);
   active = Math.max(0, Math.min(n - 1, index));

@@ -112,13 +112,15 @@ export class SongPages {
   }
 
   take(number, answer) {
-    const newer = answer.revision !== this.revision;
-    this.revision = answer.revision;
+    // The order that was asked for, where it is still known: after a label the former one is held.
+    const revision = answer.order_revision ?? answer.revision;
+    const newer = revision !== this.revision;
+    this.revision = revision;
     this.matched = answer.matched;
     this.total = answer.total;
     this.groups = answer.groups;
     this.pages.delete(number);
-    this.pages.set(number, { songs: answer.songs, revision: answer.revision });
+    this.pages.set(number, { songs: answer.songs, revision });
     if (newer && this.pages.size > 1) {
       // The other pages in view are of an older ranking: a row could be shown twice. All of them come first.
       for (const key of this.pages.keys()) {

@@ -4,7 +4,18 @@ import { cover } from "../song/cover.js";
 import { bdi, h, icon, labelButtons, pressLabels, setIcon } from "../base/dom.js";
 import { labelOf, toggleLabel } from "./labelling.js";
 import { state } from "../base/state.js";
-import { clock, count, movedWords, placesMoved, rowWords, score, titleOf, verdictWord } from "../base/words.js";
+import {
+  clock,
+  count,
+  matchOf,
+  movedWords,
+  placesMoved,
+  rowWords,
+  score,
+  tagWords,
+  titleOf,
+  verdictWord,
+} from "../base/words.js";
 
 /**
  * @param {{open: (index: number) => void, play: (index: number) => void}} act
@@ -15,9 +26,6 @@ export function makeRow(act) {
   const index = () => Number(row.dataset.index);
   row.addEventListener("click", (event) => {
     if (!event.target.closest("button")) act.open(index());
-  });
-  row.addEventListener("dblclick", (event) => {
-    if (!event.target.closest("button")) act.play(index());
   });
   return row;
 }
@@ -43,20 +51,17 @@ export function fillRow(row, index, song, act) {
   row.dataset.id = song.id;
   // The button that was pressed goes with its song; what it would press next time is another song's.
   const inside = row !== document.activeElement && row.contains(document.activeElement);
+  const cell = (name, ...children) => h("span", { role: "gridcell", class: name }, ...children);
   row.replaceChildren(
-    h(
-      "span",
-      { role: "gridcell", class: "c-rank" },
-      h("span", {}, song.rank ? count(song.rank) : "–"),
-      moved(song),
-    ),
+    cell("c-rank", h("span", {}, song.rank ? count(song.rank) : "–"), moved(song)),
     songCell(song, () => act.play(Number(row.dataset.index))),
-    h("span", { role: "gridcell", class: "c-score" }, ...scoreBar(song)),
-    h("span", { role: "gridcell", class: "c-verdict" }, verdictMark(song.verdict)),
-    h("span", { role: "gridcell", class: "c-time" }, song.duration_s ? clock(song.duration_s) : "–"),
-    h(
-      "span",
-      { role: "gridcell", class: "c-label" },
+    cell("c-tags", ...tagChips(song)),
+    cell("c-match", matchMark(song)),
+    cell("c-score", h("span", { class: "digits" }, score(song.score))),
+    cell("c-verdict", verdictMark(song.verdict)),
+    cell("c-time", song.duration_s ? clock(song.duration_s) : "–"),
+    cell(
+      "c-label",
       ...labelButtons(song, titleOf(song), (label) => toggleLabel(song, label), { tabindex: -1 }),
     ),
   );
@@ -80,10 +85,13 @@ export function markRow(row) {
   const playing = state.playing?.id === song.id;
   const sounding = playing && !state.paused;
   const heading = row.dataset.group ? `${row.dataset.group}. ` : "";
-  row.setAttribute("aria-label", heading + rowWords({ ...song, label }) + (sounding ? ", playing" : ""));
+  const words = rowWords({ ...song, label }, state.view === "library");
+  row.setAttribute("aria-label", heading + words + (sounding ? ", playing" : ""));
   row.setAttribute("aria-selected", String(state.selected?.id === song.id));
   row.classList.toggle("playing", playing);
   row.classList.toggle("sounding", sounding);
+  if (label) row.dataset.labelled = label;
+  else delete row.dataset.labelled;
   pressLabels(row, label);
   const play = row.querySelector(".row-play");
   play.setAttribute("aria-label", `${sounding ? "Pause" : "Play"} ${titleOf(song)}`);
@@ -114,18 +122,19 @@ function between(parts) {
   return parts.flatMap((part, i) => (i ? [" · ", part] : [part]));
 }
 
-/** A bar from 0 to 1 with the digits beside it; its colour says the fifth, its length the score. */
-export function scoreBar(song) {
-  if (song.score === null || song.score === undefined) return [h("span", { class: "digits muted" }, "–")];
-  const fill = h("span", {
-    class: "fill",
-    dataset: { step: String(Math.min(5, 1 + Math.floor(song.score * 5))) },
-  });
-  fill.style.width = `${100 * song.score}%`;
-  return [
-    h("span", { class: "score-track", "aria-hidden": "true" }, fill),
-    h("span", { class: "digits" }, score(song.score)),
-  ];
+/** What a song sounds like, in two or three words; none where its encoder has no words. */
+export function tagChips(song) {
+  return tagWords(song).map((tag) => h("span", { class: "tag-chip" }, tag));
+}
+
+/** Five bars, of which as many are filled as the match has steps; how many is said in words beside it. */
+export function matchMark(song) {
+  const step = matchOf(song);
+  if (!step) return null;
+  const bars = h("span", { class: "match", "aria-hidden": "true", dataset: { step: String(step) } });
+  for (let i = 1; i <= 5; i += 1) bars.append(h("span", { class: i <= step ? "on" : "" }));
+  bars.title = `match ${step} of 5`;
+  return bars;
 }
 
 /** The verdict as a word with a mark of its own shape, so that colour is not needed. */
@@ -146,5 +155,5 @@ function moved(song) {
 
 function skeleton() {
   const bone = (name) => h("span", { role: "gridcell", class: name }, h("span", { class: "bone" }));
-  return ["c-rank", "c-song", "c-score", "c-verdict", "c-time", "c-label"].map(bone);
+  return ["c-rank", "c-song", "c-tags", "c-match", "c-score", "c-verdict", "c-time", "c-label"].map(bone);
 }

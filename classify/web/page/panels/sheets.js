@@ -1,18 +1,14 @@
-// On a narrow screen the two sides are sheets over the list: opened, closed with Escape, and while one is
-// open the keyboard stays in it. On a wide screen they are simply there. Dialogs close here, too.
+// On a narrow screen the song is a sheet over the list: opened, closed with Escape, and while it is open the
+// keyboard stays in it. On a wide screen it is simply there. Dialogs close here, too.
 
 import { byId } from "../base/dom.js";
 
 const narrow = matchMedia("(max-width: 64rem)");
-const side = byId("side");
 const song = byId("song");
-const opener = byId("side-open");
 /** @type {{panel: HTMLElement, back: Element | null} | null} */
 let open = null;
 
-export function startPanels() {
-  opener.addEventListener("click", () => show(side, byId("side-close")));
-  byId("side-close").addEventListener("click", close);
+export function startSheets() {
   narrow.addEventListener("change", settle);
   addEventListener("keydown", (event) => {
     if (event.key === "Escape" && open && !document.querySelector("dialog[open]")) close();
@@ -63,18 +59,14 @@ function settle() {
     delete document.documentElement.dataset.sheet;
   }
   const small = narrow.matches;
-  opener.setAttribute("aria-expanded", String(open?.panel === side));
-  for (const panel of [side, song]) {
-    const shown = !small || open?.panel === panel;
-    panel.inert = !shown;
-    if (small && shown) {
-      panel.setAttribute("role", "dialog");
-      panel.setAttribute("aria-modal", "true");
-    } else {
-      panel.setAttribute("role", "complementary");
-      panel.removeAttribute("aria-modal");
-    }
+  const shown = !small || Boolean(open);
+  song.inert = !shown;
+  if (small && shown) {
+    song.setAttribute("role", "dialog");
+    song.setAttribute("aria-modal", "true");
+  } else {
+    song.setAttribute("role", "complementary");
+    song.removeAttribute("aria-modal");
   }
-  byId("main").inert = Boolean(open);
-  byId("player").inert = open?.panel === side;
+  for (const id of ["main", "nav"]) byId(id).inert = Boolean(open);
 }

@@ -1,0 +1,58 @@
+// What else moves the player: its volume, and the keys of the keyboard's, the headset's and the phone's own
+// player (Media Session).
+
+import { byId, setIcon, settings } from "../base/dom.js";
+import { pause, seek, sounding, start, step } from "./player.js";
+import { on, state } from "../base/state.js";
+import { titleOf } from "../base/words.js";
+
+const mute = byId("mute");
+const volume = byId("volume");
+const LEAP_S = 10;
+
+export function startControls() {
+  volume.value = settings.get("volume") ?? "90";
+  volume.addEventListener("input", () => {
+    sounding().muted = false;
+    settings.set("volume", volume.value);
+    showVolume();
+  });
+  mute.addEventListener("click", () => {
+    sounding().muted = !sounding().muted;
+    showVolume();
+  });
+  showVolume();
+  startMediaKeys();
+}
+
+function showVolume() {
+  const audio = sounding();
+  audio.volume = Number(volume.value) / 100;
+  const off = audio.muted || audio.volume === 0;
+  setIcon(mute, off ? "mute" : "loud");
+  mute.setAttribute("aria-label", audio.muted ? "Unmute" : "Mute");
+  volume.style.setProperty("--at", `${volume.value}%`);
+}
+
+function startMediaKeys() {
+  if (!("mediaSession" in navigator)) return;
+  const { mediaSession } = navigator;
+  mediaSession.setActionHandler("play", start);
+  mediaSession.setActionHandler("pause", pause);
+  mediaSession.setActionHandler("nexttrack", () => step(1));
+  mediaSession.setActionHandler("previoustrack", () => step(-1));
+  mediaSession.setActionHandler("seekto", (wanted) => seek(wanted.seekTime ?? 0));
+  mediaSession.setActionHandler("seekforward", () => seek(sounding().currentTime + LEAP_S));
+  mediaSession.setActionHandler("seekbackward", () => seek(sounding().currentTime - LEAP_S));
+  on("playing", () => {
+    const song = state.playing;
+    if (!song) return;
+    mediaSession.playbackState = state.paused ? "paused" : "playing";
+    mediaSession.metadata = new MediaMetadata({
+      title: titleOf(song),
+      artist: song.artist ?? "",
+      album: song.album ?? "",
+      artwork: [{ src: "/page/icon-512.png", sizes: "512x512", type: "image/png" }],
+    });
+  });
+}

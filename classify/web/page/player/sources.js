@@ -1,0 +1,154 @@
+// Where the next song comes from: the list from where it plays, or the queue of finds. Likes and dislikes while
+// the queue plays shape what comes next.
+
+import { askJson, askSongs } from "../base/api.js";
+import { say, sayError } from "../base/announce.js";
+import { momentOf } from "../song/details.js";
+import { byId, settings } from "../base/dom.js";
+import { labelOf } from "../songs/labelling.js";
+import { pages } from "../songs/list.js";
+import { hear, playFrom, sourceName, step } from "./player.js";
+import { emit, on, state } from "../base/state.js";
+
+const LONG = 60; // songs of a queue
+const WAIT_MS = 1200; // for the best moment of the first song
+const best = byId("best-moment");
+let place = -1; // in the list, of what plays
+let left = false;
+/** @type {any[]} the queue: what was played, what plays, what comes */
+let queue = [];
+let at = -1;
+/** Where songs of the queue begin, by id. @type {Map<string, number>} */
+const begins = new Map();
+
+const list = {
+  name: "list",
+  next: async (by) => {
+    const index = place + (left && by > 0 ? by - 1 : by);
+    if (index < 0 || (pages.matched >= 0 && index >= pages.matched)) return null;
+    const song = await pages.load(index);
+    if (song) [place, left] = [index, false];
+    return song ?? null;
+  },
+  peek: () => pages.at(place + 1) ?? null,
+};
+
+const finds = {
+  name: "finds",
+  next: (by) => {
+    if (at + by < 0) return null;
+    if (at + by >= queue.length) return over();
+    at += by;
+    look();
+    return queue[at];
+  },
+  peek: () => queue[at + 1] ?? null,
+  begin: (song) => (best.checked ? (begins.get(song.id) ?? null) : null),
+};
+
+export function startSources() {
+  best.checked = settings.get("best-moment") !== "off";
+  best.addEventListener("change", () => settings.set("best-moment", best.checked ? "on" : "off"));
+  on("list", () => {
+    const now = state.playing ? pages.indexOf(state.playing.id) : -1;
+    if (now >= 0) place = now;
+    // What is liked while it plays leaves a list of finds, and the next one stands in its place.
+    left = now < 0 && state.query.label === "none" && Boolean(state.playing?.label);
+  });
+  on("label", ({ id, label }) => {
+    if (sourceName() === "finds" && label === "dislike" && id === state.playing?.id) step(1);
+  });
+  on("labelled", ({ more }) => !more && sourceName() === "finds" && reshape());
+  on("taste", () => ((queue = []), (at = -1), playFrom(list)));
+}
+
+/** Play from the list: a row's button or the row itself. */
+export function fromList(act) {
+  return (song, index = pages.indexOf(song.id)) => {
+    if (index >= 0) place = index;
+    left = false;
+    playFrom(list);
+    act(song);
+  };
+}
+
+/** Play what the listener would like: the finds, best first. */
+export async function playFinds() {
+  try {
+    queue = await askFinds();
+  } catch (error) {
+    return sayError(error);
+  }
+  at = 0;
+  begins.clear();
+  if (!queue.length) return say("Nothing is likely yet: teach a few more songs.");
+  playFrom(finds);
+  await Promise.race([findMoment(queue[0]), new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
+  hear(queue[0]);
+  look();
+  return undefined;
+}
+
+/** What comes next in the queue; empty where the list plays. */
+export function upcoming() {
+  return sourceName() === "finds" ? queue.slice(at + 1) : [];
+}
+
+/** Play a song of the queue now. */
+export function skipTo(song) {
+  const index = queue.indexOf(song);
+  if (index < 0) return;
+  at = index;
+  hear(song);
+  look();
+}
+
+async function askFinds() {
+  const query = { q: "", sort: "score", order: "desc", label: "none" };
+  const ask = (verdict) => askSongs({ ...query, verdict }, 0, LONG);
+  const likely = (await ask("like")).songs;
+  if (likely.length >= 5) return likely;
+  return [...likely, ...(await ask("unsure")).songs];
+}
+
+/** The songs to come in the order that the taste has now; those that were played or labelled do not return. */
+async function reshape() {
+  const played = queue.slice(0, at + 1);
+  try {
+    const fresh = await askFinds();
+    if (sourceName() !== "finds") return;
+    const known = new Set(played.map((song) => song.id));
+    queue = [...played, ...fresh.filter((song) => !known.has(song.id) && !labelOf(song))];
+    look();
+  } catch (error) {
+    sayError(error);
+  }
+}
+
+function over() {
+  say("That were all finds. Teach a few more songs, and there will be more.");
+  return null;
+}
+
+/** Tell who shows the queue, and find where its next song begins. */
+function look() {
+  emit("queue");
+  const next = queue[at + 1];
+  if (next) findMoment(next);
+}
+
+async function findMoment(song) {
+  if (begins.has(song.id)) return;
+  try {
+    const found = await momentOf(song.id, "next");
+    if (found !== null) begins.set(song.id, found);
+  } catch {
+    // it begins at its beginning
+  }
+}
+
+/** How many songs a taste would like. @returns {Promise<any>} the counts of verdicts among the finds */
+export async function countFinds() {
+  const params = { taste: state.taste, label: "none", once: true, limit: 1 };
+  return (await askJson("/songs", { params })).groups;
+}

@@ -1,0 +1,79 @@
+"""From an empty cache and a folder of music to a playing queue of finds, on the page alone."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service.process import Service
+
+from tests.support.watched_page import appears, until, watched_page
+
+PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
+DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+N_ACOUSTIC, N_OTHERS = 10, 4
+
+
+@pytest.fixture(scope="module")
+def folder(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with half of the demo's songs: fewer take less time to hear."""
+    music = tmp_path_factory.mktemp("first") / "music"
+    music.mkdir()
+    songs = sorted((heard / "music").iterdir())
+    acoustic = [song for song in songs if "acoustic" in song.name]
+    others = [song for song in songs if "acoustic" not in song.name]
+    for song in acoustic[:N_ACOUSTIC] + others[:N_OTHERS]:
+        shutil.copy(song, music)
+    return music
+
+
+@pytest.fixture
+def service(compiled: Path, folder: Path, tmp_path: Path) -> Iterator[Service]:
+    """A service whose cache is empty but for the encoder."""
+    root = tmp_path / "cache"
+    shutil.copytree(compiled / "encoders", root / "encoders")
+    with Service(root, folder, "--workers", "1") as running:
+        yield running
+
+
+@pytest.mark.parametrize("settings", [DESKTOP, PHONE], ids=["1440", "390"])
+def test_a_new_listener_comes_from_a_folder_to_finds_that_play(
+    settings: Any, browser: Any, service: Service, folder: Path
+) -> None:
+    watched = watched_page(browser, service.url, **settings)
+    page = watched.open()
+    steps = page.get_by_role("region", name="First steps")
+    appears(steps.get_by_role("heading", name="Where is your music?"))
+    assert str(folder) in steps.inner_text()
+    steps.get_by_role("button", name="Listen to my music").click()
+    appears(steps.get_by_role("heading", name="Choose about seven songs"))
+    assert "0 of 7" in page.locator("#seven-count").inner_text()
+    until(page, "document.querySelectorAll('#seven-cards [data-id]').length === 12")
+
+    page.locator("#seven-search").fill("acoustic")
+    cards = page.locator("#seven-cards")
+    until(page, lambda: cards.get_by_text("acoustic").count() == cards.locator("li").count() == 10)
+    likes = cards.get_by_role("button", name=re.compile("^Like: "))
+    liked = [cards.locator(".title").nth(number).inner_text() for number in range(7)]
+    for number in range(7):
+        likes.nth(number).click()
+        if number == 2:
+            appears(page.locator("#first-guess"))
+    appears(steps.get_by_role("heading", name=re.compile("^Found|^Not sure")))
+    steps.get_by_role("button", name="Play all").click()
+    until(page, "document.querySelector('#audio').currentTime > 0.2")
+    appears(page.get_by_role("button", name="Play what I'd like"))
+    playing = page.locator("#now-title").inner_text()
+    assert "acoustic" in playing, "more of what was liked"
+    assert playing not in liked
+    page.get_by_role("button", name="Next song").click()
+    until(page, f"document.querySelector('#now-title').textContent !== '{playing}'")
+    until(page, "document.querySelector('#audio').currentTime > 0.1")
+    if settings is DESKTOP:
+        shown = page.locator("#song-title").inner_text()
+        assert shown == page.locator("#now-title").inner_text(), "one song, never two"
+    watched.close()
