@@ -10,7 +10,7 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = ["Library", "exponent", "main"]
 
 SIZES = (1_000, 10_000, 100_000)
 _QUICK_SIZES = (100, 200)
+_QUICK_IN_COMMITS = ("train", "score, first time")
 _PACKAGES = ("numpy", "lance")
 _PER_COMMIT = 1_000
 _N_COMMITS, _N_IN_COMMITS = 1_000, 10_000
@@ -148,7 +149,9 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, default=Path("library.jsonl"))
     parser.add_argument(
-        "--quick", action="store_true", help="hundreds of songs, one run: does it work?"
+        "--quick",
+        action="store_true",
+        help="hundreds of songs, one run, two commands where they came in commits: does it work?",
     )
     options = parser.parse_args()
     if options.runs < 1 or min(options.sizes) < _N_LIKES * 2:
@@ -161,14 +164,16 @@ def _options() -> argparse.Namespace:
 def _rows(work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     medians: dict[str, dict[int, float]] = {}
     for size in sorted(options.sizes):
-        for row in _measure(_library(work, size, _PER_COMMIT, options), "at once", options):
+        library = _library(work, size, _PER_COMMIT, options)
+        for row in _measure(library, "at once", options, options.operation):
             medians.setdefault(row["operation"], {})[size] = row["wall_s"]
             yield row
     if not options.no_commits:
         n_songs = min(_N_IN_COMMITS, max(options.sizes))
         per_commit = max(1, n_songs // (10 if options.quick else _N_COMMITS))
         library = _library(work, n_songs, per_commit, options)
-        yield from _measure(library, f"in commits of {per_commit}", options)
+        chosen = _QUICK_IN_COMMITS if options.quick else options.operation
+        yield from _measure(library, f"in commits of {per_commit}", options, chosen)
     for operation, of_size in medians.items():
         if len(of_size) > 1:
             yield {"kind": "growth", "operation": operation} | _growth(of_size)
@@ -189,10 +194,12 @@ def _library(work: Path, n_songs: int, per_commit: int, options: argparse.Namesp
     return Library(root=base / "cache", folder=base / "music", n_songs=int(done.read_text()))
 
 
-def _measure(library: Library, build: str, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+def _measure(
+    library: Library, build: str, options: argparse.Namespace, chosen: Sequence[str] | None
+) -> Iterator[dict[str, Any]]:
     n_songs, n_bytes = library.n_songs, library.n_bytes()
     for operation in OPERATIONS:
-        if options.operation and operation.name not in options.operation:
+        if chosen and operation.name not in chosen:
             continue
         arguments = operation.arguments(library)
         runs = []
