@@ -35,6 +35,7 @@ export function startFilters() {
   on("list", tell);
   on("list-failed", failed);
   on("view", take);
+  state.query = wanted(); // an address may name the library
   showOrder();
 }
 
@@ -44,13 +45,13 @@ export function focusSearch() {
   search.select();
 }
 
-/** Show in the library what has a label, or a verdict. @param {{label?: string, verdict?: string, q?: string}} wanted */
-export function filterLibrary(wanted) {
+/** Show in the library what has a label, or a verdict. @param {{label?: string, verdict?: string, q?: string}} given */
+export function filterLibrary(given) {
   alike = null;
   alikeLine.hidden = true;
-  label.value = wanted.label ?? "";
-  verdict.value = wanted.verdict ?? "";
-  search.value = wanted.q ?? "";
+  label.value = given.label ?? "";
+  verdict.value = given.verdict ?? "";
+  search.value = given.q ?? "";
   take();
 }
 
@@ -72,10 +73,15 @@ function endAlike() {
   focusSearch();
 }
 
-function take() {
+/** What the view that is shown lists. */
+function wanted() {
   const q = search.value.trim();
   const all = { sort: sort.value, order: way, label: label.value, verdict: verdict.value };
-  const query = { q, ...(state.view === "library" ? { ...all, ...alike } : FINDS) };
+  return { q, ...(state.view === "library" ? { ...all, ...alike } : FINDS) };
+}
+
+function take() {
+  const query = wanted();
   if (JSON.stringify(query) === JSON.stringify(state.query) && pages.revision >= 0) return;
   state.query = query;
   showOrder();
