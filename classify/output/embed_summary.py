@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from classify.output.formats import counted, printable
-from embed import URL_ERROR, Album, EmbedReport, Failure, album_words
+from embed import URL_ERROR, album_words
+
+if TYPE_CHECKING:
+    from embed import Album, EmbedReport, Failure
 
 __all__ = ["FEW_SONGS", "MOST_TOLD", "apart_from_streams", "embed_summary", "first_of"]
 

@@ -148,9 +148,10 @@ def test_songs_of_a_mix_are_heard_as_it_says(monkeypatch: pytest.MonkeyPatch) ->
     scored = coverage.WAYS[coverage.OURS]
     monkeypatch.setitem(coverage.WAYS, coverage.OURS, spy)
     coverage.mixed_figures(by_coverage, "d", 0)
-    plain, scanned, short, mixed = (draw.collection.vectors[:, 0] for draw in seen)
+    plain, short_all, scanned, short, mixed = (draw.collection.vectors[:, 0] for draw in seen)
     likes = np.isin(np.arange(len(plain)), seen[0].likes)
     np.testing.assert_array_equal(plain, 0)
+    np.testing.assert_array_equal(short_all, 1)
     np.testing.assert_array_equal(scanned, np.where(likes, 0, 1))  # 1 is three windows
     np.testing.assert_array_equal(short, np.where(likes, 1, 0))
     assert set(mixed.tolist()) == {0, 1, 2, 3}

@@ -51,7 +51,7 @@ def test_the_summary_names_albums_that_count_as_one_song() -> None:
     assert said(1) == "a.flac is an album of 12 songs by its CUE sheet and counts as one song"
     assert said(4) == (
         "4 files are albums of 48 songs by their CUE sheets and count as one song each "
-        "(a.flac, b.flac, c?.flac, ...)"
+        "(a.flac, b.flac, c\ufffd.flac, ...)"
     )
 
 

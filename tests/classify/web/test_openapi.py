@@ -54,6 +54,30 @@ def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]
     ]
 
 
+def test_a_client_is_made_from_the_document_and_works(
+    document: dict[str, Any], service: Service, tmp_path: Path
+) -> None:
+    """A generic client: it knows nothing but the document, and asks by the names of operations."""
+    songs = httpx2.get(f"{service.url}/v1/songs?limit=3", timeout=LONG_S).json()
+    values = {"song_id": songs["songs"][0]["id"], "name": "default", "kind": "m3u8"}
+    asked = []
+    for method, path, operation in operations(document):
+        if method != "get" or "text/event-stream" in json.dumps(operation["responses"]["200"]):
+            continue
+        filled = path.format(**values)
+        if filled == "/v1/playlist.m3u8":
+            filled += "?top=3"  # nothing here is likely, and a list of nothing is a conflict
+        answer = httpx2.get(f"{service.url}{filled}", timeout=LONG_S)
+        assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
+        media = answer.headers["content-type"].partition(";")[0]
+        declared = operation["responses"]["200"].get("content", {})
+        assert media in declared or any(kind.endswith("/*") for kind in declared), (
+            f"{path}: {media}"
+        )
+        asked.append(operation["operationId"])
+    assert len(asked) >= 10
+
+
 @pytest.mark.slow
 def test_schemathesis_finds_nothing(
     service: Service, document: dict[str, Any], tmp_path: Path
@@ -118,27 +142,3 @@ def test_the_document_names_no_path_of_this_machine(document: dict[str, Any], he
     text = json.dumps(document)
     assert str(heard) not in text
     assert str(Path.home()) not in text
-
-
-def test_a_client_is_made_from_the_document_and_works(
-    document: dict[str, Any], service: Service, tmp_path: Path
-) -> None:
-    """A generic client: it knows nothing but the document, and asks by the names of operations."""
-    songs = httpx2.get(f"{service.url}/v1/songs?limit=3", timeout=LONG_S).json()
-    values = {"song_id": songs["songs"][0]["id"], "name": "default", "kind": "m3u8"}
-    asked = []
-    for method, path, operation in operations(document):
-        if method != "get" or "text/event-stream" in json.dumps(operation["responses"]["200"]):
-            continue
-        filled = path.format(**values)
-        if filled == "/v1/playlist.m3u8":
-            filled += "?top=3"  # nothing here is likely, and a list of nothing is a conflict
-        answer = httpx2.get(f"{service.url}{filled}", timeout=LONG_S)
-        assert answer.status_code == 200, f"{path}: {answer.text[:300]}"
-        media = answer.headers["content-type"].partition(";")[0]
-        declared = operation["responses"]["200"].get("content", {})
-        assert media in declared or any(kind.endswith("/*") for kind in declared), (
-            f"{path}: {media}"
-        )
-        asked.append(operation["operationId"])
-    assert len(asked) >= 10

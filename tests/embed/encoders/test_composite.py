@@ -216,14 +216,13 @@ def test_an_interrupted_run_keeps_what_each_part_has_done(
     both = f"musicnn+{tiny}"
 
     def stop(progress: embed.Progress) -> None:
-        if progress.n_done == 2:  # 4 or 5 of 6 embeddings
+        if progress.n_done == 2:  # of each song both embeddings: it is read once
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         embed.embed_library([music], root=pair_root, encoder=both, workers=1, progress=stop)
     kept = n_songs(pair_root)
-    assert kept[tiny] == 3
-    assert 1 <= kept["musicnn"] <= 2
+    assert kept[tiny] == kept["musicnn"] == 2
     report = embed.embed_library([music], root=pair_root, encoder=both)
     assert counts(report) == (3 - kept["musicnn"], kept["musicnn"], 0)
 
