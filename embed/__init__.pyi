@@ -24,8 +24,9 @@ from .encoders.preparing import (
     damaged_encoders,
     is_compiled,
     prepare_encoder,
+    stored_spec,
 )
-from .encoders.registry import ENCODERS, EncoderSpec, encoder_spec
+from .encoders.registry import ENCODERS, EncoderSpec, encoder_spec, is_own_model
 from .encoders.status import EncoderStatus, encoder_status
 from .encoders.windows import Grid, coverage_windows
 from .errors import (
@@ -110,6 +111,7 @@ __all__ = [
     "encoder_status",
     "find_audio",
     "is_compiled",
+    "is_own_model",
     "list_entries",
     "load_encoder",
     "mapped_there",
@@ -126,4 +128,5 @@ __all__ = [
     "song_vector",
     "sound_picture",
     "split_encoder",
+    "stored_spec",
 ]

@@ -121,17 +121,19 @@ class Limits:
         return self.max_cpu_s + _SHARE_OF_LENGTH * duration_s + _WINDOW_S * n_windows
 
 
-def too_much_memory() -> LimitExceeded:
+def too_much_memory(n_bytes: int = _MEMORY_BYTES) -> LimitExceeded:
     """Return what is raised where there is no memory left for a file."""
     return LimitExceeded(
-        f"needs more than {_MEMORY_BYTES / _MB:.0f} MB of memory to be read, which no music does; "
+        f"needs more than {n_bytes / _MB:.0f} MB of memory to be read, which no music does; "
         "if it plays elsewhere, convert it"
     )
 
 
 @contextmanager
-def bounded_memory() -> Iterator[None]:
+def bounded_memory(n_bytes: int = _MEMORY_BYTES) -> Iterator[None]:
     """Have this process take little more memory than it has; for a worker, while it reads a file.
+
+    `n_bytes` is how much more.
 
     Where the system can't (other than Linux), nothing happens.
 
@@ -149,14 +151,12 @@ def bounded_memory() -> Iterator[None]:
     # what RLIMIT_DATA counts: proc(5)
     held = int(status.read_text().split()[5]) * resource.getpagesize()
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    limits = [
-        limit for limit in (held + _MEMORY_BYTES, soft, hard) if limit != resource.RLIM_INFINITY
-    ]
+    limits = [limit for limit in (held + n_bytes, soft, hard) if limit != resource.RLIM_INFINITY]
     resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
     try:
         yield
     except MemoryError:
-        raise too_much_memory() from None
+        raise too_much_memory(n_bytes) from None
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 

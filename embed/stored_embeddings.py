@@ -108,11 +108,11 @@ def _store_of(name: str, there: Iterable[EmbeddingStore], root: str | Path) -> E
 
 
 def _fingerprint_in_use(name: str, root: str | Path) -> str:
-    spec = encoder_spec(name)
     try:
+        spec = encoder_spec(name)
         return spec.fingerprint(spec.locate())
     except EncoderUnavailable:
-        return last_fingerprint(encoders_folder(root), spec)
+        return last_fingerprint(encoders_folder(root), name)
 
 
 def _nothing_embedded(name: str, there: Iterable[EmbeddingStore], root: str | Path) -> EmbedError:

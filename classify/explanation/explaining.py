@@ -36,10 +36,10 @@ from classify.library.song_library import SongLibrary, Tell
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
-from embed import Paths, encoder_spec, find_audio, path_list
+from embed import EncoderSpec, Paths, find_audio, path_list, stored_spec
 
 if TYPE_CHECKING:
-    from cache import Entry
+    from cache import EmbeddingStore, Entry
 
 __all__ = ["explain"]
 
@@ -255,7 +255,10 @@ class _Explainer:
         for entry, store in zip(self.entries, self.library.vectors.stores, strict=True):
             dim = store.dim
             own = share_windows(
-                entry.frames, _heard(store.encoder, entry), self.found, slice(column, column + dim)
+                entry.frames,
+                _heard(self._spec(store), entry),
+                self.found,
+                slice(column, column + dim),
             )
             # Encoders have windows of their own: what one's add is dealt out by how much they
             # overlap.
@@ -268,7 +271,7 @@ class _Explainer:
             points += np.diff(np.concatenate([[0.0], until, added[-1:]]))
             variety += float(self.found.shares[column + dim : column + 2 * dim].sum())
             column += 2 * dim
-        weights = _heard(self.library.vectors.stores[0].encoder, self.entries[0])
+        weights = _heard(self._spec(self.library.vectors.stores[0]), self.entries[0])
         return points + variety * weights / weights.sum(), variety
 
     def _curve(self, frames: FloatArray, edges: list[int]) -> FloatArray:
@@ -296,7 +299,7 @@ class _Explainer:
     def _passages(
         self, edges: list[int], points: FloatArray, curve: FloatArray
     ) -> tuple[Passage, ...]:
-        hop_s = encoder_spec(self.library.vectors.stores[0].encoder).hop_s
+        hop_s = self._spec(self.library.vectors.stores[0]).hop_s
         ends = window_ends(self.starts, hop_s, self.entries[0].duration_s)
         after_silence = np.flatnonzero(self.starts[1:] > ends[:-1]) + 1
         passages = sorted({*merge_sections(edges, points), *after_silence.tolist()})
@@ -309,6 +312,9 @@ class _Explainer:
             )
             for first, stop in pick_passages(passages, points)
         )
+
+    def _spec(self, store: EmbeddingStore) -> EncoderSpec:
+        return stored_spec(store.encoder, store.fingerprint, root=self.root)
 
     def _tags(self) -> TagAccount | None:
         songs = np.concatenate([self.liked, self.others])
@@ -329,9 +335,8 @@ def _few(vectors: Vectors, most: int) -> Vectors:
     return vectors[np.arange(n) * len(vectors) // max(1, n)]
 
 
-def _heard(encoder: str, entry: Entry) -> FloatArray:
+def _heard(spec: EncoderSpec, entry: Entry) -> FloatArray:
     """Return how much of each window is heard: of the last one perhaps not all."""
-    spec = encoder_spec(encoder)
     n_samples = round(entry.duration_s * spec.grid.rate_hz)
     last = round(float(entry.starts_s[-1]) / spec.hop_s)  # silent windows are not stored
     weights = np.ones(len(entry.starts_s))

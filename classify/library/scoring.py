@@ -20,7 +20,15 @@ from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
-from embed import Failure, Paths, encoder_name, path_list, prepare_encoders
+from embed import (
+    Failure,
+    Paths,
+    encoder_name,
+    is_own_model,
+    path_list,
+    prepare_encoders,
+    split_encoder,
+)
 
 __all__ = ["ScoredSong", "Scores", "likely_from", "score", "score_files"]
 
@@ -313,13 +321,13 @@ def _n_new(library: SongLibrary, taste: Taste) -> int:
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:
     """Refuse a taste of another encoder than the user named.
 
-    A hub model may have moved, so this looks inside.
+    A model of the user's own may have moved, so this looks inside.
     """
     if encoder is None or same_encoder(encoder, taste):
         return
     name = encoder_name(encoder)
     fingerprint = ""
-    if "hub:" in name and "hub:" in taste.encoder:
+    if all(any(map(is_own_model, split_encoder(one))) for one in (name, taste.encoder)):
         fingerprint = prepare_encoders(encoder, root=root).fingerprint
     taste.require(encoder=name, fingerprint=fingerprint)
 

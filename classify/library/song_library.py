@@ -25,7 +25,15 @@ from classify.library.artist_groups import Groups
 from classify.library.library_files import DEMO_PACKAGE, LibraryFiles, one_there
 from classify.library.song_vectors import SongVectors
 from classify.taste.taste import Taste
-from embed import Failure, PreparedEncoders, encoder_name, find_audio, is_compiled, prepare_encoders
+from embed import (
+    Failure,
+    PreparedEncoders,
+    encoder_name,
+    find_audio,
+    is_compiled,
+    is_own_model,
+    prepare_encoders,
+)
 
 if TYPE_CHECKING:
     from embed import Progress
@@ -212,9 +220,9 @@ class SongLibrary:
         TasteError
             If to embed for this taste is not what the user asked for: if most songs are embedded
             with another encoder only, as to embed a library anew is the user's decision; if the
-            taste names a model of its own (``hub:``) that is not in use here, as a model is a
-            program, and a taste may come from a stranger; if its encoder has changed since, or
-            makes song vectors of another width.
+            taste names a model of its own (``hub:``, ``onnx:``, ``tflite:``) that is not in use
+            here, as a model is a program, and a taste may come from a stranger; if its encoder has
+            changed since, or makes song vectors of another width.
         """
         found = find_audio(paths)
         known = self._catalog.lookup(found.files)
@@ -298,7 +306,7 @@ class SongLibrary:
             in_use = (store.encoder, store.fingerprint) in used and is_compiled(
                 store.fingerprint, root=self.root
             )
-            if store.encoder.startswith("hub:") and not in_use:
+            if is_own_model(store.encoder) and not in_use:
                 raise TasteError(
                     f"the taste needs the model {store.encoder}, which has not been used here; a "
                     "model is a program, so if you trust it, run 'sevensongs embed --encoder "

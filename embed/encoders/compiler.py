@@ -1,5 +1,7 @@
 """Turn an encoder's TensorFlow network into a fixed-window LiteRT model, once.
 
+A network that a user brings as a file is copied and checked (`embed.encoders.model_installing`).
+
 TensorFlow takes 6 s to import and half a gigabyte, LiteRT 0.1 s. So the compiler runs in a child
 process (``python -m embed.encoders.compiler``), and nothing else ever imports TensorFlow unless it
 must compute with it.
@@ -10,30 +12,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import lasting, local_root, sync_folder
-from embed.encoders.manifest import (
-    CONSTANTS_FILE,
-    MODEL_FILE,
-    Manifest,
-    digest_files,
-    read_manifest,
-    write_manifest,
-)
+from cache import local_root
+from embed.encoders.manifest import MODEL_FILE, Manifest, read_manifest
+from embed.encoders.model_installing import install_model
 from embed.encoders.registry import EncoderSpec, encoder_spec
 from embed.encoders.runtime import open_litert
+from embed.encoders.storing import probe_signal, store_compiled, write_constants
 from embed.errors import EmbedError, EncoderError, EncoderUnavailable
 from embed.networks.network import Network, Weights
 
@@ -43,16 +35,12 @@ if TYPE_CHECKING:
 __all__ = [
     "compile_encoder",
     "compile_in_child",
-    "probe_signal",
 ]
 
 _MAX_DIFFERENCE = 1e-4  # of the compiled network from the original, relative to its largest output
 _CHILD_TIMEOUT_S = 900
 _SIGN_EVERY_S = 10.0
 _log = logging.getLogger("sevensongs")
-_PART = ".part-"
-_ABANDONED_S = 86400.0
-_ATTEMPTS = 5
 _ERRORS = {kind.__name__: kind for kind in (EmbedError, EncoderError, EncoderUnavailable)}
 
 
@@ -140,6 +128,9 @@ def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
     fingerprint = spec.fingerprint(weights)
     if read_manifest(folder / fingerprint) is not None:
         return fingerprint
+    if spec.model_file is not None:
+        install_model(spec, spec.model_file, weights, folder)
+        return fingerprint
     network = spec.build(weights)
     probe = probe_signal(spec.grid.window_samples, spec.grid.rate_hz)
     inputs = spec.read(probe, network.constants)
@@ -159,23 +150,15 @@ def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
         tensorflow=tf.__version__,
         warning=warning,
     )
-    _store(folder, manifest, model, network.constants)
+
+    def fill(part: Path) -> Manifest:
+        if model is not None:
+            (part / MODEL_FILE).write_bytes(model)
+        write_constants(part, network.constants)
+        return manifest
+
+    store_compiled(folder, fill)
     return fingerprint
-
-
-def probe_signal(n_samples: int, rate_hz: int) -> NDArray[np.float32]:
-    """Make the signals on which original and compiled network must agree.
-
-    Returns
-    -------
-    ndarray, shape (4, n_samples), float32
-        Silence, white noise, a chord, and a rising tone that breaks off.
-    """
-    t = np.arange(n_samples) / rate_hz
-    noise = np.random.default_rng(7).normal(0, 0.2, n_samples)
-    chord = sum(0.2 * np.sin(2 * np.pi * f * t) for f in (220.0, 277.2, 329.6))
-    sweep = 0.5 * np.sin(2 * np.pi * (100 + 900 * t) * t) * (t < 0.7 * t[-1])
-    return np.stack([np.zeros(n_samples), noise, chord, sweep]).astype(np.float32)
 
 
 def _weights(spec: EncoderSpec) -> Weights:
@@ -228,60 +211,6 @@ def _convert(
 
 def _slow(spec: EncoderSpec, why: str) -> str:
     return f"The encoder {spec.name} runs on TensorFlow, with a slow start: {why}."
-
-
-def _store(
-    folder: Path,
-    manifest: Manifest,
-    model: bytes | None,
-    constants: Mapping[str, NDArray[np.float32]],
-) -> None:
-    """Write a compiled encoder under a temporary name, then give it its own.
-
-    So all of it is there or nothing.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder)
-    part = Path(tempfile.mkdtemp(prefix=_PART, dir=folder))
-    try:
-        with lasting(part):
-            if model is not None:
-                (part / MODEL_FILE).write_bytes(model)
-            arrays: dict[str, Any] = dict(constants)
-            np.savez(part / CONSTANTS_FILE, **arrays)
-            write_manifest(part, replace(manifest, files_sha256=digest_files(part)))
-        _install(part, folder / manifest.fingerprint)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _install(part: Path, target: Path) -> None:
-    """Give a compiled encoder its name, where other processes may do so at the same moment."""
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            part.rename(target)
-        except OSError:
-            if read_manifest(target) is not None:
-                return  # another process was as quick
-            if attempt == _ATTEMPTS:
-                raise
-            # A damaged one goes as a whole: by now it could be another process's new one.
-            with (
-                tempfile.TemporaryDirectory(prefix=_PART, dir=target.parent) as aside,
-                suppress(OSError),
-            ):
-                target.rename(Path(aside, target.name))
-        else:
-            sync_folder(target.parent)
-            return
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what a compiler that was killed has left."""
-    for part in folder.glob(f"{_PART}*"):
-        with suppress(OSError):
-            if time.time() - part.stat().st_mtime > _ABANDONED_S:
-                shutil.rmtree(part)
 
 
 def _main() -> None:

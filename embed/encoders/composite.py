@@ -13,7 +13,7 @@ from pathlib import Path
 
 from embed.encoders.choices import DEFAULT_ENCODER, chosen_encoder
 from embed.encoders.preparing import PreparedEncoder, prepare_encoder
-from embed.encoders.registry import ENCODERS, encoder_spec
+from embed.encoders.registry import ENCODERS, OWN_KINDS, full_name, is_own_model
 from embed.errors import EncoderError
 
 __all__ = [
@@ -68,9 +68,9 @@ def split_encoder(name: str) -> tuple[str, ...]:
     Parameters
     ----------
     name : str
-        Such as ``musicnn``, ``musicnn+yamnet`` or ``hub:/models/c+++musicnn``. Folders and handles
-        may hold a + of their own: a ``hub:`` part ends only where a whole encoder's name, or
-        ``hub:``, follows.
+        Such as ``musicnn``, ``musicnn+yamnet`` or ``hub:/models/c+++musicnn``. Paths and handles
+        may hold a + of their own: a ``hub:``, ``onnx:`` or ``tflite:`` part ends only where a whole
+        encoder's name, or one of these, follows.
 
     Returns
     -------
@@ -83,12 +83,13 @@ def split_encoder(name: str) -> tuple[str, ...]:
     >>> split_encoder("musicnn+hub:/models/c++")
     ('musicnn', 'hub:/models/c++')
     """
-    known = "|".join(re.escape(key) for key in ENCODERS if key != "hub")
-    after_model = re.compile(rf"\+(?=(?:{known})(?:\+|\Z)|hub:)")
+    known = "|".join(re.escape(key) for key in ENCODERS if not is_own_model(key))
+    own = "|".join(OWN_KINDS)
+    after_model = re.compile(rf"\+(?=(?:{known})(?:\+|\Z)|(?:{own}):)")
     parts = []
     rest: str | None = name
     while rest is not None:
-        if rest.startswith("hub:"):
+        if rest.startswith(tuple(f"{kind}:" for kind in OWN_KINDS)):
             part, *others = after_model.split(rest, maxsplit=1)
         else:
             part, *others = rest.split("+", maxsplit=1)
@@ -103,8 +104,9 @@ def encoder_names(name: str) -> tuple[str, ...]:
     Parameters
     ----------
     name : str
-        A key of `ENCODERS`, ``hub:<handle or folder>``, or up to four of these joined by +.
-        ``best``, ``default`` and ``fast`` stand for what `chosen_encoder` says.
+        A key of `ENCODERS`, ``hub:<handle or folder>``, ``onnx:<file>``, ``tflite:<file>``, or up
+        to four of these joined by +. ``best``, ``default`` and ``fast`` stand for what
+        `chosen_encoder` says.
 
     Raises
     ------
@@ -117,14 +119,14 @@ def encoder_names(name: str) -> tuple[str, ...]:
         raise EncoderError(
             f"{name!r:.200} names {len(given)} encoders; up to {MAX_PARTS} go together"
         )
-    names = tuple(sorted(encoder_spec(part).name for part in given))
+    names = tuple(sorted(full_name(part) for part in given))
     twice = {one for one in names if names.count(one) > 1}
     if twice:
         raise EncoderError(f"{name!r:.200} names {min(twice)} twice; name each encoder once")
     if split_encoder("+".join(names)) != names:
         raise EncoderError(
-            f"{name!r:.200} leads to a folder whose name ends like a second encoder's; rename the "
-            "folder"
+            f"{name!r:.200} leads to a path that ends like a second encoder's name; rename the "
+            "folder or file"
         )
     return names
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from embed.encoders.choices import FAST_ENCODER
 from embed.encoders.pooling import pool_parts
-from embed.encoders.preparing import PreparedEncoder, prepare_encoder
-from embed.encoders.registry import EncoderSpec, encoder_spec
+from embed.encoders.preparing import PreparedEncoder, prepare_encoder, prepared_spec
+from embed.encoders.registry import EncoderSpec
 from embed.encoders.windows import NativeCut
 from embed.errors import EncoderError
 from embed.limits import RATES_HZ
@@ -33,11 +33,12 @@ def load_encoder(
     Parameters
     ----------
     name : str
-        A key of `ENCODERS`, or ``hub:<handle or folder>``.
+        A key of `ENCODERS`, ``hub:<handle or folder>``, ``onnx:<file>`` or ``tflite:<file>``.
     root : path, optional
         The cache that keeps compiled networks; default: this user's.
     runtime : str, optional
-        ``litert`` or ``tensorflow``; default: what the compiler found to work.
+        ``litert`` or ``tensorflow``; default: what the compiler found to work. A network in a file
+        has one runtime.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def open_encoder(prepared: PreparedEncoder, *, runtime: str | None = None) -> En
     from embed.encoders.manifest import read_manifest
     from embed.encoders.runtime import open_runtime
 
-    spec = encoder_spec(prepared.name)
+    spec = prepared_spec(prepared)
     manifest = read_manifest(prepared.folder)
     if manifest is None:
         raise EncoderError(f"The compiled encoder in {prepared.folder} has gone; try again.")

@@ -46,7 +46,7 @@ class OwnTags:
         Parameters
         ----------
         name : str
-            A key of `ENCODERS`; others have no tags that are known.
+            See `encoder_spec`; a ``hub:`` model has no tags that are known.
         fingerprint : str
             Of its embeddings.
         root : path or URI, optional
@@ -62,7 +62,7 @@ class OwnTags:
         EncoderError
             If what is compiled is damaged.
         """
-        spec = ENCODERS.get(name)
+        spec = ENCODERS.get(name.partition(":")[0])
         if spec is None or spec.tag_scores is None:
             return None
         folder = encoders_folder(root) / fingerprint

@@ -10,12 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from embed.model_files.model_file import CARD_FILE, FRONT_END_STEM, MODEL_STEM
 from embed.networks.network import Weights
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "CONSTANTS_FILE",
@@ -30,6 +28,12 @@ __all__ = [
 _FORMAT = 5
 """Raise it when the compiler, or a network's own file, makes another model of the same weights."""
 MODEL_FILE, CONSTANTS_FILE, MANIFEST_FILE = "model.tflite", "constants.npz", "manifest.json"
+_FILES = (
+    MODEL_FILE,
+    CONSTANTS_FILE,
+    CARD_FILE,
+    *(f"{stem}.{kind}" for stem in (MODEL_STEM, FRONT_END_STEM) for kind in ("onnx", "tflite")),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +54,7 @@ class Manifest:
     It is relative to the largest value.
     """
     tensorflow: str
+    """The version that compiled it; empty where it took no part."""
     files_sha256: Mapping[str, str] = field(default_factory=dict)
     """By name, the files beside it."""
     warning: str | None = None
@@ -94,7 +99,7 @@ def _digest_fields(fields: Mapping[str, Any]) -> str:
 def digest_files(folder: Path) -> dict[str, str]:
     """Digest a compiled encoder's files: name to SHA-256."""
     digests = {}
-    for name in (MODEL_FILE, CONSTANTS_FILE):
+    for name in _FILES:
         if (folder / name).is_file():  # without a model, it is left to TensorFlow
             with (folder / name).open("rb") as stream:
                 digests[name] = hashlib.file_digest(stream, "sha256").hexdigest()

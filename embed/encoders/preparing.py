@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import re
 from contextlib import suppress
@@ -10,8 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache import is_fingerprint, local_root, require_writable, write_whole
-from embed.encoders.registry import EncoderSpec, encoder_spec
+from embed.encoders.registry import (
+    FILE_KINDS,
+    EncoderSpec,
+    encoder_spec,
+    full_name,
+    model_spec,
+)
 from embed.errors import EncoderError, EncoderUnavailable
+from embed.model_files.model_file import CARD_FILE, ModelFile, card_from_json
 from embed.networks.network import Weights
 
 if TYPE_CHECKING:
@@ -24,6 +32,8 @@ __all__ = [
     "is_compiled",
     "last_fingerprint",
     "prepare_encoder",
+    "prepared_spec",
+    "stored_spec",
 ]
 
 _log = logging.getLogger("sevensongs")
@@ -49,7 +59,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
     Parameters
     ----------
     name : str
-        A key of `ENCODERS`, or ``hub:<handle or folder>``.
+        A key of `ENCODERS`, ``hub:<handle or folder>``, ``onnx:<file>`` or ``tflite:<file>``.
     root : path, optional
         The cache; compiled networks are kept in its folder ``encoders``. For an object store they
         are kept in the default cache of this machine.
@@ -70,27 +80,21 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
     """
     from embed.encoders.manifest import read_manifest
 
-    spec = encoder_spec(name)
     folder = encoders_folder(root)
-    try:
-        fingerprint = spec.fingerprint(spec.locate())
-    except EncoderUnavailable:
-        fingerprint = last_fingerprint(folder, spec)
-        if not fingerprint and spec.fetch is None:
-            raise
+    spec, fingerprint = _find(full_name(name), folder)
     manifest = read_manifest(folder / fingerprint) if fingerprint else None
     if manifest is None or _other_version(spec, manifest):
         from embed.encoders.compiler import compile_in_child
 
         require_writable(local_root(root))
-        _log.info("Preparing the encoder %s (once, about half a minute)", spec.name)
+        _tell(spec)
         fingerprint = compile_in_child(spec.name, folder)
         manifest = read_manifest(folder / fingerprint)
         if manifest is None:
             raise EncoderError(
                 f"The compiled encoder in {folder / fingerprint} can't be read back."
             )
-    _remember(folder, spec, fingerprint)
+    _remember(folder, spec.name, fingerprint)
     if manifest.warning:
         _log.warning("%s", manifest.warning)
     return PreparedEncoder(
@@ -100,6 +104,93 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
         folder=folder / fingerprint,
         runtime=manifest.runtime,
     )
+
+
+def _find(name: str, folder: Path) -> tuple[EncoderSpec, str]:
+    """Return an encoder's row and fingerprint; the last one where its weights have gone.
+
+    The fingerprint is empty where they must be fetched.
+    """
+    last = last_fingerprint(folder, name)
+    try:
+        spec = encoder_spec(name)
+    except EncoderUnavailable:  # a model file has gone
+        kept = _kept_spec(name, folder / last) if last else None
+        if kept is None:
+            raise
+        return kept, last
+    try:
+        return spec, spec.fingerprint(spec.locate())
+    except EncoderUnavailable:
+        if not last and spec.fetch is None:
+            raise
+        return spec, last
+
+
+def _tell(spec: EncoderSpec) -> None:
+    """Say that an encoder is being prepared, and what was taken for granted of a file."""
+    if spec.model_file is None:
+        _log.info("Preparing the encoder %s (once, about half a minute)", spec.name)
+        return
+    for told in spec.model_file.card.told:
+        _log.info("%s", told)
+    _log.info("Preparing the encoder %s (once, some seconds)", spec.name)
+
+
+@functools.lru_cache(maxsize=16)
+def prepared_spec(prepared: PreparedEncoder) -> EncoderSpec:
+    """Return the row of a prepared encoder.
+
+    A network in a file has that of the card that was copied with it: what the user writes into the
+    card meanwhile is for the next run.
+
+    Raises
+    ------
+    EncoderError
+        If the copy is damaged.
+    """
+    spec = _kept_spec(prepared.name, prepared.folder)
+    if spec is None:
+        raise EncoderError(f"The compiled encoder in {prepared.folder} has gone; try again.")
+    return spec
+
+
+def stored_spec(name: str, fingerprint: str, *, root: str | Path | None = None) -> EncoderSpec:
+    """Return the row of an encoder as it was when it embedded what is stored.
+
+    Parameters
+    ----------
+    name : str
+        See `encoder_spec`.
+    fingerprint : str
+        Of its embeddings.
+    root : path or URI, optional
+        The cache.
+
+    Raises
+    ------
+    EncoderError
+        See `encoder_spec`.
+
+    Examples
+    --------
+    >>> from embed import prepare_encoder, stored_spec
+    >>> stored_spec("musicnn", prepare_encoder("musicnn").fingerprint).hop_s
+    2.992
+    """
+    return _kept_spec(name, encoders_folder(root) / fingerprint) or encoder_spec(name)
+
+
+def _kept_spec(name: str, folder: Path) -> EncoderSpec | None:
+    """Return an encoder's row; of a network in a file that of its copy, None if there is none."""
+    kind, _, path = name.partition(":")
+    if kind not in FILE_KINDS:
+        return encoder_spec(name)
+    try:
+        card = card_from_json((folder / CARD_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return model_spec(ModelFile(kind=kind, path=Path(path), card=card))
 
 
 def is_compiled(fingerprint: str, *, root: str | Path | None = None) -> bool:
@@ -141,17 +232,17 @@ def encoders_folder(root: str | Path | None) -> Path:
     return local_root(root) / "encoders"
 
 
-def _name_file(folder: Path, spec: EncoderSpec) -> Path:
-    return folder / (re.sub(r"[^A-Za-z0-9.]+", "-", spec.name)[-120:] + ".fingerprint")
+def _name_file(folder: Path, name: str) -> Path:
+    return folder / (re.sub(r"[^A-Za-z0-9.]+", "-", name)[-120:] + ".fingerprint")
 
 
-def last_fingerprint(folder: Path, spec: EncoderSpec) -> str:
+def last_fingerprint(folder: Path, name: str) -> str:
     """Return the fingerprint that an encoder had when it was last used; empty if never."""
     try:
-        name = _name_file(folder, spec).read_text(encoding="ascii").strip()
+        last = _name_file(folder, name).read_text(encoding="ascii").strip()
     except (OSError, ValueError):
         return ""
-    return name if is_fingerprint(name) else ""  # a damaged one must not lead elsewhere
+    return last if is_fingerprint(last) else ""  # a damaged one must not lead elsewhere
 
 
 def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
@@ -163,9 +254,9 @@ def _other_version(spec: EncoderSpec, manifest: Manifest) -> bool:
     return spec.fingerprint(weights) != manifest.fingerprint
 
 
-def _remember(folder: Path, spec: EncoderSpec, fingerprint: str) -> None:
-    if last_fingerprint(folder, spec) != fingerprint:
+def _remember(folder: Path, name: str, fingerprint: str) -> None:
+    if last_fingerprint(folder, name) != fingerprint:
         with suppress(OSError):  # it only helps when the weights go; a cache may be read-only
             write_whole(
-                _name_file(folder, spec), lambda file: file.write(f"{fingerprint}\n".encode())
+                _name_file(folder, name), lambda file: file.write(f"{fingerprint}\n".encode())
             )

@@ -20,10 +20,27 @@ from embed.encoders.choices import chosen_encoder
 from embed.encoders.levels import even_out
 from embed.encoders.windows import SCAN_WINDOWS, Grid
 from embed.errors import EncoderError
+from embed.model_files.front_end import read_parts
+from embed.model_files.model_file import ModelFile, read_model_file
+from embed.model_files.running import model_tag_scores
 from embed.networks import aisfx, hub, musicnn, musicnn_wheel, vgg, vggish, yamnet
 from embed.networks.network import Network, Weights
 
-__all__ = ["ENCODERS", "EncoderSpec", "encoder_spec"]
+__all__ = [
+    "ENCODERS",
+    "FILE_KINDS",
+    "OWN_KINDS",
+    "EncoderSpec",
+    "encoder_spec",
+    "full_name",
+    "is_own_model",
+    "model_spec",
+]
+
+FILE_KINDS = ("onnx", "tflite")
+"""Networks that a user brings as a file; see `embed.model_files`."""
+OWN_KINDS = ("hub", *FILE_KINDS)
+"""Models of the user's own. Their rows of `ENCODERS` are patterns, to which a place is added."""
 
 _FRONT_END_VERSION = 2
 """Raise it when the same weights would give other embeddings: resampling, front end, pooling."""
@@ -65,6 +82,8 @@ class EncoderSpec:
         How much of a window's distance from -20 dB of full scale is taken away before the front
         end, in [0, 1]; see `embed.encoders.levels.even_out`. Level tells something of taste, but a
         copy of a song that is 12 dB quieter is the same song.
+    model_file : ModelFile or None
+        What the network is where a user brings it as a file; then nothing is built.
     """
 
     name: str
@@ -80,6 +99,7 @@ class EncoderSpec:
     scan_windows: int = SCAN_WINDOWS
     credit: str = ""
     level_power: float = _LEVEL_POWER
+    model_file: ModelFile | None = None
 
     def read(self, windows: NDArray[np.float32], constants: Arrays) -> NDArray[np.float32]:
         """Turn windows (n, window_samples) into what the network reads (n, ...): level, front end.
@@ -138,6 +158,32 @@ def _wheel_row(
         front_end_params=asdict(musicnn_wheel.FRONT_END),
         tag_scores=network.tag_scores,
         how_to_get=musicnn_wheel.HOW_TO_GET,
+    )
+
+
+def _nowhere() -> Weights:
+    raise EncoderError("onnx: and tflite: need a file, such as onnx:FILE")
+
+
+def _not_built(weights: Weights) -> Network:
+    raise EncoderError(
+        f"{weights.path} is not run by TensorFlow; onnx: and tflite: run on the processor, with "
+        "--device cpu"
+    )
+
+
+def _file_row(kind: str, runtime: str) -> EncoderSpec:
+    """Make the pattern for files of one kind; `encoder_spec` fills in what the card says."""
+    return EncoderSpec(
+        name=f"{kind}:",
+        grid=Grid(
+            rate_hz=hub.RATE_HZ, window_samples=hub.WINDOW_SAMPLES, step_samples=hub.STEP_SAMPLES
+        ),
+        dim=None,
+        locate=_nowhere,
+        build=_not_built,
+        tag_scores=model_tag_scores,
+        how_to_get=f"any network in a file for {runtime}, with a card FILE.toml beside it",
     )
 
 
@@ -206,16 +252,65 @@ ENCODERS: Mapping[str, EncoderSpec] = {
             "any SavedModel from a 16 kHz mono waveform to embeddings: its folder or TF Hub handle"
         ),
     ),
+    "onnx": _file_row("onnx", "ONNX Runtime (pip install 'sevensongs[onnx]')"),
+    "tflite": _file_row("tflite", "TensorFlow Lite"),
 }
 
 
-def encoder_spec(name: str) -> EncoderSpec:
-    """Look an encoder up by name, or make the row of ``hub:<handle or folder>``.
+def is_own_model(name: str) -> bool:
+    """Whether a name is of a model of the user's own, or of the pattern for such models.
+
+    Such a model is a program: it is opened only where the user has named it.
+
+    Examples
+    --------
+    >>> from embed import is_own_model
+    >>> is_own_model("onnx:/models/clap.onnx"), is_own_model("musicnn")
+    (True, False)
+    """
+    return name.partition(":")[0] in OWN_KINDS
+
+
+def full_name(name: str) -> str:
+    """Return the name of an encoder, with the whole path of a model; nothing is looked at.
 
     Raises
     ------
     EncoderError
         If there is none of that name.
+    """
+    name = chosen_encoder(name)
+    kind, colon, model = name.partition(":")
+    if "://" not in model or kind != "hub":
+        model = os.path.expanduser(model)
+    if kind == "hub" and model:
+        return f"hub:{model if '://' in model else os.path.realpath(model)}"
+    if kind in FILE_KINDS and model:
+        # Not where a link leads: the card is beside what the user named.
+        return f"{kind}:{os.path.abspath(model)}"
+    if "+" in name:
+        raise EncoderError(f"{name!r} names several encoders; here one of them is needed.")
+    if colon or is_own_model(name) or name not in ENCODERS:
+        known = ", ".join(key for key in ENCODERS if not is_own_model(key))
+        raise EncoderError(
+            f"There is no encoder {name!r}; there are {known} and hub:<TF Hub handle or folder>, "
+            "onnx:<file> and tflite:<file>."
+        )
+    return name
+
+
+def encoder_spec(name: str) -> EncoderSpec:
+    """Look an encoder up by name, or make the row of a model of the user's own.
+
+    That is ``hub:<handle or folder>``, ``onnx:<file>`` or ``tflite:<file>``. Of a file, the card
+    beside it is read; the network is not opened.
+
+    Raises
+    ------
+    EncoderError
+        If there is none of that name, or a file or its card is wrong.
+    EncoderUnavailable
+        If a file can't be read.
 
     Examples
     --------
@@ -223,22 +318,35 @@ def encoder_spec(name: str) -> EncoderSpec:
     >>> encoder_spec("musicnn").grid.rate_hz
     16000
     """
-    name = chosen_encoder(name)
-    kind, colon, model = name.partition(":")
-    if kind == "hub" and model:
-        handle = model if "://" in model else os.path.realpath(os.path.expanduser(model))
-        fetch = partial(_fetch_handle, handle) if "://" in handle else None
-        return replace(
-            ENCODERS["hub"], name=f"hub:{handle}", locate=partial(hub.locate, handle), fetch=fetch
-        )
-    if "+" in name:
-        raise EncoderError(f"{name!r} names several encoders; here one of them is needed.")
-    if colon or name == "hub" or name not in ENCODERS:
-        known = ", ".join(key for key in ENCODERS if key != "hub")
-        raise EncoderError(
-            f"There is no encoder {name!r}; there are {known} and hub:<TF Hub handle or folder>."
-        )
+    name = full_name(name)
+    kind, _, model = name.partition(":")
+    if kind == "hub":
+        fetch = partial(_fetch_handle, model) if "://" in model else None
+        return replace(ENCODERS["hub"], name=name, locate=partial(hub.locate, model), fetch=fetch)
+    if kind in FILE_KINDS:
+        return model_spec(read_model_file(kind, Path(model)))
     return ENCODERS[name]
+
+
+def model_spec(model: ModelFile) -> EncoderSpec:
+    """Make the row of a network in a file, as its card says."""
+    card = model.card
+    return replace(
+        ENCODERS[model.kind],
+        name=f"{model.kind}:{model.path}",
+        grid=Grid(
+            rate_hz=card.rate_hz,
+            window_samples=(card.parts - 1) * card.hop_samples + card.window_samples,
+            step_samples=card.parts * card.hop_samples,
+            n_parts=card.parts,
+        ),
+        locate=model.locate,
+        front_end=partial(read_parts, card=card),
+        scan_windows=card.scan_windows,
+        credit="; ".join(said for said in (card.credit, card.licence) if said),
+        level_power=card.level_power,
+        model_file=model,
+    )
 
 
 def _fetch_handle(handle: str, into: Path) -> Weights:

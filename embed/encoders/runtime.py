@@ -6,14 +6,11 @@ It runs on LiteRT, or on TensorFlow where it would not convert or a GPU is wante
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-import tempfile
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +19,8 @@ import numpy as np
 
 from embed.encoders.manifest import CONSTANTS_FILE, MODEL_FILE, Manifest
 from embed.errors import EncoderError
+from embed.model_files.running import open_model
+from embed.native_chatter import without_chatter
 from embed.networks.network import Network, Weights
 
 if TYPE_CHECKING:
@@ -46,13 +45,6 @@ Run = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 RunBatch = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 """From windows or patches (n, ...) to their embeddings (n, n_parts, dim)."""
 
-_CHATTER = re.compile(rb"INFO: |I\d{4} |WARNING: All log messages before absl::InitializeLog")
-"""What LiteRT and TensorFlow say for information.
-
-LiteRT says "Created ... delegate", TensorFlow "oneDNN custom operations are on" and what goes
-before it.
-"""
-
 
 def open_runtime(
     spec: EncoderSpec, manifest: Manifest, folder: Path, runtime: str
@@ -62,9 +54,13 @@ def open_runtime(
     Raises
     ------
     EncoderError
-        If the compiled files are damaged.
+        If the compiled files are damaged, or a network in a file can't be opened.
     """
     constants = read_constants(folder)
+    if spec.model_file is not None:
+        if runtime != manifest.runtime:
+            raise EncoderError(f"{spec.name} runs on {manifest.runtime}, and on no other runtime.")
+        return open_model(spec.model_file.kind, folder, spec.model_file.card), constants
     if runtime == "litert":
         try:
             return open_litert((folder / MODEL_FILE).read_bytes()), constants
@@ -104,7 +100,7 @@ def open_litert(model: bytes) -> Run:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    with _without_chatter():
+    with without_chatter():
         interpreter = Interpreter(model_content=model, num_threads=1)
         interpreter.allocate_tensors()
     (input_,) = interpreter.get_input_details()
@@ -117,30 +113,6 @@ def open_litert(model: bytes) -> Run:
         return np.array(interpreter.get_tensor(output["index"]), dtype=np.float32)
 
     return run
-
-
-@contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Hold back what native code says on stderr for information, where it has no setting.
-
-    All else passes through.
-    """
-    with tempfile.TemporaryFile() as held:
-        try:
-            stderr = os.dup(2)
-        except OSError:  # closed, as in a daemon
-            yield
-            return
-        try:
-            os.dup2(held.fileno(), 2)
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            held.seek(0)
-            for line in held:
-                if not _CHATTER.match(line):
-                    os.write(2, line)
 
 
 def open_tensorflow(spec: EncoderSpec, weights: Weights) -> Run:
@@ -207,7 +179,7 @@ def _build(spec: EncoderSpec, weights: Weights) -> tuple[Any, Network]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # else it takes all of a GPU's memory
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    with _without_chatter(), warnings.catch_warnings():
+    with without_chatter(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tensorflow_hub imports pkg_resources
         import tensorflow as tf
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from embed.encoders.manifest import read_manifest
-from embed.encoders.preparing import encoders_folder, last_fingerprint
-from embed.encoders.registry import ENCODERS, EncoderSpec
-from embed.errors import EncoderUnavailable
+from cache import is_fingerprint
+from embed.encoders.manifest import Manifest, read_manifest
+from embed.encoders.preparing import encoders_folder, last_fingerprint, stored_spec
+from embed.encoders.registry import ENCODERS, FILE_KINDS, EncoderSpec, is_own_model
+from embed.errors import EncoderError, EncoderUnavailable
 
 __all__ = ["EncoderStatus", "encoder_status"]
+
+_PATTERNS = {"hub": "hub:<handle or folder>", "onnx": "onnx:<file>", "tflite": "tflite:<file>"}
+"""What a user writes for a model of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +49,9 @@ class EncoderStatus:
 
 
 def encoder_status(root: str | Path | None = None) -> list[EncoderStatus]:
-    """List the rows of `ENCODERS`; nothing is downloaded.
+    """List the rows of `ENCODERS`, and the networks in files that have been used here.
+
+    Nothing is downloaded or opened.
 
     Examples
     --------
@@ -52,22 +59,47 @@ def encoder_status(root: str | Path | None = None) -> list[EncoderStatus]:
     >>> [encoder.name for encoder in encoder_status() if encoder.compiled]
     ['musicnn']
     """
-    return [_status(key, spec, encoders_folder(root)) for key, spec in ENCODERS.items()]
+    folder = encoders_folder(root)
+    return [
+        *(_status(key, spec, folder) for key, spec in ENCODERS.items()),
+        *_used_files(folder, root),
+    ]
+
+
+def _used_files(folder: Path, root: str | Path | None) -> list[EncoderStatus]:
+    """List the networks in files that are compiled here, as they were when they were last used."""
+    found = []
+    for kind in FILE_KINDS:
+        for path in sorted(folder.glob(f"{kind}-*.fingerprint")):
+            fingerprint = path.read_text(encoding="ascii", errors="replace").strip()
+            manifest = read_manifest(folder / fingerprint) if is_fingerprint(fingerprint) else None
+            if manifest is None or not manifest.encoder.startswith(f"{kind}:"):
+                continue
+            with suppress(EncoderError):
+                spec = stored_spec(manifest.encoder, fingerprint, root=root)
+                found.append(_row(manifest.encoder, spec, fingerprint, manifest))
+    return found
 
 
 def _status(key: str, spec: EncoderSpec, folder: Path) -> EncoderStatus:
     fingerprint = ""
-    if key != "hub":
+    if not is_own_model(key):
         try:
             fingerprint = spec.fingerprint(spec.locate())
         except EncoderUnavailable:
-            fingerprint = last_fingerprint(folder, spec)  # compiled, and the weights gone since
-    compiled = bool(fingerprint) and read_manifest(folder / fingerprint) is not None
+            fingerprint = last_fingerprint(folder, key)  # compiled, and the weights gone since
+    manifest = read_manifest(folder / fingerprint) if fingerprint else None
+    return _row(_PATTERNS.get(key, key), spec, fingerprint, manifest)
+
+
+def _row(
+    name: str, spec: EncoderSpec, fingerprint: str, manifest: Manifest | None
+) -> EncoderStatus:
     return EncoderStatus(
-        name="hub:<handle or folder>" if key == "hub" else key,
+        name=name,
         ready=bool(fingerprint),
-        compiled=compiled,
-        dim=spec.dim,
+        compiled=manifest is not None,
+        dim=spec.dim if spec.dim is not None or manifest is None else manifest.dim,
         frame_s=spec.frame_s,
         hop_s=spec.hop_s,
         fingerprint=fingerprint or None,

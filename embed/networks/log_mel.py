@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LogMelParams", "log_mel", "mel_filters"]
+__all__ = ["LogMelParams", "log_mel", "mel_filters", "mel_spectrogram"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,27 +61,58 @@ def log_mel(
     ndarray, shape (n_windows, n_stft_frames, n_mels), float32
         ``log10(gain * mel power + 1)``.
     """
-    n_bins = params.n_fft // 2 + 1
-    n_frames = 1 + (windows.shape[-1] - params.n_fft) // params.hop_samples
-    hann = _hann(params.n_fft)
-    # One window at a time, in the same memory, stays in the processor's cache: 16 at once take
-    # twice as long.
-    framed = np.empty((n_frames, params.n_fft), dtype=np.float32)
-    spectrum = np.empty((n_frames, n_bins), dtype=np.complex64)
-    power = np.empty((n_frames, n_bins), dtype=np.float32)
-    result = np.empty((len(windows), n_frames, filters.shape[1]), dtype=np.float32)
-    for window, mel in zip(windows, result, strict=True):
-        frames = np.lib.stride_tricks.sliding_window_view(window, params.n_fft)[
-            :: params.hop_samples
-        ]
-        np.multiply(frames, hann, out=framed)
-        np.fft.rfft(framed, out=spectrum)
-        np.square(spectrum.real, out=power)
-        power += np.square(spectrum.imag)
-        np.matmul(power, filters, out=mel)  # (n_stft_frames, n_mels)
+    result = mel_spectrogram(
+        windows, filters, _hann(params.n_fft), hop_samples=params.hop_samples, power=2
+    )
     result *= np.float32(params.gain)
     result += np.float32(1)
     return np.log10(result, out=result)
+
+
+def mel_spectrogram(
+    windows: NDArray[np.float32],
+    filters: NDArray[np.float32],
+    taper: NDArray[np.float32],
+    *,
+    hop_samples: int,
+    power: float,
+) -> NDArray[np.float32]:
+    """Turn waveform windows into mel spectrograms, without a logarithm and without centring.
+
+    Parameters
+    ----------
+    windows : ndarray, shape (n_windows, n_samples), float32
+    filters : ndarray, shape (n_fft // 2 + 1, n_mels), float32
+    taper : ndarray, shape (n_fft,), float32
+        By which each STFT frame is multiplied.
+    hop_samples : int
+        From one STFT frame to the next.
+    power : float
+        Of the magnitude: 1 or 2.
+
+    Returns
+    -------
+    ndarray, shape (n_windows, n_stft_frames, n_mels), float32
+    """
+    n_fft = len(taper)
+    n_bins = n_fft // 2 + 1
+    n_frames = 1 + (windows.shape[-1] - n_fft) // hop_samples
+    # One window at a time, in the same memory, stays in the processor's cache: 16 at once take
+    # twice as long.
+    framed = np.empty((n_frames, n_fft), dtype=np.float32)
+    spectrum = np.empty((n_frames, n_bins), dtype=np.complex64)
+    powers = np.empty((n_frames, n_bins), dtype=np.float32)
+    result = np.empty((len(windows), n_frames, filters.shape[1]), dtype=np.float32)
+    for window, mel in zip(windows, result, strict=True):
+        frames = np.lib.stride_tricks.sliding_window_view(window, n_fft)[::hop_samples]
+        np.multiply(frames, taper, out=framed)
+        np.fft.rfft(framed, out=spectrum)
+        np.square(spectrum.real, out=powers)
+        powers += np.square(spectrum.imag)
+        if power == 1:
+            np.sqrt(powers, out=powers)
+        np.matmul(powers, filters, out=mel)  # (n_stft_frames, n_mels)
+    return result
 
 
 @lru_cache(maxsize=8)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from cache import Entry
 from embed.decoding.probing import AudioInfo
-from embed.encoders.preparing import PreparedEncoder
-from embed.encoders.registry import EncoderSpec, encoder_spec
+from embed.encoders.preparing import PreparedEncoder, prepared_spec
+from embed.encoders.registry import EncoderSpec
 from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits
 from embed.pipeline.ledger import File, Ledger
@@ -98,7 +98,7 @@ class Run:
 
     @cached_property
     def _spec(self) -> EncoderSpec:
-        return encoder_spec(self.prepared.name)
+        return prepared_spec(self.prepared)
 
     def work(self, files: Sequence[File], n_workers: int | None, tell: Callable[[], None]) -> None:
         """Probe and embed files in worker processes; commit as they come in."""

@@ -16,8 +16,7 @@ import numpy as np
 
 from embed.encoders.manifest import read_manifest
 from embed.encoders.pooling import pool_parts, storable
-from embed.encoders.preparing import PreparedEncoder
-from embed.encoders.registry import encoder_spec
+from embed.encoders.preparing import PreparedEncoder, prepared_spec
 from embed.encoders.runtime import RunBatch, open_tensorflow_batches
 from embed.errors import EncoderError, UnusableEmbedding
 from embed.pipeline.pieces import Frames, Piece
@@ -122,4 +121,4 @@ def _open(prepared: PreparedEncoder) -> RunBatch:
     manifest = read_manifest(prepared.folder)
     if manifest is None:
         raise EncoderError(f"The compiled encoder in {prepared.folder} has gone; try again.")
-    return open_tensorflow_batches(encoder_spec(prepared.name), manifest.weights)
+    return open_tensorflow_batches(prepared_spec(prepared), manifest.weights)

@@ -17,7 +17,7 @@ import numpy as np
 
 from embed.decoding.container import KeptPackets
 from embed.decoding.probing import AudioInfo, probe
-from embed.encoders.registry import encoder_spec
+from embed.encoders.preparing import prepared_spec
 from embed.errors import AudioError, UnusableEmbedding
 from embed.limits import Limits, bounded_cpu, bounded_memory
 from embed.pipeline.pieces import Outline
@@ -109,7 +109,7 @@ def hear_file(tasks: Sequence[Task], path: str, limits: Limits, n_bytes: int) ->
     if _is_held(info.digest) or kept.all is None:
         return NewFile(info=info)
     n_windows = sum(
-        len(Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n).chosen)
+        len(Outline(spec=prepared_spec(prepared), info=info, n_windows=n).chosen)
         for prepared, n in tasks
     )
     try:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from cache import CacheError, Catalog, EmbeddingStore, default_root, require_writable
 from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_encoders
-from embed.encoders.registry import encoder_spec
+from embed.encoders.preparing import prepared_spec
 from embed.encoders.windows import coverage_windows
 from embed.errors import EmbedError
 from embed.files.cue_sheets import Album, album_words, albums_in, songs_in_words
@@ -132,7 +132,8 @@ def embed_library(
         Processes; default: one for each core that we may use.
     device : {'auto', 'cpu', 'gpu'}
         Where the network runs. ``gpu`` is TensorFlow on a GPU, in this process, in batches over
-        songs; workers decode for it. ``auto`` is the GPU where TensorFlow sees one and 100 songs or
+        songs; workers decode for it; networks in files (``onnx:``, ``tflite:``) run on the
+        processor all the same. ``auto`` is the GPU where TensorFlow sees one and 100 songs or
         more are to be embedded, else the processor.
     retry_failed : bool
         Try files again that failed before and have not changed since.
@@ -172,15 +173,16 @@ def embed_library(
     started = time.monotonic()
     names = encoder_names(encoder)
     asked = coverage if isinstance(coverage, Mapping) else dict.fromkeys(names, coverage)
-    n_windows = {
-        name: coverage_windows(
-            asked.get(name, "scan"), scan_windows=encoder_spec(name).scan_windows
-        )
-        for name in names
-    }
+    for wanted in asked.values():
+        coverage_windows(wanted)  # refused before anything is compiled
     _check(workers, device)
     base = default_root() if root is None else root
     prepared = prepare_encoders(encoder, root=base)
+    specs = {part.name: prepared_spec(part) for part in prepared.parts}
+    n_windows = {
+        name: coverage_windows(asked.get(name, "scan"), scan_windows=spec.scan_windows)
+        for name, spec in specs.items()
+    }
     found = find_audio(paths)
     runs = [
         Run(
@@ -194,7 +196,7 @@ def embed_library(
             ),
             prepared=part,
             limits=limits or Limits(),
-            batched=device == "gpu",
+            batched=device == "gpu" and specs[part.name].model_file is None,
             niceness=niceness,
         )
         for part in prepared.parts
@@ -230,6 +232,7 @@ def _work(
                 paths=frozenset(file.path for file in lacked),
             )
             for later, lacked in zip(runs[k + 1 :], todo[k + 1 :], strict=True)
+            if not later.batched  # that one's network is in this process
         ]
         if left:
             run.work(left, n_workers, partial(tell, k))
@@ -324,7 +327,7 @@ def _choose_device(runs: Sequence[Run]) -> None:
 
     batched = sees_gpu()
     for run in runs:
-        run.batched = batched
+        run.batched = batched and prepared_spec(run.prepared).model_file is None
 
 
 def _in_songs(

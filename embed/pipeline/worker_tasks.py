@@ -21,8 +21,7 @@ from embed.encoders.composite import MAX_PARTS
 from embed.encoders.encoder import Encoder, open_encoder
 from embed.encoders.levels import level_of
 from embed.encoders.pooling import storable
-from embed.encoders.preparing import PreparedEncoder
-from embed.encoders.registry import encoder_spec
+from embed.encoders.preparing import PreparedEncoder, prepared_spec
 from embed.encoders.runtime import read_constants
 from embed.encoders.windows import NativeCut
 from embed.errors import EncoderError, UnusableEmbedding
@@ -158,7 +157,7 @@ def embed_together(
     [2, 1]
     """
     outlines = [
-        Outline(spec=encoder_spec(prepared.name), info=info, n_windows=n_windows)
+        Outline(spec=prepared_spec(prepared), info=info, n_windows=n_windows)
         for prepared, n_windows in tasks
     ]
     encoders = [_open(prepared, runtime) for prepared, _ in tasks]
@@ -214,7 +213,7 @@ def _embed(
 
 def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
     """Decode a piece of a recording and run the front end only. Raises as `embed_recording`."""
-    spec, constants = encoder_spec(prepared.name), _open_constants(prepared)
+    spec, constants = prepared_spec(prepared), _open_constants(prepared)
     outline = _outline(prepared, piece.info)
     values, levels = [], []
     for _, indices, windows in _blocks([outline], [piece.windows]):
@@ -255,13 +254,13 @@ def _open(prepared: PreparedEncoder, runtime: str | None) -> Encoder:
 @functools.lru_cache(maxsize=MAX_PARTS)
 def _open_constants(prepared: PreparedEncoder) -> Mapping[str, NDArray[np.float32]]:
     """Return what the front end needs; nothing where there is none."""
-    if encoder_spec(prepared.name).front_end is None:
+    if prepared_spec(prepared).front_end is None:
         return {}
     return read_constants(prepared.folder)
 
 
 def _outline(prepared: PreparedEncoder, info: AudioInfo) -> Outline:
-    return Outline(spec=encoder_spec(prepared.name), info=info, n_windows=WHOLE)
+    return Outline(spec=prepared_spec(prepared), info=info, n_windows=WHOLE)
 
 
 def _blocks(

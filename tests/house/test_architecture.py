@@ -28,8 +28,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cache",),
     ("embed.errors",),
     ("embed.files",),
-    ("embed.limits",),
+    ("embed.limits", "embed.native_chatter"),
     ("embed.networks",),
+    ("embed.model_files",),
     ("embed.decoding",),
     ("embed.worker_process",),
     ("embed.worker_pool",),
@@ -78,6 +79,7 @@ HEAVY = {
     "starlette",
     "uvicorn",
     "prometheus_client",
+    "onnxruntime",
 }
 _MAX_BODY_LINES = 40
 _MAX_MODULES = 15
@@ -94,6 +96,8 @@ BY_HAND = (
     "embed/decoding/packets.py",
     "embed/decoding/spans.py",
     "embed/limits.py",
+    "embed/model_files/onnx_file.py",
+    "embed/model_files/tflite_file.py",
     "embed/networks/torch_zip.py",
     "embed/networks/winograd.py",
     "embed/spectrogram_picture.py",

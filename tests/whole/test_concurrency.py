@@ -15,8 +15,8 @@ import lance
 import pytest
 
 from cache import Catalog
-from embed.encoders.compiler import _install
 from embed.encoders.manifest import read_manifest
+from embed.encoders.storing import _install
 from embed.pipeline.ledger import Ledger
 from tests.cache.test_store import digest, entry, store_at
 

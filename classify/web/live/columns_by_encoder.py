@@ -133,6 +133,6 @@ def _fingerprint(name: str, root: str | Path) -> str:
 
 def _empty_store(name: str, root: str | Path) -> EmbeddingStore:
     """Stand for a cache in which nothing is embedded yet."""
-    dim = ENCODERS[name].dim
+    dim = ENCODERS[name].dim if name in ENCODERS else prepare_encoder(name, root=root).dim
     assert dim
     return EmbeddingStore(root, encoder=name, fingerprint="0" * 16, dim=dim)

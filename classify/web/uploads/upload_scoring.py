@@ -19,17 +19,19 @@ from classify.web.problems import Problem
 from embed import (
     ENCODERS,
     EncoderError,
+    EncoderSpec,
     Outline,
     WorkerCrashed,
     coverage_windows,
     embed_together,
     encoder_name,
-    encoder_spec,
     encoder_status,
     is_compiled,
+    is_own_model,
     prepare_encoders,
     probe_file,
     split_encoder,
+    stored_spec,
 )
 
 if TYPE_CHECKING:
@@ -141,7 +143,7 @@ class UploadScoring:
             )
         info = self._probe(call, path)
         entries = self._embed(
-            call, info, [(part, _n_windows(part.name, coverage)) for part in prepared.parts]
+            call, info, [(part, self._n_windows(part, coverage)) for part in prepared.parts]
         )
         first = entries[0]
         return UploadEmbedding(
@@ -171,12 +173,18 @@ class UploadScoring:
         vectors: list[NDArray[np.float32] | None] = []
         missing: list[tuple[PreparedEncoder, int]] = []
         for store, part in zip(library.vectors.stores, prepared.parts, strict=True):
-            n_windows = _n_windows(part.name, coverage[part.name])
+            n_windows = self._n_windows(part, coverage[part.name])
             vectors.append(_vector_held(store, info.digest, n_windows))
             if vectors[-1] is None:
                 missing.append((part, n_windows))
         heard = iter(self._embed(call, info, missing))
         return np.concatenate([next(heard).vector if one is None else one for one in vectors])
+
+    def _spec(self, part: PreparedEncoder) -> EncoderSpec:
+        return stored_spec(part.name, part.fingerprint, root=self._root)
+
+    def _n_windows(self, part: PreparedEncoder, coverage: str | int) -> int:
+        return coverage_windows(coverage, scan_windows=self._spec(part).scan_windows)
 
     def _embed(
         self, call: Call, info: AudioInfo, tasks: list[tuple[PreparedEncoder, int]]
@@ -184,9 +192,7 @@ class UploadScoring:
         """Have an upload heard by several encoders; it is read once for all of them."""
         if not tasks:
             return []
-        outlines = [
-            Outline(spec=encoder_spec(part.name), info=info, n_windows=n) for part, n in tasks
-        ]
+        outlines = [Outline(spec=self._spec(part), info=info, n_windows=n) for part, n in tasks]
         cpu_s = sum(self._limits.embedding_s(info.duration_s, len(one.chosen)) for one in outlines)
         try:
             return call(embed_together, tasks, info, cpu_s=cpu_s)
@@ -220,8 +226,8 @@ class UploadScoring:
         for name in split_encoder(encoder):
             if name in used and is_compiled(used[name], root=self._root):
                 continue
-            if name not in ENCODERS or name == "hub":
-                known = ", ".join(sorted({key for key in ENCODERS if key != "hub"} | used.keys()))
+            if name not in ENCODERS or is_own_model(name):
+                known = ", ".join(sorted(_named() | used.keys()))
                 raise Problem(422, f"there is no encoder {name!r:.80} here; there are {known}")
             if not status[name].ready:
                 raise Problem(
@@ -233,8 +239,8 @@ class UploadScoring:
             raise Problem(422, str(error)) from error
 
 
-def _n_windows(encoder: str, coverage: str | int) -> int:
-    return coverage_windows(coverage, scan_windows=encoder_spec(encoder).scan_windows)
+def _named() -> set[str]:
+    return {key for key in ENCODERS if not is_own_model(key)}
 
 
 def _vector_held(store: EmbeddingStore, digest: str, n_windows: int) -> NDArray[np.float32] | None:

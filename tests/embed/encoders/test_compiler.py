@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 import embed
-from embed.encoders.compiler import _remove_abandoned
 from embed.encoders.encoder import open_encoder
 from embed.encoders.manifest import read_manifest
+from embed.encoders.storing import _remove_abandoned
 from embed.networks import musicnn
 from tests.support.encoder_models import full_windows, run_tensorflow, tone, white_noise
 
@@ -266,9 +266,9 @@ def test_a_compiled_encoder_starts_without_tensorflow_and_quietly(compiled: Path
 
 
 def test_errors_of_native_code_still_reach_stderr(capfd: pytest.CaptureFixture[str]) -> None:
-    from embed.encoders.runtime import _without_chatter
+    from embed.native_chatter import without_chatter
 
-    with _without_chatter():
+    with without_chatter():
         os.write(2, b"INFO: chatter\nERROR: trouble\nI0000 00:00:1 port.cc:153] oneDNN\n")
     os.write(2, b"INFO: not ours\n")
     assert capfd.readouterr().err == "ERROR: trouble\nINFO: not ours\n"
