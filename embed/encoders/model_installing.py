@@ -41,7 +41,7 @@ _REQUIRE_PLAIN: Mapping[str, Callable[[Path], None]] = {
     "onnx": require_plain_onnx,
     "tflite": require_plain_tflite,
 }
-_SOUNDS = ("silence", "noise", "a chord", "a rising tone")
+_SOUNDS = ("silence", "noise", "a chord", "a tone that breaks off")
 _MEMORY_BYTES = 4 * 2**30  # a network's own numbers, beside its file
 _COPIES = 6  # of its weights, that a runtime makes while it opens a file
 
@@ -84,7 +84,8 @@ def _fill(part: Path, spec: EncoderSpec, model: ModelFile, weights: Weights) -> 
     probe = probe_signal(spec.grid.window_samples, spec.grid.rate_hz)
     inputs = dict(zip(_SOUNDS, spec.read(probe, constants), strict=True))
     try:
-        dim = check_network(open_model(model.kind, part, model.card), inputs, model.card)
+        run = open_model(model.kind, part, model.card)
+        dim = check_network(run, inputs, model.card, apart=_SOUNDS[:3])
         tags, columns = _tags(part, model, inputs[_SOUNDS[1]])
     except EncoderError as error:
         hint = card_path(model.path)

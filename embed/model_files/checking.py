@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ def check_network(
     run: Callable[[NDArray[np.float32]], NDArray[np.float32]],
     inputs: Mapping[str, NDArray[np.float32]],
     card: Card,
+    *,
+    apart: Sequence[str],
 ) -> int:
     """Check a network on sounds that have nothing in common.
 
@@ -37,6 +39,8 @@ def check_network(
     inputs : mapping of name to ndarray, shape (parts, ...), float32
         What the front end gives for silence, noise, tones; the name is how messages call a sound.
     card : Card
+    apart : sequence of str
+        The sounds that must have embeddings of their own.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def check_network(
         if np.abs(run(read) - given).max() > _SAME * max(1.0, float(np.abs(given).max())):
             raise _wrong(f"it gives other numbers each time for {sound}", card, read)
         means[sound] = given.mean(axis=0).astype(np.float64)
-    for one, other in combinations(means, 2):
+    for one, other in combinations(apart, 2):
         longest = max(np.linalg.norm(means[one]), np.linalg.norm(means[other]))
         if np.linalg.norm(means[one] - means[other]) <= _APART * longest:
             what = f"it gives the same for {one} and {other}, so it does not hear"

@@ -30,8 +30,8 @@ GROUPS = [Requirement(text) for group in PROJECT["dependency-groups"].values() f
 # Imported by starlette, tensorflow-hub or uvicorn rather than by us; pyproject.toml says so beside
 # each.
 NEVER_IMPORTED = {"httptools", "setuptools", "tf-keras", "uvloop"}
-# Imported where a caller asks for it, and an extra of the package.
-OPTIONAL = {"pandas"}
+# Imported where a caller asks for it, and the extra of the package that brings it.
+OPTIONAL = {"onnxruntime": "onnx", "pandas": "pandas"}
 # Their interfaces are leaned on so hard that a new major version has broken us, or could.
 LEANED_ON = {
     "ai-edge-litert",
@@ -78,8 +78,10 @@ def test_the_packages_import_what_is_declared_and_nothing_else() -> None:
     modules = imported(
         [path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py")]
     )
-    assert distributions(modules) == (names(DECLARED) - NEVER_IMPORTED) | OPTIONAL
-    assert set(PROJECT["project"]["optional-dependencies"]) >= OPTIONAL
+    assert distributions(modules) == (names(DECLARED) - NEVER_IMPORTED) | OPTIONAL.keys()
+    for name, extra in OPTIONAL.items():
+        brings = PROJECT["project"]["optional-dependencies"][extra]
+        assert name in names([Requirement(text) for text in brings])
 
 
 def test_the_tests_import_what_is_declared() -> None:
