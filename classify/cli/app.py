@@ -244,7 +244,8 @@ def encoders(as_json: AsJson = False) -> None:
 
     Several go together where --encoder names them joined by +, such as musicnn+yamnet: each keeps
     its own embeddings, and a taste learns from all of them. `--encoder best` is the most accurate
-    choice, `--encoder fast` the quickest.
+    choice, `--encoder fast` the quickest. A network in a file is `--encoder onnx:FILE` or
+    `tflite:FILE`, with a card FILE.toml beside it; those that were used here are listed.
 
     Example: sevensongs encoders
     """

@@ -50,11 +50,14 @@ class LogMel:
     fmin, fmax : float
         The mel bands' range in Hz; an `fmax` of 0 is half the sample rate.
     scale_kind, norm : str
-        Which mel scale, and whether bands have the same area (``slaney``) or height (``none``).
+        Which mel scale, and whether bands have the same area (``slaney``), height (``none``) or sum
+        of squares (``l2``).
     power : float
         Of the STFT's magnitude, 1 or 2.
     center, pad : bool, str
         Whether the first frame is centred on a window's first sample, and what is before it.
+    below_peak : bool
+        Whether decibels count from a window's maximum, so that the largest number is 0.
     top_db : float
         How far (in dB) below a window's maximum numbers are cut off; 0: they are not. For ``db``.
     """
@@ -67,7 +70,7 @@ class LogMel:
     fmin: float = 0.0
     fmax: float = 0.0
     scale_kind: Literal["slaney", "htk"] = "slaney"
-    norm: Literal["slaney", "none"] = "slaney"
+    norm: Literal["slaney", "none", "l2"] = "slaney"
     power: float = 2.0
     center: bool = False
     pad: Literal["constant", "reflect"] = "constant"
@@ -75,6 +78,7 @@ class LogMel:
     gain: float = 1.0
     floor: float = 1e-6
     floor_kind: Literal["add", "max"] = "add"
+    below_peak: bool = False
     top_db: float = 0.0
     mean: float = 0.0
     scale: float = 1.0
@@ -89,7 +93,9 @@ class LogMel:
         _require(self.fmax == 0 or self.fmax > self.fmin, "fmax must be above fmin")
         _require(self.scale != 0, "scale must not be 0: numbers are divided by it")
         _require(self.gain > 0, "gain must be above 0")
-        _require(self.top_db == 0 or self.log == "db", 'top_db goes with log = "db"')
+        in_db = self.log == "db"
+        _require(self.top_db == 0 or in_db, 'top_db goes with log = "db"')
+        _require(not self.below_peak or in_db, 'below_peak goes with log = "db"')
         _require(
             self.floor > 0 or (self.floor == 0 and self.log == "none"),
             "floor must be above 0: the logarithm of silence would be infinite",

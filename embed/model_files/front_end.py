@@ -37,7 +37,7 @@ def front_end_constants(card: Card) -> dict[str, NDArray[np.float32]]:
         fmin=log_mel.fmin,
         fmax=log_mel.fmax or None,
         htk=log_mel.scale_kind == "htk",
-        norm=None if log_mel.norm == "none" else log_mel.norm,
+        norm={"none": None, "l2": 2}.get(log_mel.norm, log_mel.norm),
     )
     taper = get_window(log_mel.taper, log_mel.window or log_mel.n_fft, fftbins=True)
     return {
@@ -96,8 +96,11 @@ def _log_mel(
         values = np.log(values) if params.log == "ln" else np.log10(values)
     if params.log == "db":
         values *= np.float32(10)
+    peak = values.max(axis=(1, 2), keepdims=True)
     if params.top_db:
-        np.maximum(values, values.max(axis=(1, 2), keepdims=True) - params.top_db, out=values)
+        np.maximum(values, peak - np.float32(params.top_db), out=values)
+    if params.below_peak:
+        values -= peak
     values -= np.float32(params.mean)
     values /= np.float32(params.scale)
     return values

@@ -38,6 +38,7 @@ def _read(log_mel: LogMel, **said: Any) -> Any:
         ({}, {}),
         ({"scale_kind": "htk"}, {"htk": True}),
         ({"norm": "none"}, {"norm": None}),
+        ({"norm": "l2"}, {"norm": 2}),
         ({"power": 1}, {"power": 1.0}),
         ({"fmin": 100.0, "fmax": 5000.0}, {"fmin": 100.0, "fmax": 5000.0}),
         ({"window": 800}, {"win_length": 800}),
@@ -81,6 +82,8 @@ def test_decibels_end_below_the_loudest_as_librosas_do() -> None:
     (ours,) = _read(LogMel(**USUAL, **said))
     np.testing.assert_allclose(ours, power_to_db(mel, top_db=12.0), atol=1e-3)
     assert ours.max() - ours.min() == pytest.approx(12, abs=1e-3)
+    (ours,) = _read(LogMel(**USUAL, **said, below_peak=True))
+    np.testing.assert_allclose(ours, power_to_db(mel, ref=np.max, top_db=12.0), atol=1e-3)
 
 
 def test_each_part_is_read_by_itself() -> None:
