@@ -16,8 +16,8 @@ __all__ = [
     "FrontEndFile",
     "Input",
     "LogMel",
+    "ModelTags",
     "Output",
-    "TagList",
 ]
 
 LAYOUT_AXES = ("batch", "channel", "time", "mel")
@@ -180,7 +180,7 @@ class Output:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagList:
+class ModelTags:
     """What the numbers of an output are called, where they are tags.
 
     Attributes
@@ -229,7 +229,7 @@ class Card:
     outputs: tuple[Output, ...]
     log_mel: LogMel | None = None
     front_end: FrontEndFile | None = None
-    tags: TagList | None = None
+    tags: ModelTags | None = None
     level_power: float = 0.5
     scan_windows: int = 12
     credit: str = ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from embed.errors import EncoderError, EncoderUnavailable
-from embed.model_files.card import Card, FrontEndFile, Input, LogMel, Output, TagList
+from embed.model_files.card import Card, FrontEndFile, Input, LogMel, ModelTags, Output
 from embed.model_files.known_shapes import known_shape
 from embed.model_files.layouts import choose_layout
 from embed.model_files.onnx_file import onnx_outline
@@ -63,7 +63,7 @@ _KEYS = {
     "output",
     "tags",
 }
-_Section = TypeVar("_Section", LogMel, FrontEndFile, Output, TagList)
+_Section = TypeVar("_Section", LogMel, FrontEndFile, Output, ModelTags)
 
 
 def card_path(model: Path) -> Path:
@@ -152,7 +152,7 @@ def _card(said: Mapping[str, Any], outline: ModelOutline, *, told: str = "") -> 
     )
     hop = _samples(said, "hop", rate_hz) or window
     outputs = _outputs(said, outline)
-    tags = _section(TagList, said, "tags")
+    tags = _section(ModelTags, said, "tags")
     if tags is not None and tags.output not in ("", *(one.name for one in outputs)):
         raise ValueError(f"[tags] output is {tags.output!r:.80}, which is not in [output]")
     if tags is not None and tags.output == "" and len(outputs) > 1:

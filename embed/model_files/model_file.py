@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from embed.errors import EncoderError, EncoderUnavailable
-from embed.model_files.card import Card, FrontEndFile, Input, LogMel, Output, TagList
+from embed.model_files.card import Card, FrontEndFile, Input, LogMel, ModelTags, Output
 from embed.model_files.card_reading import OUTLINES, read_card
 from embed.networks.network import Weights
 
@@ -152,7 +152,7 @@ def card_from_json(text: str) -> Card:
         "input": Input,
         "log_mel": LogMel,
         "front_end": FrontEndFile,
-        "tags": TagList,
+        "tags": ModelTags,
     }
     for name, kind in sections.items():
         if said[name] is not None:

@@ -75,7 +75,7 @@ def save_spectrum(path: Path, n_samples: int, dim: int = 6, *, batch: int | str 
         helper.make_node("Abs", ["heard"], ["level"]),
         helper.make_node("ReduceMean", ["level"], ["y"], axes=[2], keepdims=0),
     ]
-    weights = {
+    weights: dict[str, NDArray[Any]] = {
         "one": np.array([1], dtype=np.int64),
         "filters": rng.normal(size=(dim, 1, 64)).astype(np.float32),
     }

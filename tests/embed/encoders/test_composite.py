@@ -95,6 +95,8 @@ def test_the_default_is_written_as_it_is_stored_and_the_quickest_is_one_encoder(
         ("hub:/m/a+yamnet/1", ("hub:/m/a+yamnet/1",)),
         ("hub:/m/b+hub:/m/a", ("hub:/m/a", "hub:/m/b")),
         ("hub:https://h.org/m+1+yamnet", ("hub:https://h.org/m+1", "yamnet")),
+        ("onnx:/m/a+b.onnx+musicnn", ("musicnn", "onnx:/m/a+b.onnx")),
+        ("tflite:/m/a+onnx:/m/b+c+hub:/m/d", ("hub:/m/d", "onnx:/m/b+c", "tflite:/m/a")),
     ],
 )
 def test_a_name_is_split_only_between_encoders(name: str, parts: tuple[str, ...]) -> None:

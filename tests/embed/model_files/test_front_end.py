@@ -78,7 +78,7 @@ def test_decibels_end_below_the_loudest_as_librosas_do() -> None:
     from librosa import power_to_db
 
     (mel,) = _read(LogMel(**USUAL, log="none"))
-    said = {"log": "db", "floor": 1e-10, "floor_kind": "max", "top_db": 12.0}
+    said: dict[str, Any] = {"log": "db", "floor": 1e-10, "floor_kind": "max", "top_db": 12.0}
     (ours,) = _read(LogMel(**USUAL, **said))
     np.testing.assert_allclose(ours, power_to_db(mel, top_db=12.0), atol=1e-3)
     assert ours.max() - ours.min() == pytest.approx(12, abs=1e-3)

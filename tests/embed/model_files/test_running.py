@@ -32,7 +32,7 @@ def _bands(path: Path, layout: Sequence[str], weights: NDArray[np.float32], **gi
     """Write a network from 20 frames of 16 bands, in a layout, to their mean times weights."""
     from onnx import helper
 
-    lengths = {"batch": "n", "channel": 1, "time": 20, "mel": 16} | given
+    lengths: dict[str, Any] = {"batch": "n", "channel": 1, "time": 20, "mel": 16} | given
     order = [axis for axis in ("batch", "channel", "time", "mel") if axis in layout]
     nodes = [
         helper.make_node("Transpose", ["x"], ["t"], perm=[layout.index(axis) for axis in order]),
