@@ -65,6 +65,8 @@ def _call(command: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
         command(*args, **kwargs)
     except (CacheError, ClassifyError, EmbedError) as error:
         say(str(error))
+        for note in getattr(error, "__notes__", ()):  # such as a card to fill in: lines of ours
+            typer.echo(note, err=True)
         raise typer.Exit(EXIT_FAILED) from error
     except BrokenPipeError as error:  # such as `| head`
         _drop_stdout()

@@ -90,7 +90,8 @@ def read_card(kind: str, model: Path) -> Card:
     EncoderUnavailable
         If the model file or its card can't be read.
     EncoderError
-        If the file is no model, the card is wrong, or something is told by neither.
+        If the file is no model, the card is wrong, or something is told by neither; where there is
+        no card, with an example as a note.
     """
     outline = OUTLINES[kind](model)
     path = card_path(model)
@@ -115,11 +116,13 @@ def _card_of_shapes(model: Path, outline: ModelOutline) -> Card:
     """Tell by shapes what network a file has."""
     found = known_shape(outline)
     if found is None:
-        raise EncoderError(
+        error = EncoderError(
             f"{model} has no card, and its shapes are of no network that is known here: it reads "
             f"{_told(outline.inputs)} and gives {_told(outline.outputs)}. Write "
-            f"{card_path(model)}, such as (embed/README.md has all of it):\n{EXAMPLE_CARD}"
+            f"{card_path(model)}, such as this one; embed/README.md has all that it may say."
         )
+        error.add_note(EXAMPLE_CARD)
+        raise error
     known, output = found
     told = f"{model} has no card; its shapes are {known.what}, and it is taken for that"
     try:
