@@ -217,6 +217,7 @@ A, B = "a" * 16, "b" * 16
         ("musicnn+yamnet", f"{A}+{B}", 5059, "even number"),
         ("musicnn+yamnet", f"{A}+{B}", 2 * MUSICNN_DIM, "no taste of ours"),
         ("hub:/m+hub:/n", f"{A}+{B}", 8, "a model is a program"),
+        ("onnx:/m+tflite:/n", f"{A}+{B}", 8, "a model is a program"),
     ],
 )
 def test_a_hostile_taste_opens_nothing(
@@ -258,6 +259,7 @@ def test_a_strangers_model_is_not_loaded_under_a_fingerprint_that_is_known(
     for encoder, fingerprint, dim in (
         ("hub:https://example.invalid/evil/1", known, 2 * MUSICNN_DIM),
         ("hub:https://example.invalid/evil/1+musicnn", f"{A}+{known}", 2 * MUSICNN_DIM + 4),
+        ("onnx:/evil.onnx", known, 2 * MUSICNN_DIM),
     ):
         taste = strange_taste(encoder, fingerprint, dim)
         (tmp_path / "new").mkdir(exist_ok=True)

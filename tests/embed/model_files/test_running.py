@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from embed import Encoder, EncoderError, EncoderUnavailable
+from embed import Encoder, EncoderError, EncoderUnavailable, stored_spec
 from embed.encoders.registry import encoder_spec
 from embed.model_files.front_end import front_end_constants, read_parts
 from tests.support.model_files import (
@@ -329,6 +329,20 @@ def test_another_network_may_be_the_front_end(tmp_path: Path) -> None:
     (tmp_path / "front.onnx").unlink()
     with pytest.raises(EncoderUnavailable, match=r"front.onnx can't be read"):
         encoder_spec(name_of(model))
+
+
+def test_songs_are_embedded_by_the_card_that_was_copied(tmp_path: Path) -> None:
+    model = save_spectrum(tmp_path / "waves.onnx", N)
+    encoder = _open(model, f"{WAVES}hop_samples = 2048\n", tmp_path)
+    write_card(model, WAVES)
+    assert encoder_spec(name_of(model)).grid.step_samples == N
+    kept = stored_spec(name_of(model), encoder.fingerprint, root=tmp_path)
+    assert kept.grid == encoder.spec.grid != encoder_spec(name_of(model)).grid
+    assert stored_spec(name_of(model), "0" * 16, root=tmp_path).grid.step_samples == N
+    model.unlink()
+    with pytest.raises(EncoderUnavailable, match=r"waves.onnx can't be read"):
+        encoder_spec(name_of(model))
+    assert stored_spec(name_of(model), encoder.fingerprint, root=tmp_path).grid == kept.grid
 
 
 def test_musicnn_as_a_tensorflow_lite_file_gives_musicnns_numbers(

@@ -203,6 +203,8 @@ def test_frames_and_song_vectors_are_those_that_the_cache_would_hold(
         ("encoder=nothing", 422),
         ("encoder=hub:https://evil.example/model", 422),
         ("encoder=hub:/etc", 422),
+        ("encoder=onnx:/etc/passwd", 422),
+        ("encoder=tflite", 422),
         ("encoder=musicnn%2Bmusicnn", 422),
         ("encoder=musicnn%2Bnothing", 422),
         ("encoder=" + "x" * 600, 422),
