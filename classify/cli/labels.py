@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from classify.cli.console import (
+    EXIT_FAILED,
     end,
     print_json,
     print_story,
@@ -22,10 +24,12 @@ from classify.evaluation.sentences import learnt_sentences
 
 if TYPE_CHECKING:
     from classify.labels.labelling import Changed, Labelled
+    from classify.sources.importing import LabelImport
 
 __all__ = ["label_app"]
 
 _TOLD = 5
+_CHANGES = ("added", "changed", "removed")
 _NOW = {"like": "likely", "unsure": "unsure", "dislike": "unlikely"}
 
 label_app = typer.Typer(
@@ -116,6 +120,141 @@ def list_labels(taste: TasteOption = "default", as_json: AsJson = False) -> None
         say("nothing is labelled yet: 'sevensongs label like SONG' begins")
 
 
+@label_app.command("import")
+@reports_errors
+def import_(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A CSV with artist and title, iTunes' Library.xml, ListenBrainz' export, a "
+            "playlist, or beets:LIBRARY.db.",
+        ),
+    ],
+    like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--like",
+            metavar="CONDITION",
+            help="What counts as a like, such as 'rating>=4', 'loved', 'mood:good' or 'all'; "
+            "repeatable. Default: what the source calls so.",
+        ),
+    ] = None,
+    dislike: Annotated[
+        list[str] | None,
+        typer.Option("--dislike", metavar="CONDITION", help="The same for dislikes."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only tell what would be labelled.")
+    ] = False,
+    unmatched: Annotated[
+        Path | None,
+        typer.Option(
+            "--unmatched",
+            metavar="FILE.csv",
+            help="Write the songs that are not surely in your library, with what comes nearest.",
+        ),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Bring back labels that you have taken away here.")
+    ] = False,
+    taste: TasteOption = "default",
+    encoder: OwnEncoder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take likes and dislikes over from another program; the taste learns at once.
+
+    Only songs that are surely the same are labelled. Labels that you gave here stay, and importing
+    again changes only what changed there.
+
+    Example: sevensongs label import Library.xml --like 'rating>=80' --dry-run
+    """
+    from classify.cli.malloc import keep_freed_memory
+
+    keep_freed_memory()
+    from classify.cli.written import put
+    from classify.output.formats import render
+    from classify.sources.importing import import_labels
+    from classify.sources.unmatched import unmatched_rows
+
+    done = import_labels(
+        source,
+        like=like or (),
+        dislike=dislike or (),
+        taste=taste,
+        encoder=encoder,
+        dry_run=dry_run,
+        again=again,
+    )
+    if unmatched is not None:
+        put(render(unmatched_rows(done.unmatched, done.nearest), "csv"), unmatched)
+    if as_json:
+        print_json(_import_fields(done))
+    else:
+        print_text(_import_story(done))
+    _say_unmatched(done, unmatched)
+    if done.labelled and done.labelled.note:
+        say(done.labelled.note)
+    if not done.matched:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _say_unmatched(done: LabelImport, written: Path | None) -> None:
+    from classify.output.formats import counted
+
+    for one in done.unmatched[:_TOLD]:
+        near = next(iter(done.nearest.of(one.song)), None)
+        words = f"; nearest: {near.name} ({near.differs or 'one of several'})" if near else ""
+        say(f"not matched: {one.song.name}: {one.why}{words}")
+    n_others = len(done.unmatched) - _TOLD
+    if n_others > 0 and written is None:
+        say(f"and {counted(n_others, 'other')}; --unmatched FILE.csv writes all of them")
+    if written is not None:
+        say(f"{counted(len(done.unmatched), 'song')} that did not match: {written}")
+
+
+def _import_story(done: LabelImport) -> str:
+    from collections import Counter
+
+    from classify.output.formats import counted, printable
+
+    ways = Counter(one.by for one in done.matched)
+    by = ", ".join(f"{n} by {way}" for way, n in ways.most_common())
+    likes, dislikes = counted(done.n_like, "like"), counted(done.n_dislike, "dislike")
+    found = counted(len(done.matched), "song") + " of your library" + (f" ({by})" if by else "")
+    first = f"{likes} and {dislikes} in {printable(done.source)}: {found}"
+    lines = [f"{first}, {len(done.unmatched)} not surely in it"]
+    if done.n_both:
+        lines.append(f"{counted(done.n_both, 'song')} both liked and disliked there: left out")
+    n_done = {name: len(getattr(done.changes, name)) for name in _CHANGES}
+    would = "" if done.labelled else "would be "
+    lines.append(", ".join(f"{n} {would}{name}" for name, n in n_done.items()))
+    if done.changes.own:
+        lines.append(
+            f"{counted(len(done.changes.own), 'song')} left as you have said here since or before"
+        )
+    if done.labelled:
+        lines += _taste_story(done.labelled)
+    return "\n".join(lines) + "\n"
+
+
+def _import_fields(done: LabelImport) -> dict[str, Any]:
+    changes = {name: len(getattr(done.changes, name)) for name in (*_CHANGES, "own")}
+    matched = [
+        {"key": one.song.key, "digest": one.digest, "path": one.path, "by": one.by}
+        for one in done.matched
+    ]
+    unmatched = [
+        {"key": one.song.key, "name": one.song.name, "label": one.label, "why": one.why}
+        for one in done.unmatched
+    ]
+    counts = {name: getattr(done, name) for name in ("source", "n_like", "n_dislike", "n_both")}
+    labelled = _fields(done.labelled) if done.labelled else None
+    return (counts | {"changes": changes, "matched": matched, "unmatched": unmatched}) | {
+        "labelled": labelled
+    }
+
+
 def _label(
     paths: list[str],
     value: str | None,
@@ -164,9 +303,14 @@ def _story(done: Labelled, value: str | None) -> str:
 
     what = f"{value}d" if value else "without a label"
     likes, dislikes = counted(done.n_like, "like"), counted(done.n_dislike, "dislike")
-    lines = [
-        f"{counted(done.n_labelled, 'song')} {what} now; {likes} and {dislikes} in {done.path}"
-    ]
+    first = f"{counted(done.n_labelled, 'song')} {what} now; {likes} and {dislikes} in {done.path}"
+    return "\n".join([first, *_taste_story(done)]) + "\n"
+
+
+def _taste_story(done: Labelled) -> list[str]:
+    from classify.output.formats import counted
+
+    lines = []
     if done.taste is not None and done.relearnt:
         lines.append(
             f"Learnt again in {done.fit_s:.1f} s. "
@@ -183,7 +327,7 @@ def _story(done: Labelled, value: str | None) -> str:
             ]
         if n_songs > len(named):
             lines.append(f"  and {counted(n_songs - len(named), 'other')}")
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _name(song: Changed) -> str:

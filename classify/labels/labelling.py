@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 
 from cache import default_root
 from classify.errors import LabelError
-from classify.labels.relearning import Relabelled, labels_now, relabel, songs_of
+from classify.labels.relearning import Change, Relabelled, labels_now, relabel, songs_of
 from classify.labels.verdict_changes import VERDICTS, verdict_changes, verdict_codes
 from classify.library.label_file import LABELS, Label, labels_path, relabelled, stored_labels
 from classify.library.library_files import LibraryFiles
 from classify.library.open_library import OpenLibrary
 from classify.library.ranking import decide, rank
 from classify.library.song_library import SongLibrary, Tell
+from classify.output.own_lists import refuse_own_lists
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste, Verdict
 from classify.taste.vectors import FloatArray
 from embed import Failure, Paths, find_audio, path_list, prepare_encoders
 
-__all__ = ["Changed", "Labelled", "Moved", "label", "labels_now"]
+__all__ = ["Changed", "Labelled", "Moved", "change_labels", "label", "labels_now"]
 
 _TOP = 20
 
@@ -149,7 +150,8 @@ def label(
     Raises
     ------
     LabelError
-        If the labels can't be read or written, or songs that sound the same have different labels.
+        If the labels can't be read or written, songs that sound the same have different labels, or
+        a list is one that we made from scores.
     TypeError
         If something else than paths is given.
     EmbedError, CacheError, TasteError
@@ -167,12 +169,13 @@ def label(
     """
     started = time.monotonic()
     value, named = _in_order(value, paths)
+    if value:
+        refuse_own_lists(named)
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
     former = Taste.load(path) if path.exists() else None
     name = encoder or (former.encoder if former else "default")
     library = SongLibrary.of_encoders(prepare_encoders(name, root=base), base)
-    file = labels_path(path)
     wanted = [
         *(named if value else ()),
         *(one.path for one in stored_labels(path) if not one.digest),
@@ -185,11 +188,47 @@ def label(
         songs.update(songs_of(library, named) | ({} if value else _gone(before, named)))
         return relabelled(before, songs, value)
 
+    return change_labels(
+        library, change, songs, path=path, root=base, failed=failed, started=started
+    )
+
+
+def change_labels(
+    library: SongLibrary,
+    change: Change,
+    songs: Mapping[str, str],
+    *,
+    path: Path,
+    root: str | Path,
+    failed: tuple[Failure, ...] = (),
+    started: float,
+) -> Labelled:
+    """Change labels, learn the taste again, and tell which verdicts that changes.
+
+    Parameters
+    ----------
+    library : SongLibrary
+    change : callable
+        See `relabel`.
+    songs : mapping
+        To which `change` adds the songs whose label it changes, digest to path.
+    path : Path
+        The file of the taste.
+    root : path or URI
+    failed : tuple of Failure
+        Songs that could not be embedded.
+    started : float
+        When the work began, as `time.monotonic` tells.
+
+    Raises
+    ------
+    LabelError, CacheError, TasteError
+    """
     done = relabel(library, change, path=path)
     compared = time.monotonic()
-    apart = _differences(library, done, base)
+    apart = _differences(library, done, root)
     return Labelled(
-        path=file,
+        path=labels_path(path),
         n_labelled=len(songs),
         n_like=sum(one.label == "like" for one in done.labels),
         n_dislike=sum(one.label == "dislike" for one in done.labels),

@@ -20,6 +20,7 @@ from classify.library.label_file import Label, labels_path, relabelled, stored_l
 from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary, Tell
 from classify.output.embed_summary import apart_from_streams
+from classify.output.own_lists import refuse_own_lists
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
 from embed import Failure, Paths, path_list, prepare_encoders
@@ -124,6 +125,7 @@ def train(
     started = time.monotonic()
     liked, disliked = None if likes is None else path_list(likes), path_list(dislikes)
     others = None if unlabelled is None else path_list(unlabelled)
+    refuse_own_lists([*(liked or ()), *disliked])
     path = taste_path(taste, root=root)
     base = default_root() if root is None else root
     library = _library(path, base, encoder, keep_encoder=liked is None)

@@ -2,7 +2,8 @@
 
 ``<taste>.labels.csv`` has the columns ``label`` (like or dislike), ``path`` and ``digest``, one
 song a row. The digest decides, so a song that is moved or renamed keeps its label. In a row that a
-person adds it may be empty: it is filled in from the path the next time.
+person adds it may be empty: it is filled in from the path the next time. Where labels were imported
+from another program, a column ``source`` says from which.
 """
 
 from __future__ import annotations
@@ -50,11 +51,15 @@ _LOCK_S = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """What a listener said of a song; `digest` is empty where a person wrote only the path."""
+    """What a listener said of a song; `digest` is empty where a person wrote only the path.
+
+    `source` names the program of which the label was imported; empty where it was given here.
+    """
 
     label: str
     path: str
     digest: str
+    source: str = ""
 
 
 def labels_path(taste: Path) -> Path:
@@ -151,9 +156,10 @@ def write_labels(path: Path, labels: Sequence[Label]) -> None:
     out = io.StringIO(newline="")
     # RFC 4180; else a lone carriage return stays bare
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
+    columns = _COLUMNS + (("source",) if any(one.source for one in labels) else ())
+    writer.writerow(columns)
     for one in sorted(labels, key=lambda one: (LABELS.index(one.label), one.path, one.digest)):
-        writer.writerow((one.label, one.path, one.digest))
+        writer.writerow(getattr(one, name) for name in columns)
     data = out.getvalue().encode("utf-8", "surrogateescape")
     try:
         write_whole(path, lambda file: file.write(data))
@@ -338,7 +344,8 @@ def _label(row: Mapping[str | None, str | None], path: Path, line: int) -> Label
         raise LabelError(
             f"{path}, line {line}: {song} is a folder or a list; a label is of one song"
         )
-    return Label(label=label, path=song, digest=digest)
+    source = (row.get("source") or "").strip()
+    return Label(label=label, path=song, digest=digest, source=source)
 
 
 def _each_once(rows: Iterable[Label]) -> tuple[Label, ...]:

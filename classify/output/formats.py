@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from cache import write_whole
 from classify.errors import ClassifyError, write_problem
+from classify.output.own_lists import M3U_MARK, PLS_MARK, XSPF_MARK
 from embed import mapped_there, path_maps
 
 __all__ = [
@@ -135,7 +136,7 @@ def _playlist_name(row: Row) -> str:
 
 
 def _m3u8(rows: Sequence[Row]) -> str:
-    lines = ["#EXTM3U"]
+    lines = ["#EXTM3U", M3U_MARK]
     maps = path_maps()
     for row in _without_errors(rows):
         seconds = round(row.get("duration_s") or -1)
@@ -145,7 +146,7 @@ def _m3u8(rows: Sequence[Row]) -> str:
 
 
 def _pls(rows: Sequence[Row]) -> str:
-    lines = ["[playlist]"]
+    lines = ["[playlist]", PLS_MARK]
     maps = path_maps()
     songs = _without_errors(rows)
     for n, row in enumerate(songs, start=1):
@@ -156,7 +157,8 @@ def _pls(rows: Sequence[Row]) -> str:
 
 def _xspf(rows: Sequence[Row]) -> str:
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
-    lines += ['<playlist version="1" xmlns="http://xspf.org/ns/0/">', " <trackList>"]
+    lines += ['<playlist version="1" xmlns="http://xspf.org/ns/0/">']
+    lines += [f" {XSPF_MARK}", " <trackList>"]
     maps = path_maps()
     for row in _without_errors(rows):
         lines += ["  <track>", f"   <location>{escape(_uri(row['path'], maps), False)}</location>"]

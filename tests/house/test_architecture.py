@@ -44,7 +44,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classify.learning",),
     ("classify.library",),
     ("classify.labels", "classify.explanation", "classify.evaluation"),
-    ("classify.evaluation.report",),
+    ("classify.evaluation.report", "classify.sources"),
     ("classify.demo",),
     (
         "classify.web.settings",

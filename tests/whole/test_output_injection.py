@@ -50,7 +50,7 @@ def test_any_text_stays_in_its_place(title: str, name: str) -> None:
 def test_a_path_that_a_line_can_not_hold_is_a_url(tmp_path: Path) -> None:
     rows = [{"path": "/m/two\nlines.mp3", "score": 0.5}, {"path": "/m/caf\udce9.mp3", "score": 0.5}]
     playlist = render(rows, "m3u8").splitlines()
-    assert playlist[2::2] == ["file:///m/two%0Alines.mp3", "file:///m/caf%E9.mp3"]
+    assert playlist[3::2] == ["file:///m/two%0Alines.mp3", "file:///m/caf%E9.mp3"]
     assert render(rows, "csv").splitlines()[1] == '"file:///m/two%0Alines.mp3",0.5'
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from classify.output.formats import printable
+from classify.output.own_lists import is_own_text
 from classify.web.app_state import AppState, state_of
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.models import Share, Song
@@ -220,6 +221,11 @@ async def import_likes(
     """
     state = state_of(request.app)
     content = await request.body()
+    if is_own_text(content):
+        raise Problem(
+            422,
+            "this list was made by Seven Songs from scores; a taste must not learn its own guesses",
+        )
     ranking = await asyncio.to_thread(state.library.ranking, name)
     listed = await asyncio.to_thread(listed_songs, content, kind, ranking.columns)
     if not listed.digests:

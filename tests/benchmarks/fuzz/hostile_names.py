@@ -106,9 +106,9 @@ def judge_rows(rows: list[Row]) -> None:
 def _judge_playlist(text: str, rows: list[Row]) -> None:
     lines = text.splitlines()
     assert lines[0] == "#EXTM3U"
-    assert len(lines) == 1 + 2 * len(rows)
-    assert all(line.startswith("#EXTINF:") for line in lines[1::2])
-    assert all(line.startswith(("/", "file:///")) for line in lines[2::2])
+    assert len(lines) == 2 + 2 * len(rows)
+    assert all(line.startswith("#EXTINF:") for line in lines[2::2])
+    assert all(line.startswith(("/", "file:///")) for line in lines[3::2])
 
 
 def _judge_csv(text: str, rows: list[Row]) -> None:

@@ -268,6 +268,6 @@ def test_the_command_speaks_every_format(library: Library, tmp_path: Path) -> No
     run("-o", str(tmp_path / "label me.m3u8"))
     playlist = (tmp_path / "label me.m3u8").read_text("utf-8").splitlines()
     assert playlist[0] == "#EXTM3U"
-    assert len(playlist) == 11
+    assert len(playlist) == 12
     assert run("--taste", "nobody", code=1) == ""
     run("--top", "0", code=2)

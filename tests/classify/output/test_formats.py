@@ -12,6 +12,7 @@ import pytest
 
 from classify.errors import ClassifyError
 from classify.output.formats import FORMATS, counted, printable, render, write_text
+from classify.output.own_lists import M3U_MARK
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -55,9 +56,9 @@ def test_csv_quotes_and_defuses_formulas() -> None:
 
 def test_a_playlist_has_one_line_for_each_song_whatever_its_title() -> None:
     lines = render(ROWS, "m3u8").splitlines()
-    assert lines[0] == "#EXTM3U"
-    assert lines[1] == '#EXTINF:61,=cmd() - Say "no", twice'
-    assert lines[3] == "#EXTINF:-1,two lines"
+    assert lines[:2] == ["#EXTM3U", M3U_MARK]
+    assert lines[2] == '#EXTINF:61,=cmd() - Say "no", twice'
+    assert lines[4] == "#EXTINF:-1,two lines"
     assert [line for line in lines if not line.startswith("#")] == [
         "/m/a.mp3",
         "file:///m/b%1B%5B31m.mp3",

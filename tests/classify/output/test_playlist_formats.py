@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from classify.output.formats import PLAYLIST_FORMATS, render
+from classify.output.own_lists import PLS_MARK, is_own_list
 from embed import find_audio
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names can't hold these elsewhere")
@@ -31,6 +32,26 @@ def test_what_is_written_is_read_back_as_the_same_paths(tmp_path: Path, format_:
     assert (found.files, found.failures) == (tuple(songs), ())
 
 
+@pytest.mark.parametrize("format_", [*sorted(PLAYLIST_FORMATS), "csv"])
+def test_what_is_written_is_known_for_ours_whatever_stands_in_it(
+    tmp_path: Path, format_: str
+) -> None:
+    row = {"path": "/a.mp3", "title": "A", "score": 0.5, "verdict": "unsure"}
+    ours, theirs = (tmp_path / f"{name}.{format_}" for name in ("ours", "theirs"))
+    ours.write_text(render([row], format_), "utf-8")
+    assert is_own_list(ours)
+    # a title that says the same is no mark, nor is a list that another program made
+    row["title"] = PLS_MARK
+    marked = {line for line in render([], format_).splitlines() if is_own_mark(line)}
+    lines = [line for line in render([row], format_).splitlines() if line not in marked]
+    theirs.write_text("\n".join(lines).replace("verdict", "stars"), "utf-8")
+    assert not is_own_list(theirs)
+
+
+def is_own_mark(line: str) -> bool:
+    return line.lstrip().startswith(("#EXTSEVENSONGS", "X-SevenSongs", "<meta "))
+
+
 def test_an_xspf_is_xml_with_tags_and_milliseconds() -> None:
     row = {"path": "/a b.mp3", "title": "<T>", "artist": "A & B", "album": "", "duration_s": 1.6}
     root = ET.fromstring(render([row], "xspf"))
@@ -48,6 +69,7 @@ def test_a_pls_counts_its_songs_and_tells_their_names() -> None:
     text = render([{"path": "/a.mp3", "title": "T", "artist": "A", "duration_s": 1.6}], "pls")
     assert text.splitlines() == [
         "[playlist]",
+        PLS_MARK,
         "File1=/a.mp3",
         "Title1=A - T",
         "Length1=2",

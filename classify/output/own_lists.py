@@ -1,0 +1,81 @@
+"""How lists that we make are told from lists that a listener makes.
+
+What is written from scores must not come back as likes: a taste would learn its own guesses. So
+each playlist says who made it, in a comment that players pass over, and tables of scores are known
+by their columns.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
+from classify.errors import LabelError
+from embed import LIST_SUFFIXES
+
+__all__ = ["M3U_MARK", "PLS_MARK", "XSPF_MARK", "is_own_list", "is_own_text"]
+__all__ += ["refuse_own_lists"]
+
+_WORDS = "made by Seven Songs from scores; no list of likes"
+M3U_MARK = f"#EXTSEVENSONGS:{_WORDS}"
+"""A line of an M3U; players pass over directives that they don't know."""
+PLS_MARK = f"X-SevenSongs={_WORDS}"
+XSPF_MARK = f'<meta rel="tag:sevensongs,2026:made-by">{_WORDS}</meta>'
+_MARKED = re.compile(
+    rb'^(?:#EXTSEVENSONGS:|X-SevenSongs=|\s*<meta rel="tag:sevensongs,2026:made-by">)', re.MULTILINE
+)
+_HEAD_BYTES = 4096  # the mark stands before the songs
+_COLUMNS = (b"path", b"score", b"verdict")
+
+
+def is_own_list(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a playlist or table that we made; False where it can't be read.
+
+    Parameters
+    ----------
+    path : path
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from classify.output.formats import render
+    >>> from classify.output.own_lists import is_own_list
+    >>> with TemporaryDirectory() as folder:
+    ...     ours = Path(folder, "finds.m3u8")
+    ...     _ = ours.write_text(render([{"path": "/a.mp3"}], "m3u8"))
+    ...     is_own_list(ours)
+    True
+    """
+    if os.path.splitext(path)[1].lower() not in LIST_SUFFIXES or not os.path.isfile(path):
+        return False
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    return is_own_text(head)
+
+
+def is_own_text(content: bytes) -> bool:
+    """Whether the content of a playlist or table says that we made it."""
+    head = content[:_HEAD_BYTES]
+    columns = re.split(rb"[,;\t]", head.partition(b"\n")[0].replace(b'"', b"").strip())
+    return bool(_MARKED.search(head)) or all(name in columns for name in _COLUMNS)
+
+
+def refuse_own_lists(paths: Iterable[str]) -> None:
+    """Refuse playlists and tables of scores that we made: a taste would learn its own guesses.
+
+    Raises
+    ------
+    LabelError
+    """
+    for path in paths:
+        if is_own_list(os.path.expanduser(path)):
+            raise LabelError(
+                f"{path} was made by Seven Songs from scores; a taste must not learn its own "
+                "guesses. Name the songs that you like yourself; if you have chosen them in this "
+                "file, take out the line that says so, or save the list with another program"
+            )

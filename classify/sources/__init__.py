@@ -1,0 +1,3 @@
+"""Other programs' data about songs: what they tell, and which songs of the library are meant."""
+
+__all__: list[str] = []

@@ -1,0 +1,220 @@
+"""What exports of other programs tell, and what is refused in words."""
+
+from __future__ import annotations
+
+import json
+import plistlib
+import sqlite3
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from classify.errors import LabelError
+from classify.output.formats import render
+from classify.sources.known_sources import read_source
+from classify.sources.opinions import opinions_of, parse_condition
+from classify.sources.song_names import album_name, artist_names, plain_text, title_name
+from classify.sources.table_files import table_reading
+
+HEADERS = {
+    "Exportify": 'Track URI,"Track Name",Artist Name(s),Album Name,Track Duration (ms)',
+    "Last.fm": "artist,album,track,,",
+    "Deezer": "Song Title;Artist;Album Title;ISRC;Duration",
+    "Apple": "Name\tArtist\tAlbum\tTime\t",
+}
+ROWS = {
+    "Exportify": 'spotify:track:1,"Song, one","Ann;Bob",First,236400',
+    "Last.fm": '"Ann;Bob",First,"Song, one",,',
+    "Deezer": '"Song, one";Ann;First;X1;236.4',
+    "Apple": "Song, one\tAnn\tFirst\t3:56.4\t",
+}
+
+
+@pytest.mark.parametrize("program", HEADERS)
+def test_tables_of_many_programs_are_read(program: str, tmp_path: Path) -> None:
+    path = tmp_path / "liked.csv"
+    encoding = "utf-16" if program == "Apple" else "utf-8-sig"
+    path.write_text(f"{HEADERS[program]}\r\n{ROWS[program]}\r\n\r\n", encoding)
+    reading = read_source(str(path))
+    (song,) = reading.songs
+    assert (song.title, song.album) == ("Song, one", "First")
+    assert song.artist in ("Ann", "Ann;Bob")
+    assert song.duration_s == (None if program == "Last.fm" else 236.4)
+    assert opinions_of(reading).likes == (song,)
+    assert opinions_of(reading, dislike=["all"]).dislikes == (song,)
+
+
+def test_a_table_may_say_more_and_a_history_is_no_list_of_likes() -> None:
+    reading = table_reading("title,artist,rating\nA,X,5\nB,X,3\nC,X,\n", "t")
+    assert [one.title for one in opinions_of(reading, ["rating>=4"], ["rating<4"]).likes] == ["A"]
+    labels = table_reading("label,path\nlike,/a.mp3\ndislike,/b.mp3\n", "t")
+    found = opinions_of(labels)
+    assert [[one.path for one in side] for side in (found.likes, found.dislikes)] == [
+        ["/a.mp3"], ["/b.mp3"]
+    ]  # fmt: skip
+    history = table_reading("uts,artist,track\n1,X,A\n2,X,A\n3,X,B\n", "t")
+    with pytest.raises(LabelError, match=r"does not say by itself what you like.*plays>=4"):
+        opinions_of(history)
+    assert [one.title for one in opinions_of(history, ["plays>=2"]).likes] == ["A"]
+    with pytest.raises(LabelError, match="has the columns a, b; a title and an artist"):
+        table_reading("a,b\n1,2\n", "t")
+
+
+def test_conditions_say_what_is_wrong_with_them() -> None:
+    fields = ["rating", "mood", "loved"]
+    said = {"rating": "4", "mood": "Good enough", "loved": "0"}
+    for text, holds in {
+        "rating>=4": True, "rating > 4": False, "rating=4.0": True, "rating!=4": False,
+        "mood:good": True, "mood=good": False, "loved": False, "rating": True, "all": True,
+        "LOVED=0": True,
+    }.items():  # fmt: skip
+        assert parse_condition(text, fields).holds(said) is holds, text
+    assert not parse_condition("rating<4", fields).holds({})
+    assert not parse_condition("mood>3", fields).holds(said)
+    for text, words in {
+        "stars>3": "there is no 'stars' here; there is rating, mood, loved, all",
+        "rating>=good": "'good', which is no number",
+        "": "is no condition",
+    }.items():
+        with pytest.raises(LabelError, match=words):
+            parse_condition(text, fields)
+
+
+def itunes(path: Path) -> Path:
+    tracks = [
+        {"Name": "A", "Artist": "X", "Total Time": 1500, "Size": 9, "Loved": True, "Rating": 100,
+         "Location": "file:///Users/me/a%20b.mp3"},
+        {"Name": "B", "Artist": "X", "Disliked": True, "Rating": 80, "Rating Computed": True},
+        {"Name": "C", "Artist": "X", "Rating": 80, "Play Count": 3},
+        {"Name": "D", "Podcast": True, "Loved": True},
+    ]  # fmt: skip
+    ids = {str(n): one | {"Persistent ID": f"{n:016X}"} for n, one in enumerate(tracks)}
+    path.write_bytes(plistlib.dumps({"Tracks": ids}))
+    return path
+
+
+def test_itunes_tells_loved_and_rated_songs_but_not_what_it_has_computed(tmp_path: Path) -> None:
+    reading = read_source(str(itunes(tmp_path / "Library.xml")))
+    found = opinions_of(reading)
+    assert [song.title for song in found.likes] == ["A"]
+    assert [song.title for song in found.dislikes] == ["B"]
+    first = reading.songs[0]
+    assert (first.path, first.duration_s, first.size_bytes) == ("/Users/me/a b.mp3", 1.5, 9)
+    assert [one.title for one in opinions_of(reading, ["rating>=80"]).likes] == ["A", "C"]
+    (tmp_path / "x.xml").write_bytes(b"<plist><dict><key>Tracks</key><dict>")
+    with pytest.raises(LabelError, match="is no library of iTunes"):
+        read_source(str(tmp_path / "x.xml"))
+
+
+@pytest.mark.parametrize("kind", ["zip", "jsonl", "json"])
+def test_listenbrainz_feedback_is_read_from_each_of_its_exports(kind: str, tmp_path: Path) -> None:
+    rows = [
+        {"recording_mbid": "m1", "score": 1, "track_metadata": None},
+        {"recording_msid": "s2", "score": -1, "recording_mbid": None,
+         "track_metadata": {"artist_name": "X", "track_name": "B", "release_name": "R"}},
+        {"recording_mbid": "m3", "score": 0},
+    ]  # fmt: skip
+    path = tmp_path / f"export.{kind}"
+    text = json.dumps(rows) if kind == "json" else "\n".join(map(json.dumps, rows))
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("me/feedback.jsonl", text)
+    else:
+        path.write_text(text)
+    found = opinions_of(read_source(str(path)))
+    assert [song.musicbrainz_id for song in found.likes] == ["m1"]
+    assert [(song.artist, song.title) for song in found.dislikes] == [("X", "B")]
+
+
+def beets_library(path: Path, items: list[tuple[str, str, str, float]]) -> Path:
+    database = sqlite3.connect(path)
+    database.execute(
+        "CREATE TABLE items (id INTEGER PRIMARY KEY, path BLOB, artist TEXT, title TEXT, "
+        "album TEXT, length REAL, mb_trackid TEXT, genre TEXT)"
+    )
+    database.execute("CREATE TABLE item_attributes (entity_id INT, key TEXT, value TEXT)")
+    for n, (file, artist, title, rating) in enumerate(items, start=1):
+        row = (n, file.encode(), artist, title, 200.0, "Rock")
+        database.execute(
+            "INSERT INTO items (id, path, artist, title, length, genre) VALUES (?,?,?,?,?,?)", row
+        )
+        database.executemany(
+            "INSERT INTO item_attributes VALUES (?,?,?)",
+            [(n, "rating", rating), (n, "taste", "0.99")],
+        )
+    database.commit()
+    database.close()
+    return path
+
+
+def test_beets_is_asked_by_its_attributes_but_not_by_ours(tmp_path: Path) -> None:
+    path = beets_library(tmp_path / "l.db", [("/a.mp3", "X", "A", 5.0), ("/b.mp3", "X", "B", 2.0)])
+    before = path.read_bytes()
+    path.chmod(0o400)
+    reading = read_source(f"beets:{path}")
+    assert [one.title for one in opinions_of(reading, ["rating>=4"]).likes] == ["A"]
+    assert len(opinions_of(reading, ["genre:rock"]).likes) == 2
+    with pytest.raises(LabelError, match="there is no 'taste' here; there is genre, rating, all"):
+        opinions_of(reading, ["taste>=0.8"])
+    with pytest.raises(LabelError, match="--like 'genre>=4'"):
+        opinions_of(reading)
+    assert path.read_bytes() == before
+    (tmp_path / "none.db").write_bytes(b"no database")
+    for place, words in (("none.db", "can't be read as a library"), ("gone.db", "there is no")):
+        with pytest.raises(LabelError, match=words):
+            read_source(f"beets:{tmp_path / place}")
+
+
+def test_a_playlist_names_songs_and_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "here.mp3").touch()
+    theirs, ours = tmp_path / "good.m3u8", tmp_path / "finds.m3u8"
+    theirs.write_text("here.mp3\nC:\\Music\\Artist\\Album\\there.mp3\n")
+    paths = [song.path for song in read_source(str(theirs)).songs]
+    assert paths == [str(tmp_path / "here.mp3"), "C:\\Music\\Artist\\Album\\there.mp3"]
+    ours.write_text(render([{"path": "/a.mp3"}], "m3u8"))
+    with pytest.raises(LabelError, match="made by Seven Songs from scores"):
+        read_source(str(ours))
+    scores = render([{"path": "/a.mp3", "score": 0.9, "verdict": "like", "title": "A"}], "csv")
+    ours.with_suffix(".csv").write_text(scores)
+    with pytest.raises(LabelError, match="made by Seven Songs from scores"):
+        read_source(str(ours.with_suffix(".csv")))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("gone.csv", None, "is no file that is there; a source is a file"),
+        ("x.doc", b"x", "is of no kind that is read"),
+        ("x.json", b"{", "is no export of ListenBrainz"),
+        ("x.jsonl", b"1\n2\n", "has no feedback"),
+        ("x.zip", b"PK", "is no export of ListenBrainz"),
+        ("x.pls", b"x", "is no PLS"),
+        ("x.xml", b"<html/>", "is XML that begins with 'html'"),
+        ("x.csv", b"", "has the columns none"),
+    ],
+)
+def test_what_is_no_source_is_refused_in_words(
+    tmp_path: Path, name: str, content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(LabelError, match=words):
+        read_source(str(tmp_path / name))
+
+
+@settings(max_examples=100)
+@given(st.text(max_size=40))
+def test_any_name_has_one_form(text: str) -> None:
+    plain = plain_text(text)
+    assert plain_text(plain) == plain
+    assert bool(plain) == bool(text.split() and plain)
+    names: list[Callable[[str], object]] = [title_name, artist_names, album_name]
+    for name in names:
+        assert name(text) == name(text)
+    if plain:
+        assert title_name(text).core
+        assert title_name(text.upper().lower()).core
