@@ -9,6 +9,7 @@ __all__ = [
     "ClassifyError",
     "LabelError",
     "SameSongError",
+    "ServerError",
     "TasteError",
     "VectorError",
     "write_problem",
@@ -21,6 +22,10 @@ class ClassifyError(Exception):
 
 class LabelError(ClassifyError):
     """Labels that nothing can be learnt from: too few, contradictory, or one-sided."""
+
+
+class ServerError(ClassifyError):
+    """A music server that can't be reached, refuses, or answers with what is not understood."""
 
 
 class TasteError(ClassifyError):

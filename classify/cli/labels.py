@@ -128,7 +128,7 @@ def import_(
         typer.Argument(
             metavar="SOURCE",
             help="A CSV with artist and title, iTunes' Library.xml, ListenBrainz' export, a "
-            "playlist, or beets:LIBRARY.db.",
+            "playlist, beets:LIBRARY.db, subsonic:https://user@host/base or mpd:HOST:PORT.",
         ),
     ],
     like: Annotated[

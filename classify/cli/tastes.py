@@ -21,11 +21,12 @@ from classify.cli.console import (
     say,
 )
 from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
-from classify.cli.written import put_scores, warn_lacking, warn_new, warn_older
+from classify.cli.written import push_scores, put_scores, warn_lacking, warn_new, warn_older
 from classify.evaluation.sentences import evaluation_story, learnt_sentences
 
 if TYPE_CHECKING:
     from classify.labels.training import Trained
+    from classify.library.scoring import Scores
 
 __all__ = ["evaluate", "score", "train"]
 
@@ -217,6 +218,17 @@ def score(
             "-o", "--output", metavar="FILE", help="Write to this file instead of stdout."
         ),
     ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            "--push",
+            metavar="SERVER",
+            help="Make it a playlist on mpd:HOST:PORT or subsonic:https://user@host/base.",
+        ),
+    ] = None,
+    playlist: Annotated[
+        str, typer.Option("--playlist", metavar="NAME", help="With --push: its name.")
+    ] = "Seven Songs",
     workers: WorkersOption = None,
 ) -> None:
     """Score songs, best first.
@@ -235,11 +247,11 @@ def score(
     from classify.cli.progress import progress_bar
     from classify.library.scoring import likely_from
     from classify.library.scoring import score as score_songs
-    from classify.output.formats import FORMATS, PLAYLIST_FORMATS, counted
+    from classify.output.formats import FORMATS, PLAYLIST_FORMATS
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")
-    is_playlist = chosen in PLAYLIST_FORMATS
+    is_playlist = chosen in PLAYLIST_FORMATS or push is not None
     likely = is_playlist and top is None and min_score is None and precision is None
     with progress_bar() as progress:
         scores = score_songs(
@@ -256,14 +268,25 @@ def score(
             progress=progress,
         )
     least = likely_from(scores.taste) if likely else min_score or 0.0
+    if push:
+        push_scores(scores, push, playlist, as_json=chosen == "json")
+        end(scores.failed)
+        return
     kept = put_scores(scores, chosen, output, least=least, likely=likely, precision=precision)
-    if chosen == "table" and scores.songs and scores.n_labelled and precision is None:
+    _say_of(scores, taste, is_finds=chosen == "table" and precision is None)
+    require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled, kept)
+    end(scores.failed)
+
+
+def _say_of(scores: Scores, taste: str, *, is_finds: bool) -> None:
+    """Say what is not listed, and what the taste does not know of yet."""
+    from classify.output.formats import counted
+
+    if is_finds and scores.songs and scores.n_labelled:
         say(f"{counted(scores.n_labelled, 'labelled song')} left out; --labelled lists them too")
     warn_lacking(scores.n_library, scores.n_lacking, scores.taste.encoder)
     warn_new(scores)
     warn_older(scores, taste)
-    require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled, kept)
-    end(scores.failed)
 
 
 @reports_errors

@@ -13,9 +13,11 @@ from classify.cli.console import EXIT_FAILED, print_text, say, say_failures
 if TYPE_CHECKING:
     from classify.library.scoring import Scores
 
-__all__ = ["kept", "put", "put_scores", "warn_gone", "warn_lacking", "warn_new", "warn_older"]
+__all__ = ["kept", "push_scores", "put", "put_scores", "warn_gone", "warn_lacking", "warn_new"]
+__all__ += ["warn_older"]
 
 _FEW_NEW = 5
+_TOLD = 3
 
 
 def put(text: str, output: Path | None) -> None:
@@ -157,6 +159,42 @@ def put_scores(
     elif words and scores.failed:
         say(f"nothing that was named is there to score{words}")
     return words
+
+
+def push_scores(scores: Scores, server: str, name: str, *, as_json: bool) -> None:
+    """Have a playlist on a server hold what was scored; say what is not there.
+
+    Parameters
+    ----------
+    scores : Scores
+    server, name : str
+        See `push_playlist`.
+    as_json : bool
+        Whether to tell it as JSON.
+
+    Raises
+    ------
+    typer.Exit
+        With 1 where nothing is listed: the server's list stays as it was.
+    """
+    from dataclasses import asdict
+
+    from classify.cli.console import print_json
+    from classify.output.formats import counted
+    from classify.sources.pushing import push_playlist
+
+    if not scores.songs:
+        say(f"no song is listed, so the playlist {name!r} stays as it is")
+        raise typer.Exit(EXIT_FAILED)
+    done = push_playlist(server, name, scores.songs, taste=scores.taste)
+    if as_json:
+        print_json(asdict(done))
+    else:
+        what = "replaced" if done.replaced else "made"
+        typer.echo(f"{counted(done.n_songs, 'song')} in {name!r} on {done.server} ({what})")
+    if done.missing:
+        first = "; ".join(done.missing[:_TOLD])
+        say(f"{counted(len(done.missing), 'song')} not surely on {done.server}, such as {first}")
 
 
 def _scores_text(scores: Scores, chosen: str, output: Path | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ _TOLD = ("genre", "genres", "year", "bpm", "language", "grouping", "comments", "
 _BUSY_S = 10.0
 
 
-def beets_reading(place: str) -> SourceReading:
+def beets_reading(place: str, _asked: Sequence[str] = ()) -> SourceReading:
     """Read a beets library: the songs, with flexible attributes such as ``rating`` or ``mood``.
 
     Parameters

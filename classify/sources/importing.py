@@ -104,7 +104,7 @@ def import_labels(
     EmbedError, CacheError, TasteError
     """
     started = time.monotonic()
-    reading = read_source(source)
+    reading = read_source(source, (*like, *dislike))
     opinions = opinions_of(reading, like, dislike)
     if not (opinions.likes or opinions.dislikes):
         raise LabelError(_says_nothing(reading))

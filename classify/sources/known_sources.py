@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from classify.errors import LabelError
 from classify.output.own_lists import refuse_own_lists
 from classify.sources.beets_database import beets_reading
 from classify.sources.music_apps import is_itunes_library, itunes_reading, listenbrainz_reading
+from classify.sources.servers.mpd import mpd_reading
+from classify.sources.servers.subsonic import subsonic_reading
 from classify.sources.source_song import SourceReading, SourceSong
 from classify.sources.table_files import table_reading
 from embed import LIST_SUFFIXES, find_audio
@@ -20,33 +22,38 @@ _TABLES = frozenset({".csv", ".tsv"})
 _EXPORTS = frozenset({".json", ".jsonl", ".zip"})
 _MAX_BYTES = 64 * 2**20
 
-SCHEMES: Mapping[str, Callable[[str], SourceReading]] = {
+SCHEMES: Mapping[str, Callable[[str, Sequence[str]], SourceReading]] = {
     "beets": beets_reading,
+    "mpd": mpd_reading,
+    "subsonic": subsonic_reading,
 }
-"""What is written before a colon, and how the rest is read."""
+"""What is written before a colon, and how the rest is read, given what is asked of it."""
 
 
-def read_source(source: str) -> SourceReading:
+def read_source(source: str, asked: Sequence[str] = ()) -> SourceReading:
     """Read what a source tells of songs.
 
     Parameters
     ----------
     source : str
-        A file (CSV, ``Library.xml``, ListenBrainz' export, a playlist), or ``beets:DATABASE``.
+        A file (CSV, ``Library.xml``, ListenBrainz' export, a playlist), ``beets:DATABASE``,
+        ``mpd:HOST:PORT`` or ``subsonic:https://user@host/base``.
+    asked : sequence of str
+        The conditions that will be asked, so that a server need not be read whole.
 
     Raises
     ------
-    LabelError
+    LabelError, ServerError
         If it can't be read, is of no known kind, or was made by us.
     """
     scheme, colon, rest = source.partition(":")
     if colon and scheme.lower() in SCHEMES:
-        return SCHEMES[scheme.lower()](rest)
+        return SCHEMES[scheme.lower()](rest, asked)
     path = Path(os.path.abspath(os.path.expanduser(source)))
     if not path.is_file():
         raise LabelError(
             f"{source} is no file that is there; a source is a file (CSV, Library.xml, a "
-            f"playlist, ListenBrainz' export) or {', '.join(f'{name}:...' for name in SCHEMES)}"
+            "playlist, ListenBrainz' export) or " + ", ".join(f"{name}:..." for name in SCHEMES)
         )
     refuse_own_lists([str(path)])
     try:

@@ -103,6 +103,7 @@ BY_HAND = (
     "embed/spectrogram_picture.py",
     "embed/worker_pool.py",
     "classify/learning/logistic.py",
+    "classify/sources/servers/mpd_client.py",
     "classify/taste/placement.py",
     "classify/taste/row_products.py",
     "classify/web/access/admission.py",

@@ -1,0 +1,102 @@
+"""What was ranked as a playlist on a server: `score --push`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+from cache import default_root
+from classify.errors import ServerError
+from classify.library.scoring import ScoredSong
+from classify.library.song_library import SongLibrary
+from classify.sources.servers.mpd import MpdServer
+from classify.sources.servers.server_playlist import ServerPlaylist
+from classify.sources.servers.subsonic import SubsonicServer
+from classify.sources.song_matching import SongIndex
+from classify.sources.source_song import SourceSong
+from classify.taste.taste import Taste
+
+__all__ = ["SERVERS", "PlaylistServer", "push_playlist"]
+
+
+class PlaylistServer(Protocol):
+    """A server that keeps playlists."""
+
+    name: str
+
+    def songs(self) -> list[SourceSong]:
+        """Return all songs of the server."""
+
+    def put_playlist(self, name: str, keys: Sequence[str]) -> bool:
+        """Have a playlist hold some songs; return whether there was one before."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+SERVERS: Mapping[str, Callable[[str], PlaylistServer]] = {
+    "mpd": MpdServer,
+    "subsonic": SubsonicServer,
+}
+"""What is written before a colon, and what keeps playlists there."""
+
+
+def push_playlist(
+    server: str,
+    name: str,
+    songs: Sequence[ScoredSong],
+    *,
+    taste: Taste,
+    root: str | Path | None = None,
+) -> ServerPlaylist:
+    """Have a playlist on a server hold songs, in their order; one of this name is replaced.
+
+    Only songs that the server surely has come into it.
+
+    Parameters
+    ----------
+    server : str
+        ``mpd:HOST:PORT`` or ``subsonic:https://user@host/base``.
+    name : str
+        Of the playlist.
+    songs : sequence of ScoredSong
+        Best first.
+    taste : Taste
+        By which they were scored.
+    root : path or URI, optional
+        The cache.
+
+    Raises
+    ------
+    ServerError
+        If it can't be done, or the server has none of the songs: its list stays as it was.
+    CacheError
+    """
+    scheme, _, place = server.partition(":")
+    if scheme.lower() not in SERVERS:
+        known = ", ".join(f"{one}:..." for one in SERVERS)
+        raise ServerError(f"{server.partition('//')[0]:.40} is no server that is known: {known}")
+    base = default_root() if root is None else root
+    index = SongIndex(SongLibrary.of_taste(taste, base).files().recordings())
+    with closing(SERVERS[scheme.lower()](place)) as there:
+        keys: dict[str, str] = {}
+        for song in there.songs():
+            found = index.match(song)
+            if found:
+                keys.setdefault(found.digest, song.key)
+        held = [keys[song.digest] for song in songs if song.digest in keys]
+        if not held:
+            raise ServerError(
+                f"none of the {len(songs)} songs is surely on {there.name}; its playlist {name!r} "
+                "stays as it is"
+            )
+        replaced = there.put_playlist(name, held)
+        return ServerPlaylist(
+            server=there.name,
+            name=name,
+            n_songs=len(held),
+            missing=tuple(song.path for song in songs if song.digest not in keys),
+            replaced=replaced,
+        )

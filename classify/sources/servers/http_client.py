@@ -1,0 +1,152 @@
+"""HTTP to one server: POST a form, get JSON; bounded in time and size, certificates checked."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+from collections.abc import Sequence
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+
+from classify.errors import ServerError
+from classify.sources.servers.address import is_loopback
+
+__all__ = ["HttpClient"]
+
+_TIMEOUT_S = 15.0  # without a byte
+_ANSWER_S = 120.0
+_MAX_BYTES = 64 * 2**20
+_PIECE = 2**16
+_TRIES = 3
+_WAIT_S = 0.5  # before the second try; twice as long before the third
+_AGAIN = frozenset({429, 502, 503, 504})
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A password goes to the server that was named, and to no other."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        """Follow nothing."""
+
+
+class HttpClient:
+    """Asks one server.
+
+    Parameters
+    ----------
+    base : str
+        The address before what is asked.
+    timeout_s, answer_s : float
+        How long it may say nothing, and how long one answer may take.
+    """
+
+    def __init__(
+        self, base: str, *, timeout_s: float = _TIMEOUT_S, answer_s: float = _ANSWER_S
+    ) -> None:
+        self.base = base
+        self._timeout_s, self._answer_s = timeout_s, answer_s
+        host = urlsplit(base).hostname or ""
+        proxies = [ProxyHandler({})] if is_loopback(host) else []
+        self._opener = build_opener(_NoRedirects(), *proxies)
+
+    def post(self, path: str, form: Sequence[tuple[str, str]], *, again: bool = True) -> Any:
+        """Send a form, and return the JSON that it answers.
+
+        Parameters
+        ----------
+        path : str
+        form : sequence of (str, str)
+            Names and values; a name may stand several times.
+        again : bool
+            Try again, up to three times, where the server is busy or does not answer.
+
+        Raises
+        ------
+        ServerError
+            With what is wrong; never with the form, which has the password.
+        """
+        tries = _TRIES if again else 1
+        for n in range(tries):
+            try:
+                return self._document(self._asked(path, form))
+            except _BusyError as error:
+                if n == tries - 1:
+                    raise ServerError(str(error)) from error
+                time.sleep(_WAIT_S * 2**n)
+        raise AssertionError
+
+    def _asked(self, path: str, form: Sequence[tuple[str, str]]) -> bytes:
+        request = Request(  # noqa: S310  http or https, see `split_address`
+            f"{self.base}/{path}",
+            data=urlencode(form, errors="replace").encode(),
+            headers={"Accept": "application/json", "User-Agent": "sevensongs"},
+        )
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as answer:
+                return self._whole(answer)
+        except HTTPError as error:
+            with error:
+                raise self._refused(error) from None  # its own words have the address alone
+        except URLError as error:
+            raise self._unreachable(error.reason) from None
+        except TimeoutError:
+            raise _BusyError(f"{self.base} says nothing for {self._timeout_s:g} s") from None
+        except (OSError, HTTPException) as error:
+            raise _BusyError(
+                f"{self.base} ends in the middle of its answer ({error!r:.80})"
+            ) from None
+
+    def _whole(self, answer: Any) -> bytes:
+        ends = time.monotonic() + self._answer_s
+        content = bytearray()
+        while piece := answer.read1(_PIECE):
+            content += piece
+            if len(content) > _MAX_BYTES:
+                raise ServerError(f"{self.base} answers with more than {_MAX_BYTES >> 20} MiB")
+            if time.monotonic() > ends:
+                raise ServerError(f"{self.base} has not come to an end in {self._answer_s:g} s")
+        return bytes(content)
+
+    def _refused(self, error: HTTPError) -> ServerError:
+        if 300 <= error.code < 400:
+            place = urlsplit(error.headers.get("Location") or "")
+            return ServerError(
+                f"{self.base} leads to {place.scheme}://{place.netloc}{place.path}: name that "
+                "address yourself, as a password goes nowhere else"
+            )
+        words = f"{self.base} answers {error.code} {error.reason}"
+        if error.code in _AGAIN:
+            return _BusyError(f"{words}; try again later")
+        if error.code == 404:
+            return ServerError(f"{words}: is the part of the address after the host right?")
+        return ServerError(words)
+
+    def _unreachable(self, reason: object) -> ServerError:
+        if isinstance(reason, ssl.SSLCertVerificationError):
+            return ServerError(
+                f"the certificate of {self.base} is not valid ({reason.verify_message}), so it "
+                "may be somebody else: nothing was sent. The environment's SSL_CERT_FILE names a "
+                "certificate of your own"
+            )
+        if isinstance(reason, ssl.SSLError):
+            return ServerError(f"{self.base} speaks no TLS that is understood ({reason.reason})")
+        if isinstance(reason, TimeoutError):
+            return _BusyError(f"{self.base} says nothing for {self._timeout_s:g} s")
+        why = getattr(reason, "strerror", None) or reason
+        return _BusyError(f"{self.base} can't be reached ({why!s:.100}); is it running?")
+
+    def _document(self, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError):
+            raise ServerError(
+                f"{self.base} does not answer in JSON; is the part after the host right?"
+            ) from None
+
+
+class _BusyError(ServerError):
+    """What may be better a moment later."""

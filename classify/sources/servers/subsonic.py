@@ -1,0 +1,251 @@
+"""Subsonic and OpenSubsonic (Navidrome, gonic, Ampache, supysonic): stars, ratings, playlists.
+
+All is asked by POST, so that neither passwords nor long lists stand in addresses and logs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from classify.errors import ServerError
+from classify.sources.servers.address import (
+    USER_VARIABLE,
+    is_loopback,
+    password_of,
+    split_address,
+)
+from classify.sources.servers.http_client import HttpClient
+from classify.sources.source_song import SourceReading, SourceSong
+
+__all__ = ["API_KEY_VARIABLE", "SubsonicServer", "subsonic_reading"]
+
+API_KEY_VARIABLE = "SEVENSONGS_API_KEY"
+_VERSION = "1.13.0"  # the first with tokens
+_PAGE = 500
+_MAX_SONGS = 1_000_000
+_WRONG_PASSWORD, _NOT_ALLOWED, _NOT_FOUND = 40, 50, 70
+# What servers say that know no tokens: a parameter is missing, or they say so.
+_NO_TOKENS = frozenset({10, 41, 42})
+_COMMENT = "made by Seven Songs from scores; no list of likes"
+
+
+class _RefusalError(ServerError):
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class SubsonicServer:
+    """A client of one user on a server.
+
+    Parameters
+    ----------
+    place : str
+        ``https://user@host/base``; without a user the environment's `SEVENSONGS_USER`.
+    client : HttpClient, optional
+        For tests with other limits.
+
+    Raises
+    ------
+    ServerError
+        If nobody answers there, or the password is wrong.
+    """
+
+    def __init__(self, place: str, client: HttpClient | None = None) -> None:
+        address, user = split_address(place)
+        self.user = user or os.environ.get(USER_VARIABLE, "")
+        self._client = client or HttpClient(address)
+        self.name = f"subsonic:{address}"
+        self._login = self._logged_in(address)
+
+    def _logged_in(self, address: str) -> list[tuple[str, str]]:
+        """Find the way to log in that a server knows: a key, a token, the password itself."""
+        key = os.environ.get(API_KEY_VARIABLE)
+        if key:
+            login = [("apiKey", key)]
+            self._asked("ping", login)
+            return login
+        if not self.user:
+            raise ServerError(
+                f"whose stars? Name the user, as in subsonic:https://user@host/base, or in the "
+                f"environment's {USER_VARIABLE}"
+            )
+        password = password_of(address, self.user)
+        salt = secrets.token_hex(8)
+        # the protocol's own; MD5 because Subsonic says so
+        token = hashlib.md5(f"{password}{salt}".encode(), usedforsecurity=False).hexdigest()
+        login = [("u", self.user), ("t", token), ("s", salt)]
+        try:
+            self._asked("ping", login)
+        except _RefusalError as error:
+            if error.code not in _NO_TOKENS:
+                raise
+            parts = urlsplit(address)
+            if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+                raise ServerError(
+                    f"{address} knows no login by token, and the password itself is sent over "
+                    "https alone: name an https address"
+                ) from None
+            login = [("u", self.user), ("p", f"enc:{password.encode().hex()}")]
+            self._asked("ping", login)
+        return login
+
+    def close(self) -> None:
+        """Do nothing: each question is a connection of its own."""
+
+    def songs(self) -> list[SourceSong]:
+        """Return all songs of the server: by search, or album by album where that has nothing."""
+        songs = [_song(one) for one in self._searched()]
+        return songs or [_song(one) for one in self._of_albums()]
+
+    def starred_songs(self) -> list[SourceSong]:
+        """Return the songs that the user has starred."""
+        document = self._ask("getStarred2").get("starred2")
+        return [_song(one) for one in _dicts(document, "song")]
+
+    def put_playlist(self, name: str, keys: Sequence[str]) -> bool:
+        """Have the user's playlist of a name hold some songs; return whether there was one before.
+
+        One that is there is replaced under its own id, as a server would make a second one.
+        """
+        found = self._playlist_id(name)
+        songs = [("songId", key) for key in keys]
+        if found:
+            self._ask("createPlaylist", [("playlistId", found), *songs])
+        else:  # never twice, should the answer get lost
+            self._ask("createPlaylist", [("name", name), *songs], again=False)
+        made = self._playlist_id(name)
+        if not made:
+            raise ServerError(f"{self.name} has taken the playlist {name!r}, but does not list it")
+        self._ask("updatePlaylist", [("playlistId", made), ("comment", _COMMENT)])
+        there = self._ask("getPlaylist", [("id", made)]).get("playlist")
+        held = [str(one.get("id")) for one in _dicts(there, "entry")]
+        if held != list(keys):
+            raise ServerError(
+                f"{self.name} holds {len(held)} songs in {name!r} in place of {len(keys)}, or in "
+                "another order; does it limit playlists?"
+            )
+        return bool(found)
+
+    def _playlist_id(self, name: str) -> str | None:
+        document = self._ask("getPlaylists").get("playlists")
+        own = [
+            str(one.get("id"))
+            for one in _dicts(document, "playlist")
+            if one.get("name") == name
+            and str(one.get("owner") or self.user).lower() == (self.user or "").lower()
+        ]
+        if len(own) > 1:
+            raise ServerError(
+                f"{self.name} has {len(own)} playlists {name!r} of yours: delete or rename all but "
+                "one"
+            )
+        return own[0] if own else None
+
+    def _searched(self) -> Iterator[Mapping[str, Any]]:
+        for first in range(0, _MAX_SONGS, _PAGE):
+            form = [("query", ""), ("songCount", str(_PAGE)), ("songOffset", str(first))]
+            form += [("artistCount", "0"), ("albumCount", "0")]
+            found = _dicts(self._ask("search3", form).get("searchResult3"), "song")
+            yield from found
+            if len(found) < _PAGE:
+                return
+        raise ServerError(f"{self.name} has more than {_MAX_SONGS} songs")
+
+    def _of_albums(self) -> Iterator[Mapping[str, Any]]:
+        for first in range(0, _MAX_SONGS, _PAGE):
+            form = [("type", "alphabeticalByName"), ("size", str(_PAGE)), ("offset", str(first))]
+            albums = _dicts(self._ask("getAlbumList2", form).get("albumList2"), "album")
+            for album in albums:
+                answer = self._ask("getAlbum", [("id", str(album.get("id")))])
+                yield from _dicts(answer.get("album"), "song")
+            if len(albums) < _PAGE:
+                return
+
+    def _ask(
+        self, method: str, form: Sequence[tuple[str, str]] = (), *, again: bool = True
+    ) -> Mapping[str, Any]:
+        return self._asked(method, [*self._login, *form], again=again)
+
+    def _asked(
+        self, method: str, form: Sequence[tuple[str, str]], *, again: bool = True
+    ) -> Mapping[str, Any]:
+        common = [("v", _VERSION), ("c", "sevensongs"), ("f", "json")]
+        document = self._client.post(f"rest/{method}.view", [*common, *form], again=again)
+        answer = document.get("subsonic-response") if isinstance(document, dict) else None
+        if not isinstance(answer, dict):
+            raise ServerError(
+                f"{self._client.base} is no Subsonic server; is the part after the host right?"
+            )
+        if answer.get("status") != "ok":
+            raise self._refusal(method, answer.get("error"))
+        return answer
+
+    def _refusal(self, method: str, error: Any) -> _RefusalError:
+        told: Mapping[str, Any] = error if isinstance(error, dict) else {}
+        code = told.get("code")
+        code = code if isinstance(code, int) else 0
+        words = f"{self.name} refuses {method}: {told.get('message') or 'without a word'!s:.200}"
+        if code in (_WRONG_PASSWORD, 44):
+            words = f"{self.name} says that the user {self.user!r} or the password is wrong"
+        elif code == _NOT_ALLOWED:
+            words = f"{self.name} does not let {self.user!r} do that ({method})"
+        elif code == _NOT_FOUND:
+            words = f"{self.name} has no such thing any more ({method}); try again"
+        return _RefusalError(words, code)
+
+
+def subsonic_reading(place: str, asked: Sequence[str] = ()) -> SourceReading:
+    """Read a user's stars; and ratings, 1 to 5, where a condition asks for more than stars.
+
+    Raises
+    ------
+    ServerError
+        If the server can't be reached, or does not let the user in.
+    """
+    server = SubsonicServer(place)
+    wants_all = any(not text.strip().lower().startswith("starred") for text in asked)
+    return SourceReading(
+        name=f"{server.name}#{server.user}" if server.user else server.name,
+        songs=tuple(server.songs() if wants_all else server.starred_songs()),
+        fields=("starred", "rating", "plays"),
+        like=("starred",),
+    )
+
+
+def _song(one: Mapping[str, Any]) -> SourceSong:
+    said: dict[str, float | str] = {}
+    if one.get("starred"):
+        said["starred"] = 1
+    for field, name in (("rating", "userRating"), ("plays", "playCount")):
+        if isinstance(one.get(name), int):
+            said[field] = one[name]
+    size, seconds = one.get("size"), one.get("duration")
+    return SourceSong(
+        key=str(one.get("id")),
+        path=_text(one.get("path")),
+        size_bytes=size if isinstance(size, int) and size > 0 else None,
+        # whole seconds, cut off or rounded
+        duration_s=seconds + 0.25 if isinstance(seconds, int) and seconds > 0 else None,
+        artist=_text(one.get("artist")),
+        title=_text(one.get("title")),
+        album=_text(one.get("album")),
+        musicbrainz_id=_text(one.get("musicBrainzId")),
+        said=said,
+    )
+
+
+def _dicts(document: Any, name: str) -> list[Mapping[str, Any]]:
+    """Return what a document lists under a name; some servers write one thing without its list."""
+    found = document.get(name) if isinstance(document, dict) else None
+    some = found if isinstance(found, list) else [found]
+    return [one for one in some if isinstance(one, dict)]
+
+
+def _text(value: Any) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None

@@ -1,0 +1,135 @@
+"""MPD: stickers become labels, and a ranked list becomes a stored playlist, in Debian's mpd."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+from waiting import run
+
+from cache import Catalog
+from classify.cli.app import app
+from classify.errors import ServerError
+from classify.labels.labelling import labels_now
+from classify.sources.importing import import_labels
+from classify.sources.servers.mpd import MpdServer
+from classify.sources.servers.mpd_client import MpdClient
+from classify.sources.song_matching import SongIndex
+from tests.support.music_servers import MadeLibrary, free_port, made_library, running_mpd
+from tests.support.tools import tool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mpd:
+    library: MadeLibrary
+    port: int
+
+    @property
+    def server(self) -> str:
+        return f"mpd:127.0.0.1:{self.port}"
+
+    def uri(self, number: int) -> str:
+        return self.library.paths[number].relative_to(self.library.music).as_posix()
+
+    def mpc(self, *words: str) -> list[str]:
+        done = run([tool("mpc"), "-h", "127.0.0.1", "-p", str(self.port), *words])
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def mpd(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mpd]:
+    tool("mpd")
+    folder = tmp_path_factory.mktemp("mpd")
+    library = made_library(compiled, folder)
+    with running_mpd(library.music, folder / "server") as port:
+        yield Mpd(library=library, port=port)
+
+
+def test_stickers_are_labels_and_a_ranked_list_is_a_playlist(mpd: Mpd) -> None:
+    likes, dislikes = [0, 4, 8, 12], [1, 5]
+    for number in (*likes, *dislikes):
+        mpd.mpc("sticker", mpd.uri(number), "set", "like", "2" if number in likes else "0")
+    mpd.mpc("sticker", mpd.uri(16), "set", "rating", "9")
+    done = import_labels(mpd.server, root=mpd.library.root)
+    assert (done.n_like, done.n_dislike, len(done.matched), done.unmatched) == (4, 2, 6, ())
+    rated = import_labels(
+        mpd.server, like=["like=2", "rating>=8"], dislike=["like=0"], root=mpd.library.root
+    )
+    assert len(rated.changes.added) == 1
+    assert {one.source for one in labels_now(root=mpd.library.root)} == {mpd.server}
+
+    def command(*words: str) -> Any:
+        return CliRunner().invoke(app, ["--cache", str(mpd.library.root), "score", *words])
+
+    wanted = [
+        Path(line).relative_to(mpd.library.music).as_posix()
+        for line in command("--top", "9", "--format", "m3u8").stdout.splitlines()
+        if not line.startswith("#")
+    ]
+    push = ("--top", "9", "--push", mpd.server, "--playlist", 'My "finds"')
+    for words in ("9 songs in 'My \"finds\"' on", "(replaced)"):
+        result = command(*push)
+        assert result.exit_code == 0, result.output
+        assert words in result.stdout
+        assert mpd.mpc("-f", "%file%", "playlist", 'My "finds"') == wanted
+    assert mpd.mpc("lsplaylists") == ['My "finds"']
+    assert command(*push[:-1], "a/b").exit_code == 1
+
+
+def test_all_songs_match_by_path_and_by_tags(mpd: Mpd) -> None:
+    (server,) = [MpdServer(mpd.server.removeprefix("mpd:"))]
+    songs = server.songs()
+    server.close()
+    assert len(songs) == 28
+    index = SongIndex(Catalog(mpd.library.root).files().recordings())
+    by_path = [index.match(song) for song in songs]
+    by_tags = [index.match(dataclasses.replace(song, path=None)) for song in songs]
+    assert [one and one.by for one in by_path] == ["path"] * 28
+    assert [one and one.by for one in by_tags] == ["title"] * 28
+    assert [one and one.digest for one in by_path] == [one and one.digest for one in by_tags]
+
+
+def test_what_is_no_mpd_or_says_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ServerError, match=r"can't be reached at 127\.0\.0\.1.*is it running"):
+        MpdServer(f"127.0.0.1:{free_port()}")
+    for place in ("", "a:b", "pass@host:1", "host:99999"):
+        with pytest.raises(ServerError, match="MPD's address is mpd:HOST"):
+            MpdServer(place)
+    answers = {b"": "says nothing", b"HTTP/1.1 200\n": "is no MPD", b"OK MPD 0.23\n": "no end"}
+    for said, words in answers.items():
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            port = listening.getsockname()[1]
+
+            def answer(said: bytes = said, listening: socket.socket = listening) -> None:
+                peer, _ = listening.accept()
+                with peer:
+                    peer.sendall(said)
+                    peer.recv(1 if said.startswith(b"HTTP") else 9)
+                    if not said:
+                        peer.recv(9)
+
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            with (
+                pytest.raises(ServerError, match=words),
+                MpdClient("127.0.0.1", port, timeout_s=1.0) as client,
+            ):
+                client.ask("status")
+            thread.join(timeout=60)
+
+
+def test_a_password_that_is_wrong_is_told_and_never_shown(
+    mpd: Mpd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEVENSONGS_PASSWORD", "secret word")
+    with pytest.raises(ServerError, match="the password is wrong") as told:
+        MpdServer(f"127.0.0.1:{mpd.port}")
+    assert "secret" not in str(told.value)

@@ -1,0 +1,170 @@
+"""Music servers on this machine, bounded in time; and small songs with tags for them."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from waiting import LONG_S, ended, run, wait_until
+
+import embed
+from cache import Catalog, FileRecord
+from classify.sources.servers.mpd_client import MpdClient
+from tests.classify.labels.made_library import digest_of, make_songs
+from tests.support.audio_files import KINDS, music
+from tests.support.tools import tool
+
+__all__ = ["PASSWORD", "MadeLibrary", "free_port", "made_library", "running_mpd"]
+__all__ += ["running_supysonic"]
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PASSWORD = "an <ödd> & long password"
+N_SONGS = 28
+_SUPYSONIC = REPOSITORY / ".venv" / "supysonic" / "bin"
+_CONFIGURATION = """
+[base]
+database_uri = sqlite:///{folder}/supysonic.db
+[webapp]
+cache_dir = {folder}/cache
+mount_webui = off
+log_level = WARNING
+[daemon]
+run_watcher = off
+"""
+_MPD = """
+music_directory "{music}"
+playlist_directory "{folder}/playlists"
+db_file "{folder}/db"
+sticker_file "{folder}/stickers"
+log_file "{folder}/log"
+bind_to_address "127.0.0.1"
+port "{port}"
+zeroconf_enabled "no"
+audio_output {{
+    type "null"
+    name "none"
+}}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeLibrary:
+    """A cache of made-up vectors for real files with tags: `music/act N/record N/NN ....flac`."""
+
+    root: Path
+    music: Path
+    paths: tuple[Path, ...]
+
+
+def made_library(compiled: Path, folder: Path, n: int = N_SONGS) -> MadeLibrary:
+    """Make songs of a second or two, each with tags, a size and a length of its own."""
+    for placeholder in make_songs(compiled, folder, range(n)):
+        placeholder.unlink()
+    rows = []
+    for number in range(n):
+        artist, album = f"Act {number // 3}", f"Record {number // 6}"
+        path = folder / "tagged" / artist / album / f"{number:02} Song No {number}.flac"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tags = {"artist": artist, "title": f"Song No. {number}", "album": album}
+        KINDS["flac"].write(path, music(1.0 + 0.05 * number, 8000, 1, seed=number), 8000, tags)
+        info, status = embed.probe(str(path)), path.stat()
+        rows.append(
+            FileRecord(
+                path=str(path),
+                size_bytes=status.st_size,
+                mtime_ns=status.st_mtime_ns,
+                digest=digest_of(number),
+                duration_s=info.duration_s,
+                **tags,
+            )
+        )
+    Catalog(folder / "cache").put(rows)
+    return MadeLibrary(
+        root=folder / "cache",
+        music=folder / "tagged",
+        paths=tuple(Path(row.path) for row in rows),
+    )
+
+
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextmanager
+def _running(command: list[str], port: int, folder: Path) -> Iterator[None]:
+    """Run a server until the block ends, and for a quarter of an hour at most."""
+    bounded = [tool("timeout"), str(LONG_S), *command]
+    with (folder / "said").open("wb") as said:
+        child = subprocess.Popen(
+            bounded, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+
+    def answers() -> bool:
+        assert child.poll() is None, (folder / "said").read_text("utf-8", "replace")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    try:
+        wait_until(answers, f"{command[0]} to answer")
+        yield
+    finally:
+        child.terminate()
+        ended(child)
+
+
+@contextmanager
+def running_mpd(library: Path, folder: Path) -> Iterator[int]:
+    """Run Debian's mpd over a folder of music, which it has read; gives its port."""
+    program = tool("mpd")
+    port = free_port()
+    folder.mkdir()
+    (folder / "playlists").mkdir()
+    configuration = folder / "mpd.conf"
+    configuration.write_text(_MPD.format(music=library, folder=folder, port=port))
+    with _running([program, "--no-daemon", str(configuration)], port, folder):
+        with MpdClient("127.0.0.1", port) as client:
+            client.ask("update")
+            wait_until(
+                lambda: "updating_db" not in dict(client.ask("status")), "mpd to read its music"
+            )
+        yield port
+
+
+@contextmanager
+def running_supysonic(library: Path, folder: Path) -> Iterator[str]:
+    """Run supysonic, of an environment of its own, over a folder; gives its address.
+
+    Its user `ann` has `PASSWORD`; `bob` has another one.
+    """
+    if not (_SUPYSONIC / "supysonic-server").exists():
+        pytest.skip(
+            "no supysonic in .venv/supysonic, where .ci/run installs it "
+            "(pip install supysonic waitress 'setuptools<81' in an environment there)"
+        )
+    folder.mkdir()
+    port = free_port()
+    (folder / "supysonic.conf").write_text(_CONFIGURATION.format(folder=folder))
+    cli = str(_SUPYSONIC / "supysonic-cli")
+    for words in (
+        ("user", "add", "ann", "-p", PASSWORD),
+        ("user", "add", "bob", "-p", "x"),
+        ("folder", "add", "Music", str(library)),
+        ("folder", "scan", "--foreground", "Music"),
+    ):
+        done = run([cli, *words], cwd=folder)
+        assert done.returncode == 0, done.stderr
+    server = [str(_SUPYSONIC / "supysonic-server"), "-S", "waitress", "-h", "127.0.0.1"]
+    with _running([*server, "-p", str(port)], port, folder):
+        yield f"http://127.0.0.1:{port}"
