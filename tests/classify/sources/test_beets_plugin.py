@@ -1,0 +1,80 @@
+"""The plugin in a real beets: scores as attributes that queries find, labels from a query."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from waiting import run
+
+from classify.errors import LabelError
+from classify.labels.labelling import labels_now
+from classify.sources.known_sources import read_source
+from classify.sources.opinions import opinions_of
+from tests.support.music_servers import made_library
+
+pytest.importorskip("beets", reason="beets is not installed: pip install beets")
+
+# All commands in one process, as beets takes a second to start.
+_BEET = """
+import contextlib, io, json, sys
+from beets import ui
+for words in json.loads(sys.argv[1]):
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            ui._raw_main(words)
+    except ui.UserError as error:
+        said.write(f"refused: {error}")
+    print(json.dumps(said.getvalue()))
+"""
+
+
+def test_scores_are_attributes_and_labels_come_from_queries(
+    compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = made_library(compiled, tmp_path, 12)
+    home = tmp_path / "beets"
+    home.mkdir()
+    monkeypatch.setenv("BEETSDIR", str(home))
+    (home / "config.yaml").write_text(
+        f"directory: {library.music}\nlibrary: {home}/library.db\nplugins: sevensongs\n"
+        "import: {copy: no, write: no, autotag: no}\n"
+        f"sevensongs: {{cache: {library.root}}}\n"
+    )
+    commands = [
+        ["import", "--quiet", str(library.music)],
+        ["modify", "--yes", "--nowrite", "--nomove", r"title::No\. [048]$", "mood=good"],
+        ["sevensongs", "--like", "mood:good"],
+        ["sevensongs", "--like", "mood:bad"],
+        ["sevensongs", "--like", "taste:0.8.."],
+        ["sevensongs", "--pretend"],
+        ["ls", "taste:0..1"],
+        ["sevensongs"],
+        ["ls", "-f", "$taste $taste_verdict $title", "taste:0..", "taste-"],
+        ["ls", "taste:0.5.."],
+    ]
+    done = run([sys.executable, "-c", _BEET, json.dumps(commands)])
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert "3 songs liked now; 3 likes, 0 dislikes" in said[2], done.stderr
+    assert {Path(one.path).name[:2] for one in labels_now(root=library.root)} == {"00", "04", "08"}
+    assert "no song is found by 'mood:bad'; nothing is labelled" in said[3]
+    assert "a taste must not learn its own guesses" in said[4]
+    assert len(said[5].splitlines()) == 12
+    assert said[6] == "", "to pretend stores nothing"
+    rows = [line.split(maxsplit=2) for line in said[8].splitlines()]
+    scores = [float(score) for score, _, _ in rows]
+    assert len(scores) == 12
+    assert scores == sorted(scores, reverse=True)
+    assert {verdict for _, verdict, _ in rows} <= {"like", "unsure", "dislike"}
+    assert len(said[9].splitlines()) == sum(score >= 0.5 for score in scores)
+
+    # the database as a source: what is said there, but never what we have written into it
+    reading = read_source(f"beets:{home / 'library.db'}")
+    assert len(opinions_of(reading, ["mood:good"]).likes) == 3
+    assert all(Path(song.path or "").is_file() for song in reading.songs)
+    with pytest.raises(LabelError, match="there is no 'taste_verdict' here"):
+        opinions_of(reading, ["taste_verdict=like"])
