@@ -40,6 +40,7 @@ from classify.cli.options import (
     known_coverage,
     known_maps,
 )
+from classify.cli.playlists import playlist_app
 from classify.cli.serve import run_service, serve
 from classify.cli.songs import explain, similar, suggest
 from classify.cli.tastes import evaluate, score, train
@@ -59,6 +60,7 @@ app = typer.Typer(
 )
 app.add_typer(cache_app, name="cache")
 app.add_typer(label_app, name="label")
+app.add_typer(playlist_app, name="playlist")
 
 
 class _WithoutPandas:

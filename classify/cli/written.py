@@ -186,7 +186,9 @@ def push_scores(scores: Scores, server: str, name: str, *, as_json: bool) -> Non
     if not scores.songs:
         say(f"no song is listed, so the playlist {name!r} stays as it is")
         raise typer.Exit(EXIT_FAILED)
-    done = push_playlist(server, name, scores.songs, taste=scores.taste)
+    done = push_playlist(
+        server, name, [(one.digest, one.path) for one in scores.songs], taste=scores.taste
+    )
     if as_json:
         print_json(asdict(done))
     else:

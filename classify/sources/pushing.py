@@ -9,7 +9,6 @@ from typing import Protocol
 
 from cache import default_root
 from classify.errors import ServerError
-from classify.library.scoring import ScoredSong
 from classify.library.song_library import SongLibrary
 from classify.sources.servers.mpd import MpdServer
 from classify.sources.servers.server_playlist import ServerPlaylist
@@ -46,7 +45,7 @@ SERVERS: Mapping[str, Callable[[str], PlaylistServer]] = {
 def push_playlist(
     server: str,
     name: str,
-    songs: Sequence[ScoredSong],
+    songs: Sequence[tuple[str, str]],
     *,
     taste: Taste,
     root: str | Path | None = None,
@@ -61,10 +60,10 @@ def push_playlist(
         ``mpd:HOST:PORT`` or ``subsonic:https://user@host/base``.
     name : str
         Of the playlist.
-    songs : sequence of ScoredSong
-        Best first.
+    songs : sequence of (str, str)
+        Digest and path of each, best first.
     taste : Taste
-        By which they were scored.
+        By which they were scored; its library is compared with the server's.
     root : path or URI, optional
         The cache.
 
@@ -86,7 +85,7 @@ def push_playlist(
             found = index.match(song)
             if found:
                 keys.setdefault(found.digest, song.key)
-        held = [keys[song.digest] for song in songs if song.digest in keys]
+        held = [keys[digest] for digest, _ in songs if digest in keys]
         if not held:
             raise ServerError(
                 f"none of the {len(songs)} songs is surely on {there.name}; its playlist {name!r} "
@@ -97,6 +96,6 @@ def push_playlist(
             server=there.name,
             name=name,
             n_songs=len(held),
-            missing=tuple(song.path for song in songs if song.digest not in keys),
+            missing=tuple(path for digest, path in songs if digest not in keys),
             replaced=replaced,
         )

@@ -45,7 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classify.library",),
     ("classify.labels", "classify.explanation", "classify.evaluation"),
     ("classify.evaluation.report", "classify.sources"),
-    ("classify.demo",),
+    ("classify.demo", "classify.playlists"),
     (
         "classify.web.settings",
         "classify.web.disconnects",
