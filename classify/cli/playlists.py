@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -125,7 +125,7 @@ def list_(as_json: AsJson = False) -> None:
     for name in list_playlists():
         kept = read_playlist(name)
         newest = kept.versions[0] if kept.versions else None
-        row = {"name": name, "n_songs": len(newest.songs) if newest else 0}
+        row: dict[str, Any] = {"name": name, "n_songs": len(newest.songs) if newest else 0}
         row |= {"updated": newest.at if newest else None, "to": kept.to}
         rows.append(row | {"former": max(0, len(kept.versions) - 1), **asdict(kept.rule)})
     if as_json:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cache import Catalog, default_root
 from classify.errors import ClassifyError
@@ -197,7 +198,9 @@ def _write_file(path: str, songs: Songs, root: str | Path | None) -> None:
     rows = []
     for digest, listed in songs:
         file = one_there([records[n] for n in known.get(digest, ())])
-        row = {"path": file.path if file and not os.path.exists(listed) else listed}
+        row: dict[str, Any] = {"path": listed}
+        if file and not os.path.exists(listed):  # it has moved
+            row["path"] = file.path
         names = ("artist", "title", "album", "duration_s")
         rows.append(row | {name: getattr(file, name, None) for name in names})
     write_text(path, render(rows, _format_of(path)))

@@ -80,7 +80,9 @@ def made_library(compiled: Path, folder: Path, n: int = N_SONGS) -> MadeLibrary:
                 mtime_ns=status.st_mtime_ns,
                 digest=digest_of(number),
                 duration_s=info.duration_s,
-                **tags,
+                artist=artist,
+                title=tags["title"],
+                album=album,
             )
         )
     Catalog(folder / "cache").put(rows)
