@@ -126,8 +126,7 @@ def train(
     liked, disliked = None if likes is None else path_list(likes), path_list(dislikes)
     others = None if unlabelled is None else path_list(unlabelled)
     refuse_own_lists([*(liked or ()), *disliked])
-    path = taste_path(taste, root=root)
-    base = default_root() if root is None else root
+    path, base = taste_path(taste, root=root), default_root() if root is None else root
     library = _library(path, base, encoder, keep_encoder=liked is None)
     before = _stored_labels(path, disliked) if liked is None else _labels_before(path)
     theirs = [one.path for one in before if liked is None and not one.digest]
