@@ -23,7 +23,7 @@ __all__ = ["SevenSongsPlugin"]
 _OWN = re.compile(r"\btaste(?:_verdict)?:", re.IGNORECASE)
 
 
-class SevenSongsPlugin(BeetsPlugin):  # type: ignore[misc, unused-ignore]  Any without beets
+class SevenSongsPlugin(BeetsPlugin):  # type: ignore[misc]  # beets has no types
     """`beet sevensongs`; off during import unless the configuration says ``auto: yes``."""
 
     item_types = {"taste": types.Float(3)} if types else {}

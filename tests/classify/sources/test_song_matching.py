@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -150,9 +151,9 @@ def test_tags_are_compared_without_case_width_accents_guests_and_editions(
     ],
 )
 def test_another_version_edition_or_artist_never_stands_in_for_the_song(
-    other: dict[str, object],
+    other: dict[str, Any],
 ) -> None:
-    wanted: dict[str, object] = {
+    wanted: dict[str, Any] = {
         "artist": ARTIST, "title": TITLE, "album": ALBUM, "duration_s": 236.4
     }  # fmt: skip
     for theirs, ours in ((wanted, wanted | other), (wanted | other, wanted)):
