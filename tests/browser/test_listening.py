@@ -441,7 +441,9 @@ def test_tastes_are_made_renamed_copied_removed_and_brought_back(
     page.locator("#toast").get_by_role("button", name="Undo").click()
     appears(tastes.get_by_role("heading", name="Nacht", exact=True))
     assert "Nacht" in [one["name"] for one in api.get("/tastes").json()["tastes"]]
-    watched.wrong = [line for line in watched.wrong if "409" not in line]  # the taken name
+    # The taken name; and the old one, which the page may ask about while it is renamed.
+    known = ("409", "/v1/tastes/M%C3%BCde%20%26%20Nacht")
+    watched.wrong = [line for line in watched.wrong if not any(one in line for one in known)]
 
 
 def test_a_song_plays_and_is_sought_by_click_and_by_key(

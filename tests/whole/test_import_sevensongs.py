@@ -61,9 +61,10 @@ def test_the_build_makes_the_package_of_the_files_here(installed: Path) -> None:
     assert made == {
         "classify/sevensongs.py": "sevensongs/__init__.py",
         "classify/sevensongs.typed": "sevensongs/py.typed",
+        "classify/sources/beets_plugin.py": "beetsplug/sevensongs.py",
     }
     for source, target in made.items():
-        copied = installed / Path(target).name
+        copied = installed.parent / target
         assert copied.read_text("utf-8") == (REPOSITORY / source).read_text("utf-8"), "`uv sync`"
 
 
