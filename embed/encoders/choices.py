@@ -23,7 +23,7 @@ FAST_ENCODER = "musicnn"
 BEST_ENCODER = "aisfx+mtt-vgg+musicnn"
 """The most accurate, whatever it takes."""
 DEFAULT_ENCODER = "aisfx+musicnn"
-"""The most accurate that embeds 200 songs a minute on two cores."""
+"""The most accurate that embeds 250 songs a minute on two cores."""
 ENCODER_VARIABLE = "SEVENSONGS_ENCODER"
 """The environment's variable that names another default."""
 
