@@ -272,7 +272,9 @@ def score(
         push_scores(scores, push, playlist, as_json=chosen == "json")
         end(scores.failed)
         return
-    kept = put_scores(scores, chosen, output, least=least, likely=likely, precision=precision)
+    kept = put_scores(
+        scores, chosen, output, least=least, likely=likely, precision=precision, top=top
+    )
     _say_of(scores, taste, is_finds=chosen == "table" and precision is None)
     require_songs(len(scores.failed) or scores.n_scored + scores.n_labelled, kept)
     end(scores.failed)

@@ -116,11 +116,13 @@ def put_scores(
     least: float,
     likely: bool,
     precision: float | None,
+    top: int | None = None,
 ) -> str:
     """Print or write what was scored; say what is not there, and why nothing is listed.
 
     A list that was asked to be empty (``--min-score 1``) may replace a table, but no playlist; one
-    that is empty because files are not there replaces nothing.
+    that is empty because files are not there replaces nothing, nor does one that is shorter than
+    the list in its place.
 
     Parameters
     ----------
@@ -131,6 +133,8 @@ def put_scores(
         What ``-o`` names.
     least, likely, precision
         What was asked for; see `why_nothing`.
+    top : int, optional
+        How many songs were asked for.
 
     Returns
     -------
@@ -144,6 +148,8 @@ def put_scores(
     """
     from classify.output.formats import PLAYLIST_FORMATS
 
+    if output and scores.n_gone and len(scores.songs) not in (0, top):
+        _refuse_shorter(scores, output)
     n_known = scores.n_scored + scores.n_labelled
     keeps = not scores.songs and (chosen in PLAYLIST_FORMATS or scores.n_gone > 0 or not n_known)
     if not (output and keeps):
@@ -159,6 +165,25 @@ def put_scores(
     elif words and scores.failed:
         say(f"nothing that was named is there to score{words}")
     return words
+
+
+def _refuse_shorter(scores: Scores, output: Path) -> None:
+    """Keep a list that has more songs than the new one, of which some may be on another drive."""
+    from embed import LIST_SUFFIXES, list_entries
+
+    if output.suffix.lower() not in LIST_SUFFIXES or not output.is_file():
+        return
+    try:
+        n_before = len(list_entries(str(output)))
+    except (OSError, ValueError):  # no list: what it is can't be worse
+        return
+    if len(scores.songs) < n_before:
+        warn_gone(scores.n_library, scores.n_gone)
+        say(
+            f"{output} has {n_before} songs and would have {len(scores.songs)}; it is left as it "
+            "was. If the songs are gone for good, remove it first"
+        )
+        raise typer.Exit(EXIT_FAILED)
 
 
 def push_scores(scores: Scores, server: str, name: str, *, as_json: bool) -> None:

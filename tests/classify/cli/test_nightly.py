@@ -122,7 +122,7 @@ def test_with_half_of_the_library_the_list_has_what_is_there_and_the_rest_is_tol
 
 
 @pytest.mark.parametrize("suffix", ["m3u8", "pls", "xspf"])
-def test_a_playlist_of_all_likely_songs_names_none_that_is_gone(
+def test_a_playlist_of_all_likely_songs_is_not_replaced_by_a_shorter_one(
     home: Path, run: Run, tmp_path: Path, suffix: str
 ) -> None:
     output = tmp_path / f"night.{suffix}"
@@ -130,9 +130,17 @@ def test_a_playlist_of_all_likely_songs_names_none_that_is_gone(
     before = find_audio(output)
     assert before.files
     assert not before.failures
+    kept = output.read_bytes()
     n_gone = _halve(home)
-    said = run("score", "--labelled", "-o", output).stderr
+    listed = next(path for path in map(Path, before.files) if path.exists())
+    listed.unlink()
+    n_gone += 1
+    said = run("score", "--labelled", "-o", output, code=1).stderr
     assert f"warning: {n_gone} of {N_SONGS} songs are not there now" in said
+    assert "is left as it was" in said
+    assert output.read_bytes() == kept
+    output.unlink()  # as that says, where they are gone for good
+    run("score", "--labelled", "-o", output)
     after = find_audio(output)
     assert after.files
     assert not after.failures
