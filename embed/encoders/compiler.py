@@ -197,9 +197,8 @@ def _convert(
         )
     dim = int(wanted.shape[-1])
     try:
-        model = bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
-        run = open_litert(model)
-        got = np.stack([run(x) for x in inputs])
+        model = _converted(network)
+        got = open_litert(model, network.input_shape)(inputs)
     except Exception as error:  # the converter has no error class of its own
         reason = " ".join(str(error).split())[:200]
         return None, 0.0, dim, _slow(spec, f"it does not convert to LiteRT ({reason})")
@@ -207,6 +206,15 @@ def _convert(
     if not difference <= _MAX_DIFFERENCE:
         return None, difference, dim, _slow(spec, f"its LiteRT copy is off by {difference:.1e}")
     return model, difference, dim, None
+
+
+def _converted(network: Network) -> bytes:
+    import tensorflow as tf
+
+    n, *others = network.input_shape
+    signature = tf.TensorSpec((n * network.n_at_once, *others), tf.float32)
+    function = tf.function(network.function, autograph=False).get_concrete_function(signature)
+    return bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
 
 
 def _slow(spec: EncoderSpec, why: str) -> str:

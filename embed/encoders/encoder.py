@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from embed.encoders.manifest import Manifest
-    from embed.encoders.runtime import Run
+    from embed.encoders.runtime import RunBatch
 
 __all__ = ["Encoder", "load_encoder", "open_encoder"]
+
+_NO_FILTERS = np.empty(0, dtype=np.float32)
 
 
 def load_encoder(
@@ -86,7 +88,7 @@ class Encoder:
         spec: EncoderSpec,
         fingerprint: str,
         manifest: Manifest,
-        run: Run,
+        run: RunBatch,
         constants: Mapping[str, NDArray[np.float32]],
     ) -> None:
         self.spec = spec
@@ -181,8 +183,32 @@ class Encoder:
         EncoderError
             If the network gives numbers that are not finite.
         """
-        inputs = self.spec.read(windows, self._constants)
-        embeddings = np.stack([self._run(one) for one in inputs])
+        return self._embed_inputs(self.read(windows))
+
+    def read(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn windows (n, window_samples) into what the network reads (n, ...)."""
+        return self.spec.read(windows, self._constants)
+
+    def reads_as(self, other: Encoder) -> bool:
+        """Whether another encoder reads the same of the same windows, so that one reading does."""
+        ours, theirs = self.spec, other.spec
+        # Two encoders may have been compiled by two versions of librosa.
+        filters, others = (one._constants.get("mel_filters", _NO_FILTERS) for one in (self, other))
+        return (
+            (ours.grid, ours.level_power) == (theirs.grid, theirs.level_power)
+            and ours.front_end == theirs.front_end
+            and ours.front_end_params == theirs.front_end_params
+            and np.array_equal(filters, others)
+        )
+
+    def embed_inputs(
+        self, inputs: NDArray[np.float32], parts: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Embed what `read` returned; otherwise as `embed_windows`."""
+        return pool_parts(self._embed_inputs(inputs), parts)
+
+    def _embed_inputs(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        embeddings = self._run(inputs)
         if not np.isfinite(embeddings).all():
             raise EncoderError(f"{self.spec.name} gave numbers that are not finite")
         return embeddings

@@ -47,8 +47,8 @@ def level_of(window: NDArray[np.float32]) -> float:
     """
     size = len(window) // _STRETCHES
     stretches = window[: _STRETCHES * size].reshape(_STRETCHES, size)
-    powers = [float(np.square(one, dtype=np.float64).mean()) for one in stretches]
-    return math.sqrt(sorted(powers)[_STRETCHES // 2])
+    powers = np.square(stretches, dtype=np.float64).mean(axis=1)
+    return math.sqrt(np.sort(powers)[_STRETCHES // 2])
 
 
 def even_out(windows: NDArray[np.float32], power: float) -> NDArray[np.float32]:

@@ -25,7 +25,7 @@ __all__ = [
     "write_manifest",
 ]
 
-_FORMAT = 5
+_FORMAT = 6
 """Raise it when the compiler, or a network's own file, makes another model of the same weights."""
 MODEL_FILE, CONSTANTS_FILE, MANIFEST_FILE = "model.tflite", "constants.npz", "manifest.json"
 _FILES = (

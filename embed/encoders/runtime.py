@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from embed.encoders.registry import EncoderSpec
 
 __all__ = [
-    "Run",
     "RunBatch",
     "open_litert",
     "open_runtime",
@@ -40,15 +39,13 @@ __all__ = [
     "sees_gpu",
 ]
 
-Run = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
-"""From one window (or patch) to its embeddings (n_parts, dim)."""
 RunBatch = Callable[["NDArray[np.float32]"], "NDArray[np.float32]"]
 """From windows or patches (n, ...) to their embeddings (n, n_parts, dim)."""
 
 
 def open_runtime(
     spec: EncoderSpec, manifest: Manifest, folder: Path, runtime: str
-) -> tuple[Run, Mapping[str, NDArray[np.float32]]]:
+) -> tuple[RunBatch, Mapping[str, NDArray[np.float32]]]:
     """Open a compiled encoder's network and constants.
 
     Raises
@@ -60,13 +57,20 @@ def open_runtime(
     if spec.model_file is not None:
         if runtime != manifest.runtime:
             raise EncoderError(f"{spec.name} runs on {manifest.runtime}, and on no other runtime.")
-        return open_model(spec.model_file.kind, folder, spec.model_file.card), constants
+        run = open_model(spec.model_file.kind, folder, spec.model_file.card)
+        return _one_by_one(run), constants
     if runtime == "litert":
         try:
-            return open_litert((folder / MODEL_FILE).read_bytes()), constants
+            model = (folder / MODEL_FILE).read_bytes()
+            return open_litert(model, manifest.input_shape), constants
         except (OSError, ValueError, RuntimeError) as error:
             raise _damaged(folder, error) from error
     return open_tensorflow(spec, manifest.weights), constants
+
+
+def _one_by_one(run: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> RunBatch:
+    """Make of what runs one window, (n_parts, dim), what runs several."""
+    return lambda inputs: np.stack([run(one) for one in inputs])
 
 
 def read_constants(folder: Path) -> Mapping[str, NDArray[np.float32]]:
@@ -90,8 +94,15 @@ def _damaged(folder: Path, error: Exception) -> EncoderError:
     )
 
 
-def open_litert(model: bytes) -> Run:
+def open_litert(model: bytes, input_shape: tuple[int, ...]) -> RunBatch:
     """Open a LiteRT model for one thread: every worker has a core of its own.
+
+    Parameters
+    ----------
+    model : bytes
+        It takes an input, or several side by side on the first axis.
+    input_shape : tuple of int
+        That of one input.
 
     Raises
     ------
@@ -106,16 +117,24 @@ def open_litert(model: bytes) -> Run:
     (input_,) = interpreter.get_input_details()
     (output,) = interpreter.get_output_details()
     shape = tuple(int(n) for n in input_["shape"])
+    n_at_once = shape[0] // input_shape[0]
 
-    def run(window: NDArray[np.float32]) -> NDArray[np.float32]:
-        interpreter.set_tensor(input_["index"], window.reshape(shape))
+    def run_some(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        missing = n_at_once - len(inputs)
+        full = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)])
+        interpreter.set_tensor(input_["index"], full.reshape(shape))
         interpreter.invoke()
-        return np.array(interpreter.get_tensor(output["index"]), dtype=np.float32)
+        given = np.array(interpreter.get_tensor(output["index"]), dtype=np.float32)
+        return given.reshape(n_at_once, -1, given.shape[-1])[: len(inputs)]
+
+    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        places = range(0, len(inputs), n_at_once)
+        return np.concatenate([run_some(inputs[at : at + n_at_once]) for at in places])
 
     return run
 
 
-def open_tensorflow(spec: EncoderSpec, weights: Weights) -> Run:
+def open_tensorflow(spec: EncoderSpec, weights: Weights) -> RunBatch:
     """Build the network in TensorFlow and run it there (imports TensorFlow, 6 s)."""
     tf, network = _build(spec, weights)
     function = tf.function(network.function, autograph=False)
@@ -124,7 +143,7 @@ def open_tensorflow(spec: EncoderSpec, weights: Weights) -> Run:
         tensor = tf.constant(window.reshape(network.input_shape), dtype=tf.float32)
         return np.asarray(function(tensor).numpy(), dtype=np.float32)
 
-    return run
+    return _one_by_one(run)
 
 
 def open_tensorflow_batches(spec: EncoderSpec, weights: Weights) -> RunBatch:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from embed.errors import EncoderUnavailable
 from embed.networks.log_mel import LogMelParams, log_mel
 from embed.networks.network import Network, Weights
 from embed.networks.torch_zip import read_torch_zip
-from embed.networks.winograd import conv_3x3, interleave, pool_2x2
+from embed.networks.winograd import Phases, conv_3x3, interleave, pool_2x2
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,8 +56,12 @@ FRONT_END_PARAMS = {**asdict(FRONT_END), "log_scale": _LOG_SCALE}
 _SHA256 = "499ea75909c932a2f94c35fa722fa4fabc5bcb7e84917209cc5f7402627b7eb5"
 _BATCH_NORM_EPSILON = 1e-5  # torch's default, with which it was trained
 _N_BLOCKS = 4
-_FIRST_OF_SMALL_TILES = 6
-"""From this layer on there are few tiles of 4, and their filters would be 57 MB, not 25."""
+_FIRST_OF_LAST_BLOCK = 6
+_N_AT_ONCE = 2
+_LAST_TILE = 2
+"""For 4, the last block's filters would be 57 MB, not 25."""
+Layer = tuple["NDArray[np.float32]", "NDArray[np.float32]"]
+"""A convolution's kernel (3, 3, n_in, n_out), and bias (n_out,)."""
 
 HOW_TO_GET = (
     "uv installs it with the project; with pip: pip install --no-deps aisfx==0.1.2 "
@@ -118,6 +122,7 @@ def build(weights: Weights) -> Network:
         input_shape=(1, N_STFT_FRAMES, FRONT_END.n_mels),
         constants={"mel_filters": _mel_filters()},
         takes_batches=True,
+        n_at_once=_N_AT_ONCE,
     )
 
 
@@ -133,7 +138,7 @@ def front_end(
     return log_mel(padded, constants["mel_filters"], FRONT_END) / np.float32(_LOG_SCALE)
 
 
-def read_layers(weights: Weights) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+def read_layers(weights: Weights) -> list[Layer]:
     """Read the eight convolutions, with the batch normalisation after each folded in.
 
     Returns
@@ -171,22 +176,41 @@ def _layer(
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def _embedding(patch: Any, layers: list[tuple[NDArray[np.float32], NDArray[np.float32]]]) -> Any:
+def _embedding(patches: Any, layers: Sequence[Layer]) -> Any:
+    import tensorflow as tf
+
+    # What the first blocks hold of one window fits the processor's cache. The last block has many
+    # filters and little to apply them to: those of several windows are read once.
+    first, last = layers[:_FIRST_OF_LAST_BLOCK], layers[_FIRST_OF_LAST_BLOCK:]
+    n = patches.shape[0]  # None where TensorFlow runs what comes
+    x = tf.concat([_first_blocks(one, first) for one in tf.split(patches, n or 1)], 0)
+    for kernel, bias in last:
+        phases = _rectified(conv_3x3(x, kernel, tile=_LAST_TILE), bias)
+        x = interleave(phases)
+    # (n, 16, 12, 512) in phases -> (n, 512)
+    means = [tf.reduce_mean(tf.add_n(row), 2) / len(row) for row in phases]
+    return tf.reduce_max(tf.concat(means, 1), 1)
+
+
+def _first_blocks(patch: Any, layers: Sequence[Layer]) -> Any:
+    """Compute all blocks but the last: (n, 128, 96) to (n, 16, 12, 256)."""
     import tensorflow as tf
 
     (kernel, bias), *others = layers
     # one channel in, 1.3% of the work: (n, 128, 96, 64)
     x = tf.nn.relu(tf.nn.conv2d(patch[..., tf.newaxis], kernel, strides=1, padding="SAME") + bias)
     for i, (kernel, bias) in enumerate(others, start=1):
-        phases = conv_3x3(x, kernel, tile=4 if i < _FIRST_OF_SMALL_TILES else 2)
-        if i % 2 and i < len(others):  # after each block but the last
-            phases = pool_2x2(phases)  # before the rectifier, which has less to do then
-        phases = [[tf.nn.relu(part + bias) for part in row] for row in phases]
-        if i < len(others):
-            x = interleave(phases)
-    # (n, 16, 12, 512) in phases -> (n, 512)
-    means = [tf.reduce_mean(tf.add_n(row), 2) / len(row) for row in phases]
-    return tf.reduce_max(tf.concat(means, 1), 1)
+        phases = conv_3x3(x, kernel, tile=4)
+        if i % 2:  # at the end of a block, before the rectifier, which has less to do then
+            phases = pool_2x2(phases)
+        x = interleave(_rectified(phases, bias))
+    return x
+
+
+def _rectified(phases: Phases, bias: NDArray[np.float32]) -> Phases:
+    import tensorflow as tf
+
+    return [[tf.nn.relu(part + bias) for part in row] for row in phases]
 
 
 def _mel_filters() -> NDArray[np.float32]:

@@ -94,19 +94,21 @@ def mel_spectrogram(
     -------
     ndarray, shape (n_windows, n_stft_frames, n_mels), float32
     """
+    from scipy.fft import rfft  # a tenth of a second to import, so only where something is heard
+
     n_fft = len(taper)
     n_bins = n_fft // 2 + 1
     n_frames = 1 + (windows.shape[-1] - n_fft) // hop_samples
     # One window at a time, in the same memory, stays in the processor's cache: 16 at once take
     # twice as long.
     framed = np.empty((n_frames, n_fft), dtype=np.float32)
-    spectrum = np.empty((n_frames, n_bins), dtype=np.complex64)
     powers = np.empty((n_frames, n_bins), dtype=np.float32)
     result = np.empty((len(windows), n_frames, filters.shape[1]), dtype=np.float32)
     for window, mel in zip(windows, result, strict=True):
         frames = np.lib.stride_tricks.sliding_window_view(window, n_fft)[::hop_samples]
         np.multiply(frames, taper, out=framed)
-        np.fft.rfft(framed, out=spectrum)
+        # Several STFT frames in one instruction: a quarter of the time that NumPy's takes.
+        spectrum = rfft(framed, overwrite_x=True)
         np.square(spectrum.real, out=powers)
         powers += np.square(spectrum.imag)
         if power == 1:

@@ -38,6 +38,9 @@ class Network:
     takes_batches : bool
         Whether `function` takes several windows as well: (n, ...) to (n, dim). `input_shape` is (1,
         ...).
+    n_at_once : int
+        How many windows LiteRT is given at a time, by a network that takes batches. What it makes
+        of a window does not depend on the others.
     keep : object
         Whatever must outlive `function`, such as a SavedModel whose variables it reads.
     """
@@ -47,4 +50,9 @@ class Network:
     constants: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     takes_batches: bool = False
+    n_at_once: int = 1
     keep: object = None
+
+    def __post_init__(self) -> None:
+        if self.n_at_once > 1 and not self.takes_batches:
+            raise ValueError(f"n_at_once is {self.n_at_once}; this needs takes_batches")

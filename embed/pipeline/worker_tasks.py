@@ -198,10 +198,12 @@ def _embed(
     """Embed windows of a recording; `wanted` has those of each encoder."""
     values: list[list[NDArray[np.float16]]] = [[] for _ in encoders]
     levels: list[list[float]] = [[] for _ in encoders]
+    reader = _Reader()
     for k, indices, windows in _blocks(outlines, wanted, kept):
         levels[k] += _levels(outlines[k], indices, windows)
         try:
-            embeddings = encoders[k].embed_windows(windows, outlines[k].parts(indices))
+            inputs = reader.read(encoders[k], windows)
+            embeddings = encoders[k].embed_inputs(inputs, outlines[k].parts(indices))
         except EncoderError as error:
             raise UnusableEmbedding(str(error)) from error
         values[k].append(storable(embeddings))
@@ -209,6 +211,21 @@ def _embed(
         Frames(values=np.concatenate(blocks), levels=np.array(of_windows))
         for blocks, of_windows in zip(values, levels, strict=True)
     ]
+
+
+class _Reader:
+    """Front ends, which encoders that read alike share: the last block is often the next one's."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Encoder, NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def read(self, encoder: Encoder, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._last is not None:
+            other, its_windows, inputs = self._last
+            if windows is its_windows and encoder.reads_as(other):
+                return inputs
+        self._last = (encoder, windows, encoder.read(windows))
+        return self._last[2]
 
 
 def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
@@ -282,7 +299,8 @@ def _blocks(
     Yields
     ------
     (int, sequence of int, ndarray)
-        The encoder's place, which of its windows these are, and they, (n, window_samples).
+        The encoder's place, which of its windows these are, and they, (n, window_samples). It is
+        the former array itself where the encoder before had the very same windows.
     """
     info = outlines[0].info
     spans = sorted(
@@ -295,6 +313,7 @@ def _blocks(
     n_given = [0] * len(outlines)
     same: tuple[NativeCut, int] | None = None  # encoders of one grid hear the very same window
     window = np.empty(0, dtype=np.float32)
+    stacked: tuple[list[NDArray[np.float32]], NDArray[np.float32]] = ([], window)
     for (start, stop, k, i), samples in zip(spans, _bounded(decoded), strict=True):
         cut = outlines[k].cut
         if same != (cut, i):
@@ -302,7 +321,9 @@ def _blocks(
         windows[k].append(window)
         n = n_given[k] + len(windows[k])
         if len(windows[k]) == BLOCK or n == len(wanted[k]):
-            yield k, wanted[k][n_given[k] : n], np.stack(windows[k])
+            if list(map(id, windows[k])) != list(map(id, stacked[0])):
+                stacked = (windows[k], np.stack(windows[k]))
+            yield k, wanted[k][n_given[k] : n], stacked[1]
             windows[k], n_given[k] = [], n
     require_unchanged(info)
 

@@ -87,6 +87,14 @@ def test_windows_are_framed_alone_and_end_with_their_last_frame(encoder: embed.E
     assert (encoder.embed(tail) != frames[:1]).any()
 
 
+def test_a_window_is_heard_alike_beside_others_and_alone(encoder: embed.Encoder) -> None:
+    noise = np.random.default_rng(1).standard_normal((3, encoder.spec.grid.window_samples))
+    windows = (0.1 * noise).astype(np.float32)
+    together = encoder.embed_windows(windows)
+    for window, heard in zip(windows, together, strict=True):
+        np.testing.assert_array_equal(encoder.embed_windows(window[np.newaxis])[0], heard)
+
+
 def test_its_windows_lie_beside_musicnns() -> None:
     own, other = (embed.encoder_spec(name) for name in ("aisfx", "musicnn"))
     for duration_s in (9.0, 34.4, 61.7, 240.0, 3600.0):

@@ -15,11 +15,12 @@ import pytest
 import embed
 from cache import EmbeddingStore
 from embed.decoding.container import KeptPackets
+from embed.encoders.encoder import Encoder
 from embed.errors import AudioError
 from embed.limits import Limits
 from embed.pipeline import one_read
 from embed.pipeline.one_read import beginnings, hear_file, remember
-from embed.pipeline.worker_tasks import embed_recording
+from embed.pipeline.worker_tasks import embed_recording, embed_together
 from tests.support.audio_files import KINDS, music
 
 
@@ -53,6 +54,27 @@ def test_what_is_heard_in_one_reading_is_what_two_give(
     np.testing.assert_array_equal(entry.frames, twice.frames)
     np.testing.assert_array_equal(entry.vector, twice.vector)
     assert entry.n_windows == twice.n_windows
+
+
+def test_encoders_that_read_alike_share_their_front_end(
+    tracks: list[str], compiled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared = embed.prepare_encoder("musicnn", root=compiled)
+    info = embed.probe(tracks[0])
+    alone = embed_recording(prepared, info, 3)
+    n_read: list[int] = []
+    read = Encoder.read
+
+    def counted(self: Encoder, windows: Any) -> Any:
+        n_read.append(len(windows))
+        return read(self, windows)
+
+    monkeypatch.setattr(Encoder, "read", counted)
+    entries = embed_together([(prepared, 3), (prepared, 3), (prepared, 2)], info)
+    assert sorted(n_read) == [2, 3]
+    for entry in entries[:2]:
+        np.testing.assert_array_equal(entry.frames, alone.frames)
+    assert [len(entry.frames) for entry in entries] == [3, 3, 2]
 
 
 def test_a_recording_that_the_cache_has_is_only_probed(tracks: list[str], compiled: Path) -> None:
