@@ -45,6 +45,7 @@ from .files.folders import PassedOver
 from .files.path_mapping import MAP_VARIABLE, mapped_there, parse_map, path_maps
 from .files.playlists import LIST_SUFFIXES, list_entries
 from .limits import Limits
+from .loudness import measure_loudness
 from .pipeline.pieces import Outline
 from .pipeline.pipeline import EmbedReport, Progress, embed_library
 from .pipeline.worker_tasks import embed_recording, embed_together, probe_file
@@ -115,6 +116,7 @@ __all__ = [
     "list_entries",
     "load_encoder",
     "mapped_there",
+    "measure_loudness",
     "mel_band",
     "open_embeddings",
     "parse_map",

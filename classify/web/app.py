@@ -14,6 +14,7 @@ from classify.web.access.guard import Guard
 from classify.web.answers.slow_answers import SlowAnswers
 from classify.web.app_state import AppState, state_of
 from classify.web.counters import Metrics
+from classify.web.kept_process import KeptProcess
 from classify.web.live.event_stream import EventStream
 from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
@@ -36,9 +37,11 @@ from classify.web.routes import (
 )
 from classify.web.routes.fast_score import QuickScores
 from classify.web.settings import ServiceSettings
-from classify.web.sound.spectrograms import Spectrograms
+from classify.web.sound.song_loudness import song_loudness
+from classify.web.sound.spectrograms import spectrograms
 from classify.web.tastes.taste_folder import TasteFolder
 from classify.web.uploads.upload_queue import UploadQueue
+from embed import Limits
 
 __all__ = ["GRACE_S", "create_app"]
 
@@ -90,6 +93,8 @@ def _parts(settings: ServiceSettings, confirm: Confirm | None) -> AppState:
     served = ServedFolders(settings.folders, confirm)
     scanning = Scan(settings, library, served)
     training = TasteTraining(library)
+    limits = Limits()
+    song_files = KeptProcess("song files", limits=limits)
     return AppState(
         settings=settings,
         metrics=Metrics(),
@@ -100,7 +105,9 @@ def _parts(settings: ServiceSettings, confirm: Confirm | None) -> AppState:
         training=training,
         label_queue=LabelQueue(training),
         uploads=UploadQueue(settings),
-        spectrograms=Spectrograms(),
+        song_files=song_files,
+        spectrograms=spectrograms(song_files, limits),
+        loudness=song_loudness(song_files, limits),
         folders=served,
         scan=scanning,
         events=EventStream(library, scanning, served),
@@ -122,7 +129,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.events,
             state.scan,
             state.uploads,
-            state.spectrograms,
+            state.song_files,
             *lanes,
             state.library,
         ):

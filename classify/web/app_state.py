@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from classify.web.answers.slow_answers import SlowAnswers
     from classify.web.counters import Metrics
+    from classify.web.kept_process import KeptProcess
     from classify.web.live.event_stream import EventStream
     from classify.web.live.label_queue import LabelQueue, TasteTraining
     from classify.web.live.live_library import LiveLibrary
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from classify.web.live.served_folders import ServedFolders
     from classify.web.live.slow_lane import SlowLane
     from classify.web.settings import ServiceSettings
-    from classify.web.sound.spectrograms import Spectrograms
+    from classify.web.sound.file_findings import FileFindings
+    from classify.web.sound.song_loudness import Loudness
+    from classify.web.sound.spectrograms import Spectrogram
     from classify.web.tastes.taste_folder import TasteFolder
     from classify.web.uploads.upload_queue import UploadQueue
 
@@ -48,8 +51,10 @@ class AppState:
         Requests that change labels wait here, and are learnt together.
     uploads : UploadQueue
         The process that hears uploads, and who waits for it.
-    spectrograms : Spectrograms
-        The process that draws, and what it has drawn.
+    song_files : KeptProcess
+        The process that opens songs' files for the next ones.
+    spectrograms, loudness : FileFindings
+        What it has found in them: pictures, and how loud songs are.
     folders : ServedFolders
         What may be scanned.
     scan : Scan
@@ -69,7 +74,9 @@ class AppState:
     training: TasteTraining
     label_queue: LabelQueue
     uploads: UploadQueue
-    spectrograms: Spectrograms
+    song_files: KeptProcess
+    spectrograms: FileFindings[Spectrogram]
+    loudness: FileFindings[Loudness]
     folders: ServedFolders
     scan: Scan
     events: EventStream

@@ -15,6 +15,7 @@ __all__ = [
     "LabelAsked",
     "LabelName",
     "ListedSong",
+    "LoudnessOfSong",
     "MapFound",
     "Moments",
     "Neighbour",
@@ -136,6 +137,16 @@ class ScoreOfSong(BaseModel):
     threshold: Share
     unsure: Interval
     label: LabelName | None
+
+
+class LoudnessOfSong(BaseModel):
+    """How loud a song is, by EBU R 128 of stretches from all over it."""
+
+    id: Digest
+    loudness_lufs: float | None = Field(description="Null for silence.")
+    gain_db: float = Field(
+        le=0, description="What brings it to -18 LUFS; 0 where it is quieter, as louder may clip."
+    )
 
 
 class LabelAsked(BaseModel):

@@ -36,7 +36,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         state = state_of(self._app)
-        for part in (state.events, state.scan, state.uploads, state.spectrograms):
+        for part in (state.events, state.scan, state.uploads, state.song_files):
             part.stop()
         super().handle_exit(sig, frame)
 

@@ -293,11 +293,16 @@ def test_finds_play_as_a_queue_that_labels_shape(
     watched: WatchedPage, api: httpx2.Client, taste: str
 ) -> None:
     page = watched.open()
-    best = [song["title"] for song in finds(api, taste)["songs"]]
+    first, *_ = found = finds(api, taste)["songs"]
+    best = [song["title"] for song in found]
     page.get_by_role("button", name="Play what I'd like").click()
     until(page, "document.querySelector('#audio').currentTime > 0.1")
     now = page.locator("#now-title")
     assert now.inner_text() == best[0]
+    gain_db = api.get(f"/songs/{first['id']}/loudness").json()["gain_db"]
+    quieter = 0.9 * 10 ** (gain_db / 20)
+    assert quieter < 0.9
+    until(page, f"Math.abs(document.querySelector('#audio').volume - {quieter}) < 1e-6")
     coming = page.locator("#queue .title")
     appears(coming)
     assert coming.first.inner_text() == best[1]

@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embed.worker_process",),
     ("embed.worker_pool",),
     ("embed.encoders",),
-    ("embed.spectrogram_picture", "embed.stored_embeddings"),
+    ("embed.loudness", "embed.spectrogram_picture", "embed.stored_embeddings"),
     ("embed.pipeline",),
     ("embed",),
     ("classify.errors",),

@@ -1,27 +1,35 @@
-"""A song's own bytes, and its picture; only of files that are still what the catalog says."""
+"""A song's own bytes, its picture, how loud it is: of files that are what the catalog says."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 
 from classify.web.app_state import state_of
 from classify.web.disconnects import unless_gone
+from classify.web.models import LoudnessOfSong
 from classify.web.problems import Problem, problems
 from classify.web.routes.params import LiveLibraryOfApp, SongId
+from classify.web.sound.file_findings import FileFindings
 from classify.web.sound.song_file import open_song
 from classify.web.sound.spectrograms import Spectrogram, write_png
 
+if TYPE_CHECKING:
+    from cache import FileRecord
+
 __all__ = ["router"]
+
+_T = TypeVar("_T")
 
 router = APIRouter(tags=["songs"])
 
 _WAIT_S = 60.0
 _PROBLEMS = problems(401, 403, 404, 410)
+_FOR_A_DAY = "private, max-age=86400"  # a song's name is a digest of its sound
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -65,22 +73,40 @@ async def song_spectrogram(
 
     The headers `X-Duration-S` and `X-Highest-Hz` tell what it covers.
     """
-    pictures = state_of(request.app).spectrograms
     song = await asyncio.to_thread(live.song_file, song_id)
-    picture = pictures.find(song_id)
-    if picture is None:
-        try:
-            async with asyncio.timeout(_WAIT_S):
-                picture = await unless_gone(request, pictures.draw(song_id, song))
-        except TimeoutError as error:
-            message = f"the picture is not drawn after {_WAIT_S:g} s; ask again"
-            raise Problem(503, message, headers={"Retry-After": "10"}) from error
+    picture = await _found(request, state_of(request.app).spectrograms, song)
     return await asyncio.to_thread(_drawn, picture, width, height)
+
+
+@router.get(
+    "/songs/{song_id}/loudness",
+    responses={200: {"model": LoudnessOfSong}, **_PROBLEMS, **problems(413, 503)},
+    response_model=None,
+)
+async def read_loudness(request: Request, song_id: SongId, live: LiveLibraryOfApp) -> Response:
+    """Measure how loud a song is, and tell by how much to play it quieter beside others."""
+    song = await asyncio.to_thread(live.song_file, song_id)
+    loudness = await _found(request, state_of(request.app).loudness, song)
+    told = {"id": song_id, "loudness_lufs": loudness.lufs, "gain_db": loudness.gain_db}
+    return JSONResponse(told, headers={"Cache-Control": _FOR_A_DAY})
+
+
+async def _found(request: Request, findings: FileFindings[_T], song: FileRecord) -> _T:
+    """Return what is kept of a song's file, or else what is found as soon as it is its turn."""
+    kept = findings.find(song)
+    if kept is not None:
+        return kept
+    try:
+        async with asyncio.timeout(_WAIT_S):
+            return await unless_gone(request, findings.look(song))
+    except TimeoutError as error:
+        message = f"the song has not been looked into after {_WAIT_S:g} s; ask again"
+        raise Problem(503, message, headers={"Retry-After": "10"}) from error
 
 
 def _drawn(picture: Spectrogram, width: int, height: int) -> Response:
     headers = {
-        "Cache-Control": "private, max-age=86400",  # a song's name is a digest of its sound
+        "Cache-Control": _FOR_A_DAY,
         "X-Duration-S": f"{picture.duration_s:.3f}",
         "X-Highest-Hz": f"{picture.highest_hz:g}",
     }

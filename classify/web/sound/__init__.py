@@ -1,3 +1,3 @@
-"""A song's own bytes, and its picture."""
+"""A song's own bytes, its picture, and how loud it is."""
 
 __all__: list[str] = []

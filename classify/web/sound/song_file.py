@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from starlette.responses import FileResponse
 
 from classify.web.problems import Problem, problem_response
-from classify.web.sound.spectrograms import changed_since
+from classify.web.sound.file_findings import changed_since
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send

@@ -2,6 +2,7 @@
 // player (Media Session).
 
 import { byId, setIcon, settings } from "../base/dom.js";
+import { showVolume as giveVolume, startLevel } from "./level.js";
 import { pause, seek, sounding, start, step } from "./player.js";
 import { on, state } from "../base/state.js";
 import { titleOf } from "../base/words.js";
@@ -11,7 +12,7 @@ const volume = byId("volume");
 const LEAP_S = 10;
 
 export function startControls() {
-  volume.value = settings.get("volume") ?? "90";
+  startLevel();
   volume.addEventListener("input", () => {
     sounding().muted = false;
     settings.set("volume", volume.value);
@@ -27,7 +28,7 @@ export function startControls() {
 
 function showVolume() {
   const audio = sounding();
-  audio.volume = Number(volume.value) / 100;
+  giveVolume(audio);
   const off = audio.muted || audio.volume === 0;
   setIcon(mute, off ? "mute" : "loud");
   mute.setAttribute("aria-label", audio.muted ? "Unmute" : "Mute");

@@ -7,6 +7,7 @@ import { moments } from "../song/details.js";
 import { bdi, byId, debounce, pressLabels, setIcon } from "../base/dom.js";
 import { labelOf, toggleLabel } from "../songs/labelling.js";
 import { emit, on, select, state } from "../base/state.js";
+import { level } from "./level.js";
 import { setLength, showScores, showSound, showTime, startTimeline } from "./timeline.js";
 import { inline, nameOf, titleOf } from "../base/words.js";
 
@@ -24,6 +25,7 @@ let beginAt = null;
  * @property {(by: number) => Promise<Song | null> | Song | null} next
  * @property {() => Song | null} peek what would come next, where that is known
  * @property {(song: Song) => number | null} [begin] where a song begins
+ * @property {boolean} [levelled] whether its songs sound equally loud
  */
 /** @typedef {import("../base/state.js").Song} Song */
 /** @type {Source} */
@@ -52,6 +54,7 @@ export function startPlayer() {
     state.playing.label = label;
     pressLabels(byId("player"), label);
   });
+  on("gain", (id) => (id === null || state.playing?.id === id) && balance());
   on("labelled", ({ more }) => !more && explain());
   on("taste", () => explain());
 }
@@ -59,7 +62,13 @@ export function startPlayer() {
 /** Say where the next song comes from. @param {Source} given */
 export function playFrom(given) {
   source = given;
+  balance();
   emit("queue");
+}
+
+/** What sounds is as loud as the songs around it ask for. */
+function balance() {
+  if (state.playing) level(audio, state.playing, Boolean(source.levelled));
 }
 
 /** @returns {string} where the next song comes from */
@@ -130,6 +139,7 @@ export function load(song) {
   if (ahead.dataset.address === sound) swap();
   else audio.src = sound;
   audio.dataset.address = sound;
+  level(audio, song, Boolean(source.levelled));
   showSound(song, song.url ? "" : pictureOf(song));
   for (const id of ["play", "next", "previous", "now-like", "now-dislike"]) byId(id).disabled = false;
   if (song.url) for (const id of ["now-like", "now-dislike"]) byId(id).disabled = true;
@@ -148,7 +158,7 @@ function swap() {
   const former = audio;
   [audio, ahead] = [ahead, audio];
   [audio.id, ahead.id] = ["audio", "audio-next"];
-  [audio.volume, audio.muted] = [former.volume, former.muted];
+  audio.muted = former.muted;
   former.pause();
   former.removeAttribute("src");
   delete former.dataset.address;

@@ -7,11 +7,12 @@ import { momentOf } from "../song/details.js";
 import { byId, settings } from "../base/dom.js";
 import { labelOf } from "../songs/labelling.js";
 import { pages } from "../songs/list.js";
+import { findGain } from "./level.js";
 import { hear, playFrom, sourceName, step } from "./player.js";
 import { emit, on, state } from "../base/state.js";
 
 const LONG = 60; // songs of a queue
-const WAIT_MS = 1200; // for the best moment of the first song
+const WAIT_MS = 1200; // for the best moment and the loudness of the first song
 const best = byId("best-moment");
 let place = -1; // in the list, of what plays
 let left = false;
@@ -43,6 +44,7 @@ const finds = {
     return queue[at];
   },
   peek: () => queue[at + 1] ?? null,
+  levelled: true,
   begin: (song) => (best.checked ? (begins.get(song.id) ?? null) : null),
 };
 
@@ -83,7 +85,7 @@ export async function playFinds() {
   begins.clear();
   if (!queue.length) return say("Nothing is likely yet: teach a few more songs.");
   playFrom(finds);
-  await Promise.race([findMoment(queue[0]), new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
+  await Promise.race([prepare(queue[0]), new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
   hear(queue[0]);
   look();
   return undefined;
@@ -133,8 +135,14 @@ function over() {
 /** Tell who shows the queue, and find where its next song begins. */
 function look() {
   emit("queue");
+  findGain(queue[at]);
   const next = queue[at + 1];
-  if (next) findMoment(next);
+  if (next) prepare(next);
+}
+
+/** Find where a song begins, and how loud it is. */
+function prepare(song) {
+  return Promise.all([findMoment(song), findGain(song)]);
 }
 
 async function findMoment(song) {

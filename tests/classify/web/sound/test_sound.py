@@ -24,6 +24,7 @@ from classify.web.app_state import state_of
 from classify.web.routes import sound
 from classify.web.settings import ServiceSettings
 from classify.web.sound.song_file import media_type
+from classify.web.sound.song_loudness import Loudness
 from classify.web.sound.spectrograms import write_png
 from tests.support.audio_files import KINDS, music
 
@@ -200,7 +201,7 @@ def test_a_file_that_is_no_longer_the_song_is_not_sent(
 ) -> None:
     path = songs[to]
     _swapped(path, to)
-    for what in ("audio", "spectrogram.png"):
+    for what in ("audio", "spectrogram.png", "loudness"):
         answer = client.get(f"/v1/songs/{ids[path]}/{what}")
         assert answer.status_code == 410, answer.text
         assert "scan" in answer.json()["detail"]
@@ -236,10 +237,37 @@ def test_the_picture_shows_what_sounds_when(
     assert light[:, 100].argmax() > 45, "a low tone, below"
     assert light[:, 300].argmax() < 20, "a high one, above"
     pictures = state_of(client.app).spectrograms
-    kept = pictures.find(digest)
+    song = state_of(client.app).library.song_file(digest)
+    kept = pictures.find(song)
     larger = client.get(f"/v1/songs/{digest}/spectrogram.png?width=800")
     assert image.imread(io.BytesIO(larger.content)).shape[:2] == (128, 800)
-    assert pictures.find(digest) is kept, "it is not drawn again for another size"
+    assert pictures.find(song) is kept, "it is not drawn again for another size"
+
+
+def test_louder_songs_are_played_quieter_and_none_louder(tmp_path: Path) -> None:
+    made = {}
+    for name, amplitude in (("loud", 0.5), ("quiet", 0.02), ("silent", 0)):
+        tone = amplitude * np.sin(2 * np.pi * 997 * np.arange(5 * RATE) / RATE)
+        path = KINDS["wav-16"].write(
+            tmp_path / f"{name}.wav", tone[np.newaxis].astype(np.float32), RATE
+        )
+        made[name] = embed.measure_loudness(str(path), embed.Limits())
+    # By definition (ITU-R BS.1770) 997 Hz at full scale on two speakers is as loud as 0 LUFS.
+    assert made["loud"] == pytest.approx(-6, abs=0.2)
+    assert made["quiet"] == pytest.approx(-34, abs=0.2)
+    assert made["silent"] is None
+    assert Loudness(lufs=-6).gain_db == -12
+    assert Loudness(lufs=-34).gain_db == Loudness(lufs=None).gain_db == 0
+
+
+def test_the_service_measures_how_loud_a_song_is(
+    client: TestClient, songs: dict[str, Path], ids: dict[Path, str]
+) -> None:
+    digest = ids[songs["tones"]]
+    told = client.get(f"/v1/songs/{digest}/loudness").json()
+    assert told["id"] == digest
+    assert told["loudness_lufs"] == embed.measure_loudness(str(songs["tones"]), embed.Limits())
+    assert told["gain_db"] == pytest.approx(-18 - told["loudness_lufs"])
 
 
 def test_a_png_has_each_level_where_it_was_and_louder_is_lighter() -> None:
