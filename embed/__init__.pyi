@@ -1,3 +1,4 @@
+from .cover_art import CoverArt, find_cover
 from .decoding.packets import Span
 from .decoding.probing import AudioInfo, probe
 from .decoding.spans import read_spans
@@ -72,6 +73,7 @@ __all__ = [
     "Album",
     "AudioError",
     "AudioInfo",
+    "CoverArt",
     "EmbedError",
     "EmbedReport",
     "Embeddings",
@@ -111,6 +113,7 @@ __all__ = [
     "encoder_spec",
     "encoder_status",
     "find_audio",
+    "find_cover",
     "is_compiled",
     "is_own_model",
     "list_entries",

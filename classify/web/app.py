@@ -37,6 +37,7 @@ from classify.web.routes import (
 )
 from classify.web.routes.fast_score import QuickScores
 from classify.web.settings import ServiceSettings
+from classify.web.sound.covers import song_covers
 from classify.web.sound.song_loudness import song_loudness
 from classify.web.sound.spectrograms import spectrograms
 from classify.web.tastes.taste_folder import TasteFolder
@@ -108,6 +109,7 @@ def _parts(settings: ServiceSettings, confirm: Confirm | None) -> AppState:
         song_files=song_files,
         spectrograms=spectrograms(song_files, limits),
         loudness=song_loudness(song_files, limits),
+        covers=song_covers(song_files, limits, lambda: served.all),
         folders=served,
         scan=scanning,
         events=EventStream(library, scanning, served),

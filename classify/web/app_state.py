@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from classify.web.live.served_folders import ServedFolders
     from classify.web.live.slow_lane import SlowLane
     from classify.web.settings import ServiceSettings
+    from classify.web.sound.covers import SongCover
     from classify.web.sound.file_findings import FileFindings
     from classify.web.sound.song_loudness import Loudness
     from classify.web.sound.spectrograms import Spectrogram
@@ -53,8 +54,8 @@ class AppState:
         The process that hears uploads, and who waits for it.
     song_files : KeptProcess
         The process that opens songs' files for the next ones.
-    spectrograms, loudness : FileFindings
-        What it has found in them: pictures, and how loud songs are.
+    spectrograms, loudness, covers : FileFindings
+        What it has found in them: their sound as pictures, how loud they are, and their covers.
     folders : ServedFolders
         What may be scanned.
     scan : Scan
@@ -77,6 +78,7 @@ class AppState:
     song_files: KeptProcess
     spectrograms: FileFindings[Spectrogram]
     loudness: FileFindings[Loudness]
+    covers: FileFindings[SongCover]
     folders: ServedFolders
     scan: Scan
     events: EventStream

@@ -6,6 +6,7 @@ Songs are labelled and move, are played and sought in; a file is scored and a fo
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -193,6 +194,31 @@ def test_playing_opens_the_song_and_there_is_one_never_two(watched: WatchedPage)
     assert page.evaluate("document.activeElement.dataset.index") == "4"
     assert page.locator("#now-title").inner_text() == fourth
     assert one_song()
+
+
+def test_a_cover_is_shown_where_a_song_has_one(
+    watched: WatchedPage, api: httpx2.Client, taste: str
+) -> None:
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    Image.new("RGB", (128, 128), "teal").save(drawn, format="JPEG")
+    first, second = [song["id"] for song in finds(api, taste)["songs"][:2]]
+    watched.page.route(
+        re.compile(f"{first}/cover.jpg"),
+        lambda route: route.fulfill(body=drawn.getvalue(), content_type="image/jpeg"),
+    )
+    page = watched.open()
+    appears(row_at(page, 0).locator("img.art"))
+    row_at(page, 0).locator(".title").click()
+    appears(page.locator("#now-cover img"))
+    artwork = "navigator.mediaSession.metadata.artwork[0].src"
+    until(page, f"{artwork}.includes('{first}/cover.jpg?size=large')")
+    row_at(page, 1).locator(".title").click()
+    until(page, f"document.querySelector('#song').dataset.id === '{second}'")
+    until(page, lambda: not page.locator("#now-cover img").count())
+    until(page, lambda: not row_at(page, 1).locator("img").count())  # it has none, and no error
+    assert page.locator("#now-cover svg").is_visible()
 
 
 def test_the_order_stays_after_a_label_and_the_keyboard_goes_on(

@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embed.worker_process",),
     ("embed.worker_pool",),
     ("embed.encoders",),
-    ("embed.loudness", "embed.spectrogram_picture", "embed.stored_embeddings"),
+    ("embed.cover_art", "embed.loudness", "embed.spectrogram_picture", "embed.stored_embeddings"),
     ("embed.pipeline",),
     ("embed",),
     ("classify.errors",),

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from classify.web.problems import Problem
+from classify.web.routes.params import is_known
 
 __all__ = [
     "PageFile",
@@ -91,7 +92,6 @@ def _sent(request: Request, name: str) -> Response:
     # Asked for again each time, so that a newer version of the program is never shown with an older
     # page.
     headers = {"ETag": file.etag, "Cache-Control": "no-cache"}
-    known = request.headers.get("if-none-match", "")
-    if file.etag in (one.strip().removeprefix("W/") for one in known.split(",")):
+    if is_known(request, file.etag):
         return Response(status_code=304, headers=headers)
     return Response(file.content, media_type=file.media_type, headers=headers)

@@ -23,6 +23,7 @@ __all__ = [
     "Sort",
     "TasteName",
     "TasteQuery",
+    "is_known",
     "live_library_of",
 ]
 
@@ -107,6 +108,12 @@ ListingAsked = Annotated[Listing, Depends(_listing)]
 def live_library_of(request: Request) -> LiveLibrary:
     """Return the application's live library."""
     return state_of(request.app).library
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether a client says that it has the version of an answer that an ETag names."""
+    known = request.headers.get("if-none-match", "")
+    return etag in (one.strip().removeprefix("W/") for one in known.split(","))
 
 
 LiveLibraryOfApp = Annotated[LiveLibrary, Depends(live_library_of)]

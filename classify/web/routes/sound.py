@@ -1,4 +1,4 @@
-"""A song's own bytes, its picture, how loud it is: of files that are what the catalog says."""
+"""A song's own bytes, its pictures, how loud it is: of files that are what the catalog says."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from classify.web.app_state import state_of
 from classify.web.disconnects import unless_gone
 from classify.web.models import LoudnessOfSong
 from classify.web.problems import Problem, problems
-from classify.web.routes.params import LiveLibraryOfApp, SongId
+from classify.web.routes.params import LiveLibraryOfApp, SongId, is_known
+from classify.web.sound.covers import CoverSize
 from classify.web.sound.file_findings import FileFindings
 from classify.web.sound.song_file import open_song
 from classify.web.sound.spectrograms import Spectrogram, write_png
@@ -89,6 +90,36 @@ async def read_loudness(request: Request, song_id: SongId, live: LiveLibraryOfAp
     loudness = await _found(request, state_of(request.app).loudness, song)
     told = {"id": song_id, "loudness_lufs": loudness.lufs, "gain_db": loudness.gain_db}
     return JSONResponse(told, headers={"Cache-Control": _FOR_A_DAY})
+
+
+@router.get(
+    "/songs/{song_id}/cover.jpg",
+    response_class=Response,
+    responses=_PROBLEMS
+    | problems(413, 503)
+    | {
+        200: {"description": "The cover.", "content": {"image/jpeg": _BINARY}},
+        204: {"description": "The song has none."},
+        304: {"description": "It is the one that `If-None-Match` names."},
+    },
+)
+async def song_cover(
+    request: Request,
+    song_id: SongId,
+    live: LiveLibraryOfApp,
+    size: Annotated[CoverSize, Query(description="At most 128 or 512 pixels on a side.")] = "small",
+) -> Response:
+    """Send the picture in the song's tags, or one beside it in a folder that is served."""
+    song = await asyncio.to_thread(live.song_file, song_id)
+    cover = await _found(request, state_of(request.app).covers, song)
+    jpeg = cover.jpeg(size)
+    headers = {"Cache-Control": "private, max-age=3600"}
+    if jpeg is None:
+        return Response(status_code=204, headers=headers)
+    headers["ETag"] = cover.etag(size)
+    if is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(jpeg, headers=headers, media_type="image/jpeg")
 
 
 async def _found(request: Request, findings: FileFindings[_T], song: FileRecord) -> _T:

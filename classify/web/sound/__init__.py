@@ -1,3 +1,3 @@
-"""A song's own bytes, its picture, and how loud it is."""
+"""A song's own bytes, its pictures, and how loud it is."""
 
 __all__: list[str] = []

@@ -4,6 +4,7 @@
 import { byId, setIcon, settings } from "../base/dom.js";
 import { showVolume as giveVolume, startLevel } from "./level.js";
 import { pause, seek, sounding, start, step } from "./player.js";
+import { coverAddress, hasCover } from "../song/cover.js";
 import { on, state } from "../base/state.js";
 import { titleOf } from "../base/words.js";
 
@@ -35,6 +36,11 @@ function showVolume() {
   volume.style.setProperty("--at", `${volume.value}%`);
 }
 
+function artworkOf(song) {
+  if (!hasCover(song.id)) return { src: "/page/icon-512.png", sizes: "512x512", type: "image/png" };
+  return { src: coverAddress(song.id, "large"), sizes: "512x512", type: "image/jpeg" };
+}
+
 function startMediaKeys() {
   if (!("mediaSession" in navigator)) return;
   const { mediaSession } = navigator;
@@ -45,7 +51,7 @@ function startMediaKeys() {
   mediaSession.setActionHandler("seekto", (wanted) => seek(wanted.seekTime ?? 0));
   mediaSession.setActionHandler("seekforward", () => seek(sounding().currentTime + LEAP_S));
   mediaSession.setActionHandler("seekbackward", () => seek(sounding().currentTime - LEAP_S));
-  on("playing", () => {
+  const tell = () => {
     const song = state.playing;
     if (!song) return;
     mediaSession.playbackState = state.paused ? "paused" : "playing";
@@ -53,7 +59,9 @@ function startMediaKeys() {
       title: titleOf(song),
       artist: song.artist ?? "",
       album: song.album ?? "",
-      artwork: [{ src: "/page/icon-512.png", sizes: "512x512", type: "image/png" }],
+      artwork: [artworkOf(song)],
     });
-  });
+  };
+  on("playing", tell);
+  on("cover", (id) => id === state.playing?.id && tell());
 }

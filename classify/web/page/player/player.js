@@ -3,6 +3,7 @@
 
 import { address, ask } from "../base/api.js";
 import { say, sayError } from "../base/announce.js";
+import { cover } from "../song/cover.js";
 import { moments } from "../song/details.js";
 import { bdi, byId, debounce, pressLabels, setIcon } from "../base/dom.js";
 import { labelOf, toggleLabel } from "../songs/labelling.js";
@@ -140,6 +141,7 @@ export function load(song) {
   else audio.src = sound;
   audio.dataset.address = sound;
   level(audio, song, Boolean(source.levelled));
+  byId("now-cover").replaceChildren(...cover(song));
   showSound(song, song.url ? "" : pictureOf(song));
   for (const id of ["play", "next", "previous", "now-like", "now-dislike"]) byId(id).disabled = false;
   if (song.url) for (const id of ["now-like", "now-dislike"]) byId(id).disabled = true;

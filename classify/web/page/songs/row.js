@@ -106,7 +106,7 @@ function songCell(song, play) {
     h(
       "button",
       { type: "button", class: "icon row-play", tabindex: -1, onclick: play },
-      cover(song.id),
+      ...cover(song),
       icon("play"),
     ),
     h(

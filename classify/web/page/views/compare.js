@@ -83,7 +83,7 @@ function rows(songs) {
           "aria-label": `Play ${titleOf(song)}`,
           onclick: () => play(i),
         },
-        cover(song.id),
+        ...cover(song),
         icon("play"),
       ),
       h(

@@ -196,7 +196,7 @@ function card(song) {
         "aria-label": `Play ${title}`,
         onclick: () => hearCard(song),
       },
-      cover(song.id),
+      ...cover(song),
       icon("play"),
     ),
     h(

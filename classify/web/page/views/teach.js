@@ -101,7 +101,7 @@ function show() {
     h(
       "button",
       { type: "button", class: "teach-play", "aria-label": `Play ${title}`, onclick: press },
-      cover(song.id),
+      ...cover(song, "large"),
       icon("play"),
     ),
     h(

@@ -201,7 +201,7 @@ def test_a_file_that_is_no_longer_the_song_is_not_sent(
 ) -> None:
     path = songs[to]
     _swapped(path, to)
-    for what in ("audio", "spectrogram.png", "loudness"):
+    for what in ("audio", "spectrogram.png", "loudness", "cover.jpg"):
         answer = client.get(f"/v1/songs/{ids[path]}/{what}")
         assert answer.status_code == 410, answer.text
         assert "scan" in answer.json()["detail"]
