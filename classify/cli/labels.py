@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["label_app"]
 
 _TOLD = 5
-_CHANGES = ("added", "changed", "removed")
 _NOW = {"like": "likely", "unsure": "unsure", "dislike": "unlikely"}
 
 label_app = typer.Typer(
@@ -158,6 +157,14 @@ def import_(
     again: Annotated[
         bool, typer.Option("--again", help="Bring back labels that you have taken away here.")
     ] = False,
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download",
+            help="Of a Subsonic server: download songs that are not surely known (30, or 1 GiB, "
+            "at most) to know them by their audio.",
+        ),
+    ] = False,
     taste: TasteOption = "default",
     encoder: OwnEncoder = None,
     as_json: AsJson = False,
@@ -174,6 +181,7 @@ def import_(
     keep_freed_memory()
     from classify.cli.written import put
     from classify.output.formats import render
+    from classify.sources.import_words import import_fields, import_story
     from classify.sources.importing import import_labels
     from classify.sources.unmatched import unmatched_rows
 
@@ -185,13 +193,17 @@ def import_(
         encoder=encoder,
         dry_run=dry_run,
         again=again,
+        download=download,
+        tell=say,
     )
     if unmatched is not None:
         put(render(unmatched_rows(done.unmatched, done.nearest), "csv"), unmatched)
     if as_json:
-        print_json(_import_fields(done))
+        labelled = _fields(done.labelled) if done.labelled else None
+        print_json(import_fields(done) | {"labelled": labelled})
     else:
-        print_text(_import_story(done))
+        learnt = _taste_story(done.labelled) if done.labelled else []
+        print_text("\n".join([*import_story(done), *learnt]) + "\n")
     _say_unmatched(done, unmatched)
     if done.labelled and done.labelled.note:
         say(done.labelled.note)
@@ -211,48 +223,6 @@ def _say_unmatched(done: LabelImport, written: Path | None) -> None:
         say(f"and {counted(n_others, 'other')}; --unmatched FILE.csv writes all of them")
     if written is not None:
         say(f"{counted(len(done.unmatched), 'song')} that did not match: {written}")
-
-
-def _import_story(done: LabelImport) -> str:
-    from collections import Counter
-
-    from classify.output.formats import counted, printable
-
-    ways = Counter(one.by for one in done.matched)
-    by = ", ".join(f"{n} by {way}" for way, n in ways.most_common())
-    likes, dislikes = counted(done.n_like, "like"), counted(done.n_dislike, "dislike")
-    found = counted(len(done.matched), "song") + " of your library" + (f" ({by})" if by else "")
-    first = f"{likes} and {dislikes} in {printable(done.source)}: {found}"
-    lines = [f"{first}, {len(done.unmatched)} not surely in it"]
-    if done.n_both:
-        lines.append(f"{counted(done.n_both, 'song')} both liked and disliked there: left out")
-    n_done = {name: len(getattr(done.changes, name)) for name in _CHANGES}
-    would = "" if done.labelled else "would be "
-    lines.append(", ".join(f"{n} {would}{name}" for name, n in n_done.items()))
-    if done.changes.own:
-        lines.append(
-            f"{counted(len(done.changes.own), 'song')} left as you have said here since or before"
-        )
-    if done.labelled:
-        lines += _taste_story(done.labelled)
-    return "\n".join(lines) + "\n"
-
-
-def _import_fields(done: LabelImport) -> dict[str, Any]:
-    changes = {name: len(getattr(done.changes, name)) for name in (*_CHANGES, "own")}
-    matched = [
-        {"key": one.song.key, "digest": one.digest, "path": one.path, "by": one.by}
-        for one in done.matched
-    ]
-    unmatched = [
-        {"key": one.song.key, "name": one.song.name, "label": one.label, "why": one.why}
-        for one in done.unmatched
-    ]
-    counts = {name: getattr(done, name) for name in ("source", "n_like", "n_dislike", "n_both")}
-    labelled = _fields(done.labelled) if done.labelled else None
-    return (counts | {"changes": changes, "matched": matched, "unmatched": unmatched}) | {
-        "labelled": labelled
-    }
 
 
 def _label(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from classify.sources.import_record import (
 )
 from classify.sources.known_sources import read_source
 from classify.sources.opinions import Opinions, opinions_of
+from classify.sources.servers.downloads import Downloads, match_by_sound
 from classify.sources.song_matching import Matched, SongIndex
 from classify.sources.source_song import SourceReading
 from classify.sources.unmatched import NearestSongs, Unmatched
@@ -52,6 +53,8 @@ class LabelImport:
     unmatched : tuple of Unmatched
     nearest : NearestSongs
         Finds what comes nearest to a song that is not matched.
+    n_downloaded, n_bytes : int
+        Songs that were downloaded to tell which they are, and their size.
     changes : LabelChanges
     labelled : Labelled or None
         What came of the labels; None where nothing was to be changed.
@@ -64,6 +67,8 @@ class LabelImport:
     matched: tuple[Matched, ...]
     unmatched: tuple[Unmatched, ...]
     nearest: NearestSongs
+    n_downloaded: int
+    n_bytes: int
     changes: LabelChanges
     labelled: Labelled | None
 
@@ -78,6 +83,8 @@ def import_labels(
     root: str | Path | None = None,
     dry_run: bool = False,
     again: bool = False,
+    download: bool = False,
+    tell: Callable[[str], None] | None = None,
 ) -> LabelImport:
     """Take labels over from another program, and learn the taste again.
 
@@ -96,6 +103,10 @@ def import_labels(
         Only tell.
     again : bool
         Bring back labels that were taken away here.
+    download : bool
+        Download songs that no rule matches, as `match_by_sound` does.
+    tell : callable, optional
+        Is told what is downloaded.
 
     Raises
     ------
@@ -108,21 +119,20 @@ def import_labels(
     opinions = opinions_of(reading, like, dislike)
     if not (opinions.likes or opinions.dislikes):
         raise LabelError(_says_nothing(reading))
-    path = taste_path(taste, root=root)
-    base = default_root() if root is None else root
-    former = Taste.load(path) if path.exists() else None
-    name = encoder or (former.encoder if former else "default")
-    library = OpenLibrary(
-        SongLibrary.of_encoders(prepare_encoders(name, root=base), base), keep_bytes=0
-    )
+    path, base = taste_path(taste, root=root), default_root() if root is None else root
+    library = _library(path, encoder, base)
     index = SongIndex(library.files().recordings())
     matched, unmatched = _matched(index, opinions)
+    downloads = Downloads(unmatched=unmatched)
+    if download:
+        downloads = match_by_sound(index, unmatched, reading, root=base, tell=tell)
+        matched += downloads.matched
     said = _said(matched, opinions)
     contradictory = tuple(
         Unmatched(song=one.song, label="", why=_BOTH) for one in matched if one.digest not in said
     )
     file = labels_path(path)
-    merge = _Merge(file, reading.name, said, unmatched, again=again)
+    merge = _Merge(file, reading.name, said, downloads.unmatched, again=again)
     labelled = None
     if dry_run:
         merge(stored_labels(path))
@@ -137,11 +147,20 @@ def import_labels(
         n_dislike=len(opinions.dislikes),
         n_both=opinions.n_both,
         matched=tuple(one for one in matched if one.digest in said),
-        unmatched=(*unmatched, *contradictory),
+        unmatched=(*downloads.unmatched, *contradictory),
         nearest=NearestSongs(index),
+        n_downloaded=downloads.n_songs,
+        n_bytes=downloads.n_bytes,
         changes=merge.changes,
         labelled=labelled,
     )
+
+
+def _library(taste: Path, encoder: str | None, root: str | Path) -> OpenLibrary:
+    """Open the library by the encoder that is named, or is the taste's."""
+    former = Taste.load(taste) if taste.exists() else None
+    prepared = prepare_encoders(encoder or (former.encoder if former else "default"), root=root)
+    return OpenLibrary(SongLibrary.of_encoders(prepared, root), keep_bytes=0)
 
 
 class _Merge:

@@ -61,9 +61,11 @@ class SongIndex:
         self._by_size: dict[int, list[int]] = {}
         self._by_id: dict[str, list[int]] = {}
         self._by_title: dict[str, list[int]] = {}
+        self._by_digest: dict[str, int] = {}
         for row, file in enumerate(self.files):
             self._by_path.setdefault(_parts(file.path)[-1], []).append(row)
             self._by_size.setdefault(file.size_bytes, []).append(row)
+            self._by_digest.setdefault(file.digest or "", row)
             if file.musicbrainz_recording_id:
                 self._by_id.setdefault(file.musicbrainz_recording_id, []).append(row)
             if file.title:
@@ -76,6 +78,11 @@ class SongIndex:
             if found:
                 return Matched(song=song, digest=found.digest or "", path=found.path, by=by)
         return None
+
+    def with_digest(self, digest: str) -> FileRecord | None:
+        """Return a file of a recording."""
+        row = self._by_digest.get(digest)
+        return None if row is None else self.files[row]
 
     def with_path(self, song: SourceSong) -> list[FileRecord]:
         """Return the files whose path ends as a song's does."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
-__all__ = ["Said", "SourceReading", "SourceSong"]
+__all__ = ["Download", "Said", "SourceReading", "SourceSong"]
 
 Said = Mapping[str, float | str]
 """What a program says of a song: ``{"rating": 4}``; what is not said is not there."""
@@ -46,6 +47,10 @@ class SourceSong:
         return " - ".join(filter(None, (self.artist, self.title))) or self.path or self.key
 
 
+Download = Callable[[SourceSong, BinaryIO, int], None]
+"""Writes the file of a song, which may be so many bytes long; raises ServerError."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SourceReading:
     """What a source tells.
@@ -60,6 +65,8 @@ class SourceReading:
         liked.
     like, dislike : tuple of str
         What counts where nobody says so; see `opinions`.
+    download : callable or None
+        How to get a song's file, where the source gives it.
     """
 
     name: str
@@ -67,3 +74,4 @@ class SourceReading:
     fields: tuple[str, ...] = ()
     like: tuple[str, ...] = ("all",)
     dislike: tuple[str, ...] = ()
+    download: Download | None = None

@@ -1,29 +1,35 @@
-"""HTTP to one server: POST a form, get JSON; bounded in time and size, certificates checked."""
+"""HTTP to one server: POST a form, get JSON or a file.
+
+Bounded in time and size, certificates checked.
+"""
 
 from __future__ import annotations
 
+import io
 import json
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http.client import HTTPException
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
-from classify.errors import ServerError
+from classify.errors import ServerError, write_problem
 from classify.sources.servers.address import is_loopback
 
 __all__ = ["HttpClient"]
 
 _TIMEOUT_S = 15.0  # without a byte
 _ANSWER_S = 120.0
+_FILE_S = 600.0
 _MAX_BYTES = 64 * 2**20
 _PIECE = 2**16
 _TRIES = 3
 _WAIT_S = 0.5  # before the second try; twice as long before the third
 _AGAIN = frozenset({429, 502, 503, 504})
+_WORDS = frozenset({"application/json", "application/xml", "text/html", "text/json", "text/xml"})
 
 
 class _NoRedirects(HTTPRedirectHandler):
@@ -69,25 +75,64 @@ class HttpClient:
         ServerError
             With what is wrong; never with the form, which has the password.
         """
-        tries = _TRIES if again else 1
-        for n in range(tries):
+        return self._tried(
+            _TRIES if again else 1,
+            lambda: self._document(self._asked(path, form, self._whole)),
+        )
+
+    def download(
+        self, path: str, form: Sequence[tuple[str, str]], into: BinaryIO, max_bytes: int
+    ) -> Any:
+        """Send a form, and write the file that it answers.
+
+        Parameters
+        ----------
+        path : str
+        form : sequence of (str, str)
+        into : binary file
+            Empty; what is written before a second try is taken back.
+        max_bytes : int
+            How long the file may be.
+
+        Returns
+        -------
+        None, or the JSON document that the server answers in place of a file.
+
+        Raises
+        ------
+        ServerError
+            With what is wrong.
+        """
+
+        def taken(answer: Any) -> Any:
+            if answer.headers.get_content_type() in _WORDS:
+                return self._document(self._whole(answer))
+            into.seek(0)
+            into.truncate()
+            self._copied(answer, into, max_bytes, max(_FILE_S, self._answer_s))
+            return None
+
+        return self._tried(_TRIES, lambda: self._asked(path, form, taken))
+
+    def _tried(self, n_tries: int, ask: Callable[[], Any]) -> Any:
+        for n in range(n_tries):
             try:
-                return self._document(self._asked(path, form))
+                return ask()
             except _BusyError as error:
-                if n == tries - 1:
+                if n == n_tries - 1:
                     raise ServerError(str(error)) from error
                 time.sleep(_WAIT_S * 2**n)
         raise AssertionError
 
-    def _asked(self, path: str, form: Sequence[tuple[str, str]]) -> bytes:
+    def _asked(self, path: str, form: Sequence[tuple[str, str]], take: Callable[[Any], Any]) -> Any:
         request = Request(  # noqa: S310  http or https, see `split_address`
             f"{self.base}/{path}",
             data=urlencode(form, errors="replace").encode(),
-            headers={"Accept": "application/json", "User-Agent": "sevensongs"},
+            headers={"Accept": "application/json, */*;q=0.9", "User-Agent": "sevensongs"},
         )
         try:
             with self._opener.open(request, timeout=self._timeout_s) as answer:
-                return self._whole(answer)
+                return take(answer)
         except HTTPError as error:
             with error:
                 raise self._refused(error) from None  # its own words have the address alone
@@ -101,15 +146,29 @@ class HttpClient:
             ) from None
 
     def _whole(self, answer: Any) -> bytes:
-        ends = time.monotonic() + self._answer_s
-        content = bytearray()
+        content = io.BytesIO()
+        self._copied(answer, content, _MAX_BYTES, self._answer_s)
+        return content.getvalue()
+
+    def _copied(self, answer: Any, into: BinaryIO, max_bytes: int, most_s: float) -> None:
+        ends = time.monotonic() + most_s
+        n_bytes = 0
         while piece := answer.read1(_PIECE):
-            content += piece
-            if len(content) > _MAX_BYTES:
-                raise ServerError(f"{self.base} answers with more than {_MAX_BYTES >> 20} MiB")
+            n_bytes += len(piece)
+            if n_bytes > max_bytes:
+                raise ServerError(f"{self.base} answers with more than {max_bytes >> 20} MiB")
             if time.monotonic() > ends:
-                raise ServerError(f"{self.base} has not come to an end in {self._answer_s:g} s")
-        return bytes(content)
+                raise ServerError(f"{self.base} has not come to an end in {most_s:g} s")
+            try:
+                into.write(piece)
+            except OSError as error:
+                raise ServerError(
+                    f"what {self.base} sends can't be written: {write_problem(error)}"
+                ) from error
+        if answer.length:
+            raise _BusyError(
+                f"{self.base} ends in the middle of its answer ({answer.length} bytes are missing)"
+            )
 
     def _refused(self, error: HTTPError) -> ServerError:
         if 300 <= error.code < 400:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from classify.errors import ServerError
@@ -26,6 +26,7 @@ __all__ = ["API_KEY_VARIABLE", "SubsonicServer", "subsonic_reading"]
 
 API_KEY_VARIABLE = "SEVENSONGS_API_KEY"
 _VERSION = "1.13.0"  # the first with tokens
+_COMMON = (("v", _VERSION), ("c", "sevensongs"), ("f", "json"))
 _PAGE = 500
 _MAX_SONGS = 1_000_000
 _WRONG_PASSWORD, _NOT_ALLOWED, _NOT_FOUND = 40, 50, 70
@@ -108,6 +109,20 @@ class SubsonicServer:
         document = self._ask("getStarred2").get("starred2")
         return [_song(one) for one in _dicts(document, "song")]
 
+    def download(self, song: SourceSong, into: BinaryIO, max_bytes: int) -> None:
+        """Write a song's own file, as it is on the server.
+
+        Raises
+        ------
+        ServerError
+            If the server does not give it, or it is longer than `max_bytes`.
+        """
+        form = [*self._login, *_COMMON, ("id", song.key)]
+        document = self._client.download("rest/download.view", form, into, max_bytes)
+        if document is not None:
+            self._answer("download", document)
+            raise ServerError(f"{self.name} answers download without a file")
+
     def put_playlist(self, name: str, keys: Sequence[str]) -> bool:
         """Have the user's playlist of a name hold some songs; return whether there was one before.
 
@@ -175,8 +190,10 @@ class SubsonicServer:
     def _asked(
         self, method: str, form: Sequence[tuple[str, str]], *, again: bool = True
     ) -> Mapping[str, Any]:
-        common = [("v", _VERSION), ("c", "sevensongs"), ("f", "json")]
-        document = self._client.post(f"rest/{method}.view", [*common, *form], again=again)
+        document = self._client.post(f"rest/{method}.view", [*_COMMON, *form], again=again)
+        return self._answer(method, document)
+
+    def _answer(self, method: str, document: Any) -> Mapping[str, Any]:
         answer = document.get("subsonic-response") if isinstance(document, dict) else None
         if not isinstance(answer, dict):
             raise ServerError(
@@ -215,6 +232,7 @@ def subsonic_reading(place: str, asked: Sequence[str] = ()) -> SourceReading:
         songs=tuple(server.songs() if wants_all else server.starred_songs()),
         fields=("starred", "rating", "plays"),
         like=("starred",),
+        download=server.download,
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,15 +20,19 @@ import pytest
 from typer.testing import CliRunner
 from waiting import run
 
-from cache import Catalog
+import embed
+from cache import Catalog, EmbeddingStore, FileRecord
 from classify.cli.app import app
 from classify.errors import ServerError
 from classify.labels.labelling import labels_now
-from classify.sources.servers import http_client, subsonic
+from classify.sources.importing import LabelImport, import_labels
+from classify.sources.servers import downloads, http_client, subsonic
 from classify.sources.servers.address import split_address
 from classify.sources.servers.http_client import HttpClient
 from classify.sources.servers.subsonic import SubsonicServer
 from classify.sources.song_matching import SongIndex
+from classify.sources.source_song import SourceSong
+from tests.classify.labels.made_library import digest_of, make_songs
 from tests.support.music_servers import (
     PASSWORD,
     MadeLibrary,
@@ -126,6 +132,90 @@ def test_all_songs_match_by_path_by_size_and_by_tags(
     assert [one and one.by for one in found] == [way] * 28
     names = [(one.song.title, Path(one.path).stem[3:]) for one in found if one]
     assert all((title or "").replace(".", "") == stem for title, stem in names)
+
+
+@pytest.fixture
+def heard_root(server: Supysonic, compiled: Path, tmp_path: Path) -> Path:
+    """A cache that knows the songs 24 and 27 by their audio alone: no tags, other paths."""
+    make_songs(compiled, tmp_path, range(20))
+    root = tmp_path / "cache"
+    made = embed.prepare_encoder("musicnn", root=root)
+    store = EmbeddingStore(root, encoder="musicnn", fingerprint=made.fingerprint, dim=made.dim)
+    for number in (24, 27):
+        info = embed.probe(str(server.library.paths[number]))
+        entry = store.get(digest_of(number - 24))
+        assert entry
+        store.put([dataclasses.replace(entry, digest=info.digest)])
+        row = FileRecord(
+            path=f"/elsewhere/{number}.flac",
+            size_bytes=number,
+            mtime_ns=0,
+            digest=info.digest,
+            duration_s=info.duration_s,
+        )
+        Catalog(root).put([row])
+    return root
+
+
+def test_songs_that_nothing_else_tells_are_downloaded_and_known_by_their_audio(
+    server: Supysonic, heard_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEVENSONGS_PASSWORD", "x")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    songs = server.ask("search3", ("query", "Song"), ("songCount", "99"))["searchResult3"]["song"]
+    for song in songs:
+        if int(song["title"].rpartition(" ")[2]) >= 24:
+            server.ask("star", ("id", song["id"]), user="bob")
+    told: list[str] = []
+
+    def run(*, download: bool = True) -> LabelImport:
+        source = f"subsonic:{server.address.replace('//', '//bob@')}"
+        return import_labels(source, root=heard_root, download=download, tell=told.append)
+
+    before = sorted(tmp_path.iterdir())
+    assert len(run(download=False).unmatched) == 4
+    monkeypatch.setattr(downloads, "MAX_SONGS", 3)
+    done = run()
+    whys = {one.song.title: one.why for one in done.unmatched}
+    assert whys.pop("Song No. 27").startswith("not downloaded: 3 songs are the limit; the next")
+    assert set(whys.values()) == {"its audio is that of no song of the library"}
+    assert [(one.path, one.by) for one in done.matched] == [("/elsewhere/24.flac", "audio")]
+    sizes = [server.library.paths[n].stat().st_size for n in (24, 25, 26)]
+    assert (done.n_downloaded, done.n_bytes) == (3, sum(sizes))
+    assert len(told) == 3
+    assert told[0].startswith("downloading Act 8 - Song No. 24, 0.0 MB")
+    assert sorted(tmp_path.iterdir()) == before
+    # what is known is not downloaded again
+    monkeypatch.setattr(downloads, "MAX_BYTES", 99)
+    (why,) = {one.why for one in run().unmatched if one.song.title == "Song No. 27"}
+    assert why.startswith("not downloaded: it has 0.0 MB, and 0.0 MB of 0.0 MB are left")
+    monkeypatch.undo()
+    monkeypatch.setenv("SEVENSONGS_PASSWORD", "x")
+    done = run()
+    assert (done.n_downloaded, len(done.matched), len(done.changes.added)) == (1, 2, 1)
+    assert {one.digest for one in labels_now(root=heard_root)} == {
+        embed.probe(str(server.library.paths[n])).digest for n in (24, 27)
+    }
+
+
+def test_a_download_is_bounded_and_what_is_no_file_is_told(server: Supysonic) -> None:
+    song = SourceSong(key="1")
+    client = SubsonicServer(server.place)
+    with pytest.raises(ServerError, match=r"no such thing any more|refuses download"):
+        client.download(SourceSong(key="0" * 32), io.BytesIO(), 99)
+    flac = "Content-Type: audio/flac"
+    for said, words in {
+        _http("200 OK", "x" * 999, flac): "answers with more than 0 MiB",
+        _http("200 OK", "{}", "Content-Type: application/json"): "is no Subsonic server",
+        _http("200 OK", "x" * 50, flac)[:-9]: r"middle of its answer \(9 bytes are missing\)",
+    }.items():
+        client._client = HttpClient(f"http://127.0.0.1:{_answering(said)}", timeout_s=3)
+        with pytest.raises(ServerError, match=words):
+            client.download(song, io.BytesIO(), 99)
+    whole = io.BytesIO()
+    client._client = HttpClient(f"http://127.0.0.1:{_answering(_http('200 OK', 'abc', flac))}")
+    client.download(song, whole, 99)
+    assert whole.getvalue() == b"abc"
 
 
 def test_who_is_not_let_in_is_told_why(
