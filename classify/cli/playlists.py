@@ -41,6 +41,15 @@ def save(
             "--precision", min=0.0, max=1.0, help="The longest list of which you would like this."
         ),
     ] = None,
+    per_artist: Annotated[
+        int | None, typer.Option("--per-artist", min=1, help="At most N songs of one artist.")
+    ] = None,
+    new_only: Annotated[
+        bool,
+        typer.Option(
+            "--new-only", help="Only songs that the list has not had before today: others each day."
+        ),
+    ] = False,
     to: Annotated[
         str | None,
         typer.Option(
@@ -56,7 +65,14 @@ def save(
     from classify.playlists.kept_playlist import PlaylistRule
     from classify.playlists.updating import save_playlist
 
-    rule = PlaylistRule(taste=taste, top=top, min_score=min_score, precision=precision)
+    rule = PlaylistRule(
+        taste=taste,
+        top=top,
+        min_score=min_score,
+        precision=precision,
+        per_artist=per_artist,
+        new_only=new_only,
+    )
     _tell([save_playlist(name, rule, to)], as_json)
 
 

@@ -205,6 +205,9 @@ def score(
             "taste's own estimate; without labelled songs.",
         ),
     ] = None,
+    per_artist: Annotated[
+        int | None, typer.Option("--per-artist", min=1, help="At most N songs of one artist.")
+    ] = None,
     format_: Annotated[
         Literal["table", "json", "jsonl", "csv", "m3u8", "pls", "xspf"] | None,
         typer.Option(
@@ -258,6 +261,7 @@ def score(
             paths or (),
             taste=taste,
             encoder=encoder,
+            per_artist=per_artist,
             top=top,
             min_score=min_score or 0.0,
             precision=precision,

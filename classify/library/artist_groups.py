@@ -1,5 +1,7 @@
 """Which songs belong together: those that share an artist or an album, however indirectly.
 
+Also how many of one artist a list may have.
+
 Each artist of a song counts, and the album's artist. "Various Artists" is none, and neither an
 artist nor an album of theirs joins songs.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,7 +23,7 @@ from cache import CatalogFiles, FileRecord, places
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Groups", "album_of"]
+__all__ = ["FewPerArtist", "Groups", "album_of"]
 
 
 def _folded(name: str) -> str:
@@ -111,6 +114,38 @@ class Groups:
             )
             if self._names[at]
         }
+
+
+class FewPerArtist:
+    """Tells whether a list has room for another song of an artist.
+
+    Guests do not count. Of "Various Artists", and where nobody is named, any number may come.
+
+    Parameters
+    ----------
+    most : int
+        Songs of one artist.
+
+    Examples
+    --------
+    >>> from classify.library.artist_groups import FewPerArtist
+    >>> few = FewPerArtist(1)
+    >>> few.takes("Ann"), few.takes("ANN feat. Bob"), few.takes("Bob; Cid")
+    (True, False, True)
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counts: Counter[str] = Counter()
+
+    def takes(self, artist: str | None) -> bool:
+        """Whether there is room for a song by an artist, or several; then it is counted."""
+        names = {_GUESTS.split(_folded(one))[0].strip() for one in _parted(artist)}
+        names -= _NOBODY | {""}
+        if any(self._counts[name] >= self._most for name in names):
+            return False
+        self._counts.update(names)
+        return True
 
 
 def album_of(recording: FileRecord) -> str | None:

@@ -92,6 +92,11 @@ class LibraryFiles:
         at = self.in_catalog if which is None else self.in_catalog[which]
         return self.files.recordings(at)
 
+    def artist(self, at: int) -> str | None:
+        """Return the artist of the file at an index, as its tags have it."""
+        artist: str | None = self.files.column("artist", self.in_catalog[[at]])[0].as_py()
+        return artist
+
     def without(self, digests: Iterable[str]) -> LibraryFiles:
         """Return these files without those of some recordings."""
         return self._where(~np.isin(self.at, self.vectors.places(list(digests))))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from classify.library.artist_groups import FewPerArtist
 from classify.library.copy_folder import CopyFolder, limit_of
 from classify.library.library_files import LibraryFiles
 from classify.library.score_cache import ScoreCache
@@ -122,6 +123,7 @@ def choose(
     precision: float | None,
     only_there: bool,
     once: Once | None = None,
+    per_artist: int | None = None,
 ) -> NDArray[np.intp]:
     """Take files, best first, as long as they are wanted.
 
@@ -138,6 +140,8 @@ def choose(
         Pass over files that have gone.
     once : Once, optional
         Pass over copies of songs that stand further up, or that it has been told of.
+    per_artist : int, optional
+        See `classify.score`.
 
     Returns
     -------
@@ -147,6 +151,7 @@ def choose(
     chosen: list[int] = []
     total = 0.0
     paths = files.paths
+    few = None if per_artist is None else FewPerArtist(per_artist)
     for part in _parts(order):
         some = zip(part.tolist(), scores[part].tolist(), paths.take(part).to_pylist(), strict=True)
         if once is not None:
@@ -157,6 +162,8 @@ def choose(
             if only_there and not os.path.exists(path):
                 continue
             if once is not None and once.has(int(files.at[at])):
+                continue
+            if few is not None and not few.takes(files.artist(at)):
                 continue
             total += score  # the mean only falls from here on
             if precision is not None and total < precision * (len(chosen) + 1):

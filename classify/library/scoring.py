@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -133,6 +133,8 @@ def score(
     labelled: bool = False,
     likely: bool = False,
     once: bool | None = None,
+    per_artist: int | None = None,
+    without: Collection[str] = (),
     root: str | Path | None = None,
     workers: int | None = None,
     progress: Tell | None = None,
@@ -165,6 +167,10 @@ def score(
     once : bool, optional
         List each song once, whatever files and formats there are of it; default: where no `paths`
         are given. Of copies the best stays. Copies of labelled songs are no finds.
+    per_artist : int, optional
+        At most so many songs of one artist, the best of each.
+    without : collection of str
+        Digests of songs that are not wanted, nor, where each is listed once, their copies.
     root, workers, progress
         As for `train`.
 
@@ -215,6 +221,8 @@ def score(
         labelled=labelled or bool(named),
         once=not named if once is None else once,
         only_there=not named,
+        per_artist=per_artist,
+        without=without,
     )
     return replace(
         found,
@@ -260,6 +268,8 @@ def score_files(
     labelled: bool = True,
     once: bool = False,
     only_there: bool = False,
+    per_artist: int | None = None,
+    without: Collection[str] = (),
 ) -> Scores:
     """Score files of an open library, best first; see `score`.
 
@@ -272,7 +282,7 @@ def score_files(
         The cache.
     labels : mapping of str to str, optional
         Digest to like or dislike; default: those that the taste was trained with.
-    top, min_score, precision, labelled, once
+    top, min_score, precision, labelled, once, per_artist, without
         Which are wanted.
     only_there : bool
         Pass over files that have gone.
@@ -288,6 +298,7 @@ def score_files(
     # What is known for certain must not make up for what is not; nor must what the taste has learnt
     # by heart, should its label be gone since.
     known = [*labels, *learnt] if precision is not None or not labelled else []
+    known += without
     files = files.without(known) if known else files
     recordings, place = np.unique(files.at, return_inverse=True)
     # By the decisions, not by the scores: at either end those differ less than a float can tell.
@@ -299,7 +310,7 @@ def score_files(
         folded = Once.beside(known, taste, files.vectors) if once else None
         return choose(files, order, values, only_there=only_there, once=folded, **wanted)
 
-    chosen = chosen_by(top=top, min_score=min_score, precision=precision)
+    chosen = chosen_by(top=top, min_score=min_score, precision=precision, per_artist=per_artist)
     first = chosen if len(chosen) else chosen_by(top=1, min_score=0.0, precision=None)
     return Scores(
         taste=taste,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,16 @@ _NAME = re.compile(r"[^\W_][\w ._-]{0,79}")
 class PlaylistRule:
     """Which songs a playlist has: as the options of `score`.
 
-    Without `top`, `min_score` and `precision` it has what is likely to be liked.
+    Without `top`, `min_score` and `precision` it has what is likely to be liked. With `new_only` it
+    has no song that it had on an earlier day.
     """
 
     taste: str
     top: int | None = None
     min_score: float | None = None
     precision: float | None = None
+    per_artist: int | None = None
+    new_only: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,11 @@ class PlaylistVersion:
     at: str
     songs: tuple[tuple[str, str], ...]
 
+    @property
+    def day(self) -> str:
+        """The day of it where we are, in ISO 8601."""
+        return datetime.fromisoformat(self.at).astimezone().date().isoformat()
+
 
 @dataclass(frozen=True, kw_only=True)
 class KeptPlaylist:
@@ -62,14 +71,24 @@ class KeptPlaylist:
         An absolute path, or a server (``mpd:HOST:PORT``).
     versions : tuple of PlaylistVersion
         The newest first; up to ten former ones are kept.
+    held : mapping of str to str
+        Digest of each song that it has ever had to the day on which it came, where its rule asks
+        for new songs alone; also of versions that are no longer kept.
     """
 
     name: str
     rule: PlaylistRule
     to: str | None = None
     versions: tuple[PlaylistVersion, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        held = dict(self.held)
+        if self.rule.new_only:
+            for version in reversed(self.versions):
+                for digest, _ in version.songs:
+                    held.setdefault(digest, version.day)
+        object.__setattr__(self, "held", held)
         object.__setattr__(self, "versions", self.versions[: _N_FORMER + 1])
 
 
@@ -118,8 +137,9 @@ def read_playlist(name: str, root: str | Path | None = None) -> KeptPlaylist:
             rule=PlaylistRule(**document["rule"]),
             to=document["to"],
             versions=tuple(map(_version, document["versions"])),
+            held={str(digest): str(day) for digest, day in document.get("held", {}).items()},
         )
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ClassifyError(
             f"{path} can't be read ({error!s:.100}); 'sevensongs playlist save' makes it anew"
         ) from error
@@ -137,7 +157,8 @@ def write_playlist(playlist: KeptPlaylist, root: str | Path | None = None) -> No
     document = {"format": _FORMAT, "rule": asdict(playlist.rule), "to": playlist.to}
     versions = [{"at": one.at, "songs": one.songs} for one in playlist.versions]
     # names that are not UTF-8 are escaped, and come back as they were
-    text = json.dumps(document | {"versions": versions}, ensure_ascii=True)
+    document |= {"versions": versions, "held": playlist.held}
+    text = json.dumps(document, ensure_ascii=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda file: file.write(text.encode("ascii")))

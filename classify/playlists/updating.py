@@ -83,8 +83,9 @@ def save_playlist(
             f"{place} is there, and no list that Seven Songs has made: name another file, or move "
             "it away"
         )
-    versions = former.versions if former else ()
-    return _updated(KeptPlaylist(name=name, rule=rule, to=place, versions=versions), root)
+    versions, held = (former.versions, former.held) if former else ((), {})
+    kept = KeptPlaylist(name=name, rule=rule, to=place, versions=versions, held=held)
+    return _updated(kept, root)
 
 
 def update_playlist(name: str, *, root: str | Path | None = None) -> UpdatedPlaylist:
@@ -130,6 +131,7 @@ def restore_playlist(
 def _updated(kept: KeptPlaylist, root: str | Path | None) -> UpdatedPlaylist:
     rule = kept.rule
     chosen = (rule.top, rule.min_score, rule.precision)
+    today = datetime.now().astimezone().date().isoformat()
     scores = score(
         taste=rule.taste,
         top=rule.top,
@@ -137,6 +139,9 @@ def _updated(kept: KeptPlaylist, root: str | Path | None) -> UpdatedPlaylist:
         precision=rule.precision,
         likely=chosen == (None, None, None),
         once=True,
+        per_artist=rule.per_artist,
+        # what came today stays, so that it does not matter how often the list is brought up to date
+        without=[digest for digest, day in kept.held.items() if day < today and rule.new_only],
         root=root,
     )
     songs = tuple((song.digest, song.path) for song in scores.songs)
@@ -153,7 +158,10 @@ def _refuse_worse(kept: KeptPlaylist, songs: Songs, scores: Scores) -> None:
             f"{stays}; is the drive connected?"
         )
     if not songs:
-        raise ClassifyError(f"no song fits its rule now, so {stays}; more likes teach the taste")
+        fits = (
+            "of those that it has not had yet, none fits" if kept.rule.new_only else "no song fits"
+        )
+        raise ClassifyError(f"{fits} its rule now, so {stays}; more likes teach the taste")
     former = kept.versions[0].songs if kept.versions else ()
     now = {digest for digest, _ in songs}
     lost = [path for digest, path in former if digest not in now and not os.path.exists(path)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 
+from classify.library.artist_groups import FewPerArtist
 from classify.library.scoring import ScoredSong, Scores, likely_from, score_files
 from classify.output.formats import fields_of, render
 from classify.output.nothing_listed import why_nothing
@@ -92,14 +92,8 @@ def _chosen(
         chosen = [song for song in chosen if song.digest in listed]
     if asked.per_artist is None:
         return chosen
-    counts: Counter[str] = Counter()
-    few = []
-    for song in chosen:
-        artist = (song.artist or "").casefold().strip()
-        counts[artist] += 1
-        if not artist or counts[artist] <= asked.per_artist:  # of nobody known there may be many
-            few.append(song)
-    return few
+    few = FewPerArtist(asked.per_artist)
+    return [song for song in chosen if few.takes(song.artist)]
 
 
 def _why_none(found: Scores, least: float, *, likely: bool) -> str:

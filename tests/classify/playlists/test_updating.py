@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,53 @@ def test_a_list_follows_its_rule_and_comes_back(songs: list[Path], tmp_path: Pat
     assert len(read_playlist("finds", root).versions) == 11
 
 
+def _a_day_later(root: Path, name: str) -> None:
+    """Have everything that a playlist has done lie a day further back."""
+    file = root / "playlists" / f"{name}.json"
+    document = json.loads(file.read_text())
+    day = timedelta(days=1)
+    for version in document["versions"]:
+        version["at"] = (datetime.fromisoformat(version["at"]) - day).isoformat()
+    held = document["held"].items()
+    document["held"] = {one: str(date.fromisoformat(came) - day) for one, came in held}
+    file.write_text(json.dumps(document))
+
+
+def test_a_list_of_new_songs_has_others_each_day(songs: list[Path], tmp_path: Path) -> None:
+    root, rule = tmp_path / "cache", PlaylistRule(taste="default", top=3, new_only=True)
+    first = save_playlist("night", rule, root=root)
+    again = update_playlist("night", root=root)
+    assert (again.n_songs, again.came, again.went) == (3, (), ())
+    classify.label("like", [first.came[0]], root=root)
+    mended = update_playlist("night", root=root)  # the same day
+    assert set(mended.went) == {first.came[0]}
+    seen = {*first.came, *mended.came}
+    while len(seen) < N_SONGS - 4:  # for more days than there are versions
+        _a_day_later(root, "night")
+        fresh = update_playlist("night", root=root)
+        assert not seen & set(fresh.came)
+        assert 0 < len(fresh.came) == fresh.n_songs
+        seen |= set(fresh.came)
+    _a_day_later(root, "night")
+    with pytest.raises(ClassifyError, match="of those that it has not had yet, none fits"):
+        update_playlist("night", root=root)
+    assert len(read_playlist("night", root).versions) == 11
+    back = save_playlist("night", PlaylistRule(taste="default", top=3), root=root)
+    assert set(back.came) <= seen
+
+
+def test_one_artist_does_not_fill_a_list(songs: list[Path], tmp_path: Path) -> None:
+    root = tmp_path / "cache"
+    rule = PlaylistRule(taste="default", top=8, per_artist=1)
+    saved = save_playlist("mixed", rule, root=root)
+    acts = [int(Path(path).stem) // 3 for path in saved.came]
+    assert len(set(acts)) == len(acts) == 8
+    best = classify.score(root=root, top=1).songs[0]
+    assert saved.came[0] == best.path
+    listed = classify.score(root=root, precision=0.0, per_artist=2).songs
+    assert max(Counter(song.artist for song in listed).values()) == 2
+
+
 def test_what_is_not_there_never_makes_a_list_worse(songs: list[Path], tmp_path: Path) -> None:
     root, to = tmp_path / "cache", tmp_path / "finds.m3u8"
     save_playlist("finds", RULE, str(to), root=root)
@@ -99,7 +148,7 @@ def test_the_command_updates_all_lists_though_one_fails(
     assert "no playlist is kept" in run("update", code=1).stderr
     to = tmp_path / "a.xspf"
     assert "a: 5 songs at" in run("save", "a", "--top", "5", "--to", str(to)).stdout
-    run("save", "b", "--min-score", "0.1")
+    run("save", "b", "--min-score", "0.1", "--per-artist", "2", "--new-only")
     (tmp_path / "cache" / "playlists" / "b.json").write_text("{}")
     result = run("update", "--json", code=1)
     assert [row["name"] for row in tell(result.stdout)] == ["a"]
