@@ -58,6 +58,7 @@ from .spectrogram_picture import (
     sound_picture,
 )
 from .stored_embeddings import Embeddings, open_embeddings
+from .watching.folder_watch import FolderWatch, NewAudio
 from .worker_pool import WorkerPool
 
 __all__ = [
@@ -83,10 +84,12 @@ __all__ = [
     "EncoderStatus",
     "EncoderUnavailable",
     "Failure",
+    "FolderWatch",
     "FoundAudio",
     "Grid",
     "LimitExceeded",
     "Limits",
+    "NewAudio",
     "Outline",
     "OwnTags",
     "PassedOver",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from embed.files.entries import Failure
 from embed.files.other_kinds import is_transport_stream
 
-__all__ = ["AUDIO_SUFFIXES", "SHEET_SUFFIX", "PassedOver", "searched"]
+__all__ = ["AUDIO_SUFFIXES", "SHEET_SUFFIX", "PassedOver", "is_searched", "searched"]
 
 # fmt: off
 AUDIO_SUFFIXES = frozenset({
@@ -101,6 +101,24 @@ def searched(
     28
     """
     yield from _walk(folder, passed_over, [] if sheets is None else sheets, seen=set())
+
+
+def is_searched(path: str, folder: str) -> bool:
+    """Whether a search of a folder comes to what is at a path in it: a folder, or an audio file.
+
+    Examples
+    --------
+    >>> from embed.files.folders import is_searched
+    >>> is_searched("/music/a/song.mp3", "/music"), is_searched("/music/.a/song.mp3", "/music")
+    (True, False)
+    """
+    if path == folder:
+        return True
+    names = os.path.relpath(path, folder).split(os.sep)
+    if any(name.startswith(".") or name.casefold() in _OF_SYSTEMS for name in names):
+        return False
+    suffix = os.path.splitext(path)[1].lower()
+    return os.path.isdir(path) or (suffix in AUDIO_SUFFIXES and not _is_source_code(path, suffix))
 
 
 def _walk(

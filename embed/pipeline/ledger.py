@@ -78,6 +78,8 @@ class Ledger:
         How many windows of a song are asked for; 0 for all.
     batch_songs : int
         How many songs are committed together.
+    unsure : frozenset of str
+        Files of which it is not remembered that they failed.
     failed, warnings : list of Failure
     done : dict
         Of each file that has its embedding in the cache, path to digest.
@@ -93,6 +95,7 @@ class Ledger:
     store: EmbeddingStore
     n_windows: int
     batch_songs: int
+    unsure: frozenset[str] = frozenset()
     failed: list[Failure] = field(default_factory=list)
     warnings: list[Failure] = field(default_factory=list)
     done: dict[str, str] = field(default_factory=dict)
@@ -197,6 +200,8 @@ class Ledger:
         """Note a file that gave nothing; `info` where at least that could be read."""
         reason = _reason(error)
         self.failed.append(Failure(path=file.path, error=reason))
+        if file.path in self.unsure:
+            return
         if _is_lasting(error):
             self._recordings.append(_recording(file, error=reason))
         elif info is not None:

@@ -14,7 +14,7 @@ it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -102,7 +102,7 @@ class EmbedReport:
 
 
 def embed_library(
-    paths: Paths,
+    paths: Paths | FoundAudio,
     *,
     root: str | Path | None = None,
     encoder: str = "default",
@@ -111,6 +111,7 @@ def embed_library(
     device: str = "auto",
     retry_failed: bool = False,
     limits: Limits | None = None,
+    unsure: Collection[str] = (),
     batch_songs: int = 64,
     niceness: int = 0,
     progress: Callable[[Progress], None] | None = None,
@@ -120,7 +121,8 @@ def embed_library(
     Parameters
     ----------
     paths : path or iterable of path
-        Audio files, folders, playlists, CSVs; see `find_audio`. A plain string is one path.
+        Audio files, folders, playlists, CSVs; see `find_audio`. A plain string is one path. Or what
+        `find_audio` has found.
     root : path or URI, optional
         The cache; default: this user's.
     encoder : str
@@ -140,6 +142,8 @@ def embed_library(
     limits : Limits, optional
         The most that one file may ask; default: 24 hours, 64 GB, a minute of processor time more
         than usual.
+    unsure : collection of str
+        Files that may be half of one still. Where such a file fails, that is not remembered.
     batch_songs : int
         How many songs are committed together; a kill loses at most these, or 20 s of work.
     niceness : int
@@ -183,7 +187,7 @@ def embed_library(
         name: coverage_windows(asked.get(name, "scan"), scan_windows=spec.scan_windows)
         for name, spec in specs.items()
     }
-    found = find_audio(paths)
+    found = paths if isinstance(paths, FoundAudio) else find_audio(paths)
     runs = [
         Run(
             ledger=Ledger(
@@ -193,6 +197,7 @@ def embed_library(
                 ),
                 n_windows=n_windows[part.name],
                 batch_songs=batch_songs,
+                unsure=frozenset(unsure),
             ),
             prepared=part,
             limits=limits or Limits(),

@@ -1,0 +1,156 @@
+"""What comes into a folder is given when it is whole, whichever way it comes."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cache import Catalog
+from embed import EmbedError, FolderWatch, embed_library
+from embed.watching import folder_changes
+
+STILL_S, MOST_S = 0.2, 60.0
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(params=[None, 0.2], ids=["told", "polled"])
+def watch(music: Path, request: pytest.FixtureRequest) -> Iterator[FolderWatch]:
+    """A watch of a folder that was empty."""
+    with FolderWatch(music, poll_s=request.param, still_s=STILL_S) as watch:
+        new = watch.wait(MOST_S)
+        assert new is not None
+        assert new.found.files == ()
+        yield watch
+
+
+def given(watch: FolderWatch, wanted: set[Path]) -> set[Path]:
+    """Wait until files are given, and return all that are until then."""
+    found: set[Path] = set()
+    while not wanted <= found:
+        new = watch.wait(MOST_S)
+        assert new is not None, f"{wanted - found} did not come"
+        found |= set(map(Path, new.found.files))
+    return found
+
+
+def test_a_file_is_given_when_its_copying_ends_and_hidden_and_temporary_ones_never(
+    music: Path, watch: FolderWatch
+) -> None:
+    kept = [".song.mp3.Xy12Za", "~syncthing~b.mp3.tmp", ".syncthing.b.mp3.tmp", "c.mp3.part"]
+    kept += ["d.mp3.crdownload", "#recycle/e.mp3", ".hidden/f.mp3", "cover.jpg"]
+    for name in kept:
+        (music / name).parent.mkdir(exist_ok=True)
+        (music / name).write_bytes(b"half")
+    slow = music / "slow.mp3"
+    with slow.open("wb") as file:
+        for _ in range(3):
+            file.write(b"piece")
+            file.flush()
+            assert watch.wait(STILL_S) is None
+    assert given(watch, {slow}) == {slow}
+    renamed = {music / "c.mp3", music / "song.mp3"}
+    (music / "c.mp3.part").rename(music / "c.mp3")
+    (music / kept[0]).rename(music / "song.mp3")
+    assert given(watch, renamed) <= renamed | {slow}
+
+
+def test_a_folder_that_is_moved_in_or_renamed_gives_its_songs(
+    tmp_path: Path, music: Path, watch: FolderWatch
+) -> None:
+    album = tmp_path / "album" / "cd 1"
+    album.mkdir(parents=True)
+    for n in range(3):
+        (album / f"{n}.mp3").write_bytes(b"song")
+    (tmp_path / "album").rename(music / "album")
+    given(watch, {music / f"album/cd 1/{n}.mp3" for n in range(3)})
+    (music / "album").rename(music / "other album")
+    given(watch, {music / f"other album/cd 1/{n}.mp3" for n in range(3)})
+
+
+def test_a_drive_that_comes_back_is_watched_again(
+    music: Path, watch: FolderWatch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_changes, "_SAME_FOLDER_S", 0.0)
+    away = music.with_name("away")
+    music.rename(away)
+    assert watch.wait(0.5) is None
+    (away / "meanwhile.mp3").write_bytes(b"song")
+    away.rename(music)
+    given(watch, {music / "meanwhile.mp3"})
+    (music / "then.mp3").write_bytes(b"song")
+    given(watch, {music / "then.mp3"})
+
+
+def test_a_wait_ends_when_it_is_told_to(music: Path) -> None:
+    stop = threading.Event()
+    with FolderWatch(music, stop=stop) as watch:
+        next(iter(watch))
+        threading.Timer(0.1, stop.set).start()
+        assert list(watch) == []
+
+
+def test_half_a_file_that_fails_is_not_remembered_and_is_given_again(
+    music: Path, heard: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "cache"
+    shutil.copytree(heard / "cache", root)
+    song = music / "half.m4a"
+    with FolderWatch(music, still_s=STILL_S) as watch:
+        watch.wait(MOST_S)
+        song.write_bytes(b"\0\0\0\x20ftypM4A and no more")
+        new = watch.wait(MOST_S)
+        assert new is not None
+        assert new.unsure == {str(song)}
+        report = embed_library(new.found, unsure=new.unsure, root=root)
+        assert [failure.path for failure in report.failed] == [str(song)]
+        accepted = watch.accept(new, report)
+        assert (accepted.found, accepted.failed) == (0, ())
+        assert Catalog(root).lookup([str(song)]) == {}
+        shutil.copy(next((heard / "music").iterdir()), song)
+        whole = watch.wait(MOST_S)
+        assert whole is not None
+        assert embed_library(whole.found, unsure=whole.unsure, root=root).cached == 1
+
+
+@pytest.mark.parametrize(
+    ("folders", "poll_s", "words"),
+    [
+        ([], None, "no folder is named"),
+        (["/no such folder"], None, "is no folder; only folders can be watched"),
+        (["."], 0.0, "more than 0 s are needed"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused(
+    folders: list[str], poll_s: float | None, words: str
+) -> None:
+    with pytest.raises(EmbedError, match=words):
+        FolderWatch(folders, poll_s=poll_s)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other limits")
+def test_where_the_system_watches_no_more_the_remedy_is_told(music: Path) -> None:
+    code = (
+        "import resource, embed, watchfiles\n"
+        "watch = embed.FolderWatch('.')\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))\n"
+        "try: watch.__enter__()\n"
+        "except embed.EmbedError as error: print(error)\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=music, capture_output=True, text=True, check=True
+    ).stdout
+    assert "the system does not watch these folders" in said
+    assert "--poll 60" in said
+    assert "fs.inotify.max_user_watches" in said
