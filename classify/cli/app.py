@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -23,8 +22,6 @@ from classify.cli.console import (
     print_text,
     reports_errors,
     require_songs,
-    say,
-    say_failures,
 )
 from classify.cli.labels import label_app
 from classify.cli.options import (
@@ -44,9 +41,12 @@ from classify.cli.playlists import playlist_app
 from classify.cli.serve import run_service, serve
 from classify.cli.songs import explain, similar, suggest
 from classify.cli.tastes import evaluate, score, train
+from classify.cli.upkeep.follow_up import ThenOption, following
+from classify.cli.upkeep.telling import say_failed, tell_report
+from classify.cli.upkeep.watching import PollOption, WatchOption, require_watch, watch_folders
 
 if TYPE_CHECKING:
-    from embed import EmbedReport, Failure
+    from embed import EmbedReport
 
 __all__ = ["app", "main"]
 
@@ -142,6 +142,7 @@ def _options(
 @app.command()
 @reports_errors
 def embed(
+    context: typer.Context,
     paths: Paths,
     encoder: EncoderOption = "default",
     coverage: Annotated[
@@ -167,72 +168,48 @@ def embed(
     max_size: MaxSize = 64.0,
     max_seconds: MaxSeconds = 60.0,
     max_stall: MaxStall = 180.0,
+    watches: WatchOption = False,
+    poll_s: PollOption = None,
+    then: ThenOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Put every song into the cache; skip songs already there.
 
-    Example: sevensongs embed ~/Music
+    Example: sevensongs embed ~/Music --watch
     """
     from classify.cli.progress import progress_bar
-    from embed import Limits, embed_library
+    from embed import Limits, NewAudio, embed_library
 
+    require_watch(watches, poll_s, then)
+    options: dict[str, Any] = {
+        "encoder": encoder,
+        "coverage": coverage,
+        "workers": workers,
+        "device": device,
+        "retry_failed": retry_failed,
+        "limits": Limits(
+            max_duration_s=3600 * max_duration,
+            max_bytes=1e9 * max_size,
+            max_cpu_s=max_seconds,
+            max_stall_s=max_stall,
+        ),
+    }
+    if watches:
+
+        def embed_new(new: NewAudio) -> EmbedReport:
+            with progress_bar() as progress:
+                return embed_library(new.found, unsure=new.unsure, progress=progress, **options)
+
+        follow = following(context, then or ())
+        watch_folders(paths, embed_new, poll_s=poll_s, then=follow, as_json=as_json)
+        return
     with progress_bar() as progress:
-        report = embed_library(
-            paths,
-            encoder=encoder,
-            coverage=coverage,
-            workers=workers,
-            device=device,
-            retry_failed=retry_failed,
-            limits=Limits(
-                max_duration_s=3600 * max_duration,
-                max_bytes=1e9 * max_size,
-                max_cpu_s=max_seconds,
-                max_stall_s=max_stall,
-            ),
-            progress=progress,
-        )
-    if as_json:
-        fields = asdict(report) | {"x_realtime": report.x_realtime}
-        print_json(fields)
-    else:
-        _say_first(report.warnings, "warning", "with a warning")
-        for line in _summary(report):
-            print_story(f"{line}\n")
+        report = embed_library(paths, progress=progress, **options)
+    tell_report(report, as_json=as_json)
     require_songs(report.found)
-    _say_first(report.failed, "failed", "failed")
+    say_failed(report)
     if report.failed:
         raise typer.Exit(EXIT_FAILED)
-
-
-def _summary(report: EmbedReport) -> list[str]:
-    from cache import default_root, list_stores
-    from classify.output.embed_summary import FEW_SONGS, embed_summary
-    from classify.output.passed_over import passed_over_words
-    from classify.taste.names import DEFAULT_TASTE, taste_path
-
-    n_songs = report.embedded + report.cached
-    if n_songs < FEW_SONGS:  # so that a large cache need not be counted
-        held = {store.fingerprint: store.n_songs for store in list_stores(default_root())}
-        n_songs = min(held.get(part, 0) for part in report.fingerprint.split("+"))
-    return embed_summary(
-        report,
-        n_songs=n_songs,
-        has_taste=taste_path(DEFAULT_TASTE).exists(),
-        passed_over=list(passed_over_words(report.passed_over)),
-    )
-
-
-def _say_first(failures: Sequence[Failure], word: str, what: str) -> None:
-    from classify.output.embed_summary import apart_from_streams, first_of
-
-    files, streams = apart_from_streams(failures)
-    told, others = first_of(files, what)
-    say_failures(told, word)
-    if others:
-        say(others)
-    if streams:
-        say(f"{word}: {streams}")
 
 
 for _command in (train, score, suggest, explain, evaluate, similar, serve):

@@ -6,6 +6,7 @@ import functools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -44,8 +45,10 @@ def reports_errors(command: _Command) -> _Command:
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> None:
+        # Not in a thread of the service, whose server takes the signals.
+        is_main = threading.current_thread() is threading.main_thread()
         for name in ("SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
+            if is_main and hasattr(signal, name):
                 signal.signal(getattr(signal, name), _terminate)
         try:
             _call(command, args, kwargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,8 @@ import typer
 
 from classify.cli.console import reports_errors, say
 from classify.cli.options import WorkersOption
+from classify.cli.upkeep.follow_up import ThenOption, following
+from classify.cli.upkeep.watching import PollOption, WatchOption, require_watch
 
 if TYPE_CHECKING:
     from classify.web.settings import ServiceSettings
@@ -35,6 +38,7 @@ def _known_name(name: str) -> str:
 
 @reports_errors
 def serve(
+    context: typer.Context,
     folders: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -85,14 +89,18 @@ def serve(
             help="Uploads that are held at once; others are asked to come back.",
         ),
     ] = 8,
+    watches: WatchOption = False,
+    poll_s: PollOption = None,
+    then: ThenOption = None,
 ) -> None:
     """Show the page, and answer other programs over HTTP, until Ctrl-C.
 
-    Example: sevensongs serve ~/Music --open
+    Example: sevensongs serve ~/Music --watch --open
     """
     from cache import default_root
     from classify.web.settings import UPLOAD_LIMITS, ServiceSettings
 
+    require_watch(watches, poll_s, then)
     settings = ServiceSettings(
         root=default_root(),
         taste=taste,
@@ -109,11 +117,15 @@ def serve(
         ),
         n_uploads=max_uploads,
         workers=workers,
+        watches=watches,
+        poll_s=poll_s,
     )
-    run_service(settings, opens=opens)
+    run_service(settings, opens=opens, then=following(context, then or ()))
 
 
-def run_service(settings: ServiceSettings, *, opens: bool) -> None:
+def run_service(
+    settings: ServiceSettings, *, opens: bool, then: Callable[[], None] | None = None
+) -> None:
     """Serve, and say where."""
     from classify.cli.malloc import keep_freed_memory
 
@@ -125,7 +137,8 @@ def run_service(settings: ServiceSettings, *, opens: bool) -> None:
         if opens:
             _open(address)
 
-    serve_app(settings, tell=tell, confirm=_confirmed if sys.stdin.isatty() else None)
+    confirm = _confirmed if sys.stdin.isatty() else None
+    serve_app(settings, tell=tell, confirm=confirm, then=then)
 
 
 def _confirmed(folder: Path) -> bool:

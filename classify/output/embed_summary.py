@@ -12,7 +12,8 @@ from embed import URL_ERROR, album_words
 if TYPE_CHECKING:
     from embed import Album, EmbedReport, Failure
 
-__all__ = ["FEW_SONGS", "MOST_TOLD", "apart_from_streams", "embed_summary", "first_of"]
+__all__ = ["FEW_SONGS", "MOST_TOLD", "apart_from_streams", "counts_line", "embed_summary"]
+__all__ += ["first_of"]
 
 MOST_TOLD = 10
 """So many files are named with what is wrong with them; `--json` names all."""
@@ -51,22 +52,40 @@ def embed_summary(
     28 found: 0 embedded, 28 in the cache already, 0 failed
     Next: 'sevensongs score --top 50' lists what you may like.
     """
-    speed = (
-        f" in {report.wall_s:.1f} s ({report.x_realtime:.0f} times real time)"
-        if report.embedded
-        else ""
-    )
-    counts = (
-        f"{report.found} found: {report.embedded} embedded{speed}, {report.cached} in the cache "
-        f"already, {len(report.failed)} failed"
-    )
     step = [_next(report, n_songs, has_taste)] if report.found else []
     retagged = (
         f"The tags of {counted(report.n_retagged, 'song')} in the cache were read anew, as an "
         "earlier version read less of them"
     )
     albums = [_say_albums(report.albums)] if report.albums else []
-    return [counts, *albums, *([retagged] if report.n_retagged else []), *passed_over, *step]
+    return [
+        counts_line(report),
+        *albums,
+        *([retagged] if report.n_retagged else []),
+        *passed_over,
+        *step,
+    ]
+
+
+def counts_line(report: EmbedReport) -> str:
+    """Say how many files a run found, and what came of them.
+
+    Examples
+    --------
+    >>> import embed
+    >>> from classify.output.embed_summary import counts_line
+    >>> counts_line(embed.embed_library("music"))
+    '28 found: 0 embedded, 28 in the cache already, 0 failed'
+    """
+    speed = (
+        f" in {report.wall_s:.1f} s ({report.x_realtime:.0f} times real time)"
+        if report.embedded
+        else ""
+    )
+    return (
+        f"{report.found} found: {report.embedded} embedded{speed}, {report.cached} in the cache "
+        f"already, {len(report.failed)} failed"
+    )
 
 
 def _say_albums(albums: Sequence[Album]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
@@ -42,6 +42,7 @@ from classify.web.sound.song_loudness import song_loudness
 from classify.web.sound.spectrograms import spectrograms
 from classify.web.tastes.taste_folder import TasteFolder
 from classify.web.uploads.upload_queue import UploadQueue
+from classify.web.watching.served_watch import ServedWatch
 from embed import Limits
 
 __all__ = ["GRACE_S", "create_app"]
@@ -50,7 +51,12 @@ _ROUTERS = (songs, tastes, taste_changes, uploads, sound, scan, folders, events,
 GRACE_S = 5
 
 
-def create_app(settings: ServiceSettings, *, confirm: Confirm | None = None) -> FastAPI:
+def create_app(
+    settings: ServiceSettings,
+    *,
+    confirm: Confirm | None = None,
+    then: Callable[[], None] | None = None,
+) -> FastAPI:
     """Make the ASGI application: the guard around the routes, and what they share in its state.
 
     Parameters
@@ -58,6 +64,8 @@ def create_app(settings: ServiceSettings, *, confirm: Confirm | None = None) -> 
     settings : ServiceSettings
     confirm : callable, optional
         Asks the person at the terminal whether a folder may be served.
+    then : callable, optional
+        What follows each time that something is new in folders that are watched.
 
     Returns
     -------
@@ -76,7 +84,7 @@ def create_app(settings: ServiceSettings, *, confirm: Confirm | None = None) -> 
         generate_unique_id_function=lambda route: route.name,
         lifespan=_lifespan,
     )
-    parts = _parts(settings, confirm)
+    parts = _parts(settings, confirm, then)
     app.state.parts = parts
     for module in _ROUTERS:
         app.include_router(module.router, prefix="/v1")
@@ -89,7 +97,9 @@ def create_app(settings: ServiceSettings, *, confirm: Confirm | None = None) -> 
     return app
 
 
-def _parts(settings: ServiceSettings, confirm: Confirm | None) -> AppState:
+def _parts(
+    settings: ServiceSettings, confirm: Confirm | None, then: Callable[[], None] | None
+) -> AppState:
     library = LiveLibrary(settings)
     served = ServedFolders(settings.folders, confirm)
     scanning = Scan(settings, library, served)
@@ -112,6 +122,7 @@ def _parts(settings: ServiceSettings, confirm: Confirm | None) -> AppState:
         covers=song_covers(song_files, limits, lambda: served.all),
         folders=served,
         scan=scanning,
+        watch=ServedWatch(served, scanning, poll_s=settings.poll_s, then=then),
         events=EventStream(library, scanning, served),
         taste_folder=TasteFolder(library),
     )
@@ -122,6 +133,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state = state_of(app)
     warming = threading.Thread(target=state.library.warm, name="warming", daemon=True)
     warming.start()
+    if state.settings.watches:
+        state.watch.start()
     try:
         yield
     finally:
@@ -129,6 +142,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         lanes = (state.slow_lane, state.study_lane, state.label_queue)
         for part in (
             state.events,
+            state.watch,
             state.scan,
             state.uploads,
             state.song_files,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from classify.web.sound.spectrograms import Spectrogram
     from classify.web.tastes.taste_folder import TasteFolder
     from classify.web.uploads.upload_queue import UploadQueue
+    from classify.web.watching.served_watch import ServedWatch
 
 __all__ = ["AppState", "state_of"]
 
@@ -60,6 +61,8 @@ class AppState:
         What may be scanned.
     scan : Scan
         The scan of the served folders.
+    watch : ServedWatch
+        Has what comes into these folders scanned, where that is asked for.
     events : EventStream
         What changes, for whoever listens.
     taste_folder : TasteFolder
@@ -81,6 +84,7 @@ class AppState:
     covers: FileFindings[SongCover]
     folders: ServedFolders
     scan: Scan
+    watch: ServedWatch
     events: EventStream
     taste_folder: TasteFolder
 

@@ -36,7 +36,8 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         state = state_of(self._app)
-        for part in (state.events, state.scan, state.uploads, state.song_files):
+        parts = (state.events, state.watch, state.scan, state.uploads, state.song_files)
+        for part in parts:
             part.stop()
         super().handle_exit(sig, frame)
 
@@ -46,6 +47,7 @@ def serve(
     *,
     tell: Callable[[str], None] | None = None,
     confirm: Confirm | None = None,
+    then: Callable[[], None] | None = None,
 ) -> None:
     """Serve until a signal ends it.
 
@@ -56,6 +58,8 @@ def serve(
         Told the page's address once it can be opened; with a token, that is in it.
     confirm : callable, optional
         Asks the person at the terminal whether a folder may be served; see `ServedFolders`.
+    then : callable, optional
+        What follows each time that something is new in folders that are watched.
 
     Raises
     ------
@@ -64,7 +68,7 @@ def serve(
     """
     listening = _listen(settings.host, settings.port)
     with listening:
-        app = create_app(settings, confirm=confirm)
+        app = create_app(settings, confirm=confirm, then=then)
         config = uvicorn.Config(
             app,
             http=BoundedProtocol,

@@ -54,6 +54,10 @@ class ServiceSettings:
         Uploads that are held at once, the one that is heard included.
     workers : int or None
         Processes that a scan uses; None: one for each core.
+    watches : bool
+        Whether the folders are watched, and what comes into them is scanned.
+    poll_s : float or None
+        Look at the folders every so many seconds; None: the system tells what changes.
     only_demo : bool
         Whether the library is the demo's tracks, whatever else the cache holds.
     """
@@ -68,6 +72,8 @@ class ServiceSettings:
     limits: Limits = UPLOAD_LIMITS
     n_uploads: int = 8
     workers: int | None = None
+    watches: bool = False
+    poll_s: float | None = None
     only_demo: bool = False
 
     @property

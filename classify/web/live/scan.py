@@ -11,8 +11,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from classify.web.live.live_library import LiveLibrary
     from classify.web.live.served_folders import ServedFolders
     from classify.web.settings import ServiceSettings
-    from embed import EmbedReport, Progress
+    from embed import EmbedReport, FolderWatch, FoundAudio, NewAudio, Progress
 
 __all__ = ["Scan", "ScanEvent", "ScanState"]
 
@@ -43,6 +44,16 @@ class ScanEvent:
 
     name: Literal["progress", "done", "error"]
     data: dict[str, Any]
+
+
+@dataclass(kw_only=True)
+class _Wanted:
+    """What a scan is to embed, and at its end what came of it."""
+
+    audio: list[Path] | FoundAudio
+    unsure: frozenset[str] = frozenset()
+    accept: Callable[[EmbedReport], EmbedReport] = lambda report: report
+    report: EmbedReport | None = None
 
 
 class _Cancelled(Exception):  # noqa: N818  says what it is
@@ -76,6 +87,7 @@ class Scan:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._ends = threading.Event()
         self._listeners: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self.state: ScanState = "idle"
         self.progress: dict[str, Any] | None = None
@@ -99,7 +111,31 @@ class Scan:
         Problem
             409 if one is running or no folder is served, 422 for a folder that is not.
         """
-        chosen = self._chosen(folders)
+        self._start(_Wanted(audio=self._chosen(folders)))
+
+    def embed(self, new: NewAudio, watch: FolderWatch) -> EmbedReport | None:
+        """Embed what has come into folders that are watched, as a scan, and wait for its end.
+
+        A scan that runs is waited for first.
+
+        Returns
+        -------
+        EmbedReport or None
+            None where the scan failed or was cancelled, or the service ends.
+        """
+        wanted = _Wanted(audio=new.found, unsure=new.unsure, accept=partial(watch.accept, new))
+        while not self._ends.is_set():
+            running = self._thread
+            if running is not None:
+                running.join()
+            try:
+                self._start(wanted).join()
+            except Problem:  # somebody has just started another
+                continue
+            return wanted.report
+        return None
+
+    def _start(self, wanted: _Wanted) -> threading.Thread:
         with self._lock:
             if self.is_running:
                 raise Problem(409, "a scan is running already; wait for its end, or cancel it")
@@ -107,8 +143,10 @@ class Scan:
             self.state, self.progress, self.result = "running", None, None
             # No daemon: what is done must be committed even where the service ends without asking
             # us to.
-            self._thread = threading.Thread(target=self._run, args=(chosen,), name="scan")
-            self._thread.start()
+            thread = threading.Thread(target=self._run, args=(wanted,), name="scan")
+            self._thread = thread
+            thread.start()
+            return thread
 
     def cancel(self) -> None:
         """Have the running scan end; what is done is kept.
@@ -123,7 +161,8 @@ class Scan:
         self._stop.set()
 
     def stop(self) -> None:
-        """Have a scan end if one runs; returns at once."""
+        """Have a scan end if one runs, as the service ends; returns at once."""
+        self._ends.set()
         self._stop.set()
         self._tell()
 
@@ -176,12 +215,12 @@ class Scan:
             raise Problem(422, f"{strange[0]!r:.200} is not served; there are {', '.join(served)}")
         return [served[folder] for folder in folders or served]
 
-    def _run(self, folders: list[Path]) -> None:
+    def _run(self, wanted: _Wanted) -> None:
         started = time.monotonic()
         state: ScanState = "failed"
         try:
-            report = self._embed(folders)
-            state, result = "done", _result(report, cancelled=False)
+            wanted.report = wanted.accept(self._embed(wanted))
+            state, result = "done", _result(wanted.report, cancelled=False)
         except _Cancelled:
             state, result = "cancelled", self._so_far(time.monotonic() - started)
         except Exception as error:  # told to whoever listens; the service runs on
@@ -196,7 +235,7 @@ class Scan:
             self.state = state
         self._tell()
 
-    def _embed(self, folders: list[Path]) -> EmbedReport:
+    def _embed(self, wanted: _Wanted) -> EmbedReport:
         from joblib import cpu_count  # those that we may use: affinity, cgroup
 
         from embed import embed_library
@@ -205,12 +244,13 @@ class Scan:
         coverage = library.coverage()
         self._go_on()
         return embed_library(
-            folders,
+            wanted.audio,
             root=self._settings.root,
             encoder=library.encoder,
             coverage=coverage,
             workers=self._settings.workers or max(1, cpu_count() - 1),  # one is left for the page
             device="cpu",  # TensorFlow would stay in this process, with half a gigabyte
+            unsure=wanted.unsure,
             niceness=_NICENESS,
             progress=self._hear,
         )
