@@ -14,14 +14,15 @@ from .errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
 from .file_record import FileRecord, is_same_file
 from .inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
 from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fingerprint
-from .repair import RepairedCatalog, RepairedStore, repair_catalog, repair_store
 from .root import default_root, is_uri, local_root
 from .row_choice import places
-from .seal import newest_sealed
+from .seal_file import newest_sealed
 from .store import EmbeddingStore
 from .stored_vectors import map_in_order
+from .upkeep.repair import repair_catalog, repair_store
+from .upkeep.salvage import RepairedCatalog, RepairedStore
+from .upkeep.verify import SCORES_FOLDER, Soundness, prune_cache, verify_cache, verify_catalog
 from .vector_reader import VectorReader
-from .verify import SCORES_FOLDER, Soundness, prune_cache, verify_cache, verify_catalog
 
 __all__ = [
     "DIGEST_BYTES",

@@ -10,9 +10,10 @@ import numpy as np
 
 from cache.errors import lance_errors
 from cache.file_record import FileRecord, recording_table, recordings_of, with_all_columns
-from cache.lance_dataset import KEEP_S, Dataset
+from cache.lance_dataset import Dataset
 from cache.root import join
 from cache.row_choice import in_one_piece, last_of_each, places
+from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -281,7 +282,7 @@ class Catalog:
         CacheError
             If it cannot be read or written.
         """
-        self._dataset.compact(_superseded, keep_s=keep_s)
+        compact(self._dataset, _superseded, keep_s=keep_s)
 
     def maybe_compact(self) -> None:
         """Compact if there are more than 32 small fragments; remove old versions in any case.
@@ -293,10 +294,10 @@ class Catalog:
         CacheError
             If it cannot be read or written.
         """
-        self._dataset.maybe_compact(_superseded)
+        maybe_compact(self._dataset, _superseded)
 
     def n_bytes(self) -> int:
-        """Bytes on disk, old versions included; 0 for a URI."""
+        """Count its bytes, old versions included."""
         return self._dataset.n_bytes()
 
 

@@ -249,12 +249,12 @@ def require_cache(root: str | Path) -> None:
 
 
 def require_writable(root: str | Path) -> None:
-    """Check that a local cache can be written, before hours of work are spent on what goes into it.
+    """Check that a cache can be written, before hours of work are spent on what goes into it.
 
     Raises
     ------
     CacheError
-        If it can't; an object store is not tried.
+        If it can't, or is in an object store that would lose commits.
 
     Examples
     --------
@@ -262,6 +262,9 @@ def require_writable(root: str | Path) -> None:
     >>> require_writable(default_root())  # says nothing where all is well
     """
     if is_uri(root):
+        from cache.object_store.conditional_writes import require_conditional_writes
+
+        require_conditional_writes(str(root))
         return
     with lance_errors("write", str(root)):
         Path(root).mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cache.object_store.refusals import why_refused
 from cache.root import is_uri
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def _explain(error: BaseException, doing: str, where: str) -> str:
     short = re.sub(r",? /\S+\.rs:\d+:\d+", "", text)[:300]
     if is_conflict(error):
         return f"cannot {doing} the cache at {where}: other processes kept changing it; run again"
+    if is_uri(where) and (why := why_refused(text)):
+        return f"cannot {doing} the cache at {where}: {why}"
     if is_uri(where):
         remedy = "check the address, the network and the credentials, then run again"
     elif doing in ("create", "write"):

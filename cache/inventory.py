@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cache.catalog import Catalog
+from cache.dataset_files import dataset_files
 from cache.errors import CacheError, lance_errors
 from cache.identity import read_identity
 from cache.lance_dataset import Dataset
+from cache.object_store.bucket import Bucket
 from cache.root import default_root, is_uri, join
 from cache.store import FOLDER, EmbeddingStore
 
@@ -30,7 +30,7 @@ class StoreInfo:
     n_songs : int
         Recordings held.
     n_bytes : int
-        Bytes on disk; 0 for a URI.
+        Bytes on disk or in the object store.
     """
 
     encoder: str
@@ -139,11 +139,7 @@ def stored_datasets(folder: str) -> list[str]:
     """
     with lance_errors("list", folder):
         if is_uri(folder):
-            from pyarrow import fs
-
-            files, path = fs.FileSystem.from_uri(folder)
-            infos = files.get_file_info(fs.FileSelector(path, allow_not_found=True))
-            names = [info.base_name for info in infos]
+            names = Bucket(folder).folders()
         else:
             # Folders only: macOS puts a file ._x.lance beside x.lance on drives of other systems.
             there = Path(folder).iterdir() if Path(folder).exists() else ()
@@ -160,7 +156,7 @@ class CacheInfo:
     path : str
         Folder or URI.
     bytes : int
-        On disk, with compiled encoders and tastes; 0 for a URI.
+        On disk, with compiled encoders and tastes; of an object store, what it holds.
     songs : int
         Different recordings in the catalog.
     failed : int
@@ -194,17 +190,8 @@ def cache_info(root: str | Path | None = None) -> CacheInfo:
     files = Catalog(base).files()
     return CacheInfo(
         path=join(base),
-        bytes=0 if is_uri(base) else _folder_bytes(Path(base)),
+        bytes=dataset_files(join(base)).n_bytes(),
         songs=len(files.digests.unique().drop_null()),
         failed=files.digests.null_count,  # of digest and error, each row has one
         encoders=tuple(list_stores(base)),
     )
-
-
-def _folder_bytes(folder: Path) -> int:
-    total = 0
-    for where, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):  # compaction may just have removed it
-                total += (Path(where) / name).stat().st_size
-    return total

@@ -1,4 +1,4 @@
-"""One Lance dataset: open it, check whose it is, append to it, compact it.
+"""One Lance dataset: open it, check whose it is, append to it.
 
 The only module that calls Lance, and so the only one that knows its traps.
 """
@@ -7,31 +7,28 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cache.dataset_files import dataset_files
 from cache.durable import lasting
 from cache.errors import CacheError, DamagedStore, damaged_store, is_conflict, lance_errors
 from cache.identity import check_identity, is_older, new_marks, read_identity
 from cache.locks import replacing, writing
+from cache.object_store.conditional_writes import require_conditional_writes
+from cache.object_store.environment import store_options
 from cache.root import is_uri
-from cache.seal import check_seal, drop_seals, newest_sealed, write_seal
+from cache.seal import check_seal, write_seal
+from cache.seal_file import newest_sealed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import ModuleType
 
     import pyarrow as pa
 
-__all__ = ["KEEP_S", "SMALL_FRAGMENTS", "Dataset", "open_data_file"]
+__all__ = ["Dataset", "open_data_file"]
 
-SMALL_FRAGMENTS = 32
-# A fragment of this many rows is never rewritten for being small, so a growing store costs
-# linear, not quadratic, work: 32 commits of 64 songs make one.
-TARGET_ROWS = 2048
-# Readers open the dataset anew for each call; one that takes longer than this is not expected.
-KEEP_S = 600.0
 _ATTEMPTS = 3
 _ROWS_PER_DELETE = 5000  # the row numbers go into one SQL text
 
@@ -112,14 +109,31 @@ class Dataset:
         if not is_uri(self.uri) and not Path(self.uri, "_versions").is_dir():
             return None
         try:
-            return _lance().dataset(self.uri)
+            return _lance().dataset(self.uri, storage_options=self._options)
         except (ValueError, FileNotFoundError) as error:
             # A writer killed before its first commit leaves a folder without a version.
             if "was not found" in str(error):
                 return None
             raise
 
-    def _seal(self) -> None:
+    @property
+    def _options(self) -> dict[str, str] | None:
+        """What Lance is told of the object store, the same as `Bucket` is."""
+        return store_options(self.uri) or None
+
+    def require_writable(self) -> None:
+        """Refuse an object store that would lose commits; a folder says itself what is wrong."""
+        if is_uri(self.uri):
+            require_conditional_writes(self.uri)
+
+    def seal(self) -> None:
+        """Seal the newest version.
+
+        Raises
+        ------
+        OSError
+            If it can't be written.
+        """
         found = self._newest()
         if found is not None:
             write_seal(found)
@@ -144,7 +158,44 @@ class Dataset:
         """
         self._bring_up_to_date(table.schema)
         with writing(self.uri):
-            self._append(table)
+            found = self._begun(table.schema)
+            self._commit(found, self._write(found, table))
+
+    def stage(self, table: pa.Table) -> list[Any]:
+        """Write rows that no version names yet: the first half of `append`.
+
+        Parameters
+        ----------
+        table : pyarrow.Table
+            As for `append`.
+
+        Returns
+        -------
+        list of lance.FragmentMetadata
+            For `commit_staged`, here or in another process. What is never committed is removed
+            by a compaction, a week later.
+
+        Raises
+        ------
+        StoreFormatError, CacheError
+            As `append`.
+        """
+        self._bring_up_to_date(table.schema)
+        return self._write(self._begun(table.schema), table)
+
+    def commit_staged(self, fragments: list[Any]) -> None:
+        """Add rows that were staged, by any number of processes, in one commit.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be written, or the dataset has gone.
+        """
+        with writing(self.uri):
+            found = self.open()
+            if found is None:
+                raise self._gone()
+            self._commit(found, fragments)
 
     def _bring_up_to_date(self, schema: pa.Schema) -> None:
         """Give a dataset of an earlier format the columns and the marks of ours, in one commit.
@@ -181,48 +232,62 @@ class Dataset:
             # numbers the fields by their order, as those that are there were
             LanceSchema.from_pyarrow(wanted.with_metadata(new_marks(self._identity))),
         )
-        with self._lasting():
+        with self.lasting():
             _lance().LanceDataset.commit(found, operation, read_version=found.version)
-        self._seal()
+        self.seal()
 
-    def _append(self, table: pa.Table) -> None:
+    def _begun(self, schema: pa.Schema) -> Any:
+        """Open the newest version; begin the dataset where there is none."""
         found = self.open()
         if found is None and self._seen:
             # Else a new cache would be begun at the place where a drive was mounted.
-            raise CacheError(
-                f"the cache at {self.uri} has gone since this run began (unmounted, moved or "
-                "deleted?); bring it back and run again: what was committed is in it"
-            )
-        if found is None:  # not `or`: an empty dataset is false
-            found = self._create(table.schema)
-        lance = _lance()
-        # In two steps, so that no version ever names data that a power cut can still take away.
+            raise self._gone()
+        self.require_writable()
+        return self._create(schema) if found is None else found  # an empty dataset is false
+
+    def _gone(self) -> CacheError:
+        return CacheError(
+            f"the cache at {self.uri} has gone since this run began (unmounted, moved or "
+            "deleted?); bring it back and run again: what was committed is in it"
+        )
+
+    # Two steps, so that no version ever names data that a power cut can still take away.
+
+    def _write(self, found: Any, table: pa.Table) -> list[Any]:
+        with lance_errors("write", self.uri), self.lasting():
+            fragments = _lance().fragment.write_fragments(table, found, mode="append")
+        return list(fragments)
+
+    def _commit(self, found: Any, fragments: list[Any]) -> None:
         with lance_errors("write", self.uri):
-            with self._lasting():
-                fragments = lance.fragment.write_fragments(table, found, mode="append")
-            with self._lasting():
-                appended = lance.LanceOperation.Append(fragments)
-                lance.LanceDataset.commit(found, appended, read_version=found.version)
-            self._seal()
+            with self.lasting():
+                appended = _lance().LanceOperation.Append(fragments)
+                made = _lance().LanceDataset.commit(found, appended, read_version=found.version)
+            write_seal(made)
+
+    def _make_empty(self, schema: pa.Schema) -> None:
+        """Commit an empty dataset as the first version, or fail where there is one.
+
+        Not write_dataset(mode="create"): of two processes that create at once, the later overwrites
+        what the earlier has appended since (seen with Lance 14.0.2). A commit of an empty dataset
+        that is never retried lets exactly one of them win.
+        """
+        lance = _lance()
+        with self.lasting():
+            lance.LanceDataset.commit(
+                self.uri,
+                lance.LanceOperation.Overwrite(schema.with_metadata(new_marks(self._identity)), []),
+                read_version=0,
+                max_retries=0,
+                storage_options=self._options,
+            )
 
     def _create(self, schema: pa.Schema) -> Any:
-        lance = _lance()
         with lance_errors("create", self.uri):
             if not is_uri(self.uri):
                 Path(self.uri).mkdir(parents=True, exist_ok=True)
-            # Not write_dataset(mode="create"): of two processes that create at once, the later
-            # overwrites what the earlier has appended since (seen with Lance 14.0.2). A commit
-            # of an empty dataset that is never retried lets exactly one of them win.
             try:
-                with self._lasting():
-                    lance.LanceDataset.commit(
-                        self.uri,
-                        lance.LanceOperation.Overwrite(
-                            schema.with_metadata(new_marks(self._identity)), []
-                        ),
-                        read_version=0,
-                        max_retries=0,
-                    )
+                self._make_empty(schema)
             except (OSError, ValueError) as error:
                 lost = ("already exists", "was not found")
                 if not is_conflict(error) and not any(s in str(error) for s in lost):
@@ -236,6 +301,44 @@ class Dataset:
             write_seal(found)
         return found
 
+    # For a repair, which begins with what no reader may take.
+
+    def newest_unchecked(self) -> Any | None:
+        """Open the newest version whatever its seal says; None where there is none.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read.
+        """
+        with lance_errors("open", self.uri):
+            return self._newest()
+
+    def create_unchecked(self, schema: pa.Schema) -> Any:
+        """Make an empty dataset where no version is left, and open it."""
+        with lance_errors("create", self.uri):
+            self._make_empty(schema)
+        return self.newest_unchecked()
+
+    def write_for(self, found: Any, table: pa.Table) -> list[Any]:
+        """Write rows that no version names yet, as `stage` does."""
+        return self._write(found, table)
+
+    def replace_unchecked(self, found: Any, removed: list[int], fragments: list[Any]) -> int:
+        """Put what was written in the place of some fragments, by their numbers, in one commit.
+
+        Return the version. What is appended meanwhile stays; where those fragments are deleted from
+        or compacted meanwhile, it raises a conflict, see `is_conflict`.
+        """
+        lance = _lance()
+        with lance_errors("write", self.uri):
+            replaced = lance.LanceOperation.Update(
+                removed_fragment_ids=removed, new_fragments=fragments
+            )
+            made = lance.LanceDataset.commit(found, replaced, read_version=found.version)
+            write_seal(made, anew=True)
+        return int(made.version)
+
     def delete(self, rows: list[int]) -> None:
         """Drop rows by their `_rowid`, in the newest version.
 
@@ -244,111 +347,34 @@ class Dataset:
         CacheError
             If it cannot be written, or another process changed those rows meanwhile.
         """
+        self.require_writable()
         for start in range(0, len(rows), _ROWS_PER_DELETE):
             found = self.open()
             if found is None:
                 return
             some = ",".join(map(str, rows[start : start + _ROWS_PER_DELETE]))
-            with lance_errors("write", self.uri), self._lasting():
+            with lance_errors("write", self.uri), self.lasting():
                 # A row that was moved since its number was read is spared, as Lance gives no
                 # fragment's number twice; on a conflict the caller reads the numbers anew.
                 found.delete(f"_rowid in ({some})", conflict_retries=0)
-                self._seal()
+                self.seal()
 
-    def compact(self, stale_rows: Callable[[Any], list[int]], *, keep_s: float) -> None:
-        """Drop stale rows, merge small fragments and remove old versions.
-
-        Appends and readers may go on meanwhile. Where another process compacts at the same
-        time, its work is left to stand.
-
-        Parameters
-        ----------
-        stale_rows : callable
-            Given the open dataset, the `_rowid` of the rows to drop.
-        keep_s : float
-            Age in seconds up to which old versions stay, for those who still read them.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be read or written.
-        """
-        for _ in range(_ATTEMPTS):
-            try:
-                with writing(self.uri):
-                    found = self.open()
-                    if found is not None:
-                        with lance_errors("read", self.uri):
-                            stale = stale_rows(found)
-                        self._compact_once(stale)
-            except CacheError as error:
-                if error.__cause__ is None or not is_conflict(error.__cause__):
-                    raise
-            else:
-                self._prune(keep_s)
-                return
-
-    def _compact_once(self, stale_rows: list[int]) -> None:
-        self.delete(stale_rows)
-        found = self.open()
-        if found is not None:
-            with lance_errors("compact", self.uri), self._lasting():
-                found.optimize.compact_files(target_rows_per_fragment=TARGET_ROWS)
-                self._seal()
-
-    def maybe_compact(self, stale_rows: Callable[[Any], list[int]]) -> None:
-        """Compact if there are more than 32 small fragments; remove old versions in any case.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be read or written.
-        """
-        found = self.open()
-        if found is None:
-            return
-        with lance_errors("read", self.uri):
-            n_small = sum(f.count_rows() < TARGET_ROWS for f in found.get_fragments())
-        if n_small > SMALL_FRAGMENTS:
-            self.compact(stale_rows, keep_s=KEEP_S)
-        else:
-            # What the last compaction replaced had to stay for its readers; it goes now.
-            self._prune(KEEP_S)
-
-    def _lasting(self) -> AbstractContextManager[None]:
+    def lasting(self) -> AbstractContextManager[None]:
         """Have what Lance writes meanwhile outlast a power cut.
 
         Lance never syncs (seen with 14.0.2).
         """
         return nullcontext() if is_uri(self.uri) else lasting(self.uri)
 
-    def _prune(self, keep_s: float) -> None:
-        found = self.open()
-        if found is None:
-            return
-        with lance_errors("prune", self.uri), writing(self.uri):
-            # Lance itself spares files of the last seven days that no version names yet: they
-            # may belong to a commit that is under way elsewhere.
-            found.cleanup_old_versions(older_than=timedelta(seconds=keep_s))
-            if not is_uri(self.uri):
-                drop_seals(self.uri)
-
     def n_bytes(self) -> int:
-        """Sum the sizes of its files in bytes; 0 for a URI."""
-        if is_uri(self.uri):
-            return 0
-        total = 0
-        for folder, _, names in os.walk(self.uri):
-            for name in names:
-                try:
-                    total += Path(folder, name).stat().st_size
-                except OSError:  # another process has just pruned it
-                    continue
-        return total
+        """Sum the sizes of its files in bytes."""
+        return dataset_files(self.uri).n_bytes()
 
 
-def open_data_file(path: Path, columns: list[str] | None = None) -> Any:
-    """Open one data file by itself, past the manifest that names it."""
+def open_data_file(uri: str, name: str, columns: list[str] | None = None) -> Any:
+    """Open one data file of a dataset by itself, past the manifest that names it."""
     from lance.file import LanceFileReader
 
-    return LanceFileReader(str(path), columns=columns)
+    return LanceFileReader(
+        f"{uri}/{name}", columns=columns, storage_options=store_options(uri) or None
+    )

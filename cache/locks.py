@@ -28,8 +28,8 @@ def writing(uri: str) -> AbstractContextManager[None]:
     """Be one of those who write to a dataset while the block runs; a repair is waited for.
 
     The lock is a file beside the dataset, ``.<name>.lock``, and the system gives it back when a
-    process ends. Where there is none (Windows, object stores, network folders without locks)
-    nothing happens.
+    process ends. Where there is none (Windows, network folders without locks) nothing happens. Nor
+    in an object store: there a repair is one commit, and commits exclude each other.
     """
     return _locked(uri, alone=False)
 

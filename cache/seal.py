@@ -9,86 +9,47 @@ flipped, a file cut short or one deleted, none gave a wrong answer (results/reli
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zlib_ng.zlib_ng import crc32
-
-from cache.crc32 import file_crc32, rows_crc32
-from cache.durable import remove_abandoned, write_whole
+from cache.crc32 import rows_crc32
+from cache.dataset_files import dataset_files
+from cache.durable import remove_abandoned
 from cache.errors import DamagedStore, damaged_store
 from cache.root import is_uri
+from cache.seal_file import (
+    SEALS_FOLDER,
+    Seal,
+    nearest_seal,
+    read_seal,
+    seal_name,
+    sealed_versions,
+    write_seal_file,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
     "KEYS",
-    "SEALS_FOLDER",
-    "Seal",
+    "FragmentFiles",
     "changed_files",
     "check_keys",
     "check_seal",
+    "compared_files",
     "drop_seals",
-    "newest_seal",
-    "newest_sealed",
-    "read_seal",
-    "sealed_versions",
+    "fragments_of",
+    "manifest_name",
     "sound_files",
     "write_seal",
 ]
 
-SEALS_FOLDER = "_seals"
 KEYS = ("digest", "n_windows", "vector_crc32")
 """What is read of embeddings without the vectors, whose own checksums cover it otherwise."""
-_HEAD = "sevensongs seal 1"
 _LAST = 2**64 - 1  # Lance counts the names of its manifests down from here
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seal:
-    """What one version of a dataset was made of.
-
-    Attributes
-    ----------
-    version : int
-    files : mapping
-        Relative path of each file to its size in bytes and CRC-32.
-    keys : mapping
-        Name of each fragment to its rows that count and the CRC-32 of their keys; empty for a
-        catalog.
-    """
-
-    version: int
-    files: Mapping[str, tuple[int, int]]
-    keys: Mapping[str, tuple[int, int]]
-
-
-def newest_sealed(uri: str) -> int:
-    """Return the newest version that was sealed; 0 for none, and for a URI.
-
-    Examples
-    --------
-    >>> from cache import default_root, newest_sealed, open_stores
-    >>> [newest_sealed(store.uri) > 0 for store in open_stores(default_root())]
-    [True]
-    """
-    return max(sealed_versions(uri), default=0)
-
-
-def newest_seal(uri: str) -> Seal | None:
-    """Read the newest seal that is sound; None where there is none."""
-    for version in sorted(sealed_versions(uri), reverse=True):
-        with suppress(DamagedStore, OSError):
-            seal = read_seal(uri, version)
-            if seal is not None:
-                return seal
-    return None
 
 
 def check_seal(found: Any, sealed: int, *, whole: bool) -> None:
@@ -100,26 +61,25 @@ def check_seal(found: Any, sealed: int, *, whole: bool) -> None:
     sealed : int
         What `newest_sealed` returned before it was opened.
     whole : bool
-        Whether to read the data as well, and not only what says which rows there are.
+        Whether to read the data as well, and not only what says which rows there are; not of a
+        dataset in an object store, where that would fetch them all.
 
     Raises
     ------
     DamagedStore
         If a file is not the one that was written, or has gone.
     """
-    if is_uri(found.uri):
-        return
     if found.version < sealed:
         raise damaged_store(
             found.uri, f"version {sealed} was committed, and the newest is {found.version}"
         )
-    seal = _nearest(found.uri, found.version)
+    seal = nearest_seal(found.uri, found.version)
     if seal is None:
         return
-    names = [_manifest(found.version)]
-    for fragment in _fragments(found):
+    names = [manifest_name(found.version)]
+    for fragment in fragments_of(found):
         names += [fragment.deletion] if fragment.deletion else []
-        names += fragment.data if whole else []
+        names += fragment.data if whole and not is_uri(found.uri) else []
     changed = changed_files(found.uri, seal, names)
     if changed:
         raise damaged_store(
@@ -141,11 +101,11 @@ def check_keys(found: Any, table: pa.Table) -> None:
     DamagedStore
         If a row has gone or has another key than was written.
     """
-    seal = None if is_uri(found.uri) else _nearest(found.uri, found.version)
+    seal = nearest_seal(found.uri, found.version)
     if seal is None:
         return
     start = 0
-    for fragment in _fragments(found):
+    for fragment in fragments_of(found):
         rows = table.slice(start, fragment.n_rows)
         start += fragment.n_rows
         if seal.keys.get(fragment.name, (0, 0)) not in ((0, 0), rows_crc32(rows, KEYS)):
@@ -156,36 +116,42 @@ def check_keys(found: Any, table: pa.Table) -> None:
         raise damaged_store(found.uri, f"there are {table.num_rows} rows and should be {start}")
 
 
-def write_seal(found: Any) -> None:
+def write_seal(found: Any, *, anew: bool = False) -> None:
     """Seal the version of an open dataset; what an earlier seal has of the same files is kept.
+
+    Parameters
+    ----------
+    found : lance.LanceDataset
+    anew : bool
+        Take nothing over: the earlier seal may be of another version of that number, which was
+        lost.
 
     Raises
     ------
     OSError
         If it can't be written.
     """
-    if is_uri(found.uri):
-        return
-    before = _nearest(found.uri, found.version)
+    before = None if anew else nearest_seal(found.uri, found.version)
     if before is not None and before.version == found.version:
         return
+    file_of = dataset_files(found.uri)
     old = before or Seal(version=0, files={}, keys={})
     files: dict[str, tuple[int, int]] = {}
     keys: dict[str, tuple[int, int]] = {}
-    names = [_manifest(found.version), *_transaction(found)]
+    names = [manifest_name(found.version), *_transaction(found)]
     by_name = {fragment.metadata.id: fragment for fragment in found.get_fragments()}
     try:
-        for fragment in _fragments(found):
+        for fragment in fragments_of(found):
             names += [*fragment.data, *([fragment.deletion] if fragment.deletion else [])]
             if set(KEYS) <= set(found.schema.names):
                 keys[fragment.name] = old.keys.get(fragment.name) or rows_crc32(
                     by_name[fragment.number].to_table(columns=list(KEYS)), KEYS
                 )
         for name in names:
-            files[name] = old.files.get(name) or file_crc32(Path(found.uri, name))
+            files[name] = old.files.get(name) or file_of.size_and_crc(name)
     except FileNotFoundError:
         return  # another process has compacted and pruned meanwhile: its version is the newest
-    _write(found.uri, Seal(version=found.version, files=files, keys=keys))
+    write_seal_file(found.uri, Seal(version=found.version, files=files, keys=keys))
 
 
 def changed_files(uri: str, seal: Seal, names: Sequence[str] | None = None) -> list[str]:
@@ -193,18 +159,49 @@ def changed_files(uri: str, seal: Seal, names: Sequence[str] | None = None) -> l
 
     Those that were not sealed are passed over.
     """
-    changed = []
+    compared = compared_files(uri, seal, names, {})
+    return [f"{name} {what}" for name, what in compared if what is not None]
+
+
+def compared_files(
+    uri: str,
+    seal: Seal,
+    names: Sequence[str] | None,
+    crcs: dict[str, tuple[int, int] | None],
+) -> Iterator[tuple[str, str | None]]:
+    """Compare files with what was sealed.
+
+    Parameters
+    ----------
+    uri : str
+        The dataset's.
+    seal : Seal
+    names : sequence of str or None
+        Which; None for all. Those that were not sealed are passed over.
+    crcs : dict
+        What was read already, of seals of other versions; None for a file that has gone.
+
+    Yields
+    ------
+    (str, str or None)
+        A file's name, and what is wrong with it.
+    """
+    files = dataset_files(uri)
     for name in seal.files if names is None else names:
         if name not in seal.files:
             continue
         try:
-            if file_crc32(Path(uri, name)) != seal.files[name]:
-                changed.append(f"{name} is not what was written")
+            if name not in crcs:
+                crcs[name] = files.size_and_crc(name)
         except FileNotFoundError:
-            changed.append(f"{name} has gone")
+            crcs[name] = None
         except OSError as error:
-            changed.append(f"{name} can't be read ({error.strerror})")
-    return changed
+            yield name, f"can't be read ({error.strerror})"
+            continue
+        if crcs[name] is None:
+            yield name, "has gone"
+        else:
+            yield name, None if crcs[name] == seal.files[name] else "is not what was written"
 
 
 def sound_files(uri: str) -> dict[str, bool]:
@@ -213,12 +210,13 @@ def sound_files(uri: str) -> dict[str, bool]:
     Other files are left out.
     """
     told: dict[str, bool] = {}
+    crcs: dict[str, tuple[int, int] | None] = {}
     for version in sealed_versions(uri):
         with suppress(DamagedStore, OSError):
             seal = read_seal(uri, version)
-            for name in seal.files if seal else ():
-                if name.startswith("data/") and not told.get(name, False):
-                    told[name] = not changed_files(uri, seal, [name]) if seal else False
+            names = [name for name in seal.files if name.startswith("data/")] if seal else []
+            for name, wrong in compared_files(uri, seal, names, crcs) if seal else ():
+                told[name] = told.get(name, False) or wrong is None
     return told
 
 
@@ -230,14 +228,17 @@ def drop_seals(uri: str) -> None:
     OSError
         If one can't be removed.
     """
+    files = dataset_files(uri)
+    left = set(files.names("_versions"))
     for version in sorted(sealed_versions(uri))[:-1]:
-        if not Path(uri, _manifest(version)).exists():
-            Path(_path(uri, version)).unlink(missing_ok=True)
-    remove_abandoned(Path(uri, SEALS_FOLDER))
+        if manifest_name(version).rpartition("/")[2] not in left:
+            files.remove(seal_name(version))
+    if not is_uri(uri):
+        remove_abandoned(Path(uri, SEALS_FOLDER))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Fragment:
+class FragmentFiles:
     """Where rows lie; a fragment of one name never changes, as a deletion gives it another."""
 
     number: int
@@ -247,14 +248,16 @@ class _Fragment:
 
     @property
     def name(self) -> str:
+        """What seals call it."""
         return " ".join([str(self.number), *self.data, self.deletion or "-"])
 
 
-def _fragments(found: Any) -> Iterator[_Fragment]:
+def fragments_of(found: Any) -> Iterator[FragmentFiles]:
+    """Tell of each fragment of an open dataset which files it is made of."""
     for fragment in found.get_fragments():
         about = fragment.metadata
         deletion = about.deletion_file
-        yield _Fragment(
+        yield FragmentFiles(
             number=about.id,
             n_rows=about.physical_rows - (deletion.num_deleted_rows if deletion else 0),
             data=[f"data/{file.path}" for file in about.files],
@@ -262,7 +265,8 @@ def _fragments(found: Any) -> Iterator[_Fragment]:
         )
 
 
-def _manifest(version: int) -> str:
+def manifest_name(version: int) -> str:
+    """Return where Lance keeps what makes a version, below the dataset."""
     return f"_versions/{_LAST - version:020d}.manifest"
 
 
@@ -270,58 +274,5 @@ def _transaction(found: Any) -> list[str]:
     with suppress(OSError, ValueError, AttributeError):  # it is of no use once committed
         done = found.read_transaction(found.version)
         name = f"_transactions/{done.read_version}-{done.uuid}.txn"
-        return [name] if Path(found.uri, name).exists() else []
+        return [name] if dataset_files(found.uri).exists(name) else []
     return []
-
-
-def _path(uri: str, version: int) -> Path:
-    return Path(uri, SEALS_FOLDER, f"{version:020d}")
-
-
-def sealed_versions(uri: str) -> list[int]:
-    """List the versions that have a seal, in no order; none of a URI."""
-    if is_uri(uri):
-        return []
-    try:
-        return [int(name) for name in os.listdir(Path(uri, SEALS_FOLDER)) if name.isdecimal()]
-    except FileNotFoundError:
-        return []
-
-
-def _nearest(uri: str, version: int) -> Seal | None:
-    """Read the newest seal up to a version; None where there is none."""
-    for sealed in sorted(sealed_versions(uri), reverse=True):
-        if sealed <= version:
-            with suppress(FileNotFoundError):  # another process has just dropped it
-                return read_seal(uri, sealed)
-    return None
-
-
-def read_seal(uri: str, version: int) -> Seal | None:
-    """Read a seal; None where a newer program wrote it.
-
-    Raises
-    ------
-    DamagedStore
-        If it is not what was written.
-    OSError
-        If it can't be read.
-    """
-    head, _, body = _path(uri, version).read_bytes().partition(b"\n")
-    kind, _, crc = head.rpartition(b" ")
-    if kind != _HEAD.encode() and crc == b"%08x" % crc32(body):
-        return None
-    if head != f"{_HEAD} {crc32(body):08x}".encode():
-        raise damaged_store(uri, f"{SEALS_FOLDER}/{version:020d} is not what was written")
-    stored = json.loads(body)
-    return Seal(
-        version=version,
-        files={name: (size, crc) for name, (size, crc) in stored["files"].items()},
-        keys={name: (rows, crc) for name, (rows, crc) in stored["keys"].items()},
-    )
-
-
-def _write(uri: str, seal: Seal) -> None:
-    body = json.dumps({"files": seal.files, "keys": seal.keys}).encode()
-    content = f"{_HEAD} {crc32(body):08x}\n".encode() + body
-    write_whole(_path(uri, seal.version), lambda file: file.write(content))

@@ -10,12 +10,13 @@ import numpy as np
 from cache.entry import Entry, check_shapes, entry_at, entry_table
 from cache.errors import damaged_entries, lance_errors
 from cache.key import is_digest, is_fingerprint
-from cache.lance_dataset import KEEP_S, Dataset
+from cache.lance_dataset import Dataset
 from cache.locks import writing
 from cache.root import join
 from cache.row_choice import best_last, damaged_in, superseded, text_array
 from cache.seal import KEYS, check_keys
 from cache.stored_vectors import StoredVectors
+from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 from cache.vector_reader import VectorReader
 
 if TYPE_CHECKING:
@@ -301,7 +302,7 @@ class EmbeddingStore:
         CacheError
             If it cannot be read or written.
         """
-        self._dataset.compact(superseded, keep_s=keep_s)
+        compact(self._dataset, superseded, keep_s=keep_s)
 
     def maybe_compact(self) -> None:
         """Compact if there are more than 32 small fragments; remove old versions in any case.
@@ -313,8 +314,8 @@ class EmbeddingStore:
         CacheError
             If it cannot be read or written.
         """
-        self._dataset.maybe_compact(superseded)
+        maybe_compact(self._dataset, superseded)
 
     def n_bytes(self) -> int:
-        """Bytes on disk, old versions included; 0 for a URI."""
+        """Count its bytes, old versions included."""
         return self._dataset.n_bytes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from classify.demo import demo_tracks
 from classify.errors import ClassifyError
 from tests.support.encoder_models import compiled_root, encoder_name, make_tiny_model
 from tests.support.made_once import made_once
+from tests.support.object_stores import ask, object_store, speaking_to
 from tests.support.tools import missing_tools, tool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -146,6 +148,22 @@ def browser() -> Iterator[Any]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an object store on this machine that keeps to S3."""
+    with object_store(tmp_path_factory.mktemp("moto")) as url:
+        yield url
+
+
+@pytest.fixture
+def bucket(s3_url: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty bucket of the test's own, which this process and what it starts can ask."""
+    name = f"bucket-{zlib.crc32(request.node.nodeid.encode()):08x}"
+    ask(f"{s3_url}/{name}")
+    with speaking_to(s3_url):
+        yield f"s3://{name}"
 
 
 @pytest.fixture(scope="session")

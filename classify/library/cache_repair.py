@@ -19,14 +19,13 @@ from cache import (
     RepairedStore,
     Soundness,
     default_root,
-    is_uri,
     local_root,
     repair_catalog,
     repair_store,
     verify_cache,
     verify_catalog,
 )
-from classify.errors import ClassifyError, TasteError
+from classify.errors import TasteError
 from classify.library.row_cache import damaged_rows
 from embed import (
     ENCODERS,
@@ -164,21 +163,17 @@ def repair_cache(
     ----------
     health : Health
         What `look_over` returned.
-    root : path, optional
-        The cache, a local folder; default: this user's.
+    root : path or URI, optional
+        The cache; default: this user's.
     workers, progress
         As for `embed.embed_library`.
 
     Raises
     ------
-    ClassifyError
-        If the cache is an object store.
     CacheError
         If it can't be written.
     """
     base = default_root() if root is None else root
-    if is_uri(base):
-        raise ClassifyError(f"{base} is no local folder; copy it to one to repair it, and back")
     for path in (*health.encoders, *health.scores):
         if Path(path).is_dir():
             shutil.rmtree(path)

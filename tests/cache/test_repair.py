@@ -29,7 +29,7 @@ from cache import (
     verify_catalog,
 )
 from cache.locks import replacing, writing
-from cache.repair import MENDED
+from cache.upkeep.repair import MENDED
 from tests.cache.test_catalog import recording
 from tests.cache.test_store import assert_same, digest, entry, store_at
 

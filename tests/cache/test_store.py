@@ -21,7 +21,7 @@ DIM = 8
 FINGERPRINT = "0123456789abcdef"
 
 
-def store_at(root: Path, **other: object) -> EmbeddingStore:
+def store_at(root: str | Path, **other: object) -> EmbeddingStore:
     given_as: dict[str, object] = {"encoder": "musicnn", "fingerprint": FINGERPRINT, "dim": DIM}
     return EmbeddingStore(root, **(given_as | other))  # type: ignore[arg-type]
 

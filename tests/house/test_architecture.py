@@ -89,7 +89,7 @@ _MAX_CACHE_MODULES = 19
 BY_HAND = (
     "cache/durable.py",
     "cache/locks.py",
-    "cache/repair.py",
+    "cache/upkeep/repair.py",
     "cache/seal.py",
     "embed/decoding/ape_tags.py",
     "embed/decoding/id3_tags.py",

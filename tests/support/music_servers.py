@@ -21,7 +21,7 @@ from tests.support.audio_files import KINDS, music
 from tests.support.tools import tool
 
 __all__ = ["PASSWORD", "MadeLibrary", "free_port", "made_library", "running_mpd"]
-__all__ += ["running_supysonic"]
+__all__ += ["running", "running_supysonic"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PASSWORD = "an <ödd> & long password"
@@ -107,7 +107,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def _running(command: list[str], port: int, folder: Path) -> Iterator[None]:
+def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
     """Run a server until the block ends, and for a quarter of an hour at most."""
     bounded = [tool("timeout"), str(LONG_S), *command]
     with (folder / "said").open("wb") as said:
@@ -140,7 +140,7 @@ def running_mpd(library: Path, folder: Path) -> Iterator[int]:
     (folder / "playlists").mkdir()
     configuration = folder / "mpd.conf"
     configuration.write_text(_MPD.format(music=library, folder=folder, port=port))
-    with _running([program, "--no-daemon", str(configuration)], port, folder):
+    with running([program, "--no-daemon", str(configuration)], port, folder):
         with MpdClient("127.0.0.1", port) as client:
             client.ask("update")
             wait_until(
@@ -173,5 +173,5 @@ def running_supysonic(library: Path, folder: Path) -> Iterator[str]:
         done = run([cli, *words], cwd=folder)
         assert done.returncode == 0, done.stderr
     server = [str(_SUPYSONIC / "supysonic-server"), "-S", "waitress", "-h", "127.0.0.1"]
-    with _running([*server, "-p", str(port)], port, folder):
+    with running([*server, "-p", str(port)], port, folder):
         yield f"http://127.0.0.1:{port}"

@@ -11,10 +11,11 @@ from cache.errors import CacheError, DamagedStore, StoreFormatError, lance_error
 from cache.identity import read_identity
 from cache.inventory import open_stores, stored_datasets
 from cache.lance_dataset import Dataset
-from cache.repair import MENDED
 from cache.root import default_root, is_uri, join, local_root
-from cache.seal import SEALS_FOLDER, changed_files, read_seal, sealed_versions
+from cache.seal import compared_files
+from cache.seal_file import read_seal, seal_name, sealed_versions
 from cache.store import FOLDER, EmbeddingStore
+from cache.upkeep.repair import MENDED
 
 __all__ = ["SCORES_FOLDER", "Soundness", "prune_cache", "verify_cache", "verify_catalog"]
 
@@ -184,13 +185,14 @@ def _look_into(store: EmbeddingStore) -> Soundness:
 
 def _files(uri: str) -> tuple[str, ...]:
     with lance_errors("read", uri):
-        return () if is_uri(uri) else tuple(_damaged_files(uri))
+        return tuple(_damaged_files(uri))
 
 
 def _damaged_files(uri: str) -> list[str]:
     """Compare every file of a dataset with every seal of it; return in words what differs."""
     damaged: dict[str, None] = {}
-    versions = sealed_versions(uri)
+    crcs: dict[str, tuple[int, int] | None] = {}  # each file is read once
+    versions = sorted(sealed_versions(uri), reverse=True)
     for version in versions:
         try:
             seal = read_seal(uri, version)
@@ -198,12 +200,12 @@ def _damaged_files(uri: str) -> list[str]:
             damaged[str(error)] = None
             continue
         if seal is None:
-            damaged[f"{SEALS_FOLDER}/{version:020d} is of another program"] = None
-        elif version == max(versions):
-            damaged |= dict.fromkeys(changed_files(uri, seal))
-        else:  # files of an old version go when it is pruned
-            there = [name for name in seal.files if Path(uri, name).exists()]
-            damaged |= dict.fromkeys(changed_files(uri, seal, there))
+            damaged[f"{seal_name(version)} is of another program"] = None
+            continue
+        for name, wrong in compared_files(uri, seal, None, crcs):
+            # files of an old version go when it is pruned
+            if wrong and (version == versions[0] or crcs.get(name, ()) is not None):
+                damaged[f"{name} {wrong}"] = None
     return list(damaged)
 
 

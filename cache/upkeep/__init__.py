@@ -1,0 +1,3 @@
+"""Whether a cache is sound, and its mending."""
+
+__all__: list[str] = []
