@@ -18,6 +18,7 @@ from classify.cli.upkeep.follow_up import ThenOption, following
 from classify.cli.upkeep.watching import PollOption, WatchOption, require_watch
 
 if TYPE_CHECKING:
+    from classify.sources.pushing import PlaylistServer
     from classify.web.settings import ServiceSettings
 
 __all__ = ["run_service", "serve"]
@@ -63,6 +64,15 @@ def serve(
         list[str] | None,
         typer.Option(
             "--allow-host", metavar="NAME", help="Another name under which it may be called."
+        ),
+    ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            "--push",
+            metavar="SERVER",
+            help="A music server that the page may save playlists to: mpd:HOST:PORT or "
+            "subsonic:https://user@host/base.",
         ),
     ] = None,
     opens: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
@@ -119,8 +129,20 @@ def serve(
         workers=workers,
         watches=watches,
         poll_s=poll_s,
+        push_to=_connected(push),
     )
     run_service(settings, opens=opens, then=following(context, then or ()))
+
+
+def _connected(server: str | None) -> PlaylistServer | None:
+    """Connect to a music server before anything is served: its password is asked for here."""
+    if server is None:
+        return None
+    from classify.sources.pushing import open_server
+
+    connected = open_server(server)
+    say(f"playlists can be saved to {connected.name}")
+    return connected
 
 
 def run_service(

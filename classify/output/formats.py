@@ -32,11 +32,13 @@ __all__ = [
     "fields_of",
     "printable",
     "render",
+    "render_playlist",
     "to_json",
 ]
 __all__ += ["write_bytes", "write_text"]
 
 Row = Mapping[str, Any]
+Maps = Sequence[tuple[str, str]]
 
 # What json leaves as it is although a terminal may obey it, or a reader of lines may split there:
 # DEL and C1 controls, line separators, and the signs that turn the direction of writing or are not
@@ -122,7 +124,7 @@ def _path_text(path: str) -> str:
         return text
 
 
-def _listed_path(path: str, maps: Sequence[tuple[str, str]]) -> str:
+def _listed_path(path: str, maps: Maps) -> str:
     """Write a path on a line of a playlist, as the computer calls it that has it elsewhere."""
     there = mapped_there(path, maps)
     if there != path and there.isprintable() and there == there.strip():
@@ -135,9 +137,8 @@ def _playlist_name(row: Row) -> str:
     return name or _one_line(Path(row["path"]).stem)
 
 
-def _m3u8(rows: Sequence[Row]) -> str:
+def _m3u8(rows: Sequence[Row], maps: Maps) -> str:
     lines = ["#EXTM3U", M3U_MARK]
-    maps = path_maps()
     for row in _without_errors(rows):
         seconds = round(row.get("duration_s") or -1)
         path = _listed_path(row["path"], maps)
@@ -145,9 +146,8 @@ def _m3u8(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _pls(rows: Sequence[Row]) -> str:
+def _pls(rows: Sequence[Row], maps: Maps) -> str:
     lines = ["[playlist]", PLS_MARK]
-    maps = path_maps()
     songs = _without_errors(rows)
     for n, row in enumerate(songs, start=1):
         lines += [f"File{n}={_listed_path(row['path'], maps)}", f"Title{n}={_playlist_name(row)}"]
@@ -155,11 +155,10 @@ def _pls(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, f"NumberOfEntries={len(songs)}", "Version=2"]) + "\n"
 
 
-def _xspf(rows: Sequence[Row]) -> str:
+def _xspf(rows: Sequence[Row], maps: Maps) -> str:
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     lines += ['<playlist version="1" xmlns="http://xspf.org/ns/0/">']
     lines += [f" {XSPF_MARK}", " <trackList>"]
-    maps = path_maps()
     for row in _without_errors(rows):
         lines += ["  <track>", f"   <location>{escape(_uri(row['path'], maps), False)}</location>"]
         for element, key in (("title", "title"), ("creator", "artist"), ("album", "album")):
@@ -171,7 +170,7 @@ def _xspf(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, " </trackList>", "</playlist>"]) + "\n"
 
 
-def _uri(path: str, maps: Sequence[tuple[str, str]]) -> str:
+def _uri(path: str, maps: Maps) -> str:
     there = mapped_there(path, maps)
     if PureWindowsPath(there).is_absolute() and there != path:
         return PureWindowsPath(there).as_uri()
@@ -227,11 +226,16 @@ FORMATS: Mapping[str, Callable[[Sequence[Row]], str]] = {
     "json": _json,
     "jsonl": _jsonl,
     "csv": _csv,
+    "m3u8": lambda rows: _m3u8(rows, path_maps()),
+    "pls": lambda rows: _pls(rows, path_maps()),
+    "xspf": lambda rows: _xspf(rows, path_maps()),
+}
+_PLAYLISTS: Mapping[str, Callable[[Sequence[Row], Maps], str]] = {
     "m3u8": _m3u8,
     "pls": _pls,
     "xspf": _xspf,
 }
-PLAYLIST_FORMATS = frozenset({"m3u8", "pls", "xspf"})
+PLAYLIST_FORMATS = frozenset(_PLAYLISTS)
 
 
 def render(rows: Sequence[Row], format_: str) -> str:
@@ -252,6 +256,28 @@ def render(rows: Sequence[Row], format_: str) -> str:
     if format_ not in FORMATS:
         raise ClassifyError(f"there is no format {format_!r}; there are {', '.join(FORMATS)}")
     return FORMATS[format_](rows)
+
+
+def render_playlist(rows: Sequence[Row], format_: str, maps: Maps) -> str:
+    r"""Turn rows into a playlist for a computer that has the music elsewhere.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        With a ``path`` each: relative ones are relative to the playlist.
+    format_ : str
+        Of `PLAYLIST_FORMATS`.
+    maps : sequence of (str, str)
+        A folder of that computer, and the same folder here.
+
+    Examples
+    --------
+    >>> from classify.output.formats import render_playlist
+    >>> rows = [{"path": "/music/a/b.mp3"}]
+    >>> render_playlist(rows, "m3u8", [("M:\\Music", "/music")]).splitlines()[-1]
+    'M:\\Music\\a\\b.mp3'
+    """
+    return _PLAYLISTS[format_](rows, maps)
 
 
 def counted(n: int, what: str) -> str:

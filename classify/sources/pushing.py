@@ -1,4 +1,4 @@
-"""What was ranked as a playlist on a server: `score --push`."""
+"""What was ranked as a playlist on a server: `score --push`, `serve --push`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from classify.sources.song_matching import SongIndex
 from classify.sources.source_song import SourceSong
 from classify.taste.taste import Taste
 
-__all__ = ["SERVERS", "PlaylistServer", "push_playlist"]
+__all__ = ["SERVERS", "PlaylistServer", "open_server", "push_playlist", "put_playlist"]
 
 
 class PlaylistServer(Protocol):
@@ -31,6 +31,9 @@ class PlaylistServer(Protocol):
     def put_playlist(self, name: str, keys: Sequence[str]) -> bool:
         """Have a playlist hold some songs; return whether there was one before."""
 
+    def again(self) -> PlaylistServer:
+        """Return the same for the same user, to be asked now, however long ago this was opened."""
+
     def close(self) -> None:
         """Close the connection."""
 
@@ -40,6 +43,26 @@ SERVERS: Mapping[str, Callable[[str], PlaylistServer]] = {
     "subsonic": SubsonicServer,
 }
 """What is written before a colon, and what keeps playlists there."""
+
+
+def open_server(server: str) -> PlaylistServer:
+    """Connect to a server; who asks for its password is `password_of`.
+
+    Parameters
+    ----------
+    server : str
+        ``mpd:HOST:PORT`` or ``subsonic:https://user@host/base``.
+
+    Raises
+    ------
+    ServerError
+        If it is none, can't be reached, or refuses the password.
+    """
+    scheme, _, place = server.partition(":")
+    if scheme.lower() not in SERVERS:
+        known = ", ".join(f"{one}:..." for one in SERVERS)
+        raise ServerError(f"{server.partition('//')[0]:.40} is no server that is known: {known}")
+    return SERVERS[scheme.lower()](place)
 
 
 def push_playlist(
@@ -57,7 +80,7 @@ def push_playlist(
     Parameters
     ----------
     server : str
-        ``mpd:HOST:PORT`` or ``subsonic:https://user@host/base``.
+        See `open_server`.
     name : str
         Of the playlist.
     songs : sequence of (str, str)
@@ -73,29 +96,37 @@ def push_playlist(
         If it can't be done, or the server has none of the songs: its list stays as it was.
     CacheError
     """
-    scheme, _, place = server.partition(":")
-    if scheme.lower() not in SERVERS:
-        known = ", ".join(f"{one}:..." for one in SERVERS)
-        raise ServerError(f"{server.partition('//')[0]:.40} is no server that is known: {known}")
+    with closing(open_server(server)) as there:
+        return put_playlist(there, name, songs, taste=taste, root=root)
+
+
+def put_playlist(
+    there: PlaylistServer,
+    name: str,
+    songs: Sequence[tuple[str, str]],
+    *,
+    taste: Taste,
+    root: str | Path | None = None,
+) -> ServerPlaylist:
+    """Do what `push_playlist` does, on a server that is connected."""
     base = default_root() if root is None else root
     index = SongIndex(SongLibrary.of_taste(taste, base).files().recordings())
-    with closing(SERVERS[scheme.lower()](place)) as there:
-        keys: dict[str, str] = {}
-        for song in there.songs():
-            found = index.match(song)
-            if found:
-                keys.setdefault(found.digest, song.key)
-        held = [keys[digest] for digest, _ in songs if digest in keys]
-        if not held:
-            raise ServerError(
-                f"none of the {len(songs)} songs is surely on {there.name}; its playlist {name!r} "
-                "stays as it is"
-            )
-        replaced = there.put_playlist(name, held)
-        return ServerPlaylist(
-            server=there.name,
-            name=name,
-            n_songs=len(held),
-            missing=tuple(path for digest, path in songs if digest not in keys),
-            replaced=replaced,
+    keys: dict[str, str] = {}
+    for song in there.songs():
+        found = index.match(song)
+        if found:
+            keys.setdefault(found.digest, song.key)
+    held = [keys[digest] for digest, _ in songs if digest in keys]
+    if not held:
+        raise ServerError(
+            f"none of the {len(songs)} songs is surely on {there.name}; its playlist {name!r} "
+            "stays as it is"
         )
+    replaced = there.put_playlist(name, held)
+    return ServerPlaylist(
+        server=there.name,
+        name=name,
+        n_songs=len(held),
+        missing=tuple(path for digest, path in songs if digest not in keys),
+        replaced=replaced,
+    )

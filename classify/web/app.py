@@ -11,6 +11,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from classify.web.access.guard import Guard
+from classify.web.answers.playlist_server import PlaylistTarget
 from classify.web.answers.slow_answers import SlowAnswers
 from classify.web.app_state import AppState, state_of
 from classify.web.counters import Metrics
@@ -27,6 +28,7 @@ from classify.web.routes import (
     events,
     folders,
     page_files,
+    playlists,
     scan,
     songs,
     sound,
@@ -47,7 +49,18 @@ from embed import Limits
 
 __all__ = ["GRACE_S", "create_app"]
 
-_ROUTERS = (songs, tastes, taste_changes, uploads, sound, scan, folders, events, status)
+_ROUTERS = (
+    songs,
+    tastes,
+    taste_changes,
+    playlists,
+    uploads,
+    sound,
+    scan,
+    folders,
+    events,
+    status,
+)
 GRACE_S = 5
 
 
@@ -104,6 +117,7 @@ def _parts(
     served = ServedFolders(settings.folders, confirm)
     scanning = Scan(settings, library, served)
     training = TasteTraining(library)
+    server = settings.push_to
     limits = Limits()
     song_files = KeptProcess("song files", limits=limits)
     return AppState(
@@ -119,6 +133,7 @@ def _parts(
         song_files=song_files,
         spectrograms=spectrograms(song_files, limits),
         loudness=song_loudness(song_files, limits),
+        playlist_target=PlaylistTarget(server, settings.root) if server else None,
         covers=song_covers(song_files, limits, lambda: served.all),
         folders=served,
         scan=scanning,

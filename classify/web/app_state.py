@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from classify.web.answers.playlist_server import PlaylistTarget
     from classify.web.answers.slow_answers import SlowAnswers
     from classify.web.counters import Metrics
     from classify.web.kept_process import KeptProcess
@@ -53,6 +54,8 @@ class AppState:
         Requests that change labels wait here, and are learnt together.
     uploads : UploadQueue
         The process that hears uploads, and who waits for it.
+    playlist_target : PlaylistTarget or None
+        The music server that playlists can be saved to.
     song_files : KeptProcess
         The process that opens songs' files for the next ones.
     spectrograms, loudness, covers : FileFindings
@@ -78,6 +81,7 @@ class AppState:
     training: TasteTraining
     label_queue: LabelQueue
     uploads: UploadQueue
+    playlist_target: PlaylistTarget | None
     song_files: KeptProcess
     spectrograms: FileFindings[Spectrogram]
     loudness: FileFindings[Loudness]

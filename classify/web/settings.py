@@ -5,9 +5,13 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from classify.taste.names import DEFAULT_TASTE
 from embed import Limits
+
+if TYPE_CHECKING:
+    from classify.sources.pushing import PlaylistServer
 
 __all__ = ["DEFAULT_PORT", "UPLOAD_LIMITS", "ServiceSettings", "is_loopback"]
 
@@ -58,6 +62,8 @@ class ServiceSettings:
         Whether the folders are watched, and what comes into them is scanned.
     poll_s : float or None
         Look at the folders every so many seconds; None: the system tells what changes.
+    push_to : PlaylistServer or None
+        The music server, connected already, that playlists may be put on.
     only_demo : bool
         Whether the library is the demo's tracks, whatever else the cache holds.
     """
@@ -74,6 +80,7 @@ class ServiceSettings:
     workers: int | None = None
     watches: bool = False
     poll_s: float | None = None
+    push_to: PlaylistServer | None = field(default=None, repr=False)
     only_demo: bool = False
 
     @property

@@ -16,6 +16,9 @@ __all__ = [
     "LabelGiven",
     "Learnt",
     "Moved",
+    "PlaylistName",
+    "PlaylistPut",
+    "PlaylistServerFound",
     "TasteInfo",
     "TasteList",
     "TrainAsked",
@@ -138,3 +141,27 @@ class EvaluationFound(BaseModel):
     can_tell: bool
     comparisons: dict[str, Any]
     learning_curve: list[Any]
+
+
+class PlaylistServerFound(BaseModel):
+    """The music server that playlists can be saved to; null where none is connected."""
+
+    server: str | None
+
+
+class PlaylistName(BaseModel):
+    """What a playlist on a music server is called."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(default="Seven Songs", min_length=1, max_length=100, pattern=r"\S")
+
+
+class PlaylistPut(BaseModel):
+    """A playlist on a music server as it is now."""
+
+    server: str
+    name: str
+    n_songs: int
+    n_missing: int = Field(description="Songs that the server surely has not.")
+    missing: list[str] = Field(description="Paths of up to 20 of them, the best first.")
+    replaced: bool

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import av
 import httpx2
@@ -129,9 +130,9 @@ def wait_for_order(page: Any, order: list[str]) -> None:
     until(page, f"JSON.stringify({ids}) === '{json.dumps(order, separators=(',', ':'))}'")
 
 
-def finds(api: httpx2.Client, taste: str) -> dict[str, Any]:
+def finds(api: httpx2.Client, taste: str, q: str = "") -> dict[str, Any]:
     """Return the list that Discover shows."""
-    asked = {"label": "none", "once": "true", "taste": taste, "limit": "100"}
+    asked = {"label": "none", "once": "true", "taste": taste, "limit": "100", "q": q}
     found: dict[str, Any] = api.get("/songs", params=asked).json()
     return found
 
@@ -385,12 +386,61 @@ def test_a_playlist_holds_what_is_searched_for_and_says_where_there_is_none(
         return (tmp_path / "x.m3u8").read_text("utf-8")
 
     assert saved().count("#EXTINF") == n_likely
+    page.locator("#playlist-paths").evaluate("select => { select.value = 'relative' }")
+    page.get_by_label("Search songs").fill("electronic")
+    matching = finds(api, taste, q="electronic")
+    until(page, f"document.querySelector('#grid').ariaRowCount === '{1 + matching['matched']}'")
+    page.locator("#playlist-sure").evaluate("select => { select.value = 'unsure' }")
+    listed = [line for line in saved().splitlines() if not line.startswith("#")]
+    unsure = {song["path"] for song in matching["songs"] if song["verdict"] != "dislike"}
+    assert {Path(path).name for path in listed} == {Path(path).name for path in unsure}
+    assert all(path.startswith("./") for path in listed)
+    page.get_by_label("Search songs").fill("")
+
+    go(page, "library")  # its filters are followed, too
+    page.locator("#filter-label").select_option("like")
+    until(page, "document.querySelector('#grid').ariaRowCount === '8'")
+    page.get_by_role("button", name="Save as playlist").click()
+    appears(page.locator("#playlist-words").get_by_text("The songs of the list (liked)"))
+    page.keyboard.press("Escape")
+    go(page, "discover")
     problem = {"title": "Conflict", "status": 409, "detail": "none of 21 songs is likely"}
     page.route(re.compile(r"/v1/playlist"), lambda route: route.fulfill(status=409, json=problem))
     page.get_by_role("button", name="Save playlist").click()
     page.locator("#playlist-dialog").get_by_role("button", name="Save").click()
     appears(page.get_by_text("none of 21 songs is likely"))
     watched.wrong = [line for line in watched.wrong if "409" not in line]  # the browser tells of it
+
+
+def test_finds_are_saved_to_the_music_server_that_is_connected(
+    watched: WatchedPage, taste: str
+) -> None:
+    """What the service does then is held in tests/classify/web/routes/test_playlists.py."""
+    asked: list[Any] = []
+
+    def put(route: Any) -> None:
+        asked.append(route.request)
+        done = {"server": "mpd:host:6600", "name": "Evening", "n_songs": 7, "n_missing": 2}
+        route.fulfill(json=done | {"missing": ["/a", "/b"], "replaced": False})
+
+    page = watched.page
+    server = {"server": "mpd:host:6600"}
+    page.route(re.compile("/v1/playlist-server$"), lambda route: route.fulfill(json=server))
+    page.route(re.compile("/v1/playlist-server/playlist"), put)
+    watched.open()
+    page.get_by_role("button", name="Save playlist").click()
+    dialog = page.locator("#playlist-dialog")
+    page.locator("#playlist-to").select_option("To mpd:host:6600")
+    assert page.locator("#playlist-kind").is_hidden()
+    page.locator("#playlist-sure").select_option("The surest: you would like 9 in 10")
+    dialog.get_by_label("At most of one artist").fill("2")
+    page.locator("#playlist-name").fill("Evening")
+    dialog.get_by_role("button", name="Save").click()
+    appears(page.get_by_text("Evening has 7 songs on the server; 2 songs are not surely there."))
+    (request,) = asked
+    assert request.post_data_json == {"name": "Evening"}
+    params = {key: value for key, (value,) in parse_qs(urlsplit(request.url).query).items()}
+    assert params == {"taste": taste, "per_artist": "2", "precision": "0.9"}
 
 
 def test_the_search_finds_tags_and_the_library_more_like_a_song(
@@ -603,6 +653,7 @@ def test_likes_of_one_artist_alone_are_told_to_need_another(
         ),
     )
     page.route(re.compile(r"/label\?"), lambda route: route.fulfill(json=_learnt(route)))
+    page.route(re.compile("/cover.jpg"), lambda route: route.fulfill(status=204))
     watched.open()
     cards = page.locator("#seven-cards")
     for number in range(3):

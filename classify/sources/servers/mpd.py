@@ -48,6 +48,11 @@ class MpdServer:
         password = os.environ.get(PASSWORD_VARIABLE, "")
         self._client = MpdClient(host.strip("[]"), int(port), password)
         self.name = self._client.name
+        self._place = place
+
+    def again(self) -> MpdServer:
+        """Connect once more, as MPD ends a connection on which nothing is asked for a minute."""
+        return MpdServer(self._place)
 
     def close(self) -> None:
         """Close the connection."""

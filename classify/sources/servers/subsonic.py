@@ -96,8 +96,12 @@ class SubsonicServer:
             self._asked("ping", login)
         return login
 
+    def again(self) -> SubsonicServer:
+        """Return itself: each question is a connection of its own."""
+        return self
+
     def close(self) -> None:
-        """Do nothing: each question is a connection of its own."""
+        """Do nothing, for the same reason."""
 
     def songs(self) -> list[SourceSong]:
         """Return all songs of the server: by search, or album by album where that has nothing."""

@@ -22,10 +22,12 @@ from classify.evaluation.evaluating import evaluate
 from classify.evaluation.sentences import trust_sentences
 from classify.explanation.explaining import explain
 from classify.labels.suggesting import suggest_from
+from classify.library.scoring import ScoredSong
 from classify.library.similar_songs import similar_to
+from classify.taste.taste import Taste
 from classify.web.answers.alike_songs import AlikeSongs, TagMove, alike_songs, moved_by_tag
 from classify.web.answers.song_map import map_told, song_map
-from classify.web.answers.song_playlists import PlaylistAsked, write_playlist
+from classify.web.answers.song_playlists import PlaylistAsked, playlist_songs
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import RankedSongs
 from embed import EmbedError
@@ -217,11 +219,11 @@ class SlowAnswers:
 
         return self._once(("good", name, taste), find)
 
-    def playlist(self, name: str, asked: PlaylistAsked) -> str:
-        """Write a playlist; a 404 problem without a taste, 409 without songs."""
+    def playlist(self, name: str, asked: PlaylistAsked) -> tuple[Taste, tuple[ScoredSong, ...]]:
+        """Choose the songs of a playlist; a 404 problem without a taste, 409 without songs."""
         ranking = self._live.ranking(name)
         taste = ranking.taste or self._live.taste(name)  # says that there is none
-        return write_playlist(ranking, taste, asked)
+        return taste, playlist_songs(ranking, taste, asked)
 
     def map(self, name: str) -> dict[str, Any]:
         """Tell what `classify.web.models.MapFound` has."""

@@ -1,24 +1,21 @@
 """Routes of tastes.
 
-Which there are, how good they are, learning again, what to label next, and a playlist.
+Which there are, how good they are, learning again, what to label next.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Body, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from classify.web.answers.song_playlists import PlaylistAsked
 from classify.web.app_state import state_of
 from classify.web.models import MapFound, SuggestionList
 from classify.web.problems import problems
-from classify.web.routes.params import ListingAsked, LiveLibraryOfApp, TasteName, TasteQuery
+from classify.web.routes.params import LiveLibraryOfApp, TasteName, TasteQuery
 from classify.web.routes.songs import json_response
 from classify.web.taste_models import EvaluationFound, TasteInfo, TasteList, TrainAsked
 
@@ -26,7 +23,6 @@ __all__ = [
     "evaluate_taste",
     "list_tastes",
     "read_map",
-    "read_playlist",
     "read_taste",
     "router",
     "suggest_songs",
@@ -35,13 +31,6 @@ __all__ = [
 ]
 
 router = APIRouter(tags=["tastes"])
-
-PlaylistKind = Literal["m3u8", "pls", "xspf"]
-_MEDIA_TYPES: Mapping[PlaylistKind, str] = {
-    "m3u8": "audio/x-mpegurl",
-    "pls": "audio/x-scpls",
-    "xspf": "application/xspf+xml",
-}
 
 
 @router.get("/tastes", responses={200: {"model": TasteList}, **problems()}, response_model=None)
@@ -115,67 +104,6 @@ async def suggest_songs(
     name = taste or state.settings.taste
     work = partial(state.slow_answers.suggestions, name, top)
     return json_response(await state.slow_lane.run(work, asked_by=request))
-
-
-@router.get(
-    "/playlist.{kind}",
-    response_class=Response,
-    responses={
-        200: {
-            "content": {one: {"schema": {"type": "string"}} for one in _MEDIA_TYPES.values()},
-            "description": "A playlist of paths.",
-        },
-        **problems(404, 409, 503),
-    },
-)
-async def read_playlist(
-    request: Request,
-    wanted: ListingAsked,
-    kind: Annotated[PlaylistKind, Path(description="The playlist's kind, and its file's ending.")],
-    taste: TasteQuery = None,
-    top: Annotated[
-        int | None,
-        Query(ge=1, le=100_000, description="The N best, whatever they score."),
-    ] = None,
-    min_score: Annotated[
-        float | None,
-        Query(
-            ge=0,
-            le=1,
-            description="Default, without `top` and `verdict`: where the verdict is `like`.",
-        ),
-    ] = None,
-    labelled: Annotated[bool, Query(description="Songs that have a label, too.")] = False,
-    per_artist: Annotated[
-        int | None, Query(ge=1, le=1000, description="At most N songs of an artist.")
-    ] = None,
-) -> Response:
-    """Write what is likely to be liked as a playlist: songs that are there and have no label.
-
-    It is what `sevensongs score --format m3u8` (`pls`, `xspf`) writes, less what the filters of
-    `/v1/songs` leave out. Where no song is likely, that is a problem.
-    """
-    state = state_of(request.app)
-    name = taste or state.settings.taste
-    asked = PlaylistAsked(
-        kind=kind,
-        top=top,
-        min_score=min_score,
-        labelled=labelled,
-        per_artist=per_artist,
-        listing=wanted,
-    )
-    work = partial(state.slow_answers.playlist, name, asked)
-    text = await state.slow_lane.run(work, asked_by=request)
-    headers = {"Content-Disposition": f"attachment; {_filename(f'{name}.{kind}')}"}
-    # A path that is no UTF-8 is written as a file: URL, so nothing is lost here.
-    return Response(text.encode("utf-8", "replace"), media_type=_MEDIA_TYPES[kind], headers=headers)
-
-
-def _filename(name: str) -> str:
-    """Write a file's name for a header (RFC 6266)."""
-    plain = name.isascii() and not set(name) & set('\\"%')
-    return f'filename="{name}"' if plain else f"filename*=UTF-8''{quote(name, safe='')}"
 
 
 @router.get("/map", responses={200: {"model": MapFound}, **problems(409, 503)}, response_model=None)
