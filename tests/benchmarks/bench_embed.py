@@ -132,11 +132,8 @@ def _speed(
     with ExitStack() as stack:
         bound = stack.enter_context(Server("speed/bound.py", work / "compiled", **one_thread))
         usual = {name: stack.enter_context(Server("speed/usual.py", name)) for name in encoders}
-        for number in range(options.runs + 1):
-            if number == 1:  # the first was to warm up, and to look at the memory
-                peaks = {key: found[key][0][0].peak_bytes for key in found if key[1] in COVERAGES}
-                found = {}
-            warm = paths if number else paths[:1]
+        for number in _rounds(options):
+            warm = paths if number or options.quick else paths[:1]
             for name in encoders:
                 # The bound is measured right after what it bounds: the speed of a machine drifts by
                 # minutes.
@@ -147,6 +144,9 @@ def _speed(
                         answer = bound.ask(_bound_question(what, name, coverage, warm))
                         found.setdefault((name, f"{what} {coverage}"), []).append(answer)
                 found.setdefault((name, "usual"), []).append(usual[name].ask(warm))
+            if number == 0:  # it was to warm up, and to look at the memory
+                peaks = {key: found[key][0][0].peak_bytes for key in found if key[1] in COVERAGES}
+                found = found if options.quick else {}
             say(f"round {number} of {options.runs} done")
     for name in encoders:
         for coverage in COVERAGES:
@@ -264,7 +264,7 @@ def _choices(
     songs = _songs(work, options)
     prepare_encoders("best", root=work / "compiled")
     found: dict[str, list[ChildRun]] = {}
-    for number in range(options.runs + 1):
+    for number in _rounds(options):
         for choice in _CHOICES:
             run, _ = _embed(choice, "scan", songs[0].path.parent, work, sample=not number)
             if number or options.quick:  # the first was to warm up
@@ -278,6 +278,11 @@ def _choices(
         row |= measured("wall_s", [run.wall_s for run in runs])
         row |= measured("songs_per_minute", [60 * len(songs) / run.wall_s for run in runs])
         yield row | measured("utilisation", [run.cpu_s / run.wall_s / cores() for run in runs])
+
+
+def _rounds(options: argparse.Namespace) -> range:
+    """Number the rounds; the first is to warm up, and is all there is where nothing is timed."""
+    return range(1 if options.quick else options.runs + 1)
 
 
 def _probe(_: Sequence[str], work: Path, options: argparse.Namespace) -> Iterator[dict[str, Any]]:
