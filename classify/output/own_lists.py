@@ -2,20 +2,25 @@
 
 What is written from scores must not come back as likes: a taste would learn its own guesses. So
 each playlist says who made it, in a comment that players pass over, and tables of scores are known
-by their columns.
+by their columns. A server writes its own files, so of what is put on one the songs are remembered.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
+from cache import local_root, write_whole
 from classify.errors import LabelError
 from embed import LIST_SUFFIXES
 
 __all__ = ["M3U_MARK", "PLS_MARK", "XSPF_MARK", "is_own_list", "is_own_text"]
-__all__ += ["refuse_own_lists"]
+__all__ += ["is_pushed_list", "refuse_own_lists", "remember_pushed_list"]
 
 _WORDS = "made by Seven Songs from scores; no list of likes"
 M3U_MARK = f"#EXTSEVENSONGS:{_WORDS}"
@@ -27,6 +32,7 @@ _MARKED = re.compile(
 )
 _HEAD_BYTES = 4096  # the mark stands before the songs
 _COLUMNS = (b"path", b"score", b"verdict")
+_MAX_PUSHED = 1000  # lists of which the songs are remembered
 
 
 def is_own_list(path: str | os.PathLike[str]) -> bool:
@@ -79,3 +85,48 @@ def refuse_own_lists(paths: Iterable[str]) -> None:
                 "guesses. Name the songs that you like yourself; if you have chosen them in this "
                 "file, take out the line that says so, or save the list with another program"
             )
+
+
+def remember_pushed_list(digests: Iterable[str], root: str | Path | None = None) -> None:
+    """Remember which songs a list has that we put on a server.
+
+    Parameters
+    ----------
+    digests : iterable of str
+    root : path or URI, optional
+        The cache.
+    """
+    name, known = _name_of(digests), _pushed(root)
+    if name in known[-1:]:
+        return
+    lists = [*(one for one in known if one != name), name][-_MAX_PUSHED:]
+    text = json.dumps({"format": 1, "lists": lists}, indent=1)
+    with suppress(OSError):  # a cache may be read-only; the list is on its server all the same
+        write_whole(local_root(root) / "pushed.json", lambda file: file.write(text.encode()))
+
+
+def is_pushed_list(digests: Iterable[str], root: str | Path | None = None) -> bool:
+    """Whether these are the very songs of a list that we have put on a server.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from classify.output.own_lists import is_pushed_list, remember_pushed_list
+    >>> with TemporaryDirectory() as folder:
+    ...     remember_pushed_list(["a" * 32, "b" * 32], folder)
+    ...     is_pushed_list(["b" * 32, "a" * 32], folder), is_pushed_list(["a" * 32], folder)
+    (True, False)
+    """
+    return _name_of(digests) in _pushed(root)
+
+
+def _name_of(digests: Iterable[str]) -> str:
+    return hashlib.blake2b("\n".join(sorted({*digests})).encode(), digest_size=16).hexdigest()
+
+
+def _pushed(root: str | Path | None) -> list[str]:
+    try:
+        content = (local_root(root) / "pushed.json").read_text("utf-8")
+        return [str(one) for one in json.loads(content)["lists"]]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from classify.labels.labelling import Labelled, change_labels
 from classify.library.label_file import Label, labels_locked, labels_path, stored_labels
 from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary
+from classify.output.own_lists import is_pushed_list
 from classify.sources.import_record import (
     ImportedLabel,
     LabelChanges,
@@ -116,9 +117,7 @@ def import_labels(
     """
     started = time.monotonic()
     reading = read_source(source, (*like, *dislike))
-    opinions = opinions_of(reading, like, dislike)
-    if not (opinions.likes or opinions.dislikes):
-        raise LabelError(_says_nothing(reading))
+    opinions = _opinions(reading, like, dislike)
     path, base = taste_path(taste, root=root), default_root() if root is None else root
     library = _library(path, encoder, base)
     index = SongIndex(library.files().recordings())
@@ -128,6 +127,8 @@ def import_labels(
         downloads = match_by_sound(index, unmatched, reading, root=base, tell=tell)
         matched += downloads.matched
     said = _said(matched, opinions)
+    if not (like or dislike):
+        _refuse_ours(reading, said, base)
     contradictory = tuple(
         Unmatched(song=one.song, label="", why=_BOTH) for one in matched if one.digest not in said
     )
@@ -154,6 +155,13 @@ def import_labels(
         changes=merge.changes,
         labelled=labelled,
     )
+
+
+def _opinions(reading: SourceReading, like: Sequence[str], dislike: Sequence[str]) -> Opinions:
+    opinions = opinions_of(reading, like, dislike)
+    if not (opinions.likes or opinions.dislikes):
+        raise LabelError(_says_nothing(reading))
+    return opinions
 
 
 def _library(taste: Path, encoder: str | None, root: str | Path) -> OpenLibrary:
@@ -207,6 +215,15 @@ def _says_nothing(reading: SourceReading) -> str:
         f"{reading.name} has {n_songs} song{'' if n_songs == 1 else 's'}, and says of none that "
         f"you like or dislike it{hint}; your labels stay as they are"
     )
+
+
+def _refuse_ours(reading: SourceReading, said: Iterable[str], root: str | Path) -> None:
+    """Refuse a list that has no more than its songs, if we have put these on a server."""
+    if reading.like == ("all",) and is_pushed_list(said, root):
+        raise LabelError(
+            f"{reading.name} has the very songs of a list that Seven Songs has put on a server; a "
+            "taste must not learn its own guesses. If you like them all, say so with --like all"
+        )
 
 
 def _matched(index: SongIndex, opinions: Opinions) -> tuple[list[Matched], tuple[Unmatched, ...]]:

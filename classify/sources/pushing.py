@@ -10,6 +10,7 @@ from typing import Protocol
 from cache import default_root
 from classify.errors import ServerError
 from classify.library.song_library import SongLibrary
+from classify.output.own_lists import remember_pushed_list
 from classify.sources.servers.mpd import MpdServer
 from classify.sources.servers.server_playlist import ServerPlaylist
 from classify.sources.servers.subsonic import SubsonicServer
@@ -116,13 +117,14 @@ def put_playlist(
         found = index.match(song)
         if found:
             keys.setdefault(found.digest, song.key)
-    held = [keys[digest] for digest, _ in songs if digest in keys]
+    held = {digest: keys[digest] for digest, _ in songs if digest in keys}
     if not held:
         raise ServerError(
             f"none of the {len(songs)} songs is surely on {there.name}; its playlist {name!r} "
             "stays as it is"
         )
-    replaced = there.put_playlist(name, held)
+    replaced = there.put_playlist(name, [*held.values()])
+    remember_pushed_list(held, root)
     return ServerPlaylist(
         server=there.name,
         name=name,

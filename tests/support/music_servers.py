@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from waiting import LONG_S, ended, run, wait_until
@@ -20,8 +22,8 @@ from tests.classify.labels.made_library import digest_of, make_songs
 from tests.support.audio_files import KINDS, music
 from tests.support.tools import tool
 
-__all__ = ["PASSWORD", "MadeLibrary", "free_port", "made_library", "running_mpd"]
-__all__ += ["running", "running_supysonic"]
+__all__ = ["PASSWORD", "MadeLibrary", "answering", "free_port", "http_answer", "made_library"]
+__all__ += ["running", "running_mpd", "running_supysonic"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PASSWORD = "an <ödd> & long password"
@@ -104,6 +106,47 @@ def free_port() -> int:
         with socket.socket() as one, suppress(OSError):
             one.bind(("127.0.0.1", port))
             return port
+
+
+def answering(
+    said: bytes, *, every_s: float = 0.0, context: Any = None, greeting: bytes = b""
+) -> int:
+    """Answer all who connect with some bytes, or with nothing at all; gives the port.
+
+    They are greeted first, and get the answer to what they say then, byte by byte where that is to
+    take its time.
+    """
+    listening = socket.create_server(("127.0.0.1", 0))
+    stop = threading.Event()
+
+    def answer() -> None:
+        while True:
+            peer, _ = listening.accept()
+            try:
+                if context:
+                    peer = context.wrap_socket(peer, server_side=True)
+                peer.sendall(greeting)
+                for _ in range(2 if context else 1):  # in TLS a request's body comes by itself
+                    peer.recv(65536)
+                for n in range(len(said)) if every_s else ():
+                    peer.sendall(said[n : n + 1])
+                    stop.wait(every_s)
+                peer.sendall(b"" if every_s else said)
+                if not said:
+                    stop.wait(30)
+                peer.close()
+            except OSError:
+                peer.close()
+
+    threading.Thread(target=answer, daemon=True).start()
+    port: int = listening.getsockname()[1]
+    return port
+
+
+def http_answer(status: str, body: str = "", *headers: str) -> bytes:
+    """Write what a server of HTTP says."""
+    lines = [f"HTTP/1.1 {status}", "Connection: close", *headers, f"Content-Length: {len(body)}"]
+    return ("\r\n".join(lines) + f"\r\n\r\n{body}").encode()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +19,7 @@ __all__ = ["DEFAULT_PORT", "MpdClient", "MpdRefusalError"]
 DEFAULT_PORT = 6600
 _TIMEOUT_S = 10.0  # without a byte
 _ANSWER_S = 120.0  # of one answer
-_MAX_LINE = 2**16
+_PIECE = _MAX_LINE = 2**16
 _MAX_LINES = 20_000_000  # some 15 a song
 
 
@@ -59,7 +60,8 @@ class MpdClient:
                 f"MPD can't be reached at {host}:{port} ({_why(error)}); is it running, and does "
                 "its bind_to_address have this?"
             ) from error
-        self._file = self._socket.makefile("rb")
+        self._lines: deque[bytes] = deque()
+        self._rest = b""
         self._ends = time.monotonic() + _ANSWER_S
         try:
             greeting = self._line()
@@ -86,7 +88,6 @@ class MpdClient:
 
     def close(self) -> None:
         """Close the connection."""
-        self._file.close()
         self._socket.close()
 
     def ask(self, command: str, *arguments: str) -> list[tuple[str, str]]:
@@ -122,16 +123,19 @@ class MpdClient:
         return answer
 
     def _line(self) -> str:
-        if time.monotonic() > self._ends:
-            raise ServerError(f"{self.name} has not come to an end in {_ANSWER_S:.0f} s")
-        try:
-            line = self._file.readline(_MAX_LINE)
-        except OSError as error:
-            raise ServerError(f"{self.name} does not answer ({_why(error)})") from error
-        if not line.endswith(b"\n"):
-            what = f"a line of more than {_MAX_LINE} bytes" if line else "nothing more"
-            raise ServerError(f"{self.name} says {what}, and no end of its answer")
-        return line[:-1].decode("utf-8", "surrogateescape")
+        while not self._lines:
+            if time.monotonic() > self._ends:
+                raise ServerError(f"{self.name} has not come to an end in {_ANSWER_S:g} s")
+            try:
+                piece = self._socket.recv(_PIECE)
+            except OSError as error:
+                raise ServerError(f"{self.name} does not answer ({_why(error)})") from error
+            if not piece or len(self._rest) > _MAX_LINE:
+                what = f"a line of more than {_MAX_LINE} bytes" if piece else "nothing more"
+                raise ServerError(f"{self.name} says {what}, and no end of its answer")
+            *lines, self._rest = (self._rest + piece).split(b"\n")
+            self._lines.extend(lines)
+        return self._lines.popleft().decode("utf-8", "surrogateescape")
 
     def _refusal(self, line: str, command: str) -> MpdRefusalError:
         # ACK [5@0] {list} what is wrong

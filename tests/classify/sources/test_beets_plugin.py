@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ for words in json.loads(sys.argv[1]):
 def test_scores_are_attributes_and_labels_come_from_queries(
     compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library = made_library(compiled, tmp_path, 12)
+    library = made_library(compiled, tmp_path)
     home = tmp_path / "beets"
     home.mkdir()
     monkeypatch.setenv("BEETSDIR", str(home))
@@ -65,11 +66,11 @@ def test_scores_are_attributes_and_labels_come_from_queries(
     assert {Path(one.path).name[:2] for one in labels_now(root=library.root)} == {"00", "04", "08"}
     assert "no song is found by 'mood:bad'; nothing is labelled" in said[3]
     assert "a taste must not learn its own guesses" in said[4]
-    assert len(said[5].splitlines()) == 12
+    assert len(said[5].splitlines()) == 28
     assert said[6] == "", "to pretend stores nothing"
     rows = [line.split(maxsplit=2) for line in said[8].splitlines()]
     scores = [float(score) for score, _, _ in rows]
-    assert len(scores) == 12
+    assert len(scores) == 28
     assert scores == sorted(scores, reverse=True)
     assert {verdict for _, verdict, _ in rows} <= {"like", "unsure", "dislike"}
     assert len(said[9].splitlines()) == sum(score >= 0.5 for score in scores)
@@ -77,7 +78,11 @@ def test_scores_are_attributes_and_labels_come_from_queries(
     # the database as a source: what is said there, but never what we have written into it
     reading = read_source(f"beets:{home / 'library.db'}")
     index = SongIndex(Catalog(library.root).files().recordings())  # beets keeps relative paths
-    found = [index.match(song) for song in opinions_of(reading, ["mood:good"]).likes]
-    assert [one and one.by for one in found] == ["path"] * 3
+    found = [index.match(song) for song in reading.songs]
+    assert [one and one.by for one in found] == ["path"] * 28
+    by_tags = [index.match(dataclasses.replace(song, path=None)) for song in reading.songs]
+    assert [one and one.by for one in by_tags] == ["title"] * 28
+    assert [one and one.path for one in by_tags] == [one and one.path for one in found]
+    assert len(opinions_of(reading, ["mood:good"]).likes) == 3
     with pytest.raises(LabelError, match="there is no 'taste_verdict' here"):
         opinions_of(reading, ["taste_verdict=like"])

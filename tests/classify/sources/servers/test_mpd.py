@@ -16,19 +16,28 @@ from waiting import run
 
 from cache import Catalog
 from classify.cli.app import app
-from classify.errors import ServerError
+from classify.errors import LabelError, ServerError
 from classify.labels.labelling import labels_now
 from classify.sources.importing import import_labels
+from classify.sources.servers import mpd as mpd_module
+from classify.sources.servers import mpd_client
 from classify.sources.servers.mpd import MpdServer
 from classify.sources.servers.mpd_client import MpdClient
 from classify.sources.song_matching import SongIndex
-from tests.support.music_servers import MadeLibrary, free_port, made_library, running_mpd
+from tests.support.music_servers import (
+    MadeLibrary,
+    answering,
+    free_port,
+    made_library,
+    running_mpd,
+)
 from tests.support.tools import tool
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mpd:
     library: MadeLibrary
+    folder: Path
     port: int
 
     @property
@@ -50,7 +59,7 @@ def mpd(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mp
     folder = tmp_path_factory.mktemp("mpd")
     library = made_library(compiled, folder)
     with running_mpd(library.music, folder / "server") as port:
-        yield Mpd(library=library, port=port)
+        yield Mpd(library=library, folder=folder / "server", port=port)
 
 
 def test_stickers_are_labels_and_a_ranked_list_is_a_playlist(mpd: Mpd) -> None:
@@ -58,6 +67,7 @@ def test_stickers_are_labels_and_a_ranked_list_is_a_playlist(mpd: Mpd) -> None:
     for number in (*likes, *dislikes):
         mpd.mpc("sticker", mpd.uri(number), "set", "like", "2" if number in likes else "0")
     mpd.mpc("sticker", mpd.uri(16), "set", "rating", "9")
+    said = [mpd.mpc("sticker", mpd.uri(n), "list") for n in range(28)]
     done = import_labels(mpd.server, root=mpd.library.root)
     assert (done.n_like, done.n_dislike, len(done.matched), done.unmatched) == (4, 2, 6, ())
     rated = import_labels(
@@ -82,11 +92,27 @@ def test_stickers_are_labels_and_a_ranked_list_is_a_playlist(mpd: Mpd) -> None:
         assert mpd.mpc("-f", "%file%", "playlist", 'My "finds"') == wanted
     assert mpd.mpc("lsplaylists") == ['My "finds"']
     assert command(*push[:-1], "a/b").exit_code == 1
+    assert [mpd.mpc("sticker", mpd.uri(n), "list") for n in range(28)] == said
+    assert len(labels_now(root=mpd.library.root)) == 7
+
+    # the file that mpd itself writes of it has no word of who made it
+    theirs = mpd.folder / "playlists" / 'My "finds".m3u'
+    assert len(theirs.read_text().splitlines()) == 9
+    with pytest.raises(LabelError, match="the very songs of a list that Seven Songs has put on a"):
+        import_labels(str(theirs), root=mpd.library.root)
+    assert import_labels(str(theirs), like=["all"], root=mpd.library.root, dry_run=True).matched
+    chosen = theirs.with_name("chosen.m3u")
+    chosen.write_text("".join(theirs.read_text().splitlines(keepends=True)[:7]))
+    assert len(import_labels(str(chosen), root=mpd.library.root, dry_run=True).matched) == 7
 
 
-def test_all_songs_match_by_path_and_by_tags(mpd: Mpd) -> None:
+def test_all_songs_match_by_path_and_by_tags(mpd: Mpd, monkeypatch: pytest.MonkeyPatch) -> None:
     (server,) = [MpdServer(mpd.server.removeprefix("mpd:"))]
     songs = server.songs()
+    with monkeypatch.context() as patch:
+        patch.setattr(mpd_module, "_MAX_SONGS", 20)
+        with pytest.raises(ServerError, match="has more than 20 songs"):
+            server.songs()
     server.close()
     assert len(songs) == 28
     index = SongIndex(Catalog(mpd.library.root).files().recordings())
@@ -124,6 +150,17 @@ def test_what_is_no_mpd_or_says_nothing_is_told(monkeypatch: pytest.MonkeyPatch)
             ):
                 client.ask("status")
             thread.join(timeout=60)
+
+
+def test_an_mpd_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mpd_client, "_ANSWER_S", 0.3)
+    for said in (b"file: x\n" * 200, b"file: " + 200 * b"x"):  # in lines, and in none
+        port = answering(said, every_s=0.01, greeting=b"OK MPD 0.23\n")
+        with (
+            pytest.raises(ServerError, match=r"has not come to an end in 0\.3 s"),
+            MpdClient("127.0.0.1", port) as client,
+        ):
+            client.ask("lsinfo")
 
 
 def test_a_password_that_is_wrong_is_told_and_never_shown(
