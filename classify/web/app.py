@@ -27,6 +27,7 @@ from classify.web.problems import use_problems
 from classify.web.routes import (
     events,
     folders,
+    likes,
     page_files,
     playlists,
     scan,
@@ -53,6 +54,7 @@ _ROUTERS = (
     songs,
     tastes,
     taste_changes,
+    likes,
     playlists,
     uploads,
     sound,

@@ -665,6 +665,36 @@ def test_likes_of_one_artist_alone_are_told_to_need_another(
     watched.close()
 
 
+def test_a_folder_of_songs_is_liked_at_once(
+    browser: Any, service: Service, api: httpx2.Client
+) -> None:
+    """What the service does then is held in tests/classify/web/routes/test_taste_changes.py."""
+    api.post("/tastes", json={"name": "folder"})
+    watched = watched_page(browser, service.url, taste="folder")
+    asked: list[Any] = []
+
+    def liked(route: Any) -> None:
+        asked.append((route.request.url, route.request.post_data_json))
+        more = {"labels": [], "n_entries": 3, "n_new": 3, "n_missing": 0, "missing": []}
+        route.fulfill(json=_learnt(route) | more)
+
+    page = watched.page
+    folder = {"path": "/music/Ann/First", "name": "Ann/First", "n_songs": 3}
+    page.route(re.compile("/song-folders"), lambda one: one.fulfill(json={"folders": [folder]}))
+    page.route(re.compile("/import-folder"), liked)
+    watched.open()
+    page.get_by_role("button", name="Use a folder").click()
+    dialog = page.get_by_role("dialog", name="Like a folder")
+    appears(dialog)
+    assert dialog.locator("option").inner_text() == "Ann/First: 3 songs"
+    dialog.get_by_role("button", name="Like its songs").click()
+    appears(page.locator("#announcer").get_by_text("Liked 3 songs of Ann/First"), "attached")
+    ((url, body),) = asked
+    assert urlsplit(url).path == "/v1/tastes/folder/import-folder"
+    assert body == {"path": folder["path"]}
+    watched.close()
+
+
 def _learnt(route: Any) -> dict[str, Any]:
     _LIKED.append(route.request.url)
     taste = {"name": "one artist", "n_like": len(_LIKED), "n_dislike": 0, "trained": False}

@@ -1,38 +1,34 @@
-"""Tastes made, renamed, painted, removed, restored; labels undone, imported, compared."""
+"""Tastes made, renamed, painted, removed, restored; labels undone; two compared."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from classify.output.formats import printable
-from classify.output.own_lists import is_own_text
 from classify.web.app_state import AppState, state_of
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.models import Share, Song
-from classify.web.problems import Problem, problems
+from classify.web.problems import problems
 from classify.web.routes.params import LiveLibraryOfApp, NewName, TasteName, TasteQuery
 from classify.web.routes.songs import json_response, learnt_told
 from classify.web.routes.tastes import taste_told
 from classify.web.taste_models import Changes, TasteInfo
-from classify.web.tastes.listed_songs import listed_songs
 from classify.web.tastes.taste_comparison import TasteGroup, compare_tastes
 
 __all__ = [
     "ComparedSong",
     "Comparison",
-    "Imported",
     "TasteAsked",
     "TasteChange",
     "change_taste",
+    "changes_told",
     "compare",
     "create_taste",
-    "import_likes",
     "redo_labels",
     "remove_taste",
     "restore_taste",
@@ -43,10 +39,6 @@ __all__ = [
 router = APIRouter(tags=["tastes"])
 
 _MAX_SONGS = 1000
-ListKind = Literal[
-    "asx", "csv", "jspf", "m3u", "m3u8", "nml", "pls", "tsv", "txt", "wax", "wpl", "xml", "xspf",
-    "zpl",
-]  # fmt: skip
 _Colour = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="As #rrggbb.")]
 
 
@@ -65,15 +57,6 @@ class TasteChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: NewName | None = None
     colour: _Colour | None = None
-
-
-class Imported(Changes):
-    """What a list brought; songs that had a label keep it."""
-
-    n_entries: int
-    n_new: int = Field(description="Songs that are liked now and had no label.")
-    n_missing: int = Field(description="Entries that are no song of the library.")
-    missing: list[str] = Field(description="The first 100 of those.")
 
 
 class ComparedSong(BaseModel):
@@ -175,7 +158,7 @@ async def restore_taste(request: Request, name: TasteName) -> Response:
 async def undo_labels(request: Request, name: TasteName) -> Response:
     """Undo the last labels given here; the steps before them the next time, up to 200."""
     state = state_of(request.app)
-    return await _learnt(state, await state.label_queue.step_back(name, "undo"))
+    return await changes_told(state, await state.label_queue.step_back(name, "undo"))
 
 
 @router.post(
@@ -186,65 +169,17 @@ async def undo_labels(request: Request, name: TasteName) -> Response:
 async def redo_labels(request: Request, name: TasteName) -> Response:
     """Do again what was undone last."""
     state = state_of(request.app)
-    return await _learnt(state, await state.label_queue.step_back(name, "redo"))
+    return await changes_told(state, await state.label_queue.step_back(name, "redo"))
 
 
-async def _learnt(state: AppState, outcome: LearnOutcome, **more: Any) -> Response:
+async def changes_told(state: AppState, outcome: LearnOutcome, **more: Any) -> Response:
+    """Tell what `classify.web.taste_models.Changes` has, and more."""
+
     def told() -> dict[str, Any]:
         labels = [{"id": digest, "label": label} for digest, label in outcome.labels.items()]
         return {"labels": labels, **learnt_told(state, outcome), **more}
 
     return json_response(await asyncio.to_thread(told))
-
-
-@router.post(
-    "/tastes/{name}/import",
-    responses={200: {"model": Imported}, **problems(404, 409, 413)},
-    response_model=None,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-            },
-        }
-    },
-)
-async def import_likes(
-    request: Request,
-    name: TasteName,
-    kind: Annotated[ListKind, Query(description="The list's kind: the ending of its file.")],
-) -> Response:
-    """Like the songs that a playlist names, as one step; its paths may be another computer's.
-
-    The body is the file, of up to 8 MiB. No file that it names is opened.
-    """
-    state = state_of(request.app)
-    content = await request.body()
-    if is_own_text(content):
-        raise Problem(
-            422,
-            "this list was made by Seven Songs from scores; a taste must not learn its own guesses",
-        )
-    ranking = await asyncio.to_thread(state.library.ranking, name)
-    listed = await asyncio.to_thread(listed_songs, content, kind, ranking.columns)
-    if not listed.digests:
-        raise Problem(
-            422,
-            f"none of the {listed.n_entries} entries is a song of the library; the first is "
-            f"{listed.missing[0]!r:.200}",
-        )
-    known = ranking.labelled()
-    new = {digest: "like" for digest in listed.digests if digest not in known}
-    outcome = await state.label_queue.label_together(name, new)
-    return await _learnt(
-        state,
-        outcome,
-        n_entries=listed.n_entries,
-        n_new=len(new),
-        n_missing=listed.n_missing,
-        missing=[printable(entry) for entry in listed.missing],
-    )
 
 
 @router.get(

@@ -20,9 +20,9 @@ const which = choice("playlist-sure", [
   ["unsure", "Likely and unsure songs"],
 ]);
 const fresh = choice("playlist-new", [
-  ["", "All that you have not labelled"],
-  ["new", "Not those of playlists saved before"],
-  ["labelled", "What you like already, too"],
+  ["", "Not labelled yet"],
+  ["new", "Nor in playlists kept before"],
+  ["labelled", "With what you like already"],
 ]);
 const to = choice("playlist-to", []);
 const kind = choice("playlist-kind", [

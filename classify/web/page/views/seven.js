@@ -1,15 +1,16 @@
 // The second step: about seven songs that the listener likes. A big search, artists to begin with, songs from
-// far-apart corners of the library, or a playlist of songs that are liked.
+// far-apart corners of the library, or a playlist or folder of songs that are liked.
 
-import { ask, askSongs, askJson } from "../base/api.js";
+import { askSongs, askJson } from "../base/api.js";
 import { sayError } from "../base/announce.js";
 import { bdi, byId, debounce, h, icon, labelButtons, pressLabels, setIcon } from "../base/dom.js";
 import { cover } from "../song/cover.js";
 import { playFrom, toggle } from "../player/player.js";
-import { labelOf, told, toggleLabel } from "../songs/labelling.js";
+import { labelOf, toggleLabel } from "../songs/labelling.js";
+import { askFolder, askList } from "./likes.js";
 import { countFinds } from "../player/sources.js";
 import { on, state } from "../base/state.js";
-import { count, inline, songs, titleOf } from "../base/words.js";
+import { inline, songs, titleOf } from "../base/words.js";
 
 const ABOUT = 7;
 const CARDS = 12;
@@ -37,13 +38,8 @@ const surprise = h(
   icon("shuffle"),
   "Surprise me",
 );
-const list = h("input", {
-  type: "file",
-  hidden: true,
-  "aria-label": "A playlist of songs that you like",
-  accept: ".m3u,.m3u8,.pls,.xspf,.csv,.txt",
-});
 const fromList = h("button", { type: "button", class: "button" }, icon("file"), "Use a playlist");
+const fromFolder = h("button", { type: "button", class: "button" }, icon("scan"), "Use a folder");
 export const sevenStep = h(
   "div",
   { class: "step seven-step", id: "seven-step", hidden: true },
@@ -56,7 +52,7 @@ export const sevenStep = h(
   h("div", { class: "seven-line" }, bars, h("div", {}, counted, hint), guess),
   h("div", { class: "search big-search" }, icon("search"), search),
   artists,
-  h("div", { class: "step-acts left" }, surprise, fromList, list),
+  h("div", { class: "step-acts left" }, surprise, fromList, fromFolder),
   cards,
 );
 /** Who sang what was liked here, by song. @type {Map<string, string>} */
@@ -70,8 +66,8 @@ export function startSeven(act) {
   search.addEventListener("input", debounce(find, 200));
   surprise.addEventListener("click", scatter);
   guess.addEventListener("click", act.listen);
-  fromList.addEventListener("click", () => list.click());
-  list.addEventListener("change", () => list.files[0] && useList(list.files[0]));
+  fromList.addEventListener("click", askList);
+  fromFolder.addEventListener("click", askFolder);
   on("label", ({ id, label }) => {
     const card = cards.querySelector(`[data-id="${CSS.escape(id)}"]`);
     if (!card) return;
@@ -229,28 +225,6 @@ function showPlaying(item) {
   const button = item.querySelector(".pick-play");
   button.setAttribute("aria-label", `${sounding ? "Pause" : "Play"} ${titleOf(item.song)}`);
   setIcon(button, sounding ? "pause" : "play");
-}
-
-/** Like what a playlist names. */
-async function useList(file) {
-  const kind = file.name.split(".").pop().toLowerCase();
-  const taste = state.taste;
-  try {
-    const answer = await likeListed(taste, kind, file);
-    const missing = answer.n_missing ? `; ${count(answer.n_missing)} are not in your library` : "";
-    told(answer, taste, () => `Liked ${songs(answer.n_new)} of ${inline(file.name)}${missing}`);
-  } catch (error) {
-    sayError(error);
-  } finally {
-    list.value = "";
-  }
-}
-
-/** Send a list of songs to like. @returns {Promise<any>} */
-export async function likeListed(taste, kind, file) {
-  const init = { method: "POST", params: { kind }, file };
-  const answer = await ask(`/tastes/${encodeURIComponent(taste)}/import`, init);
-  return answer.json();
 }
 
 byId("welcome").addEventListener(

@@ -5,10 +5,9 @@ import { askJson } from "../base/api.js";
 import { say, sayError } from "../base/announce.js";
 import { bdi, byId, h, icon, settings } from "../base/dom.js";
 import { comparePart } from "./compare.js";
-import { likeListed } from "./seven.js";
-import { told } from "../songs/labelling.js";
+import { askFolder, askList } from "./likes.js";
 import { currentTaste, emit, on, state } from "../base/state.js";
-import { inline, songs } from "../base/words.js";
+import { inline } from "../base/words.js";
 import { trustBar } from "./teach.js";
 import { evaluatePart } from "./evaluate.js";
 import { go } from "./views.js";
@@ -26,12 +25,6 @@ const fresh = h(
 );
 const removedList = h("p", { class: "small muted", id: "tastes-removed" });
 const compare = h("div", {});
-const file = h("input", {
-  type: "file",
-  hidden: true,
-  "aria-label": "A playlist of songs that you like",
-  accept: ".m3u,.m3u8,.pls,.xspf,.csv,.txt",
-});
 /** @type {(name: string) => Promise<void>} what the dialog's name is for */
 let named = async () => {};
 let removed = /** @type {string[]} */ ([]);
@@ -49,7 +42,6 @@ export function startTastes() {
     list,
     removedList,
     compare,
-    file,
   );
   chosen.addEventListener("change", () => use(chosen.value));
   fresh.addEventListener("click", () =>
@@ -60,7 +52,6 @@ export function startTastes() {
     event.preventDefault();
     await named(name.value.trim());
   });
-  file.addEventListener("change", () => file.files[0] && importLikes(file.files[0]));
   on("figures", take);
   on("tastes-changed", async ({ exists, taste }) => {
     await loadTastes().catch(() => {}); // the next event, or the service's return, brings them
@@ -162,18 +153,6 @@ function remove(taste) {
   });
 }
 
-async function importLikes(given) {
-  const kind = given.name.split(".").pop().toLowerCase();
-  try {
-    const answer = await likeListed(state.taste, kind, given);
-    told(answer, state.taste, () => `Liked ${songs(answer.n_new)} of ${inline(given.name)}`);
-  } catch (error) {
-    sayError(error);
-  } finally {
-    file.value = "";
-  }
-}
-
 function show() {
   const names = state.tastes.map((one) => one.name);
   if (state.taste && !names.includes(state.taste)) names.push(state.taste);
@@ -230,7 +209,8 @@ function item(taste) {
       used ? null : act("Use", () => use(taste.name)),
       act("Rename", () => rename(taste), { "aria-label": `Rename ${taste.name}` }),
       act("Copy", () => copy(taste), { "aria-label": `Copy ${taste.name}` }),
-      used ? act("Like a playlist", () => file.click()) : null,
+      used ? act("Like a playlist", askList) : null,
+      used ? act("Like a folder", askFolder) : null,
       act("Delete", () => remove(taste), { "aria-label": `Delete ${taste.name}` }),
     ),
     used && taste.trained ? evaluatePart(taste) : null,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,12 @@ import pytest
 from starlette.testclient import TestClient
 
 import classify
+from cache import Catalog
 from classify.labels.relearning import labels_now
 from classify.web.app import create_app
-from classify.web.routes.taste_changes import Comparison, Imported
+from classify.web.app_state import state_of
+from classify.web.routes.likes import Imported
+from classify.web.routes.taste_changes import Comparison
 from classify.web.settings import ServiceSettings
 from classify.web.taste_models import Change, Changes, TasteInfo
 
@@ -138,6 +142,46 @@ def test_likes_are_imported_from_another_computers_playlist(client: TestClient) 
     assert client.post("/v1/tastes/default/import?kind=exe", content=b"x").status_code == 422
     huge = client.post("/v1/tastes/default/import?kind=m3u8", content=b"x" * (8 * 2**20 + 1))
     assert huge.status_code == 413
+
+
+def test_lists_that_we_have_made_are_no_likes(client: TestClient) -> None:
+    like(client, songs_of(client, "acoustic")[:4])
+    for kind in ("m3u8", "pls", "xspf"):
+        ours = client.get(f"/v1/playlist.{kind}", params={"top": "5", "min_score": "0.01"}).content
+        answer = client.post(f"/v1/tastes/default/import?kind={kind}", content=ours)
+        assert (answer.status_code, "its own guesses" in answer.json()["detail"]) == (422, True)
+    table = b"path,score,verdict\n/a.mp3,0.9,like\n"
+    assert client.post("/v1/tastes/default/import?kind=csv", content=table).status_code == 422
+    assert client.get("/v1/tastes/default").json()["n_like"] == 4
+
+
+def test_what_lies_in_a_folder_is_liked_at_once(client: TestClient, root: Path) -> None:
+    catalog = Catalog(root)
+    records = sorted(catalog.load().values(), key=lambda one: one.path)
+    music = Path(records[0].path).parent
+    # as if they lay there: no disk is looked at
+    acoustic = [one for one in records if "acoustic" in one.path][:5]
+    for number, one in enumerate(acoustic):
+        folder = music / "Ann" / ("first" if number < 2 else "second")
+        moved = dataclasses.replace(one, path=str(folder / Path(one.path).name))
+        catalog.put([moved, dataclasses.replace(one, digest=None, error="it has gone")])
+    state_of(client.app).library.refresh()
+    folders = client.get("/v1/library/song-folders").json()["folders"]
+    assert [(one["name"], one["n_songs"]) for one in folders] == [
+        ("Ann", 5),
+        ("Ann/first", 2),
+        ("Ann/second", 3),
+    ]
+    answer = client.post("/v1/tastes/default/import-folder", json={"path": folders[2]["path"]})
+    assert answer.status_code == 200, answer.text
+    found = Imported.model_validate_json(answer.content)
+    assert (found.n_entries, found.n_new, found.taste.n_like) == (3, 3, 3)
+    answer = client.post("/v1/tastes/default/import-folder", json={"path": folders[0]["path"]})
+    assert (answer.json()["n_entries"], answer.json()["n_new"]) == (5, 2)
+    assert client.post("/v1/tastes/default/undo").json()["taste"]["n_like"] == 3, "one step"
+    for path, words in ((str(music), "at most half"), ("/etc", "no song of the library")):
+        answer = client.post("/v1/tastes/default/import-folder", json={"path": path})
+        assert (answer.status_code, words in answer.json()["detail"]) == (422, True)
 
 
 def test_two_tastes_are_compared(client: TestClient) -> None:
