@@ -5,26 +5,37 @@ Songs that sound alike lie close together, as far as two dimensions allow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cache import Catalog
 from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
 from classify.learning.sampling import sample_unlabelled
 from classify.library.song_library import SongLibrary
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 
-__all__ = ["LibraryMap", "LibrarySample", "draw_map", "principal_places", "sample_library"]
+__all__ = [
+    "LibraryMap",
+    "LibrarySample",
+    "draw_map",
+    "name_some",
+    "principal_places",
+    "sample_library",
+]
 
 Method = Literal["PCA", "UMAP"]
 
 MAX_SONGS = 2000
 _MIN_SONGS = 4  # fewer have no places that two axes could show
+_NAMED = {LIKE: 12, DISLIKE: 6, UNLABELLED: 8}  # as far as there is room for their names
 _NEIGHBOURS = 15  # UMAP's own default
 
 
@@ -38,12 +49,15 @@ class LibrarySample:
         Song vectors.
     labels : ndarray, shape (n,), int
         1 like, -1 dislike, 0 unlabelled.
+    digests : tuple of str
+        Of the songs, in the order of the vectors.
     n_songs : int
         Songs of the whole library.
     """
 
     vectors: Vectors
     labels: NDArray[np.int_]
+    digests: tuple[str, ...]
     n_songs: int
 
 
@@ -63,6 +77,10 @@ class LibraryMap:
         Which share of the differences between songs the two axes of a PCA hold; None for UMAP.
     n_songs : int
         Songs of the whole library.
+    digests : tuple of str
+        Of the songs that lie there.
+    names : mapping of int to str
+        What some of them are called, by their places in the arrays.
     """
 
     places: FloatArray
@@ -71,6 +89,8 @@ class LibraryMap:
     method: Method
     shown: float | None
     n_songs: int
+    digests: tuple[str, ...]
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def sample_library(taste: Taste, library: SongLibrary, *, limit: int = MAX_SONGS) -> LibrarySample:
@@ -90,7 +110,12 @@ def sample_library(taste: Taste, library: SongLibrary, *, limit: int = MAX_SONGS
     names, vectors = library.vectors.matrix([*taste.likes, *taste.dislikes, *others])
     label_of = dict.fromkeys(taste.likes, LIKE) | dict.fromkeys(taste.dislikes, DISLIKE)
     labels = np.array([label_of.get(name, UNLABELLED) for name in names], dtype=np.int_)
-    return LibrarySample(vectors=vectors, labels=labels, n_songs=len(labelled.union(digests)))
+    return LibrarySample(
+        vectors=vectors,
+        labels=labels,
+        digests=tuple(names),
+        n_songs=len(labelled.union(digests)),
+    )
 
 
 def draw_map(
@@ -129,7 +154,26 @@ def draw_map(
         method=method,
         shown=shown,
         n_songs=sample.n_songs,
+        digests=sample.digests,
     )
+
+
+def name_some(drawn: LibraryMap, root: str | Path) -> LibraryMap:
+    """Name the songs of a map that a reader looks for: likes, dislikes, and the best of the others.
+
+    Raises
+    ------
+    CacheError
+        If the catalog can't be read.
+    """
+    best = np.argsort(-drawn.scores, kind="stable")
+    wanted = [
+        int(i) for label, most in _NAMED.items() for i in best[drawn.labels[best] == label][:most]
+    ]
+    files = Catalog(root).files_of([drawn.digests[i] for i in wanted])
+    titles = {file.digest: file.title or Path(file.path).stem for file in files}
+    names = {i: titles[drawn.digests[i]] for i in wanted if drawn.digests[i] in titles}
+    return replace(drawn, names=names)
 
 
 def principal_places(points: FloatArray) -> tuple[FloatArray, float]:

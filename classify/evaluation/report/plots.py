@@ -18,7 +18,7 @@ from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
 from classify.learning.held_out import HeldOut
 from classify.learning.metrics import average_precision
 from classify.output.formats import counted
-from classify.output.plot_style import LIGHT, Picture, canvas, label_axes
+from classify.output.plot_style import LIGHT, Picture, canvas, label_axes, legible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["plot_curve", "plot_map", "plot_precision", "plot_reliability", "plot_roc", "plot_tags"]
 
 _HEIGHT_IN = 4.6
+_MAP_PT = np.array([300.0, 270.0])  # what the songs of a map lie in, in points, nearly
+_LETTER_PT, _LINE_PT = 5.5, 11.0  # of a name on it
 # Each of the simpler ways differs in colour and in its dashes.
 _WAYS = {
     "nearest": (LIGHT.second, (0, (5, 2))),
@@ -92,7 +94,7 @@ def plot_reliability(evidence: Evidence) -> Picture:
             x,
             y,
             yerr=(np.maximum(y - low, 0), np.maximum(high - y, 0)),
-            fmt="o-",
+            fmt="o",  # no line between: of the scores between nothing was measured
             color=LIGHT.accent,
             capsize=4,
             label="your taste, 90% interval",
@@ -181,6 +183,7 @@ def plot_map(drawn: LibraryMap) -> Picture:
                 )
         axes.set(xticks=[], yticks=[])
         axes.margins(0.04)
+        _name_dots(axes, drawn)
         label_axes(
             axes,
             title="",
@@ -197,6 +200,33 @@ def plot_map(drawn: LibraryMap) -> Picture:
         "close together sound alike to the encoder."
     )
     return Picture(figure=figure, name="map", alt=alt, palette=LIGHT)
+
+
+def _name_dots(axes: Axes, drawn: LibraryMap) -> None:
+    """Write names beside their dots, the first ones first, where no other name stands."""
+    low, size = drawn.places.min(axis=0), np.ptp(drawn.places, axis=0)
+    across, up = ((drawn.places - low) / np.where(size > 0, size, 1) * _MAP_PT).T
+    taken: list[tuple[float, float, float]] = []
+    for i, name in drawn.names.items():
+        text = legible(_short(name))
+        width = _LETTER_PT * len(text)
+        is_left = across[i] + width > _MAP_PT[0]
+        start = across[i] - width if is_left else across[i]
+        if start < 0 or any(
+            abs(up[i] - y) < _LINE_PT and start < end and begin < start + width
+            for begin, end, y in taken
+        ):
+            continue
+        taken.append((start, start + width, up[i]))
+        axes.annotate(
+            text,
+            drawn.places[i],
+            xytext=(-6 if is_left else 6, 4),
+            textcoords="offset points",
+            ha="right" if is_left else "left",
+            fontsize=9,
+            color=LIGHT.ink,
+        )
 
 
 def plot_tags(chosen: Sequence[TagDifference]) -> Picture:

@@ -10,7 +10,12 @@ from cache import default_root, require_cache
 from classify.evaluation.evaluating import evaluate
 from classify.evaluation.evaluation import Evaluation
 from classify.evaluation.evidence import mistakes
-from classify.evaluation.report.library_map import LibraryMap, draw_map, sample_library
+from classify.evaluation.report.library_map import (
+    LibraryMap,
+    draw_map,
+    name_some,
+    sample_library,
+)
 from classify.evaluation.report.plots import plot_map
 from classify.evaluation.report.sections import (
     MIN_LIKES,
@@ -117,11 +122,12 @@ def write_report(
         if found.evidence is not None
         else ()
     )
+    drawn = draw_map(loaded, sample)
     report = Report(
         name=name,
         encoder=loaded.encoder,
         found=found,
-        drawn=draw_map(loaded, sample),
+        drawn=None if drawn is None else name_some(drawn, base),
         tags=profile_tags(library, sample),
         suspects=suspects_of(wrong, root=base, taste=name),
     )

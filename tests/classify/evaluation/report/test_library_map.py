@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -28,7 +29,10 @@ def sample_of(*parts: LabelledSongs, n_songs: int = 70) -> LibrarySample:
     sizes = [len(part.digests) for part in parts]
     labels = np.repeat([1, -1, 0][: len(parts)], sizes)
     return LibrarySample(
-        vectors=np.concatenate([p.vectors for p in parts]), labels=labels, n_songs=n_songs
+        vectors=np.concatenate([p.vectors for p in parts]),
+        labels=labels,
+        digests=tuple(digest for part in parts for digest in part.digests),
+        n_songs=n_songs,
     )
 
 
@@ -61,7 +65,7 @@ def test_the_two_axes_are_those_that_hold_most(taste: Taste) -> None:
 
 def test_the_order_of_songs_moves_none(taste: Taste) -> None:
     sample = sample_of(LIKES, DISLIKES, OTHERS)
-    turned = LibrarySample(vectors=sample.vectors[::-1], labels=sample.labels[::-1], n_songs=70)
+    turned = replace(sample, vectors=sample.vectors[::-1], labels=sample.labels[::-1])
     one, other = draw_map(taste, sample, method="PCA"), draw_map(taste, turned, method="PCA")
     assert one is not None
     assert other is not None
@@ -72,7 +76,10 @@ def test_three_songs_are_no_map_and_equal_songs_do_no_harm(taste: Taste) -> None
     assert draw_map(taste, sample_of(songs(3, 0, "c"), n_songs=3)) is None
     one = songs(1, 0, "e")
     same = LibrarySample(
-        vectors=np.repeat(one.vectors, 5, axis=0), labels=np.zeros(5, dtype=np.int_), n_songs=5
+        vectors=np.repeat(one.vectors, 5, axis=0),
+        labels=np.zeros(5, dtype=np.int_),
+        digests=one.digests * 5,
+        n_songs=5,
     )
     drawn = draw_map(taste, same, method="PCA")
     assert drawn is not None

@@ -65,7 +65,14 @@ def drawn() -> LibraryMap:
     scores = np.linspace(0, 1, 50)
     places = rng.normal(size=(50, 2))
     return LibraryMap(
-        places=places, scores=scores, labels=labels, method="PCA", shown=0.3, n_songs=500
+        places=places,
+        scores=scores,
+        labels=labels,
+        method="PCA",
+        shown=0.3,
+        n_songs=500,
+        digests=tuple(f"{number:032x}" for number in range(50)),
+        names={0: "Nebula", 1: "Comet", 49: HOSTILE},
     )
 
 
@@ -224,6 +231,7 @@ def test_the_curves_drawn_are_those_measured(found: Evaluation) -> None:
     np.testing.assert_allclose(
         axes.containers[0][0].get_xydata(), [[b.score, b.liked] for b in bins]
     )
+    assert axes.containers[0][0].get_linestyle() == "None", "nothing is measured between"
     assert [bar.get_height() for bar in counts.patches] == [b.n for b in bins]
     curve = lines_of(made["learning"])["measured"]
     points = [[p.n_like, p.auc] for p in found.learning_curve]
@@ -244,6 +252,15 @@ def test_the_map_marks_labels_and_colours_by_score() -> None:
     assert to_hex(shown["0.8 to 1.0"].get_facecolor()[0]) == LIGHT.step_5
     best = (drawn().labels == 0) & (drawn().scores >= 0.8)
     np.testing.assert_allclose(shown["0.8 to 1.0"].get_offsets(), drawn().places[best])
+
+
+def test_the_map_names_songs_and_no_name_lies_on_another() -> None:
+    (axes,) = plot_map(drawn()).figure.axes
+    assert {"Nebula", "Comet"} <= {text.get_text() for text in axes.texts}
+    # All at one place: there is room for one name.
+    heap = replace(drawn(), places=np.zeros((50, 2)))
+    (axes,) = plot_map(heap).figure.axes
+    assert [text.get_text() for text in axes.texts] == ["Nebula"]
 
 
 def test_a_curve_with_a_promise_leads_to_it(found: Evaluation) -> None:
@@ -267,7 +284,9 @@ def test_the_page_says_what_evaluate_says_to_the_digit(found: Evaluation) -> Non
     assert evaluation_story(found).rstrip("\n") == Reader(page).texts["pre"]
     text = text_of(page)
     low, high = found.auc_ci90
-    assert f"{found.auc:.0%} 90% interval {low:.0%} to {high:.0%}" in text
+    others = found.n_dislike + found.n_unlabelled
+    sample = f"of pairs in the right order, from {found.n_like} likes and {others} other songs"
+    assert f"{found.auc:.0%} {sample} 90% interval {low:.0%} to {high:.0%}" in text
     for name, beside in found.comparisons.items():
         assert f"{name}{beside.auc:.3f}" in text
     assert f"Brier score {found.brier:.3f}" in text
