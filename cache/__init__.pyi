@@ -11,10 +11,11 @@ from .durable import (
 )
 from .entry import WHOLE, Entry, covers
 from .errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
-from .file_record import FileRecord, is_same_file
+from .file_record import FileRecord, FileState, is_same_file
 from .inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
 from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fingerprint
-from .root import default_root, is_uri, local_root
+from .object_store.bucket import Bucket, StoredObject
+from .root import default_root, is_there, is_uri, local_root
 from .row_choice import places
 from .seal_file import newest_sealed
 from .store import EmbeddingStore
@@ -28,6 +29,7 @@ __all__ = [
     "DIGEST_BYTES",
     "SCORES_FOLDER",
     "WHOLE",
+    "Bucket",
     "CacheError",
     "CacheInfo",
     "Catalog",
@@ -37,11 +39,13 @@ __all__ = [
     "EmbeddingStore",
     "Entry",
     "FileRecord",
+    "FileState",
     "RepairedCatalog",
     "RepairedStore",
     "Soundness",
     "StoreFormatError",
     "StoreInfo",
+    "StoredObject",
     "VectorReader",
     "audio_hash",
     "cache_info",
@@ -52,6 +56,7 @@ __all__ = [
     "is_digest",
     "is_fingerprint",
     "is_same_file",
+    "is_there",
     "is_uri",
     "lasting",
     "list_stores",

@@ -11,7 +11,7 @@ import numpy as np
 from cache.errors import lance_errors
 from cache.file_record import FileRecord, recording_table, recordings_of, with_all_columns
 from cache.lance_dataset import Dataset
-from cache.root import join
+from cache.root import is_there, join
 from cache.row_choice import in_one_piece, last_of_each, places
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 
@@ -133,7 +133,7 @@ class CatalogFiles:
         for digest, raw in zip(names, self.paths.take(at).to_pylist(), strict=True):
             path, known = os.fsdecode(raw), found.get(digest)
             if known is None or (
-                os.path.exists(path) and not (known == wanted.get(digest) and os.path.exists(known))
+                is_there(path) and not (known == wanted.get(digest) and is_there(known))
             ):
                 found[digest] = path
         return found

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.key import is_digest
+from cache.root import is_uri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FileRecord",
+    "FileState",
     "catalog_schema",
     "is_same_file",
     "recording_table",
@@ -41,18 +43,36 @@ _LISTS = ("artists", "musicbrainz_artist_ids")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FileState:
+    """What tells whether an object in a store has changed, by the names that `os.stat` has for it.
+
+    Attributes
+    ----------
+    st_size : int
+        In bytes.
+    st_mtime_ns : int
+        63 bits of BLAKE2b of its ETag: its time has whole seconds alone.
+    """
+
+    st_size: int
+    st_mtime_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FileRecord:
     """One audio file as it was when last looked at.
 
     Parameters
     ----------
     path : str
-        Absolute. A name that is not UTF-8 holds surrogate escapes, as `os.fsdecode` makes them.
+        Absolute, or the address of an object such as ``s3://bucket/song.mp3``. A name that is not
+        UTF-8 holds surrogate escapes, as `os.fsdecode` makes them.
     size_bytes : int
         Size of the file.
     mtime_ns : int
-        When it was last changed, in nanoseconds since 1970. With the size it tells whether
-        the digest still holds, without opening the file.
+        When it was last changed, in nanoseconds since 1970; of an object, a number that stands for
+        its version, see `FileState`. With the size it tells whether the digest still holds, without
+        opening the file.
     digest : str or None
         Name of the recording, see `audio_hash`; None if the file failed.
     duration_s : float or None
@@ -96,12 +116,13 @@ class FileRecord:
     musicbrainz_artist_ids: tuple[str, ...] = ()
     tags_version: int | None = None
 
-    def is_still(self, status: os.stat_result) -> bool:
+    def is_still(self, status: os.stat_result | FileState) -> bool:
         """Whether a file's stat says that it has not changed since."""
         return is_same_file(self.size_bytes, self.mtime_ns, status)
 
     def __post_init__(self) -> None:
-        if not Path(self.path).is_absolute() or "\0" in self.path:
+        absolute = is_uri(self.path) or Path(self.path).is_absolute()
+        if not absolute or "\0" in self.path:
             raise ValueError(f"path is {self.path!r}; it must be absolute, without NUL")
         if self.size_bytes < 0:
             raise ValueError(f"size_bytes is {self.size_bytes}; it must not be negative")
@@ -116,7 +137,7 @@ class FileRecord:
             raise ValueError(f"digest is {self.digest!r}; it must be 32 lowercase hex characters")
 
 
-def is_same_file(size_bytes: int, mtime_ns: int, status: os.stat_result) -> bool:
+def is_same_file(size_bytes: int, mtime_ns: int, status: os.stat_result | FileState) -> bool:
     """Whether a file's stat has the size and the time of change that it had.
 
     Examples

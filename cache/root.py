@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-__all__ = ["default_root", "is_uri", "join", "local_root"]
+__all__ = ["default_root", "is_there", "is_uri", "join", "local_root"]
 
 # Two letters at least before "://", so that a Windows drive is not taken for a scheme.
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -76,6 +76,20 @@ def is_uri(root: str | Path) -> bool:
     (True, False)
     """
     return isinstance(root, str) and _SCHEME.match(root) is not None
+
+
+def is_there(path: str | bytes) -> bool:
+    """Tell whether a song's file is there.
+
+    One in an object store counts as there: nobody asks for each of a million.
+
+    Examples
+    --------
+    >>> from cache import is_there
+    >>> is_there("s3://bucket/song.mp3"), is_there("/no/song.mp3")
+    (True, False)
+    """
+    return is_uri(os.fsdecode(path)) or os.path.exists(path)
 
 
 def join(root: str | Path, *parts: str) -> str:

@@ -45,6 +45,7 @@ from .files.find import Failure, FoundAudio, Paths, find_audio, path_list
 from .files.folders import PassedOver
 from .files.path_mapping import MAP_VARIABLE, mapped_there, parse_map, path_maps
 from .files.playlists import LIST_SUFFIXES, list_entries
+from .files.source_lists import find_listed
 from .limits import Limits
 from .loudness import measure_loudness
 from .pipeline.pieces import Outline
@@ -117,6 +118,7 @@ __all__ = [
     "encoder_status",
     "find_audio",
     "find_cover",
+    "find_listed",
     "is_compiled",
     "is_own_model",
     "list_entries",

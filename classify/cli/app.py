@@ -32,7 +32,6 @@ from classify.cli.options import (
     MaxSize,
     MaxStall,
     OptionsAnywhere,
-    Paths,
     WorkersOption,
     known_coverage,
     known_maps,
@@ -143,7 +142,13 @@ def _options(
 @reports_errors
 def embed(
     context: typer.Context,
-    paths: Paths,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Audio files, folders, playlists, CSVs, or s3://bucket/folder/.",
+        ),
+    ] = None,
     encoder: EncoderOption = "default",
     coverage: Annotated[
         str,
@@ -158,6 +163,14 @@ def embed(
     device: Annotated[
         Literal["auto", "cpu", "gpu"], typer.Option("--device", help="Where the network runs.")
     ] = "auto",
+    listed: Annotated[
+        Path | None,
+        typer.Option(
+            "--list",
+            metavar="FILE",
+            help="A .parquet, .csv or .txt of files and s3:// addresses, of any length.",
+        ),
+    ] = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -181,6 +194,8 @@ def embed(
     from embed import Limits, NewAudio, embed_library
 
     require_watch(watches, poll_s, then)
+    if not paths and listed is None:
+        raise typer.BadParameter("name a PATH, or a --list", param_hint="PATH")
     options: dict[str, Any] = {
         "encoder": encoder,
         "coverage": coverage,
@@ -195,16 +210,18 @@ def embed(
         ),
     }
     if watches:
+        if listed is not None:
+            raise typer.BadParameter("names songs once; --watch takes folders", param_hint="--list")
 
         def embed_new(new: NewAudio) -> EmbedReport:
             with progress_bar() as progress:
                 return embed_library(new.found, unsure=new.unsure, progress=progress, **options)
 
         follow = following(context, then or ())
-        watch_folders(paths, embed_new, poll_s=poll_s, then=follow, as_json=as_json)
+        watch_folders(paths or [], embed_new, poll_s=poll_s, then=follow, as_json=as_json)
         return
     with progress_bar() as progress:
-        report = embed_library(paths, progress=progress, **options)
+        report = embed_library(paths or [], listed=listed, progress=progress, **options)
     tell_report(report, as_json=as_json)
     require_songs(report.found)
     say_failed(report)

@@ -98,8 +98,10 @@ def _has(wanted: str, text: str) -> bool:
 
 
 def _each_once(rows: list[FileRecord]) -> list[FileRecord]:
+    from cache import is_there
+
     found: dict[str | None, FileRecord] = {}
-    for row in sorted(rows, key=lambda row: (not os.path.exists(row.path), row.path)):
+    for row in sorted(rows, key=lambda row: (not is_there(row.path), row.path)):
         found.setdefault(row.digest, row)
     return sorted(found.values(), key=lambda row: row.path)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import FileRecord
+from cache import FileRecord, is_there
 from classify.errors import TasteError
 from classify.learning.active_learning import Pick, most_informative
 from classify.learning.duplicates import copy_limit
@@ -114,7 +113,7 @@ class Candidates:
         spread = _BEST + np.arange(min(rest, _SPREAD)) * rest // max(1, min(rest, _SPREAD))
         ranks = np.concatenate([np.arange(min(_BEST, len(order))), spread])
         paths = files.paths.take(order[ranks]).to_pylist()
-        ranks = ranks[np.array([os.path.exists(path) for path in paths], np.bool_)]
+        ranks = ranks[np.array([is_there(path) for path in paths], np.bool_)]
         which = order[ranks]
         vectors = files.vectors.matrix(files.at[which])
         standardised = taste.space.standardise(vectors)

@@ -5,7 +5,6 @@ It keeps what is sound, embeds again what is lost, and says what can't be had ba
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ from cache import (
     RepairedStore,
     Soundness,
     default_root,
+    is_there,
     local_root,
     repair_catalog,
     repair_store,
@@ -213,7 +213,7 @@ class _Work:
     def mend_catalog(self) -> None:
         done = repair_catalog(self._root)
         self.kept += [done.kept] if done.kept else []
-        self._doubtful = [path for path in done.doubtful if os.path.isfile(path)]
+        self._doubtful = [path for path in done.doubtful if is_there(path)]
         n_gone = len(done.doubtful) - len(self._doubtful)
         if done.unnamed or n_gone:
             some = f"{n_gone} files" if not done.unnamed else "some files"
@@ -280,7 +280,7 @@ class _Work:
         store = done.store
         assert store is not None
         known = Catalog(self._root).files_of(digests)
-        paths = [file.path for file in known if os.path.isfile(file.path)]
+        paths = [file.path for file in known if is_there(file.path)]
         if paths:
             report = embed_library(
                 paths,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import CatalogFiles, FileRecord, VectorReader
+from cache import CatalogFiles, FileRecord, VectorReader, is_there
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,7 +117,7 @@ class LibraryFiles:
     def _n_gone_of(self, recordings: NDArray[np.int64]) -> int:
         which = np.flatnonzero(np.isin(self.at, recordings))
         paths = self.paths.take(which).to_pylist()
-        there = np.fromiter(map(os.path.exists, paths), np.bool_, len(paths))
+        there = np.fromiter(map(is_there, paths), np.bool_, len(paths))
         return len(recordings) - len(np.unique(self.at[which[there]]))
 
     def left_out(self) -> dict[str, str]:
@@ -156,4 +156,4 @@ class LibraryFiles:
 
 def one_there(files: Sequence[FileRecord]) -> FileRecord | None:
     """Return the first of some files that is there, else the first of all; None where none is."""
-    return next((one for one in files if os.path.exists(one.path)), files[0] if files else None)
+    return next((one for one in files if is_there(one.path)), files[0] if files else None)

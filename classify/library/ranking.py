@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cache import is_there
 from classify.library.artist_groups import FewPerArtist
 from classify.library.copy_folder import CopyFolder, limit_of
 from classify.library.library_files import LibraryFiles
@@ -159,7 +159,7 @@ def choose(
         for at, score, path in some:
             if score < min_score or (top is not None and len(chosen) >= top):
                 return np.array(chosen, np.intp)
-            if only_there and not os.path.exists(path):
+            if only_there and not is_there(path):
                 continue
             if once is not None and once.has(int(files.at[at])):
                 continue

@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import FileRecord, default_root, require_cache
+from cache import FileRecord, default_root, is_there, require_cache
 from classify.errors import LabelError, TasteError
 from classify.library.artist_groups import album_of
 from classify.library.copy_folder import CopyFolder
@@ -222,7 +222,7 @@ def _files_of(files: LibraryFiles, at: NDArray[np.int64]) -> Iterator[tuple[int,
     which = np.flatnonzero(np.isin(files.at, at))
     by_place: dict[int, list[FileRecord]] = defaultdict(list)
     for place, row in zip(files.at[which].tolist(), files.recordings(which), strict=True):
-        if os.path.exists(row.path):
+        if is_there(row.path):
             by_place[place].append(row)
     for i, place in enumerate(at.tolist()):
         if place in by_place:

@@ -16,6 +16,8 @@ from cache import (
     CatalogFiles,
     EmbeddingStore,
     FileRecord,
+    StoredObject,
+    is_there,
     list_stores,
     open_stores,
 )
@@ -126,7 +128,7 @@ class SongLibrary:
         held: set[str] = set()
         for store in open_stores(self.root) if others else ():
             held |= store.held(list(others)).keys()
-        return sum(os.path.exists(others[digest]) for digest in held)
+        return sum(is_there(others[digest]) for digest in held)
 
     def catalog_files(self) -> CatalogFiles:
         """Open all files that are known, in columns, also those without a vector."""
@@ -226,7 +228,9 @@ class SongLibrary:
         """
         found = find_audio(paths)
         known = self._catalog.lookup(found.files)
-        current = {path: _current_digest(known.get(path)) for path in found.files}
+        current = {
+            path: _current_digest(known.get(path), found.objects.get(path)) for path in found.files
+        }
         held = self.vectors.held([digest for digest in current.values() if digest])
         missing = [path for path in found.files if not _is_held(held, current[path], whole)]
         if not missing:
@@ -333,12 +337,12 @@ def _is_held(held: Mapping[str, int], digest: str | None, whole: bool) -> bool:
     return digest is not None and digest in held and not (whole and held[digest] != WHOLE)
 
 
-def _current_digest(row: FileRecord | None) -> str | None:
-    """Return the digest of a catalog row whose file has not changed since."""
+def _current_digest(row: FileRecord | None, stored: StoredObject | None) -> str | None:
+    """Return the digest of a catalog row whose file, or object, has not changed since."""
     if row is None or row.digest is None:
         return None
     try:
-        status = os.stat(row.path)
+        status = os.stat(row.path) if stored is None else stored.state
     except OSError:
         return None
     return row.digest if row.is_still(status) else None

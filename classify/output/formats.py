@@ -19,7 +19,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 from urllib.parse import quote
 
-from cache import write_whole
+from cache import is_uri, write_whole
 from classify.errors import ClassifyError, write_problem
 from classify.output.own_lists import M3U_MARK, PLS_MARK, XSPF_MARK
 from embed import mapped_there, path_maps
@@ -129,7 +129,8 @@ def _listed_path(path: str, maps: Maps) -> str:
     there = mapped_there(path, maps)
     if there != path and there.isprintable() and there == there.strip():
         return there
-    return _path_text(path if os.path.isabs(path) else os.path.join(".", path))
+    absolute = os.path.isabs(path) or is_uri(path)
+    return _path_text(path if absolute else os.path.join(".", path))
 
 
 def _playlist_name(row: Row) -> str:
@@ -175,6 +176,8 @@ def _uri(path: str, maps: Maps) -> str:
     if PureWindowsPath(there).is_absolute() and there != path:
         return PureWindowsPath(there).as_uri()
     path = there if os.path.isabs(there) else path
+    if is_uri(path):
+        return path  # as `embed.find_audio` takes it: of a key every character counts
     return Path(path).as_uri() if os.path.isabs(path) else quote(os.fsencode(path))
 
 

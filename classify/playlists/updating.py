@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cache import Catalog, default_root
+from cache import Catalog, default_root, is_there
 from classify.errors import ClassifyError
 from classify.library.library_files import one_there
 from classify.library.scoring import Scores, score
@@ -164,7 +164,7 @@ def _refuse_worse(kept: KeptPlaylist, songs: Songs, scores: Scores) -> None:
         raise ClassifyError(f"{fits} its rule now, so {stays}; more likes teach the taste")
     former = kept.versions[0].songs if kept.versions else ()
     now = {digest for digest, _ in songs}
-    lost = [path for digest, path in former if digest not in now and not os.path.exists(path)]
+    lost = [path for digest, path in former if digest not in now and not is_there(path)]
     if 2 * len(lost) > len(former):
         raise ClassifyError(
             f"{len(lost)} of the {len(former)} songs of the list are not there now, so {stays}; is "
@@ -207,7 +207,7 @@ def _write_file(path: str, songs: Songs, root: str | Path | None) -> None:
     for digest, listed in songs:
         file = one_there([records[n] for n in known.get(digest, ())])
         row: dict[str, Any] = {"path": listed}
-        if file and not os.path.exists(listed):  # it has moved
+        if file and not is_there(listed):  # it has moved
             row["path"] = file.path
         names = ("artist", "title", "album", "duration_s")
         rows.append(row | {name: getattr(file, name, None) for name in names})

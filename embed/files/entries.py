@@ -18,11 +18,12 @@ from urllib.parse import unquote_to_bytes
 from embed.files.path_mapping import foreign_folder, mapped_here, path_maps
 from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, is_elsewhere
 
-__all__ = ["URL_ERROR", "EntryReader", "Failure", "existing", "is_url"]
+__all__ = ["URL_ERROR", "EntryReader", "Failure", "existing", "is_source", "is_url"]
 
 URL_ERROR = "is a URL; only files are read"
 """What is wrong with an entry such as that of a radio stream."""
 
+_SCHEMES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 _SHORT_URL = re.compile(r"file:(/[^/].*)", re.IGNORECASE | re.DOTALL)  # as Java writes it
 # as `classify.output.formats` writes what looks like a formula
@@ -87,6 +88,18 @@ def is_url(text: str) -> bool:
     return url is not None and url[1].lower() != "file"
 
 
+def is_source(text: str) -> bool:
+    """Tell whether something is the address of an object store, such as ``s3://bucket/music/``.
+
+    Examples
+    --------
+    >>> from embed.files.entries import is_source
+    >>> is_source("s3://bucket/music/"), is_source("http://radio.example/live")
+    (True, False)
+    """
+    return text.startswith(_SCHEMES)
+
+
 class EntryReader:
     """Finds the files of one list's entries.
 
@@ -119,6 +132,8 @@ class EntryReader:
             return Failure(
                 path=shown, error=f"has more than {MAX_ENTRY} characters, so it is no path"
             )
+        if is_source(entry.strip()):
+            return entry.strip()
         if is_url(entry):
             return Failure(path=entry, error=URL_ERROR)
         url = _URL.fullmatch(entry.strip())
@@ -132,6 +147,8 @@ class EntryReader:
                 path=url[0], error=f"is a file of computer {server!r:.80}; only local ones are read"
             )
         entry = here or entry
+        if is_source(entry):
+            return entry
         if "\0" in entry:
             return Failure(path=entry.replace("\0", "?"), error="holds a NUL, so it is no path")
         return self._file(entry)

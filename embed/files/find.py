@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cache import StoredObject
+from embed.files.buckets import look_at, searched_bucket
 from embed.files.cue_sheets import files_of_sheet, sheet_of
-from embed.files.entries import URL_ERROR, EntryReader, Failure, existing, is_url
+from embed.files.entries import URL_ERROR, EntryReader, Failure, existing, is_source, is_url
 from embed.files.folders import SHEET_SUFFIX, PassedOver, searched
 from embed.files.playlists import LIST_SUFFIXES, list_entries
 
@@ -21,14 +23,26 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 class FoundAudio:
     """Absolute paths in the order given (folders sorted), each once.
 
-    It also has what could not be found, what folders hold that was passed over, and the CUE sheets
-    that there are (beside songs of a list nobody looks).
+    It also has what could not be found, what folders hold that was passed over, the CUE sheets that
+    there are (beside songs of a list nobody looks), and the size and version of each file in an
+    object store, whose path is its address (``s3://bucket/song.mp3``).
     """
 
     files: tuple[str, ...]
     failures: tuple[Failure, ...]
     passed_over: PassedOver = field(default_factory=PassedOver)
     sheets: tuple[str, ...] = ()
+    objects: Mapping[str, StoredObject] = field(default_factory=dict)
+
+    def joined(self, other: FoundAudio) -> FoundAudio:
+        """Return what was found here, and then what was found there."""
+        return FoundAudio(
+            files=tuple(dict.fromkeys((*self.files, *other.files))),
+            failures=tuple(dict.fromkeys((*self.failures, *other.failures))),
+            passed_over=self.passed_over,
+            sheets=(*self.sheets, *other.sheets),
+            objects={**self.objects, **other.objects},
+        )
 
 
 def path_list(paths: Paths) -> list[str]:
@@ -84,7 +98,7 @@ def find_audio(paths: Paths) -> FoundAudio:
     is another URL, a folder, another list, or a FIFO, a device or a socket, none of which is
     opened. Nothing in it is expanded (``~``, ``$``, ``*``). In folders, hidden files are passed
     over, as are bins and snapshots (``#recycle``) unless they are named themselves; symbolic links
-    are followed, each folder once.
+    are followed, each folder once. The address of an object store stands for the songs below it.
 
     Parameters
     ----------
@@ -95,6 +109,8 @@ def find_audio(paths: Paths) -> FoundAudio:
     ------
     TypeError
         If something else than a path is given.
+    EmbedError
+        If an object store refuses.
 
     Examples
     --------
@@ -106,25 +122,36 @@ def find_audio(paths: Paths) -> FoundAudio:
     failures: dict[str, str] = {}
     passed_over = PassedOver()
     sheets: list[str] = []
-    for item in _expand(path_list(paths), passed_over, sheets):
+    objects: dict[str, StoredObject] = {}
+    for item in _expand(path_list(paths), passed_over, sheets, objects):
         if isinstance(item, Failure):
             failures.setdefault(item.path, item.error)
         else:
             files.setdefault(item)
+    for lost in look_at(filter(is_source, files), objects):
+        files.pop(lost.path)
+        failures.setdefault(lost.path, lost.error)
     return FoundAudio(
         files=tuple(files),
         failures=tuple(Failure(path=p, error=e) for p, e in failures.items()),
         passed_over=passed_over,
         sheets=tuple(dict.fromkeys(sheets)),
+        objects=objects,
     )
 
 
 def _expand(
-    paths: Iterable[str], passed_over: PassedOver, sheets: list[str]
+    paths: Iterable[str],
+    passed_over: PassedOver,
+    sheets: list[str],
+    objects: dict[str, StoredObject],
 ) -> Iterator[str | Failure]:
     for given in paths:
         if not given:  # such as a shell variable that is not set; not the current folder
             yield Failure(path="", error="is empty; name a file or a folder")
+            continue
+        if is_source(given):
+            yield from searched_bucket(given, passed_over, objects)
             continue
         path = os.path.abspath(os.path.expanduser(given))
         suffix = os.path.splitext(path)[1].lower()

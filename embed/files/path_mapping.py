@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 
+from cache import is_uri
 from embed.errors import EmbedError
 
 __all__ = ["MAP_VARIABLE", "foreign_folder", "mapped_here", "mapped_there", "parse_map"]
@@ -27,7 +28,7 @@ def parse_map(text: str) -> tuple[str, str]:
     Raises
     ------
     EmbedError
-        If it is none, or TO is no absolute path.
+        If it is none, or TO is neither an absolute path nor the address of an object store.
 
     Examples
     --------
@@ -37,7 +38,7 @@ def parse_map(text: str) -> tuple[str, str]:
     """
     there, equals, here = (part.strip() for part in text.rpartition("="))
     here = os.path.expanduser(here)
-    if not (equals and there.rstrip("\\/") and os.path.isabs(here)):
+    if not (equals and there.rstrip("\\/") and (os.path.isabs(here) or is_uri(here))):
         raise EmbedError(
             f"{text!r:.200} is no FROM=TO: a folder of another computer, and the absolute path "
             r"where it is here, such as 'C:\Users\me\Music=/mnt/music'"

@@ -19,6 +19,7 @@ from embed.encoders.preparing import PreparedEncoder, prepared_spec
 from embed.encoders.registry import EncoderSpec
 from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits
+from embed.pipeline.fetching import FileQueue
 from embed.pipeline.ledger import File, Ledger
 from embed.pipeline.one_read import MAX_KEPT_BYTES, NewFile, beginnings, hear_file, remember
 from embed.pipeline.pieces import Assembly, Frames, Outline, Piece, cut_pieces, max_pieces
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Listener", "Run"]
 
 _POLL_S = 1.0
+_FETCH_POLL_S = 0.02
 # that a worker hands to the parent's network at a time: 9 MB, of waveforms 28 MB
 _PIECE_WINDOWS = 128
 
@@ -58,6 +60,14 @@ class Listener:
     ledger: Ledger
     prepared: PreparedEncoder
     paths: frozenset[str]
+
+
+def _wait_for_songs(todo: FileQueue, pool: WorkerPool) -> float:
+    """Wait for a song to come where there is nothing else to do; return how long to wait then."""
+    if todo.is_fetching and not pool.busy:
+        todo.wait(_POLL_S)
+    # not long where a song may come for a worker that has nothing to do
+    return _FETCH_POLL_S if todo.is_fetching and pool.has_room else _POLL_S
 
 
 @dataclass(kw_only=True)
@@ -93,6 +103,7 @@ class Run:
     _ready: deque[Piece | Outline] = field(default_factory=deque)
     _assemblies: dict[str, Assembly] = field(default_factory=dict)
     _batches: Batches | None = None
+    _queue: FileQueue | None = None
     _n_probing: int = 0
     _left_bytes: int = 0
 
@@ -115,13 +126,13 @@ class Run:
             from embed.pipeline.gpu_batches import Batches
 
             self._batches = Batches(self.prepared)
-        todo = deque(files)
+        todo = self._queue = FileQueue(files, self.limits, pool.n_workers)
         self._left_bytes = sum(file.size_bytes for file in files)
         finished, started = False, time.monotonic()
         try:
             while todo or self._ready or pool.busy:
                 self._give_out(pool, todo)
-                for outcome in pool.outcomes(_POLL_S):
+                for outcome in pool.outcomes(_wait_for_songs(todo, pool)):
                     self._take(outcome, pool.n_workers)
                     tell()
                     # after each, so that never more than a batch is at stake
@@ -132,6 +143,7 @@ class Run:
             finished = True
         finally:
             pool.close(kill=not finished)
+            todo.close()
             self._batches = None  # the next encoder wants the memory
             self._commit()
             self.cpu_s += pool.cpu_s
@@ -152,7 +164,7 @@ class Run:
         for ledger in self._ledgers:
             ledger.commit()
 
-    def _give_out(self, pool: WorkerPool, todo: deque[File]) -> None:
+    def _give_out(self, pool: WorkerPool, todo: FileQueue) -> None:
         """Give out pieces that are ready, and probes just ahead of them.
 
         So there are always some.
@@ -162,12 +174,18 @@ class Run:
             if self._ready and (enough or not todo):
                 self._give_out_ready(pool, self._ready.popleft())
             else:
-                self._n_probing += 1
-                self._give_out_file(pool, todo.popleft())
+                taken = todo.take()
+                if taken is None:
+                    return
+                if isinstance(taken, File):
+                    self._n_probing += 1
+                    self._give_out_file(pool, taken)
+                else:
+                    self._fail(*taken)
 
     def _give_out_file(self, pool: WorkerPool, file: File) -> None:
         """Have a file probed; and embedded at once where that is all there will be to do."""
-        probing = (probe_file, file.path, self.limits)
+        probing = (probe_file, file.place, self.limits)
         cpu_s = self.limits.probing_s(file.size_bytes)
         whole = (
             file.is_unheard
@@ -177,7 +195,7 @@ class Run:
         if whole and file.size_bytes <= MAX_KEPT_BYTES:
             tasks = [(self.prepared, self.ledger.n_windows)]
             tasks += [(one.prepared, one.ledger.n_windows) for one in self._listeners(file)]
-            hearing = (hear_file, tasks, file.path, self.limits, file.size_bytes)
+            hearing = (hear_file, tasks, file.place, self.limits, file.size_bytes)
             pool.submit_steps(file, hearing, probing, cpu_s=cpu_s)
         else:
             pool.submit(file, *probing, cpu_s=cpu_s)
@@ -243,12 +261,12 @@ class Run:
             self._assemblies.pop(digest, None)
             self._ready = deque(piece for piece in self._ready if piece.info.digest != digest)
         for file, info in files:
-            self.ledger.fail(file, error, info)
+            self._give_up(file, error, info)
 
     def _heard(self, file: File, heard: NewFile, n_workers: int) -> None:
         if heard.error is not None:
             self._left_bytes -= file.size_bytes
-            self.ledger.fail(file, heard.error, heard.info)
+            self._give_up(file, heard.error, heard.info)
             return
         if not heard.entries:
             self._probed(file, heard.info, n_workers)
@@ -264,7 +282,7 @@ class Run:
         share = self._share(file)
         self._left_bytes -= file.size_bytes
         if self.ledger.is_held(info.digest):
-            self.ledger.finish(file, info)
+            self._finish(file, info)
             return
         waiting = self._waiting.setdefault(info.digest, [])
         waiting.append((file, info))
@@ -314,4 +332,16 @@ class Run:
         if not self.ledger.is_held(entry.digest):  # else a copy was embedded meanwhile
             self.ledger.embedded(entry)
         for file, info in self._waiting.pop(entry.digest, []):
-            self.ledger.finish(file, info)
+            self._finish(file, info)
+
+    def _finish(self, file: File, info: AudioInfo) -> None:
+        self.ledger.finish(file, info)
+        self._release(file)
+
+    def _give_up(self, file: File, error: BaseException, info: AudioInfo | None) -> None:
+        self.ledger.fail(file, error, info)
+        self._release(file)
+
+    def _release(self, file: File) -> None:
+        if self._queue is not None:
+            self._queue.release(file)

@@ -17,13 +17,15 @@ from cache import (
     EmbeddingStore,
     Entry,
     FileRecord,
+    FileState,
+    StoredObject,
     covers,
     is_same_file,
 )
 from embed.decoding.probing import AudioInfo
 from embed.decoding.tags import TAGS_VERSION, Tags
 from embed.errors import AudioError, UnreadableFile, UnusableEmbedding, WorkerCrashed
-from embed.files.find import Failure
+from embed.files.find import Failure, FoundAudio
 
 __all__ = ["File", "Ledger", "tag_columns"]
 
@@ -40,12 +42,23 @@ class File:
     is_unheard : bool
         Whether its recording is probably to be embedded: no file of its path or its size was known
         (else it may be one that was moved or retagged), or it is known, and not held.
+    stored : StoredObject or None
+        Of one in an object store.
+    read_from : str
+        Where its copy is, once that was fetched.
     """
 
     path: str
     size_bytes: int
     mtime_ns: int
     is_unheard: bool = False
+    stored: StoredObject | None = None
+    read_from: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is read."""
+        return self.read_from or self.path
 
 
 class _Known:
@@ -64,7 +77,7 @@ class _Known:
     def row_of(self, path: str) -> int | None:
         return self._rows.get(path)
 
-    def is_still(self, row: int, status: os.stat_result) -> bool:
+    def is_still(self, row: int, status: os.stat_result | FileState) -> bool:
         return is_same_file(self.sizes[row], self._mtimes[row], status)
 
 
@@ -107,7 +120,7 @@ class Ledger:
     _recordings: list[FileRecord] = field(default_factory=list)
     _committed: float = field(default_factory=time.monotonic)
 
-    def sift(self, files: Sequence[str], *, retry_failed: bool) -> Iterator[File]:
+    def sift(self, found: FoundAudio, *, retry_failed: bool) -> Iterator[File]:
         """Yield the files that must be opened.
 
         They are new, changed, or without this encoder's embedding.
@@ -116,9 +129,10 @@ class Ledger:
         self._held = self.store.held()
         sizes: set[int] | None = None
         heard: set[str] = set()
-        for path in files:
+        for path in found.files:
+            stored = found.objects.get(path)
             try:
-                status = os.stat(path)
+                status = os.stat(path) if stored is None else stored.state
             except OSError as error:
                 self.failed.append(Failure(path=path, error=f"can't be read ({error.strerror})"))
                 continue
@@ -128,7 +142,7 @@ class Ledger:
                 if digest and self.is_held(digest):
                     self.done[path] = digest
                     self._warn(path, known.warnings[row])
-                    if known.tags_versions[row] != TAGS_VERSION:
+                    if known.tags_versions[row] != TAGS_VERSION and stored is None:
                         self.outdated.append(path)
                     continue
                 if failure and not retry_failed:
@@ -148,6 +162,7 @@ class Ledger:
                 size_bytes=status.st_size,
                 mtime_ns=status.st_mtime_ns,
                 is_unheard=is_unheard,
+                stored=stored,
             )
 
     def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:

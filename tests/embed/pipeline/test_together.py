@@ -17,6 +17,7 @@ from embed.decoding import probing, spans
 from embed.decoding.container import open_audio
 from embed.encoders.pooling import storable
 from embed.errors import UnusableEmbedding
+from embed.files.find import FoundAudio
 from embed.limits import Limits
 from embed.pipeline import worker_tasks
 from embed.pipeline.encoder_run import Run
@@ -188,5 +189,6 @@ def test_two_known_copies_are_heard_once(tracks: list[str], both: Path, tmp_path
     embed.embed_library(paths, root=both, encoder="musicnn", coverage=2)
     aisfx = store(both, "aisfx")
     ledger = Ledger(catalog=Catalog(both), store=aisfx, n_windows=2, batch_songs=64)
-    files = list(ledger.sift([str(path) for path in paths], retry_failed=False))
+    found = FoundAudio(files=tuple(map(str, paths)), failures=())
+    files = list(ledger.sift(found, retry_failed=False))
     assert [file.is_unheard for file in files] == [True, False]
