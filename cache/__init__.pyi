@@ -6,6 +6,7 @@ from .durable import (
     require_cache,
     require_writable,
     staged,
+    sync_file,
     sync_folder,
     write_whole,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "require_cache",
     "require_writable",
     "staged",
+    "sync_file",
     "sync_folder",
     "verify_cache",
     "verify_catalog",

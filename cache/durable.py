@@ -159,6 +159,15 @@ def sync_file(path: str | os.PathLike[str]) -> None:
     ------
     OSError
         If it has gone, or the disk does not take it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cache import default_root, sync_file
+    >>> path = Path(default_root(), "note.txt")
+    >>> path.write_text("there after a power cut")
+    23
+    >>> sync_file(path)
     """
     # Windows syncs only what may be written
     handle = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))

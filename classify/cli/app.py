@@ -41,6 +41,7 @@ from classify.cli.serve import run_service, serve
 from classify.cli.songs import explain, similar, suggest
 from classify.cli.tastes import evaluate, score, train
 from classify.cli.upkeep.follow_up import ThenOption, following
+from classify.cli.upkeep.tags import tags_app
 from classify.cli.upkeep.telling import say_failed, tell_report
 from classify.cli.upkeep.watching import PollOption, WatchOption, require_watch, watch_folders
 
@@ -60,6 +61,7 @@ app = typer.Typer(
 app.add_typer(cache_app, name="cache")
 app.add_typer(label_app, name="label")
 app.add_typer(playlist_app, name="playlist")
+app.add_typer(tags_app, name="tags")
 
 
 class _WithoutPandas:

@@ -42,6 +42,7 @@ _KINDS = {
     "damage": _Kind(module="reliability.damage", n=200),
     "fuzz": _Kind(module="reliability.fuzz", n=2000),
     "data": _Kind(module="reliability.data", n=2000),
+    "tags": _Kind(module="reliability.tag_kills", n=100),
 }
 
 

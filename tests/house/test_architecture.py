@@ -46,7 +46,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classify.library",),
     ("classify.labels", "classify.explanation", "classify.evaluation"),
     ("classify.evaluation.report", "classify.sources"),
-    ("classify.demo", "classify.playlists"),
+    ("classify.demo", "classify.playlists", "classify.tagging"),
     (
         "classify.web.settings",
         "classify.web.disconnects",

@@ -31,7 +31,13 @@ GROUPS = [Requirement(text) for group in PROJECT["dependency-groups"].values() f
 # each.
 NEVER_IMPORTED = {"httptools", "setuptools", "tf-keras", "uvloop"}
 # Imported where a caller asks for it, and the extra of the package that brings it.
-OPTIONAL = {"beets": "beets", "keyring": "keyring", "onnxruntime": "onnx", "pandas": "pandas"}
+OPTIONAL = {
+    "beets": "beets",
+    "keyring": "keyring",
+    "mutagen": "tags",
+    "onnxruntime": "onnx",
+    "pandas": "pandas",
+}
 # Their interfaces are leaned on so hard that a new major version has broken us, or could.
 LEANED_ON = {
     "ai-edge-litert",
