@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 from classify.explanation.explanation import Explanation, Passage, Resemblance, TagShare
@@ -28,6 +29,8 @@ MIN_R2 = 0.25
 """Below that tags tell too little of a taste to be named."""
 _MOST_TAGS = 4
 _LEAST = 0.005
+_HEARD = 0.05
+"""A tag of which neither the song nor others have that much, nobody hears in it."""
 _ALIKE = 0.5
 _LONGEST_NAME = 80
 _FEW_LIKES = 7
@@ -97,7 +100,8 @@ def told_tags(found: Explanation) -> tuple[TagShare, ...]:
     """Return the tags that are worth naming."""
     if found.tags is None or found.tags.r2 < MIN_R2:
         return ()
-    return tuple(tag for tag in found.tags.tags[:_MOST_TAGS] if abs(tag.points) >= _LEAST)
+    heard = (tag for tag in found.tags.tags if max(tag.song, tag.usual) >= _HEARD)
+    return tuple(tag for tag in islice(heard, _MOST_TAGS) if abs(tag.points) >= _LEAST)
 
 
 def resemblance_sentence(found: Resemblance) -> str:

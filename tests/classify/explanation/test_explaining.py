@@ -25,11 +25,11 @@ from cache import WHOLE
 from classify import ClassifyError, TasteError
 from classify.cli.app import app
 from classify.demo import is_liked
-from classify.explanation.explanation import Explanation
+from classify.explanation.explanation import Explanation, TagAccount, TagShare
 from classify.explanation.page import explanation_page, write_page, write_png
 from classify.explanation.picture import draw_explanation
 from classify.explanation.tag_account import MIN_SONGS
-from classify.explanation.words import clock, explanation_story
+from classify.explanation.words import clock, explanation_story, tag_rows, told_tags
 from classify.library.song_library import SongLibrary
 from classify.output.plot_style import DARK
 
@@ -197,10 +197,10 @@ def test_two_encoders_and_a_dislike_are_explained_too(
 
 
 def test_a_story_needs_no_matplotlib(tour: Tour) -> None:
-    code = (
+    code = (  # SciPy's Fourier transforms are wanted to hear the song
         "import classify, sys\n"
         f"classify.explain({tour.unseen[0]!r}, root={str(tour.root)!r})\n"
-        "heavy = {'matplotlib', 'librosa', 'tensorflow', 'sklearn', 'scipy', 'jinja2', 'PIL'}\n"
+        "heavy = {'matplotlib', 'librosa', 'tensorflow', 'sklearn', 'jinja2', 'PIL'}\n"
         "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy"
     )
@@ -334,6 +334,20 @@ def test_pictures_and_pages_that_can_not_be_written_are_refused(tour: Tour, tmp_
     with pytest.raises(ClassifyError, match="can't be read"):
         write_page(gone, sound, tmp_path / "why.html")
     assert "Time (min:s)" in explanation_page(found, sound, audio="data:audio/ogg;base64,")
+
+
+def test_a_tag_that_nobody_hears_in_a_song_is_not_named(tour: Tour) -> None:
+    tags = (
+        TagShare(tag="metal", points=0.1, song=0.004, usual=0.002),
+        TagShare(tag="folk", points=0.05, song=0.3, usual=0.1),
+        TagShare(tag="electronic", points=0.04, song=0.01, usual=0.2),
+    )
+    account = TagAccount(tags=tags, not_told=0.0, r2=0.6)
+    found = dataclasses.replace(tour.explain(tour.unseen[0]), tags=account)
+    assert [one.tag for one in told_tags(found)] == ["folk", "electronic"]
+    rows = {name: points for name, points, _ in tag_rows(found)}
+    assert rows["other tags"] == pytest.approx(0.1)
+    assert "metal" not in explanation_story(found)
 
 
 def test_a_page_without_tags_or_moments_says_so(tour: Tour) -> None:

@@ -17,6 +17,7 @@ import {
 const TELLING_R2 = 0.25; // below that tags tell too little of a taste to be named
 const LEAST = 0.005;
 const LEAST_SCALE = 0.1; // what fills half a bar at least, so that a trifle looks like one
+const HEARD = 0.05; // a tag of which a song has less, nobody hears in it
 const MOST_TAGS = 6;
 const MOST_MOMENTS = 4;
 const MOST_ALIKE = 5;
@@ -51,7 +52,9 @@ function nameOnly(other) {
 function tagsOf(found, way) {
   const { tags } = found;
   if (!tags || tags.r2 < TELLING_R2) return [];
-  const fitting = tags.tags.filter((one) => way * one.points >= LEAST && one.song > one.usual);
+  const fitting = tags.tags.filter(
+    (one) => way * one.points >= LEAST && one.song > one.usual && one.song >= HEARD,
+  );
   const words = fitting.map((one) => one.tag.toLowerCase());
   // "alternative rock and alternative" says one thing twice
   return words.filter((word, i) => !words.some((other, j) => j < i && isAlike(word, other))).slice(0, 2);
@@ -120,7 +123,8 @@ function sound(found) {
   const { tags } = found;
   if (!tags || tags.r2 < TELLING_R2) return null;
   const most = scaleOf(found);
-  const told = tags.tags.slice(0, MOST_TAGS).filter((one) => Math.abs(one.points) >= LEAST);
+  const heard = tags.tags.filter((one) => Math.max(one.song, one.usual) >= HEARD);
+  const told = heard.slice(0, MOST_TAGS).filter((one) => Math.abs(one.points) >= LEAST);
   if (!told.length) return null;
   const items = told.map((one) =>
     h(
