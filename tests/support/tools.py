@@ -17,6 +17,7 @@ _PACKAGES = {
     "oggenc": "vorbis-tools",
     "opusenc": "opus-tools",
     "speexenc": "speex",
+    "systemd-analyze": "systemd",
 }
 # `reliability.bed.system` says the same.
 _MISSING = re.compile(r"no \S+ on PATH \(Debian: apt-get install [^)\s]+\)")
