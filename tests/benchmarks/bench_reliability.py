@@ -43,6 +43,7 @@ _KINDS = {
     "fuzz": _Kind(module="reliability.fuzz", n=2000),
     "data": _Kind(module="reliability.data", n=2000),
     "tags": _Kind(module="reliability.tag_kills", n=100),
+    "watch": _Kind(module="reliability.watching", n=1000),
 }
 
 
