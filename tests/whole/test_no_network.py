@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from waiting import run
 
+from tests.classify.labels.made_library import make_songs
+
 _CALLS = {"x86_64": (42, 44), "aarch64": (203, 206)}  # numbers of connect(2) and sendto(2)
 _GUARD = """
 import ctypes, os, struct, sys
@@ -67,6 +69,47 @@ def test_the_guard_kills_who_connects_and_their_children_too() -> None:
         f"print(subprocess.run([sys.executable, '-c', {send!r}]).returncode)"
     )
     assert without_network("-c", child).stdout == f"{-signal.SIGSYS}\n"
+
+
+_LISTS = """
+import sys
+from typer.testing import CliRunner
+from classify.cli.app import app
+for words in {commands!r}:
+    result = CliRunner().invoke(app, ["--cache", {root!r}, *words])
+    print(result.exit_code, words[:2], result.output[-300:].splitlines()[-1:], flush=True)
+"""
+
+
+def test_only_a_server_that_is_named_is_asked(
+    compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEVENSONGS_PASSWORD", "x")
+    songs = make_songs(compiled, tmp_path, range(24))
+    liked = tmp_path / "liked.csv"
+    liked.write_text("artist,title\n" + "".join(f"act {n // 3},{n:03}\n" for n in (0, 4, 8)))
+    kept = str(tmp_path / "kept.m3u8")
+    here = [
+        ["label", "import", str(liked)],
+        ["label", "dislike", str(songs[1])],
+        ["score", "-o", str(tmp_path / "finds.m3u8"), "--top", "3"],
+        ["playlist", "save", "kept", "--top", "3", "--to", kept],
+        ["playlist", "update"],
+        ["similar", str(songs[0])],
+    ]
+    for asked in (
+        ["label", "import", "subsonic:http://ann@127.0.0.1:9"],
+        ["score", "--push", "mpd:127.0.0.1:9"],
+    ):
+        code = _LISTS.format(commands=[*here, asked], root=str(tmp_path / "cache"))
+        done = without_network("-c", code)
+        said = done.stdout.splitlines()
+        assert [line[:1] for line in said] == ["0"] * len(here), done.stdout
+        assert done.returncode == -signal.SIGSYS
+        here = here[-1:]
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    promise = readme.partition("**Nothing leaves your machine**")[2].partition("\n- ")[0]
+    assert "(classify/sources/servers/README.md)" in promise
 
 
 @pytest.mark.slow
