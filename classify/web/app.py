@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from classify.web.access.guard import Guard
 from classify.web.answers.playlist_server import PlaylistTarget
 from classify.web.answers.slow_answers import SlowAnswers
+from classify.web.answers.taste_reports import TasteReports
 from classify.web.app_state import AppState, state_of
 from classify.web.counters import Metrics
 from classify.web.kept_process import KeptProcess
@@ -137,6 +138,7 @@ def _parts(
         loudness=song_loudness(song_files, limits),
         playlist_target=PlaylistTarget(server, settings.root) if server else None,
         covers=song_covers(song_files, limits, lambda: served.all),
+        reports=TasteReports(library),
         folders=served,
         scan=scanning,
         watch=ServedWatch(served, scanning, poll_s=settings.poll_s, then=then),
@@ -163,6 +165,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.scan,
             state.uploads,
             state.song_files,
+            state.reports,
             *lanes,
             state.library,
         ):

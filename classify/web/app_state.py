@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from classify.web.answers.playlist_server import PlaylistTarget
     from classify.web.answers.slow_answers import SlowAnswers
+    from classify.web.answers.taste_reports import TasteReports
     from classify.web.counters import Metrics
     from classify.web.kept_process import KeptProcess
     from classify.web.live.event_stream import EventStream
@@ -60,6 +61,8 @@ class AppState:
         The process that opens songs' files for the next ones.
     spectrograms, loudness, covers : FileFindings
         What it has found in them: their sound as pictures, how loud they are, and their covers.
+    reports : TasteReports
+        The process that writes reports, and the last ones.
     folders : ServedFolders
         What may be scanned.
     scan : Scan
@@ -86,6 +89,7 @@ class AppState:
     spectrograms: FileFindings[Spectrogram]
     loudness: FileFindings[Loudness]
     covers: FileFindings[SongCover]
+    reports: TasteReports
     folders: ServedFolders
     scan: Scan
     watch: ServedWatch

@@ -36,8 +36,8 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         state = state_of(self._app)
-        parts = (state.events, state.watch, state.scan, state.uploads, state.song_files)
-        for part in parts:
+        readers = (state.uploads, state.song_files, state.reports)
+        for part in (state.events, state.watch, state.scan, *readers):
             part.stop()
         super().handle_exit(sig, frame)
 

@@ -41,7 +41,7 @@ from classify.output.html import render_page
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 
-__all__ = ["Report", "render_report", "write_report"]
+__all__ = ["Report", "make_report", "render_report", "report_page", "write_report"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _LABEL_NAMES = {LIKE: "like", DISLIKE: "dislike", UNLABELLED: "none"}
@@ -114,25 +114,49 @@ def write_report(
     require_cache(base)
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     name = "" if isinstance(taste, Taste) else os.fspath(taste)
-    found = evaluate(taste=loaded, root=base)
-    library = SongLibrary.of_taste(loaded, base)
-    sample = sample_library(loaded, library)
+    report = make_report(loaded, name, base)
+    write_text(path, render_report(report))
+    return report.found
+
+
+def report_page(taste: Taste, name: str, root: str | Path) -> str:
+    """Return the page that `write_report` writes."""
+    return render_report(make_report(taste, name, root))
+
+
+def make_report(taste: Taste, name: str, root: str | Path) -> Report:
+    """Find what the page tells.
+
+    Parameters
+    ----------
+    taste : Taste
+    name : str
+        What it is called in commands; "" for one that has no name.
+    root : path or URI
+        The cache.
+
+    Raises
+    ------
+    TasteError, LabelError, CacheError
+        As for `classify.evaluate`.
+    """
+    found = evaluate(taste=taste, root=root)
+    library = SongLibrary.of_taste(taste, root)
+    sample = sample_library(taste, library)
     wrong = (
-        mistakes(found.evidence.scores, threshold=loaded.threshold, unsure=loaded.unsure)
+        mistakes(found.evidence.scores, threshold=taste.threshold, unsure=taste.unsure)
         if found.evidence is not None
         else ()
     )
-    drawn = draw_map(loaded, sample)
-    report = Report(
+    drawn = draw_map(taste, sample)
+    return Report(
         name=name,
-        encoder=loaded.encoder,
+        encoder=taste.encoder,
         found=found,
-        drawn=None if drawn is None else name_some(drawn, base),
+        drawn=None if drawn is None else name_some(drawn, root),
         tags=profile_tags(library, sample),
-        suspects=suspects_of(wrong, root=base, taste=name),
+        suspects=suspects_of(wrong, root=root, taste=name),
     )
-    write_text(path, render_report(report))
-    return found
 
 
 def render_report(report: Report) -> str:

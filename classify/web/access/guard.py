@@ -59,8 +59,8 @@ _ONCE = frozenset(
 _READ = _ONCE | {b"cookie"}
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
+    "media-src 'self' blob:; frame-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = [
     (b"content-security-policy", _POLICY.encode()),
@@ -248,7 +248,9 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message.get("headers", ()), *_HEADERS]
+            given = [*message.get("headers", ())]
+            own = {name for name, _ in given}  # a report has a policy of its own
+            headers = [*given, *(one for one in _HEADERS if one[0] not in own)]
             if self._is_api and not any(name == b"cache-control" for name, _ in headers):
                 headers.append(_NO_STORE)
             message = {**message, "headers": headers}

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
 from classify.web.app_state import state_of
 from classify.web.models import MapFound, SuggestionList
@@ -23,6 +23,7 @@ __all__ = [
     "evaluate_taste",
     "list_tastes",
     "read_map",
+    "read_report",
     "read_taste",
     "router",
     "suggest_songs",
@@ -31,6 +32,12 @@ __all__ = [
 ]
 
 router = APIRouter(tags=["tastes"])
+
+# Beside the page's own, which lets in its one style sheet by its hash.
+_REPORT_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'self'; sandbox"
+)
 
 
 @router.get("/tastes", responses={200: {"model": TasteList}, **problems()}, response_model=None)
@@ -70,6 +77,26 @@ async def evaluate_taste(request: Request, name: TasteName) -> Response:
     state = state_of(request.app)
     work = partial(state.slow_answers.evaluation, name)
     return json_response(await state.study_lane.run(work, asked_by=request))
+
+
+@router.get(
+    "/tastes/{name}/report",
+    response_class=HTMLResponse,
+    responses={
+        200: {"description": "A page.", "content": {"text/html": {"schema": {"type": "string"}}}},
+        **problems(404, 409, 503),
+    },
+)
+async def read_report(request: Request, name: TasteName) -> Response:
+    """Write the report of `sevensongs evaluate --report`: a page that asks for nothing.
+
+    It takes seconds, once for each taste. It may stand in a frame of this service alone, and runs
+    no script.
+    """
+    state = state_of(request.app)
+    page = await state.study_lane.run(lambda: state.reports.page(name))
+    headers = {"Content-Security-Policy": _REPORT_POLICY, "Cache-Control": "no-store"}
+    return HTMLResponse(page, headers=headers)
 
 
 @router.post(

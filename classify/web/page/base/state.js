@@ -19,7 +19,7 @@
  * @property {string} [url] where a file that is not in the library is played from
  */
 
-/** @typedef {"discover" | "teach" | "map" | "library" | "tastes"} View */
+/** @typedef {"discover" | "teach" | "map" | "library" | "tastes" | "report"} View */
 
 /** @typedef {{q: string, sort: string, order: "asc" | "desc", label: string, verdict: string,
  *   like?: string, move?: string}} Query */

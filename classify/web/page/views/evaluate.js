@@ -3,6 +3,7 @@
 import { askJson } from "../base/api.js";
 import { sayError } from "../base/announce.js";
 import { h } from "../base/dom.js";
+import { reportButton } from "./report.js";
 
 /** What was found of a taste, until it learns again. @type {Map<string, any>} */
 const known = new Map();
@@ -26,7 +27,7 @@ export function evaluatePart(taste) {
     { class: "how", id: "taste-how", open: known.has(key) },
     h("summary", {}, "How do you know?"),
     h("p", { class: "small muted" }, taste.sentence),
-    test,
+    h("div", { class: "chips" }, test, reportButton()),
     said,
   );
 }

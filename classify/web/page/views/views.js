@@ -4,7 +4,14 @@ import { byId, debounce } from "../base/dom.js";
 import { emit, on, state } from "../base/state.js";
 
 /** @type {Record<import("../base/state.js").View, string>} */
-const NAMES = { discover: "Discover", teach: "Teach", map: "Map", library: "Library", tastes: "Tastes" };
+const NAMES = {
+  discover: "Discover",
+  teach: "Teach",
+  map: "Map",
+  library: "Library",
+  tastes: "Tastes",
+  report: "Report",
+};
 const ADDRESS_MS = 300; // browsers refuse more than some 100 changes in 30 s
 const main = byId("main");
 const links = /** @type {NodeListOf<HTMLAnchorElement>} */ (document.querySelectorAll("a[data-view]"));
@@ -67,12 +74,12 @@ function show() {
   byId("welcome").hidden = !first;
   byId("hero").hidden = view !== "discover" || first;
   byId("shelf").hidden = view !== "library";
-  for (const name of ["teach", "map", "tastes"]) byId(name).hidden = view !== name;
+  for (const name of ["teach", "map", "tastes", "report"]) byId(name).hidden = view !== name;
   const list = WITH_LIST.has(view) && !first;
   byId("search-box").hidden = !list;
   for (const id of ["list-top", "grid", "list-state", "unfold"]) byId(id).classList.toggle("away", !list);
   for (const link of links) {
-    if (link.dataset.view === view) link.setAttribute("aria-current", "page");
+    if (link.dataset.view === (view === "report" ? "tastes" : view)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
 }
