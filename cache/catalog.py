@@ -265,6 +265,27 @@ class Catalog:
         if recordings:
             self._dataset.append(recording_table(recordings))
 
+    def stage(self, recordings: Sequence[FileRecord]) -> list[Any]:
+        """Write rows that no reader sees yet: the first half of `put`; see `EmbeddingStore.stage`.
+
+        Raises
+        ------
+        StoreFormatError, CacheError
+            As `put`.
+        """
+        return self._dataset.stage(recording_table(recordings)) if recordings else []
+
+    def commit_staged(self, fragments: Sequence[Any]) -> None:
+        """Add what was staged, by any number of processes, in one commit, in that order.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be written.
+        """
+        if fragments:
+            self._dataset.commit_staged(list(fragments))
+
     def compact(self, *, keep_s: float = KEEP_S) -> None:
         """Drop superseded rows, merge small fragments, remove old versions.
 

@@ -103,12 +103,45 @@ class EmbeddingStore:
         CacheError
             If it cannot be written: disk full, read-only, no permission.
         """
-        if not entries:
-            return
+        if entries:
+            self._dataset.append(self._table(entries))
+
+    def stage(self, entries: Sequence[Entry]) -> list[Any]:
+        """Write entries that no reader sees yet: the first half of `put`.
+
+        Parameters
+        ----------
+        entries : sequence of Entry
+            May be empty.
+
+        Returns
+        -------
+        list of lance.FragmentMetadata
+            For `commit_staged`, in this process or another.
+
+        Raises
+        ------
+        StoreFormatError, CacheError
+            As `put`.
+        """
+        return self._dataset.stage(self._table(entries)) if entries else []
+
+    def commit_staged(self, fragments: Sequence[Any]) -> None:
+        """Add what was staged, by any number of processes, in one commit.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be written.
+        """
+        if fragments:
+            self._dataset.commit_staged(list(fragments))
+
+    def _table(self, entries: Sequence[Entry]) -> pa.Table:
         found = self._dataset.open()
         dim_vector = None if found is None else found.schema.field("vector").type.list_size
         check_shapes(entries, encoder=self.encoder, dim=self.dim, dim_vector=dim_vector)
-        self._dataset.append(entry_table(entries))
+        return entry_table(entries)
 
     def reader(self, digests: Sequence[str] | pa.Array | None = None) -> VectorReader:
         """Open the song vectors of the newest version.

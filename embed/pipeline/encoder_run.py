@@ -40,6 +40,7 @@ __all__ = ["Listener", "Run"]
 
 _POLL_S = 1.0
 _FETCH_POLL_S = 0.02
+_COMMITS_TOGETHER = 64
 # that a worker hands to the parent's network at a time: 9 MB, of waveforms 28 MB
 _PIECE_WINDOWS = 128
 
@@ -106,6 +107,7 @@ class Run:
     _queue: FileQueue | None = None
     _n_probing: int = 0
     _left_bytes: int = 0
+    _n_commits: int = 0
 
     @cached_property
     def _spec(self) -> EncoderSpec:
@@ -148,8 +150,7 @@ class Run:
             self._commit()
             self.cpu_s += pool.cpu_s
             self.worker_s += pool.n_workers * (time.monotonic() - started)
-        for ledger in self._ledgers:
-            ledger.compact()
+        self._compact()
 
     @property
     def _ledgers(self) -> list[Ledger]:
@@ -163,6 +164,14 @@ class Run:
     def _commit(self) -> None:
         for ledger in self._ledgers:
             ledger.commit()
+        self._n_commits += 1
+        # else each version would name the small files of all before it
+        if self._n_commits % _COMMITS_TOGETHER == 0:
+            self._compact()
+
+    def _compact(self) -> None:
+        for ledger in self._ledgers:
+            ledger.compact()
 
     def _give_out(self, pool: WorkerPool, todo: FileQueue) -> None:
         """Give out pieces that are ready, and probes just ahead of them.

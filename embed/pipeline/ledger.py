@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from embed.decoding.probing import AudioInfo
 from embed.decoding.tags import TAGS_VERSION, Tags
 from embed.errors import AudioError, UnreadableFile, UnusableEmbedding, WorkerCrashed
 from embed.files.find import Failure, FoundAudio
+from embed.pipeline.commits import Batch, commit_here
 
 __all__ = ["File", "Ledger", "tag_columns"]
 
@@ -102,6 +103,8 @@ class Ledger:
         The sum of these.
     outdated : list of str
         Known files of which an earlier version read the tags.
+    committer : callable
+        What commits a batch.
     """
 
     catalog: Catalog
@@ -115,6 +118,7 @@ class Ledger:
     fresh: dict[str, float] = field(default_factory=dict)
     audio_s: float = 0.0
     outdated: list[str] = field(default_factory=list)
+    committer: Callable[[EmbeddingStore, Catalog, Batch], None] = commit_here
     _held: dict[str, int] = field(default_factory=dict)
     _entries: list[Entry] = field(default_factory=list)
     _recordings: list[FileRecord] = field(default_factory=list)
@@ -228,15 +232,18 @@ class Ledger:
         age_s = time.monotonic() - self._committed
         return len(self._recordings) >= self.batch_songs or age_s >= _BATCH_S
 
+    def collect(self) -> Batch:
+        """Return what is to be committed."""
+        return Batch(
+            entries=tuple(self._not_held_by_now()) if self._entries else (),
+            records=tuple(self._recordings),
+        )
+
     def commit(self) -> None:
-        """Write embeddings first: a catalog row without them would cost only a look, not a song."""
-        if self._entries:
-            self.store.put(self._not_held_by_now())
-            # only now: interrupted before, they are put again, which does no harm
-            self._entries = []
-        if self._recordings:
-            self.catalog.put(self._recordings)
-            self._recordings = []
+        """Have what there is committed."""
+        self.committer(self.store, self.catalog, self.collect())
+        # only now: interrupted before, it is all put again, which does no harm
+        self._entries, self._recordings = [], []
         self._committed = time.monotonic()
 
     def _not_held_by_now(self) -> list[Entry]:
@@ -250,7 +257,9 @@ class Ledger:
         ]
 
     def compact(self) -> None:
-        """Tidy the cache up where it is due."""
+        """Tidy the cache up where it is due; whoever commits for others does it himself."""
+        if self.committer is not commit_here:
+            return
         self.store.maybe_compact()
         self.catalog.maybe_compact()
 
