@@ -17,6 +17,7 @@ from urllib.request import urlopen
 
 from bench_library import Library
 from service.hearing import hearing_rows
+from service.page import page_rows
 from service.process import Service
 from speed.rows import about, measured, replace_rows, run_child, say, tree_memory
 from speed.server import Server
@@ -334,6 +335,13 @@ def _hearing(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str
     yield from hearing_rows(work, compiled, plan.runs, ask)
 
 
+def _page(plan: Plan, work: Path, compiled: Path | None) -> Iterator[dict[str, Any]]:
+    """How soon the page is there, and its map at how many frames a second."""
+    for n_songs in dict.fromkeys((plan.songs, plan.many_songs)):
+        with Service(library(work, n_songs, compiled).root) as service:
+            yield from page_rows(service, n_songs, plan.runs)
+
+
 KINDS: dict[str, Callable[[Plan, Path, Path | None], Iterator[dict[str, Any]]]] = {
     "scores": _scores,
     "uploads": _uploads,
@@ -341,6 +349,7 @@ KINDS: dict[str, Callable[[Plan, Path, Path | None], Iterator[dict[str, Any]]]] 
     "labels": _labels,
     "pages": _pages,
     "hearing": _hearing,
+    "page": _page,
 }
 
 

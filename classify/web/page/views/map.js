@@ -1,6 +1,6 @@
 // The library as a map: songs that sound alike lie close together. Drawn on a canvas, so that 10,000 songs move
-// at 60 frames a second; colour is match, shape is label. A click plays, a drag moves, the wheel zooms, and with
-// the lasso songs are liked together.
+// at 60 frames a second, and 100,000 at 25; colour is match, shape is label. A click plays, a drag moves, the
+// wheel zooms, and with the lasso songs are liked together.
 
 import { askJson } from "../base/api.js";
 import { bdi, byId, h } from "../base/dom.js";
@@ -48,7 +48,7 @@ export function startMap() {
     h(
       "p",
       { class: "muted small" },
-      "Songs that sound alike lie close together. Darker: a better match. A ring: liked; a cross: not for you.",
+      "Songs that sound alike lie close together. Stronger colour: a better match. A ring: liked; a cross: not for you.",
     ),
     h("div", { class: "map-box" }, canvas, tip),
     said,
@@ -125,19 +125,19 @@ function paint() {
   if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-  pen.clearRect(0, 0, width, height);
-  if (!points) return;
+  if (!points) return pen.clearRect(0, 0, width, height);
   const probe = themeColours();
   const colours = [0, 1, 2, 3, 4, 5].map((step) => probe(step ? `--step-${step}` : "--edge"));
   const dot = points.n > 20000 ? 1.5 : points.n > 2000 ? 2.2 : 4;
-  drawDots(pen, points, { ...scale(), left, top, width, height }, colours, dot);
-  drawMarks(pen, probe("--ink"), probe("--accent"), dot);
+  drawDots(pen, points, { ...scale(), left, top }, colours, dot);
+  return drawMarks(pen, probe("--ink"), probe("--accent"), dot);
 }
 
 function drawMarks(pen, ink, accent, dot) {
   pen.lineWidth = 2;
   pen.strokeStyle = ink;
-  for (const [i, label] of points.labels.entries()) {
+  for (let i = 0; i < points.n; i += 1) {
+    const label = points.labels[i];
     if (!label) continue;
     const [px, py] = pixel(i);
     pen.beginPath();
