@@ -137,11 +137,9 @@ def against(found: Explanation) -> list[str]:
     down = [tag for tag in told_tags(found) if tag.points <= -_LEAST]
     if down:
         said.append("In tags: " + ", ".join(_tag_words(tag) for tag in down) + ".")
-    closer = found.like is None or (
-        found.dislike is not None and found.dislike.similarity > found.like.similarity
-    )
-    if found.dislike is not None and closer:
-        said.append(f"{resemblance_sentence(found.dislike)}, which you dislike.")
+    other, liked = found.dislike, found.like
+    if other is not None and (liked is None or other.similarity >= min(liked.similarity, _ALIKE)):
+        said.append(f"{resemblance_sentence(other)}, which you dislike.")
     if found.verdict == "unsure":
         likes = counted(found.n_like, "like")
         said.append(f"The evidence is thin: from {likes} no more can be told.")

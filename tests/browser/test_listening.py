@@ -166,6 +166,8 @@ def test_the_daily_view_has_finds_in_groups_and_names_have_the_most_room(
     )
     widths = [row_at(page, 0).locator(f".{cell}").bounding_box() for cell in ("c-song", "c-label")]
     assert widths[0]["width"] > 3 * widths[1]["width"], "song names have the most room"
+    list_, first = (one.bounding_box() for one in (page.locator("#scroller"), row_at(page, 0)))
+    assert first["y"] - list_["y"] > 20, "the heading has room of its own"
     page.get_by_role("button", name=re.compile("^Unlikely: ")).click()
     until(page, f"document.querySelector('#grid').ariaRowCount === '{len(found['songs']) + 1}'")
     assert page.evaluate("document.activeElement.dataset.index") == str(shown)

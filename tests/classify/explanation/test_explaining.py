@@ -25,11 +25,11 @@ from cache import WHOLE
 from classify import ClassifyError, TasteError
 from classify.cli.app import app
 from classify.demo import is_liked
-from classify.explanation.explanation import Explanation, TagAccount, TagShare
+from classify.explanation.explanation import Explanation, Resemblance, TagAccount, TagShare
 from classify.explanation.page import explanation_page, write_page, write_png
 from classify.explanation.picture import draw_explanation
 from classify.explanation.tag_account import MIN_SONGS
-from classify.explanation.words import clock, explanation_story, tag_rows, told_tags
+from classify.explanation.words import against, clock, explanation_story, tag_rows, told_tags
 from classify.library.song_library import SongLibrary
 from classify.output.plot_style import DARK
 
@@ -370,6 +370,23 @@ def test_a_page_without_tags_or_moments_says_so(tour: Tour) -> None:
     assert "<p>No tags here: the encoder has none of its own" in page
     assert f"fewer than {MIN_SONGS} songs" in page
     assert "data-at=" not in page.partition("<script>")[0]
+
+
+def test_nothing_never_speaks_against_a_song_that_sounds_like_a_dislike(tour: Tour) -> None:
+    found = tour.explain(tour.unseen[0])
+    near = Resemblance(
+        at_s=1, other_at_s=2, similarity=0.9, path="/a.mp3", artist=None, title="Comet"
+    )
+    bare = dataclasses.replace(found, tags=None, passages=(), like=near, verdict="like")
+    bare = dataclasses.replace(bare, variety=0.0, unfamiliar=0.0)
+    bare = dataclasses.replace(bare, scores=(found.score,), points=(0.0,), starts_s=(0.0,))
+    for similarity, speaks in ((0.3, False), (0.7, True), (0.95, True)):
+        other = dataclasses.replace(near, similarity=similarity, title="Nebula")
+        both = dataclasses.replace(bare, dislike=other)
+        assert against(both) == ["0:01 sounds like 0:02 of Nebula, which you dislike."] * speaks
+    page = explanation_page(both, tour.sound(found.path), audio="data:audio/ogg;base64,")
+    assert page.count("Nebula, which you dislike") == 2
+    assert "<p>Nothing.</p>" not in page
 
 
 def test_the_command_prints_a_story_or_json(tour: Tour, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,7 +106,11 @@ function tell() {
     return show(`No song matches “${inline(state.query.q)}”`, hint(), button);
   }
   if (total > 0) return nothingLeft();
-  return show("Your library is empty", "Start with a folder of music: sevensongs serve ~/Music", null);
+  const served = state.health?.folders?.length;
+  const how = served
+    ? "“Look for new songs” has your music heard, song by song."
+    : "Start with a folder of music: sevensongs serve ~/Music";
+  return show("No music has been heard yet", how, null);
 }
 
 function hint() {

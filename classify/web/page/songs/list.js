@@ -8,15 +8,14 @@ import { askSongs } from "../base/api.js";
 import { byId, debounce } from "../base/dom.js";
 import { folded, foldAgain, showFold, startFold } from "./fold.js";
 import { SongPages } from "./pages.js";
+import { headingsHeight, headingsOf } from "./groups.js";
 import { fillRow, headRow, makeRow, markRow } from "./row.js";
 import { Moves } from "./moves.js";
 import { startSwipe } from "./swipe.js";
 import { emit, on, state } from "../base/state.js";
-import { groupHeading } from "../base/words.js";
 
 const AHEAD = 40; // rows whose songs are asked for before they come into view
 const BEYOND = 6; // rows outside the view, so that a slow scroll never shows a gap
-const VERDICTS = ["like", "unsure", "dislike"];
 const TALLEST_PX = 12e6; // Firefox lays out no more than about 17.9 million pixels
 
 const scroller = byId("scroller");
@@ -27,6 +26,8 @@ const rows = new Map();
 /** @type {any[]} */
 const spare = [];
 let height = 56;
+/** @type {Map<number, string>} */
+let headings = new Map();
 let active = 0;
 let frame = 0;
 /** @type {{toggle: (song: any, index: number) => void, hear: (song: any, index: number) => void}} */
@@ -160,7 +161,7 @@ function schedule() {
 
 /** How many pixels of the whole list one pixel of the scroll bar stands for. */
 function stretch() {
-  const whole = Math.max(0, length()) * height;
+  const whole = topOf(Math.max(0, length()));
   const shown = Math.min(whole, TALLEST_PX);
   const view = scroller.clientHeight;
   return whole > TALLEST_PX ? (whole - view) / (shown - view) : 1;
@@ -169,7 +170,8 @@ function stretch() {
 function range(beyond) {
   const top = scroller.scrollTop * stretch();
   const n = pages.matched < 0 ? Math.ceil(scroller.clientHeight / height) : length();
-  const first = Math.max(0, Math.floor(top / height) - beyond);
+  const above = headingsHeight(headings, Infinity, height); // a row or two too many do no harm
+  const first = Math.max(0, Math.floor((top - above) / height) - beyond);
   const last = Math.min(n - 1, Math.ceil((top + scroller.clientHeight) / height) - 1 + beyond);
   return { first, last };
 }
@@ -187,7 +189,8 @@ function render() {
   frame = 0;
   if (pages.matched < 0 && rows.size) return; // what was there stays, faded, until the answer
   const n = pages.matched < 0 ? Math.ceil(scroller.clientHeight / height) : length();
-  spacer.style.height = `${Math.min(n * height, TALLEST_PX)}px`;
+  headings = headingsOf(pages.groups, state.query);
+  spacer.style.height = `${Math.min(topOf(n), TALLEST_PX)}px`;
   const { first, last } = range(BEYOND);
   for (const [index, row] of rows) {
     // The row that has the focus stays, or the keyboard would fall out of the list.
@@ -219,27 +222,20 @@ function place(index, offset) {
     spacer.insertBefore(row, rows.get(following(index)) ?? null);
   }
   const song = pages.at(index);
-  const y = index * height - offset;
+  const y = topOf(index) - offset;
   // At 60 frames a second what has not changed is not touched.
   if (row.y !== y) row.style.transform = `translateY(${(row.y = y)}px)`;
   if (row.tabIndex !== (index === active ? 0 : -1)) row.tabIndex = index === active ? 0 : -1;
-  headRow(row, groupAt(index));
+  headRow(row, headings.get(index) ?? "");
   if (row.at === index && row.song === song && song && !faded) return;
   row.at = index;
   row.classList.remove("stale");
   fillRow(row, index, song, act);
 }
 
-/** The heading above the first song of a verdict, where the list is in the order of scores; else "". */
-function groupAt(index) {
-  if (!pages.groups || state.query.sort !== "score" || state.query.like) return "";
-  let start = 0;
-  for (const verdict of state.query.order === "asc" ? [...VERDICTS].reverse() : VERDICTS) {
-    const n = pages.groups[verdict];
-    if (n && index === start) return groupHeading(verdict, n);
-    start += n;
-  }
-  return "";
+/** Where a row begins, from the list's top. */
+function topOf(index) {
+  return index * height + headingsHeight(headings, index, height);
 }
 
 /** The next index that is in the document: screen readers read rows in its order. */
@@ -274,8 +270,9 @@ function reveal(index) {
   const top = scroller.scrollTop * by;
   const view = scroller.clientHeight;
   let to = top;
-  if (index * height < top) to = index * height;
-  else if ((index + 1) * height > top + view) to = (index + 1) * height - view;
+  const start = topOf(index);
+  if (start < top) to = headings.has(index) ? start - height / 2 : start;
+  else if (start + height > top + view) to = start + height - view;
   if (to !== top) scroller.scrollTop = to / by;
   render();
 }

@@ -82,7 +82,9 @@ async function enter() {
     const params = { taste: state.taste };
     points = parseMap(await askJson("/map", { params }));
     stale = false;
-    said.textContent = `${songs(points.n)}. Click a song to hear it.`;
+    said.textContent = points.n
+      ? `${songs(points.n)}. Click a song to hear it.`
+      : "The map fills as soon as music has been heard.";
     fit();
   } catch (error) {
     said.textContent = error.status === 404 ? "This service has no map." : error.message;

@@ -68,7 +68,7 @@ export function startPlaylist() {
     server = found?.server ?? null;
   });
   // Songs like one, or with more of a tag, are a list of another kind.
-  on("list", () => (byId("save-listed").hidden = Boolean(state.query.like)));
+  on("list", () => (byId("save-listed").hidden = Boolean(state.query.like) || !state.total));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     save();

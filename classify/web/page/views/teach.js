@@ -159,9 +159,9 @@ function press() {
 
 function nothing() {
   delete card.dataset.id;
-  const words = skipped.size
-    ? "You have skipped all that is left. Come back another time."
-    : "There is nothing left to ask about.";
+  let words = "There is nothing left to ask about.";
+  if (skipped.size) words = "You have skipped all that is left. Come back another time.";
+  if (state.total === 0) words = "Once music has been heard, it is asked about here.";
   card.replaceChildren(h("p", {}, words));
 }
 
