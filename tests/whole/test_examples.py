@@ -64,8 +64,9 @@ def cache(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_example_runs(
     example: doctest.DocTest, cache: Path, heard: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if "to_pandas" in (example.docstring or ""):
-        pytest.importorskip("pandas")
+    for package in ("to_pandas", "polars", "duckdb"):
+        if package in (example.docstring or ""):
+            pytest.importorskip(package.removeprefix("to_"))
     if "sevensongs" in (example.docstring or ""):  # which the build makes of this file
         monkeypatch.setitem(sys.modules, "sevensongs", import_module("classify.sevensongs"))
     monkeypatch.setenv("SEVENSONGS_CACHE", str(cache))
