@@ -59,7 +59,9 @@ class OpenTags:
             self._file = _as_it_is(found, path)
             if self._file.tags is None:
                 self._file.add_tags()
-        except (mutagen.MutagenError, ValueError, NotImplementedError) as error:
+        except ClassifyError:
+            raise
+        except Exception as error:  # whatever its parsers meet in a damaged file
             raise ClassifyError(f"its tags can't be read ({error!s:.100})") from error
 
     @property
@@ -96,8 +98,6 @@ class OpenTags:
         ClassifyError
             If mutagen does not write it.
         """
-        import mutagen
-
         tags = self._file.tags
         try:
             if _is_id3(tags):
@@ -108,7 +108,7 @@ class OpenTags:
             elif _key(tags) in tags:
                 del tags[_key(tags)]
             self._file.save()
-        except (mutagen.MutagenError, ValueError) as error:
+        except Exception as error:  # the same of its writers; only a copy can be damaged
             raise ClassifyError(f"its tags can't be written ({error!s:.100})") from error
 
     def _put_id3(self, values: Sequence[str]) -> None:

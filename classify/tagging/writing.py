@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +28,8 @@ __all__ = ["TagOutcome", "copy_bytes", "put_checked", "read_field", "refused"]
 __all__ += ["write_scores", "write_tags"]
 
 TagStatus = Literal["written", "planned", "unchanged", "restored", "removed", "failed"]
+_TELL_EVERY_S = 10.0
+_log = logging.getLogger("sevensongs")
 _MOST_KEPT_BYTES = 4 * 2**20
 """Of one file; where more differs, its tags are taken back tag for tag."""
 
@@ -115,11 +119,15 @@ def write_scores(
         As `write_tags`.
     """
     journal = Journal(root)
+    outcomes, told = [], time.monotonic()
     with journal.locked(), KnownFiles(list(texts), root) as known:
-        return tuple(
-            refused(path, partial(_write, path, text, journal, known, dry_run=dry_run))
-            for path, text in sorted(texts.items())
-        )
+        for path, text in sorted(texts.items()):
+            writing = partial(_write, path, text, journal, known, dry_run=dry_run)
+            outcomes.append(refused(path, writing))
+            if time.monotonic() - told >= _TELL_EVERY_S:
+                told = time.monotonic()
+                _log.info("%d of %d songs", len(outcomes), len(texts))
+    return tuple(outcomes)
 
 
 def refused(path: str, work: Callable[[], TagOutcome]) -> TagOutcome:

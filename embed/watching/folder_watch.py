@@ -11,7 +11,7 @@ from typing import Self
 
 from embed.errors import EmbedError
 from embed.files.find import FoundAudio, Paths, find_audio, path_list
-from embed.files.folders import is_searched
+from embed.files.folders import AUDIO_SUFFIXES, is_searched
 from embed.pipeline.pipeline import EmbedReport
 from embed.watching.folder_changes import FolderChanges, FolderLooks
 from embed.watching.standstill import STILL_S, FileState, Standstill, state_of
@@ -32,10 +32,13 @@ class NewAudio:
         For `embed_library`.
     unsure : frozenset of str
         Those that may be half of a file still, as their copying was held up.
+    have_gone : bool
+        Whether files have gone, too. Where all that is new is that, none are found.
     """
 
     found: FoundAudio
     unsure: frozenset[str] = frozenset()
+    have_gone: bool = False
 
 
 class FolderWatch:
@@ -90,6 +93,7 @@ class FolderWatch:
         self._standstill = Standstill(still_s)
         self._seen: set[int] = set()  # states of files, as numbers: there may be a million
         self._begun = False
+        self._gone: float | None = None  # since when files are missed
 
     def __enter__(self) -> Self:
         self._changes.__enter__()
@@ -125,17 +129,20 @@ class FolderWatch:
             if not self._begun:
                 self._begun = True
                 return self._first()
-            rested = self._standstill.take()
-            if rested.files:
-                if self._polls:
-                    self._seen |= {hash((path, state_of(path))) for path in rested.files}
-                return NewAudio(found=find_audio(rested.files), unsure=rested.unsure)
+            new = self._new()
+            if new is not None:
+                return new
             left_s = end - time.monotonic()
             if left_s <= 0:
                 return None
-            look_s = _LOOK_S if len(self._standstill) else _IDLE_S
+            is_idle = not len(self._standstill) and self._gone is None
+            look_s = _IDLE_S if is_idle else _LOOK_S
             self._standstill.add(self._audio_of(self._changes.take(min(left_s, look_s))))
         return None
+
+    def again(self, new: NewAudio) -> None:
+        """Give new files again in a minute, as nothing could be done with them."""
+        self._standstill.doubt(new.found.files)
 
     def accept(self, new: NewAudio, report: EmbedReport) -> EmbedReport:
         """Take note of what came of new files.
@@ -169,6 +176,21 @@ class FolderWatch:
         files = tuple(path for path in found.files if path not in young)
         return NewAudio(found=replace(found, files=files))
 
+    def _new(self) -> NewAudio | None:
+        """Return the files that have stood still, or that files have gone and none waits.
+
+        What has been moved goes at one place and comes to another.
+        """
+        rested = self._standstill.take()
+        is_late = self._gone is not None and time.monotonic() - self._gone >= self._still_s
+        if not rested.files and (len(self._standstill) or not is_late):
+            return None
+        if self._polls:
+            self._seen |= {hash((path, state_of(path))) for path in rested.files}
+        have_gone, self._gone = self._gone is not None, None
+        found = find_audio(rested.files)
+        return NewAudio(found=found, unsure=rested.unsure, have_gone=have_gone)
+
     def _audio_of(self, paths: Iterable[str]) -> list[str]:
         """Return the audio files that are at paths, or in the folders there."""
         if not paths:
@@ -176,15 +198,26 @@ class FolderWatch:
         files = {
             file
             for path in paths
-            if any(is_searched(path, folder) for folder in self._folders if _has(folder, path))
+            if self._is_ours(path)
             for file in (find_audio(path).files if os.path.isdir(path) else [path])
         }
-        return self._not_seen(files) if self._polls else sorted(files)
+        if self._polls:
+            return self._not_seen(files)
+        # a folder has gone with all that is in it
+        if any(_has_gone(path) and self._is_ours(os.path.join(path, "a.mp3")) for path in paths):
+            self._gone = time.monotonic()
+        return sorted(files)
+
+    def _is_ours(self, path: str) -> bool:
+        """Whether a search of one of the folders comes to a path."""
+        return any(is_searched(path, folder) for folder in self._folders if _has(folder, path))
 
     def _not_seen(self, files: Iterable[str]) -> list[str]:
         """Return what is not as it was at the last look, which was at all files."""
         states = {hash((path, state_of(path))): path for path in files}
         new = [path for number, path in states.items() if number not in self._seen]
+        if len(self._seen) > len(states) - len(new):
+            self._gone = time.monotonic()
         self._seen = set(states)
         self._changes.looked()
         return sorted(new)
@@ -202,6 +235,12 @@ def _check(folders: Sequence[str], poll_s: float | None) -> None:
 
 def _has(folder: str, path: str) -> bool:
     return path == folder or path.startswith(os.path.join(folder, ""))
+
+
+def _has_gone(path: str) -> bool:
+    """Whether a path may have been that of an audio file, or of a folder, and nothing is there."""
+    suffix = os.path.splitext(path)[1].lower()
+    return suffix in {"", *AUDIO_SUFFIXES} and not os.path.lexists(path)
 
 
 def _is_young(path: str, state: FileState | None, still_s: float) -> bool:

@@ -75,6 +75,6 @@ def watch_folders(
             if is_first:
                 every = f" every {poll_s:g} s" if poll_s else ""
                 say(f"watching {', '.join(folders)}{every}; Ctrl-C ends it")
-            if report.embedded + report.cached:
+            if report.embedded + report.cached or new.have_gone:
                 then()
             is_first = False

@@ -81,5 +81,8 @@ class ServedWatch:
                 if new is None:
                     continue
                 report = self._scan.embed(new, watch)
-                if report is not None and report.embedded + report.cached and self._then:
+                if report is None and self._scan.state == "failed":
+                    watch.again(new)
+                is_changed = report is not None and report.embedded + report.cached
+                if self._then and (is_changed or new.have_gone):
                     self._then()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -60,7 +59,7 @@ def rows(n: int, work: Path) -> Iterator[dict[str, Any]]:
         yield _moves(library, watch)
         yield _slow_copies(max(1, n // _MANY), library, watch)
     finally:
-        watch.process.send_signal(signal.SIGINT)
+        watch.process.terminate()
         ended(watch.process)
 
 

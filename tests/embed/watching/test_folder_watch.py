@@ -13,7 +13,7 @@ import pytest
 
 from cache import Catalog
 from embed import EmbedError, FolderWatch, embed_library
-from embed.watching import folder_changes
+from embed.watching import folder_changes, standstill
 
 STILL_S, MOST_S = 0.2, 60.0
 
@@ -79,18 +79,51 @@ def test_a_folder_that_is_moved_in_or_renamed_gives_its_songs(
     given(watch, {music / f"other album/cd 1/{n}.mp3" for n in range(3)})
 
 
+def test_songs_that_go_are_told_and_those_that_only_move_come_with_that(
+    tmp_path: Path, music: Path, watch: FolderWatch
+) -> None:
+    song, other = music / "a.mp3", music / "b" / "a.mp3"
+    song.write_bytes(b"song")
+    given(watch, {song})
+    other.parent.mkdir()
+    song.rename(other)
+    moved = watch.wait(MOST_S)
+    while moved and not moved.found.files:  # told of once more
+        moved = watch.wait(MOST_S)
+    assert moved is not None
+    assert set(moved.found.files) == {str(other)}
+    other.parent.rename(tmp_path / "away")
+    gone = watch.wait(MOST_S)
+    assert gone is not None
+    assert (gone.found.files, gone.have_gone) == ((), True)
+
+
 def test_a_drive_that_comes_back_is_watched_again(
     music: Path, watch: FolderWatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(folder_changes, "_SAME_FOLDER_S", 0.0)
     away = music.with_name("away")
     music.rename(away)
-    assert watch.wait(0.5) is None
+    gone = watch.wait(0.5)
+    assert gone is None or gone.have_gone
     (away / "meanwhile.mp3").write_bytes(b"song")
     away.rename(music)
     given(watch, {music / "meanwhile.mp3"})
     (music / "then.mp3").write_bytes(b"song")
     given(watch, {music / "then.mp3"})
+
+
+def test_what_nothing_could_be_done_with_comes_again(
+    music: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standstill, "_DOUBTED_S", STILL_S)
+    with FolderWatch(music, still_s=STILL_S) as watch:
+        watch.wait(MOST_S)
+        (music / "a.mp3").write_bytes(b"song")
+        new = watch.wait(MOST_S)
+        assert new is not None
+        watch.again(new)
+        assert given(watch, {music / "a.mp3"}) == {music / "a.mp3"}
 
 
 def test_a_wait_ends_when_it_is_told_to(music: Path) -> None:

@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
-from waiting import wait_until
+from waiting import LONG_S
 
 from classify.web.app import create_app
-from classify.web.app_state import state_of
+from classify.web.app_state import AppState, state_of
 from classify.web.live import scan as scan_module
 from classify.web.settings import ServiceSettings
 from tests.support.audio_files import KINDS, music
+
+
+async def _until(events: Any, name: str, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait for an event."""
+    async with asyncio.timeout(LONG_S):
+        async for event in events:
+            if event is not None and event.name == name and fits(event.data):
+                data: dict[str, Any] = event.data
+                return data
+    raise AssertionError(f"no event {name}")
+
+
+async def _copied_and_heard(state: AppState, content: bytes, song: Path) -> dict[str, Any]:
+    """Copy a song in pieces into a folder that is watched, and return how its scan ended."""
+    events = state.events.events(LONG_S)
+    library = await _until(events, "library", lambda _: True)
+    state.watch.start()
+    await _until(events, "scan", lambda data: data["state"] == "done")
+    with song.open("wb") as file:
+        for start in range(0, len(content), len(content) // 3 + 1):
+            file.write(content[start : start + len(content) // 3 + 1])
+            file.flush()
+    told = await _until(
+        events, "scan", lambda data: data["state"] == "done" and data["result"]["found"]
+    )
+    await _until(events, "library", lambda data: data["n_songs"] == library["n_songs"] + 1)
+    await events.aclose()
+    result: dict[str, Any] = told["result"]
+    return result
 
 
 def test_a_song_that_is_copied_into_a_served_folder_is_ranked(
@@ -22,26 +53,20 @@ def test_a_song_that_is_copied_into_a_served_folder_is_ranked(
 ) -> None:
     monkeypatch.setattr(scan_module, "_NICENESS", 0)
     shutil.copytree(heard / "cache", tmp_path / "cache")
-    folder = tmp_path / "music"
-    folder.mkdir()
-    followed = threading.Semaphore(0)
-    settings = ServiceSettings(root=tmp_path / "cache", folders=(folder,), workers=1, watches=True)
-    app = create_app(settings, then=followed.release)
-    song = folder / "new.flac"
+    (tmp_path / "music").mkdir()
     made = KINDS["flac"].write(tmp_path / "made.flac", music(6.0, 44100), 44100).read_bytes()
-    with TestClient(app, base_url="http://127.0.0.1:8765") as client:
-        scan = state_of(app).scan
-        wait_until(lambda: scan.state == "done", "the first scan")
-        before = client.get("/v1/health").json()["n_songs"]
-        with song.open("wb") as file:
-            for start in range(0, len(made), len(made) // 3 + 1):
-                file.write(made[start : start + len(made) // 3 + 1])
-                file.flush()
-        wait_until(lambda: client.get("/v1/health").json()["n_songs"] == before + 1, "the song")
-        wait_until(lambda: scan.state == "done", "the end of its scan")
-        result = client.get("/v1/library/scan").json()["result"]
+    followed = threading.Semaphore(0)
+    settings = ServiceSettings(
+        root=tmp_path / "cache", folders=(tmp_path / "music",), workers=1, watches=True
+    )
+    state = state_of(create_app(settings, then=followed.release))
+    song = tmp_path / "music" / "new.flac"
+    try:
+        result = asyncio.run(_copied_and_heard(state, made, song))
         assert (result["found"], result["embedded"], result["failed"]) == (1, 1, [])
-        wait_until(lambda: followed.acquire(blocking=False), "what follows")
-        (found,) = client.get("/v1/songs?q=new.flac").json()["songs"]
-        assert found["path"] == str(song)
+        assert followed.acquire(timeout=LONG_S), "what follows"
+        assert state.library.columns().digest_at(str(song)) is not None
+    finally:
+        for part in (state.events, state.watch, state.scan, state.library):
+            part.close()
     assert not [thread for thread in threading.enumerate() if thread.name in ("watch", "scan")]
