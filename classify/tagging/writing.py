@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from cache import is_uri
 from classify.errors import ClassifyError
 from classify.library.scoring import score
 from classify.tagging.byte_difference import byte_difference, checksum
@@ -166,6 +167,8 @@ def put_checked(copy: Path, values: Sequence[str], digest: str) -> None:
 def _write(
     path: str, text: str, journal: Journal, known: KnownFiles, *, dry_run: bool
 ) -> TagOutcome:
+    if is_uri(path):
+        raise ClassifyError("lies in an object store; tags are written into files of this computer")
     target = Path(os.path.realpath(path))
     require_replaceable(target)
     now = OpenTags(target).values

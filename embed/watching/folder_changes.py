@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Self
 
@@ -133,12 +133,13 @@ class FolderChanges:
     def _watch(self) -> None:
         """Watch the folders that are there, until one of them is another than it was."""
         watched = _identities(self._folders)
-        there = [folder for folder, identity in watched.items() if identity]
+        # Some systems tell the paths behind links, so that is what is watched.
+        named = {os.path.realpath(folder): folder for folder in self._folders if watched[folder]}
         looked = time.monotonic()
-        with closing(_changes(there, self._ended)) as told:
+        with closing(_changes(list(named), self._ended)) as told:
             for changes in told:
                 self._begun.set()
-                self._add(changes)
+                self._add({_as_named(path, named) for path in changes})
                 if time.monotonic() - looked < _SAME_FOLDER_S:
                     continue
                 now, looked = _identities(self._folders), time.monotonic()
@@ -151,6 +152,14 @@ class FolderChanges:
             with self._lock:
                 self._paths |= paths
             self._told.set()
+
+
+def _as_named(path: str, named: Mapping[str, str]) -> str:
+    """Return a path below a real folder as one below the folder as it was named."""
+    for real, folder in named.items():
+        if path == real or path.startswith(os.path.join(real, "")):
+            return folder + path[len(real) :]
+    return path
 
 
 def _identities(folders: Sequence[str]) -> dict[str, tuple[int, int] | None]:

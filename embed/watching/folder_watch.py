@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from embed.errors import EmbedError
+from embed.files.entries import is_source
 from embed.files.find import FoundAudio, Paths, find_audio, path_list
 from embed.files.folders import AUDIO_SUFFIXES, is_searched
 from embed.pipeline.pipeline import EmbedReport
@@ -18,7 +19,7 @@ from embed.watching.standstill import STILL_S, FileState, Standstill, state_of
 
 __all__ = ["FolderWatch", "NewAudio"]
 
-_LOOK_S = 0.5  # at files that have not stood still yet
+_LOOK_S = 0.25  # at files that have not stood still yet
 _IDLE_S = 3600.0
 
 
@@ -80,8 +81,9 @@ class FolderWatch:
         still_s: float = STILL_S,
         stop: threading.Event | None = None,
     ) -> None:
-        self._folders = [os.path.abspath(os.path.expanduser(path)) for path in path_list(folders)]
-        _check(self._folders, poll_s)
+        named = path_list(folders)
+        self._folders = [os.path.abspath(os.path.expanduser(path)) for path in named]
+        _check(named, poll_s)
         self._stop = stop or threading.Event()
         self._polls = poll_s is not None
         self._changes: FolderChanges | FolderLooks = (
@@ -188,7 +190,7 @@ class FolderWatch:
         if self._polls:
             self._seen |= {hash((path, state_of(path))) for path in rested.files}
         have_gone, self._gone = self._gone is not None, None
-        found = find_audio(rested.files)
+        found = replace(find_audio(rested.files), failures=())  # one may have just gone
         return NewAudio(found=found, unsure=rested.unsure, have_gone=have_gone)
 
     def _audio_of(self, paths: Iterable[str]) -> list[str]:
@@ -227,8 +229,13 @@ def _check(folders: Sequence[str], poll_s: float | None) -> None:
     if not folders:
         raise EmbedError("no folder is named; name one to watch")
     for folder in folders:
-        if not os.path.isdir(folder):
-            raise EmbedError(f"{folder} is no folder; only folders can be watched")
+        if is_source(folder):
+            raise EmbedError(
+                f"{folder} is in an object store, which tells nothing of what changes; a timer "
+                f"that runs 'sevensongs embed {folder}' takes what is new"
+            )
+        if not os.path.isdir(os.path.expanduser(folder)):
+            raise EmbedError(f"{folder or repr('')} is no folder; only folders can be watched")
     if poll_s is not None and not 0 < poll_s < float("inf"):
         raise EmbedError(f"poll_s is {poll_s} s; more than 0 s are needed")
 

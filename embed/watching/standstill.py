@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 __all__ = ["STILL_S", "FileState", "FilesAtRest", "Standstill", "is_whole", "state_of"]
 
-STILL_S = 3.0
+STILL_S = 2.0
 """Seconds. A copy over a network may pause for so long without being through."""
 _DOUBTED_S = 60.0  # for a file that failed: it may be half of one, whose copying was held up
 _HELD_S = 600.0  # what a program has open for so long is taken as it is

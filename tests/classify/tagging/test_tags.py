@@ -311,7 +311,8 @@ def test_files_that_can_not_be_replaced_are_refused_and_stay_as_they_are(
     os.link(linked, linked.with_name("other name.flac"))
     locked.chmod(0o440)
     before = {path: path.read_bytes() for path in (linked, locked, changed)}
-    texts = dict.fromkeys(map(str, before), "0.250")
+    address = "s3://bucket/song.flac"
+    texts = dict.fromkeys([*map(str, before), address], "0.250")
     put = OpenTags.put
 
     def put_while_another_program_writes(self: OpenTags, values: Sequence[str]) -> None:
@@ -320,7 +321,9 @@ def test_files_that_can_not_be_replaced_are_refused_and_stay_as_they_are(
             file.write(b"more")
 
     monkeypatch.setattr(OpenTags, "put", put_while_another_program_writes)
-    errors = {Path(one.path): str(one.error) for one in write_scores(texts, root=place.root)}
+    outcomes = {one.path: str(one.error) for one in write_scores(texts, root=place.root)}
+    assert "lies in an object store" in outcomes.pop(address)
+    errors = {Path(path): error for path, error in outcomes.items()}
     assert "has 2 names (hard links)" in errors[linked]
     assert errors[locked] == "is read-only"
     assert errors[changed] == "was changed by another program meanwhile"
@@ -358,6 +361,6 @@ def test_the_command_tells_what_it_would_write_and_what_it_wrote(
 
 @pytest.mark.parametrize("undoes", [False, True], ids=["write", "undo"])
 def test_a_kill_at_any_step_loses_no_song(tmp_path: Path, undoes: bool) -> None:
-    row = kill_tagging(3, tmp_path, undoes=undoes)
-    assert (row["survived"], row["lost"], row["wrong"]) == (3, 0, 0)
+    row = kill_tagging(2, tmp_path, undoes=undoes)
+    assert (row["survived"], row["lost"], row["wrong"]) == (2, 0, 0)
     assert row["steps"] > 10
