@@ -139,13 +139,13 @@ def write_seal(found: Any, *, anew: bool = False) -> None:
     files: dict[str, tuple[int, int]] = {}
     keys: dict[str, tuple[int, int]] = {}
     names = [manifest_name(found.version), *_transaction(found)]
-    by_name = {fragment.metadata.id: fragment for fragment in found.get_fragments()}
+    has_keys = set(KEYS) <= set(found.schema.names)
     try:
         for fragment in fragments_of(found):
             names += [*fragment.data, *([fragment.deletion] if fragment.deletion else [])]
-            if set(KEYS) <= set(found.schema.names):
+            if has_keys:
                 keys[fragment.name] = old.keys.get(fragment.name) or rows_crc32(
-                    by_name[fragment.number].to_table(columns=list(KEYS)), KEYS
+                    found.get_fragment(fragment.number).to_table(columns=list(KEYS)), KEYS
                 )
         for name in names:
             files[name] = old.files.get(name) or file_of.size_and_crc(name)
@@ -260,7 +260,8 @@ def fragments_of(found: Any) -> Iterator[FragmentFiles]:
         yield FragmentFiles(
             number=about.id,
             n_rows=about.physical_rows - (deletion.num_deleted_rows if deletion else 0),
-            data=[f"data/{file.path}" for file in about.files],
+            # not `path`, which makes a class each time: 20 microseconds of the 35 for a fragment
+            data=[f"data/{file._path}" for file in about.files],
             deletion=fragment.deletion_file() if deletion else None,
         )
 

@@ -64,6 +64,7 @@ class EmbeddingStore:
         self.encoder = encoder
         self.fingerprint = fingerprint
         self.dim = int(dim)
+        self._dim_vector: int | None = None  # numbers in a song vector, once that is known
         # Names such as hub:https://... hold what no file name may; the fingerprint tells
         # apart those that look the same afterwards. 100: file systems allow 255 in all.
         plain = re.sub(r"[^a-z0-9]", "-", encoder.lower())[:100]
@@ -138,9 +139,11 @@ class EmbeddingStore:
             self._dataset.commit_staged(list(fragments))
 
     def _table(self, entries: Sequence[Entry]) -> pa.Table:
-        found = self._dataset.open()
-        dim_vector = None if found is None else found.schema.field("vector").type.list_size
-        check_shapes(entries, encoder=self.encoder, dim=self.dim, dim_vector=dim_vector)
+        if self._dim_vector is None:  # else it is known, and stays as it is
+            found = self._dataset.open()
+            if found is not None:
+                self._dim_vector = found.schema.field("vector").type.list_size
+        check_shapes(entries, encoder=self.encoder, dim=self.dim, dim_vector=self._dim_vector)
         return entry_table(entries)
 
     def reader(self, digests: Sequence[str] | pa.Array | None = None) -> VectorReader:
