@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from classify.output.plot_style import css_variables
+from classify.output.plot_style import Theme, css_variables
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -67,6 +67,7 @@ def render_page(
     css: str,
     script: str | None = None,
     media: str = "",
+    theme: Theme = "system",
 ) -> str:
     """Fill in a template that extends ``page.html``.
 
@@ -77,6 +78,8 @@ def render_page(
     css, script : str
         Names of files in `folder`: what the page adds to the style sheet, and its JavaScript, if
         any. They are put in as they are.
+    theme : {"system", "light", "dark"}
+        Default: the reader's.
     media : str
         Where audio may come from, as in a policy: "data:", "file:", ...; "" for nowhere.
 
@@ -92,7 +95,7 @@ def render_page(
     jinja2.TemplateError
         As for `render`.
     """
-    style = css_variables() + _text("page.css", _TEMPLATES) + _text(css, folder)
+    style = css_variables(theme) + _text("page.css", _TEMPLATES) + _text(css, folder)
     code = "" if script is None else _text(script, folder)
     if re.search(r"</script|<!--", code, re.IGNORECASE) or re.search(
         r"</style", style, re.IGNORECASE

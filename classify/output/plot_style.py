@@ -21,7 +21,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,12 +34,14 @@ __all__ = [
     "WIDTH_IN",
     "Palette",
     "Picture",
+    "Theme",
     "canvas",
     "css_variables",
     "label_axes",
 ]
 __all__ += ["legible"]
 
+Theme = Literal["system", "light", "dark"]
 # A phone shows 360 CSS pixels; at 72 points an inch a font's size in points is then its size in
 # pixels there.
 WIDTH_IN = 5.0
@@ -245,12 +247,15 @@ def legible(text: str) -> str:
     return "".join(sign if font.get_char_index(ord(sign)) else "\u25a1" for sign in text)
 
 
-def css_variables() -> str:
-    """Return CSS that gives each role its colour, by the reader's theme; light in print."""
+def css_variables(theme: Theme = "system") -> str:
+    """Return CSS that gives each role its colour, in a theme or the reader's; light in print."""
     light, dark = (
         "".join(f"--{_css_name(role)}:{colour};" for role, colour in _roles(palette).items())
         for palette in (LIGHT, DARK)
     )
+    if theme != "system":
+        colours = light if theme == "light" else dark
+        return f":root{{color-scheme:{theme};{light}}}\n@media screen{{:root{{{colours}}}}}\n"
     return (
         f":root{{color-scheme:light dark;{light}}}\n"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"

@@ -38,6 +38,7 @@ from classify.learning.examples import DISLIKE, LIKE, UNLABELLED
 from classify.library.song_library import SongLibrary
 from classify.output.formats import write_text
 from classify.output.html import render_page
+from classify.output.plot_style import Theme
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 
@@ -119,9 +120,9 @@ def write_report(
     return report.found
 
 
-def report_page(taste: Taste, name: str, root: str | Path) -> str:
-    """Return the page that `write_report` writes."""
-    return render_report(make_report(taste, name, root))
+def report_page(taste: Taste, name: str, root: str | Path, theme: Theme = "system") -> str:
+    """Return the page that `write_report` writes, in a theme or the reader's."""
+    return render_report(make_report(taste, name, root), theme)
 
 
 def make_report(taste: Taste, name: str, root: str | Path) -> Report:
@@ -159,7 +160,7 @@ def make_report(taste: Taste, name: str, root: str | Path) -> Report:
     )
 
 
-def render_report(report: Report) -> str:
+def render_report(report: Report, theme: Theme = "system") -> str:
     """Turn a report into an HTML document; equal reports give equal text."""
     found = report.found
     name = Path(report.name).stem if report.name.endswith(".npz") else report.name
@@ -183,4 +184,4 @@ def render_report(report: Report) -> str:
         "n_tags": len(report.tags),
         "tag_plot": shown_tags(report.tags),
     }
-    return render_page("report.html", shown, folder=_TEMPLATES, css="report.css")
+    return render_page("report.html", shown, folder=_TEMPLATES, css="report.css", theme=theme)

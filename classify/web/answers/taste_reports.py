@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+from classify.output.plot_style import Theme
 from classify.taste.taste import Taste
 from classify.web.kept_process import KeptProcess
 from classify.web.live.live_library import LiveLibrary
@@ -26,10 +27,10 @@ class TasteReports:
     def __init__(self, live: LiveLibrary) -> None:
         self._live = live
         self._process = KeptProcess("reports", niceness=_NICENESS)
-        self._kept: OrderedDict[tuple[str, Taste], str] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Taste, Theme], str] = OrderedDict()
         self._lock = threading.Lock()
 
-    def page(self, name: str) -> str:
+    def page(self, name: str, theme: Theme) -> str:
         """Return the report of a taste as it is now: HTML that asks for nothing.
 
         Raises
@@ -43,16 +44,17 @@ class TasteReports:
 
         taste = self._live.taste(name)
         root = self._live.settings.root
+        key = (name, taste, theme)
         with self._lock:  # who asks for the same one at the same time gets it, too
-            if (name, taste) not in self._kept:
+            if key not in self._kept:
                 writing = self._process.submit(
-                    lambda call: call(report_page, taste, name, root, cpu_s=_MOST_CPU_S)
+                    lambda call: call(report_page, taste, name, root, theme, cpu_s=_MOST_CPU_S)
                 )
-                self._kept[name, taste] = writing.result()
-            self._kept.move_to_end((name, taste))
+                self._kept[key] = writing.result()
+            self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
-            return self._kept[name, taste]
+            return self._kept[key]
 
     def stop(self) -> None:
         """Give up what is written, and return at once."""

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Body, Query
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from classify.output.plot_style import Theme
 from classify.web.app_state import state_of
 from classify.web.models import MapFound, SuggestionList
 from classify.web.problems import problems
@@ -87,14 +88,18 @@ async def evaluate_taste(request: Request, name: TasteName) -> Response:
         **problems(404, 409, 503),
     },
 )
-async def read_report(request: Request, name: TasteName) -> Response:
+async def read_report(
+    request: Request,
+    name: TasteName,
+    theme: Annotated[Theme, Query(description="Its colours; default: the reader's.")] = "system",
+) -> Response:
     """Write the report of `sevensongs evaluate --report`: a page that asks for nothing.
 
     It takes seconds, once for each taste. It may stand in a frame of this service alone, and runs
     no script.
     """
     state = state_of(request.app)
-    page = await state.study_lane.run(lambda: state.reports.page(name))
+    page = await state.study_lane.run(lambda: state.reports.page(name, theme))
     headers = {"Content-Security-Policy": _REPORT_POLICY, "Cache-Control": "no-store"}
     return HTMLResponse(page, headers=headers)
 

@@ -181,3 +181,11 @@ def test_the_style_sheet_has_both_themes() -> None:
     light, dark = css.split("@media screen and (prefers-color-scheme:dark)")
     assert f"--ink:{LIGHT.ink};" in light
     assert f"--step-1:{DARK.step_1};" in dark
+
+
+def test_a_theme_may_be_chosen_and_print_is_light() -> None:
+    screen = css_variables("dark").partition("@media screen")
+    assert LIGHT.background in screen[0]
+    assert DARK.background in screen[2]
+    assert "prefers-color-scheme" not in "".join(screen)
+    assert DARK.background not in css_variables("light")

@@ -25,18 +25,21 @@ export function startReport() {
 /** The report is written before the frame asks for it, so that what goes wrong is told here. */
 async function show() {
   const { taste } = state;
-  if (!taste || shown === taste) return;
+  const theme = document.documentElement.dataset.theme ?? "system";
+  const now = `${theme} ${taste}`;
+  if (!taste || shown === now) return;
   const path = `/tastes/${encodeURIComponent(taste)}/report`;
+  const params = { theme };
   const asked = (wanted += 1);
   place.replaceChildren();
   said.textContent = "Holding out each like, and drawing what comes of it. This takes a few seconds.";
   try {
-    await ask(path);
+    await ask(path, { params });
     if (asked !== wanted) return;
     said.textContent = "";
     const title = `The report of the taste ${taste}`;
-    place.replaceChildren(h("iframe", { class: "report-frame", sandbox: "", title, src: address(path) }));
-    shown = taste;
+    place.replaceChildren(h("iframe", { class: "report-frame", sandbox: "", title, src: address(path, params) }));
+    shown = now;
   } catch (error) {
     if (asked === wanted) said.textContent = error.message;
   }

@@ -192,6 +192,7 @@ def test_the_report_is_that_of_evaluate_and_runs_no_script(
     assert {"sandbox", "default-src 'none'", "frame-ancestors 'self'"} <= {*policy.split("; ")}
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert "The taste two</h1>" in answer.text
+    assert "prefers-color-scheme" in answer.text
     assert "from 2 likes and\n26 other songs" in answer.text
     assert client.get("/v1/tastes/none/report").status_code == 404
     assert client.get("/v1/tastes/two").headers.get_list("content-security-policy") == (
