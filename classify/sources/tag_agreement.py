@@ -127,7 +127,7 @@ def _apart_s(song: SourceSong, file: FileRecord) -> float | None:
 def _other_title(song: SourceSong, file: FileRecord, *, by_id: bool) -> bool:
     """Whether titles are of two songs, or of two versions of one."""
     theirs, ours = title_name(song.title or ""), title_name(file.title or "")
-    if theirs.core != ours.core and not by_id:
+    if theirs.core != ours.core and not by_id and not _has_title(file, theirs.core):
         return True
     words = set(theirs.version.split()), set(ours.version.split())
     if not (words[0] <= words[1] or words[1] <= words[0]):  # two remixes
@@ -135,6 +135,12 @@ def _other_title(song: SourceSong, file: FileRecord, *, by_id: bool) -> bool:
     if same_album(song, file):
         return theirs.kinds != ours.kinds
     return _kinds(song.title, song.album) != _kinds(file.title, file.album)
+
+
+def _has_title(file: FileRecord, core: str) -> bool:
+    """Whether a title is one of several of a file: servers tell the first, we all of them."""
+    titles = (file.title or "").split(";")
+    return len(titles) > 1 and any(title_name(one).core == core for one in titles)
 
 
 def _kinds(title: str | None, album: str | None) -> frozenset[str]:

@@ -89,6 +89,15 @@ def test_a_size_counts_with_the_length_unless_tags_contradict() -> None:
     assert by(INDEX, **known, artist="Another") is None
 
 
+def test_one_of_several_titles_is_enough_where_the_path_or_the_size_tells_the_song() -> None:
+    index = SongIndex([file_of(title=f"{TITLE};Crossroads;Desert"), *OTHERS])
+    known = {"artist": ARTIST, "title": TITLE, "duration_s": 236.0}
+    assert by(index, **known, path="Début/00 Big Time.flac") == "path"
+    assert by(index, **known, size_bytes=30_000_000) == "size"
+    assert by(index, **known) is None
+    assert by(index, **known | {"title": "Oasis"}, size_bytes=30_000_000) is None
+
+
 def test_musicbrainz_names_a_recording_whatever_it_is_called() -> None:
     assert by(INDEX, musicbrainz_id=MBID.upper(), title="Le grand temps") == "musicbrainz"
     assert by(INDEX, musicbrainz_id=MBID, duration_s=300.0) is None
