@@ -13,7 +13,7 @@ from cache.key import is_digest, is_fingerprint
 from cache.lance_dataset import Dataset
 from cache.locks import writing
 from cache.root import join
-from cache.row_choice import best_last, damaged_in, superseded, text_array
+from cache.row_choice import Keys, best_last, damaged_in, superseded, text_array
 from cache.seal import KEYS, check_keys
 from cache.stored_vectors import StoredVectors
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
@@ -239,6 +239,33 @@ class EmbeddingStore:
         if entry is None:
             raise damaged_entries(self.uri, [digest])
         return entry
+
+    def entries(self, digests: Sequence[str]) -> dict[str, Entry]:
+        """Read the entries of some recordings at once, each of best coverage.
+
+        Parameters
+        ----------
+        digests : sequence of str
+            Those not held are left out, and so are damaged ones: what this is for can be made
+            anew, and then is.
+
+        Returns
+        -------
+        dict of str to Entry
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        found = self._dataset.open()
+        if found is None or not len(digests):
+            return {}
+        with lance_errors("read", self.uri):
+            keys = Keys.read(found, text_array(digests))
+            rows = found.take(keys.rows.tolist())
+            entries = [entry_at(rows, at, self.dim) for at in range(rows.num_rows)]
+        return {entry.digest: entry for entry in entries if entry is not None}
 
     def matrix(self, digests: Sequence[str] | None = None) -> tuple[list[str], NDArray[np.float32]]:
         """Read song vectors, each of its recording's best coverage.

@@ -48,8 +48,10 @@ from .files.playlists import LIST_SUFFIXES, list_entries
 from .files.source_lists import find_listed
 from .limits import Limits
 from .loudness import measure_loudness
+from .pipeline.first_look import first_windows
 from .pipeline.pieces import Outline
-from .pipeline.pipeline import EmbedReport, Progress, embed_library
+from .pipeline.pipeline import embed_library
+from .pipeline.run_report import EmbedReport, Progress
 from .pipeline.worker_tasks import embed_recording, embed_together, probe_file
 from .spectrogram_picture import (
     SoundPicture,
@@ -119,6 +121,7 @@ __all__ = [
     "find_audio",
     "find_cover",
     "find_listed",
+    "first_windows",
     "is_compiled",
     "is_own_model",
     "list_entries",

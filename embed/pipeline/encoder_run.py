@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from cache import Entry
@@ -20,11 +20,29 @@ from embed.encoders.registry import EncoderSpec
 from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits
 from embed.pipeline.fetching import FileQueue
+from embed.pipeline.known_songs import KnownSongs, Learnt
 from embed.pipeline.ledger import File, Ledger
-from embed.pipeline.one_read import MAX_KEPT_BYTES, NewFile, beginnings, hear_file, remember
-from embed.pipeline.pieces import Assembly, Frames, Outline, Piece, cut_pieces, max_pieces
+from embed.pipeline.one_read import (
+    MAX_KEPT_BYTES,
+    Begun,
+    NewFile,
+    beginnings,
+    hear_file,
+    hear_further,
+    remember,
+)
+from embed.pipeline.pieces import (
+    Assembly,
+    Frames,
+    Known,
+    Outline,
+    Piece,
+    cut_pieces,
+    max_pieces,
+)
 from embed.pipeline.worker_tasks import (
     Inputs,
+    Task,
     embed_piece,
     embed_recording,
     measure_levels,
@@ -43,6 +61,7 @@ _FETCH_POLL_S = 0.02
 _COMMITS_TOGETHER = 64
 # that a worker hands to the parent's network at a time: 9 MB, of waveforms 28 MB
 _PIECE_WINDOWS = 128
+_LOOK_AHEAD = 64  # files of which is read at once what the cache has of them
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -90,6 +109,11 @@ class Run:
         Seconds of processor time that tasks took, and of time that workers had.
     others : sequence of Listener
         Encoders whose runs come later.
+    known : KnownSongs
+        What is known of files before they are opened.
+    order : callable or None
+        Puts the files that are left in order: those wanted most come first. It is asked again and
+        again, as what is wanted changes while a run goes on.
     """
 
     ledger: Ledger
@@ -100,6 +124,8 @@ class Run:
     cpu_s: float = 0.0
     worker_s: float = 0.0
     others: Sequence[Listener] = ()
+    known: KnownSongs = field(default_factory=KnownSongs)
+    order: Callable[[Sequence[File]], Sequence[File]] | None = None
     _waiting: dict[str, list[tuple[File, AudioInfo]]] = field(default_factory=dict)
     _ready: deque[Piece | Outline] = field(default_factory=deque)
     _assemblies: dict[str, Assembly] = field(default_factory=dict)
@@ -183,6 +209,7 @@ class Run:
             if self._ready and (enough or not todo):
                 self._give_out_ready(pool, self._ready.popleft())
             else:
+                self._look_ahead(todo)
                 taken = todo.take()
                 if taken is None:
                     return
@@ -191,6 +218,17 @@ class Run:
                     self._give_out_file(pool, taken)
                 else:
                     self._fail(*taken)
+
+    def _look_ahead(self, todo: FileQueue) -> None:
+        """Ask which files go first, and read what the cache has of those that are next."""
+        ahead = todo.ahead(_LOOK_AHEAD)
+        if not ahead or self.known.knows(ahead[0]):
+            return
+        if self.order is not None:
+            todo.put_in_order(self.order)
+            ahead = todo.ahead(_LOOK_AHEAD)
+        # The network of a batch is another than the one that made what is stored.
+        self.known.look_up(ahead, [] if self.batched else self._ledgers)
 
     def _give_out_file(self, pool: WorkerPool, file: File) -> None:
         """Have a file probed; and embedded at once where that is all there will be to do."""
@@ -201,13 +239,28 @@ class Run:
             and self._n_pieces(self._share(file), pool.n_workers) == 1
             and not self.batched
         )
-        if whole and file.size_bytes <= MAX_KEPT_BYTES:
-            tasks = [(self.prepared, self.ledger.n_windows)]
-            tasks += [(one.prepared, one.ledger.n_windows) for one in self._listeners(file)]
-            hearing = (hear_file, tasks, file.place, self.limits, file.size_bytes)
-            pool.submit_steps(file, hearing, probing, cpu_s=cpu_s)
+        info = self.known.info_of(file)
+        if info is not None and not whole:
+            self._n_probing -= 1
+            self._probed(file, info, pool.n_workers)
+        elif info is not None:
+            pool.submit(file, hear_further, self._tasks(file), info, self.limits, self._begun(file))
+        elif whole and file.size_bytes <= MAX_KEPT_BYTES:
+            what = (file.place, self.limits, file.size_bytes, self._begun(file))
+            pool.submit_steps(file, (hear_file, self._tasks(file), *what), probing, cpu_s=cpu_s)
         else:
             pool.submit(file, *probing, cpu_s=cpu_s)
+
+    def _tasks(self, file: File) -> list[Task]:
+        return [(prepared, ledger.n_windows) for ledger, prepared in self._parts(file)]
+
+    def _begun(self, file: File) -> Begun | None:
+        return self.known.begun(file, self._parts(file))
+
+    def _parts(self, file: File) -> list[tuple[Ledger, PreparedEncoder]]:
+        """Return all that are to hear a file, this one first."""
+        others = [(one.ledger, one.prepared) for one in self._listeners(file)]
+        return [(self.ledger, self.prepared), *others]
 
     def _listeners(self, file: File) -> list[Listener]:
         return [one for one in self.others if file.path in one.paths]
@@ -232,9 +285,8 @@ class Run:
         elif piece.info.digest in self._assemblies:
             pool.submit(piece, embed_piece, self.prepared, piece, cpu_s=cpu_s)
         else:
-            pool.submit(
-                piece, embed_recording, self.prepared, piece.info, piece.n_windows, cpu_s=cpu_s
-            )
+            whole = partial(embed_recording, known=piece.known)
+            pool.submit(piece, whole, self.prepared, piece.info, piece.n_windows, cpu_s=cpu_s)
 
     def _take(self, outcome: Outcome, n_workers: int) -> None:
         """Take what a worker gives back."""
@@ -273,21 +325,25 @@ class Run:
             self._give_up(file, error, info)
 
     def _heard(self, file: File, heard: NewFile, n_workers: int) -> None:
+        names = [prepared.name for _, prepared in self._parts(file)] if heard.heard else []
+        levels = {name: one.levels for name, one in zip(names, heard.heard, strict=True)}
+        self.known.remember(file, Learnt(info=heard.info, levels=levels))
         if heard.error is not None:
             self._left_bytes -= file.size_bytes
             self._give_up(file, heard.error, heard.info)
             return
-        if not heard.entries:
+        if not heard.heard:
             self._probed(file, heard.info, n_workers)
             return
         self._left_bytes -= file.size_bytes
-        own, *others = heard.entries
+        own, *others = (one.entry for one in heard.heard)
         for one, entry in zip(self._listeners(file), others, strict=True):
             one.ledger.heard_elsewhere(file, entry)
         self._waiting.setdefault(heard.info.digest, []).append((file, heard.info))
         self._encoded(own)
 
     def _probed(self, file: File, info: AudioInfo, n_workers: int) -> None:
+        self.known.remember(file, Learnt(info=info))
         share = self._share(file)
         self._left_bytes -= file.size_bytes
         if self.ledger.is_held(info.digest):
@@ -305,7 +361,9 @@ class Run:
 
         Each piece reads the file up to its place, so there are no more than keep all workers busy.
         """
-        outline = Outline(spec=self._spec, info=info, n_windows=self.ledger.n_windows)
+        begun = None if self.batched else self.ledger.begun(info.digest)
+        known = Known.of(begun, self._spec, {})
+        outline = Outline(spec=self._spec, info=info, n_windows=self.ledger.n_windows, known=known)
         self._hand_out(outline, self._n_pieces(share, n_workers))
 
     def _hand_out(self, outline: Outline, n_pieces: int) -> None:

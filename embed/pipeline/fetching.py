@@ -9,10 +9,10 @@ import contextlib
 import os
 import tempfile
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 from cache import Bucket, CacheError
@@ -82,6 +82,16 @@ class FileQueue:
             self._ahead_bytes -= file.size_bytes
             self._fetch_ahead()
         return taken
+
+    def ahead(self, n_files: int) -> list[File]:
+        """Return the files that are here and come next."""
+        return [one for one in islice(self._ready, n_files) if isinstance(one, File)]
+
+    def put_in_order(self, order: Callable[[Sequence[File]], Sequence[File]]) -> None:
+        """Have the files that are here taken in another order."""
+        files = [one for one in self._ready if isinstance(one, File)]
+        failed = [one for one in self._ready if not isinstance(one, File)]
+        self._ready = deque([*failed, *order(files)])
 
     def wait(self, timeout_s: float) -> None:
         """Wait until a file has come."""

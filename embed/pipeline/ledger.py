@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +47,8 @@ class File:
         Of one in an object store.
     read_from : str
         Where its copy is, once that was fetched.
+    digest : str or None
+        Its recording, where the catalog knows it and the file has not changed since.
     """
 
     path: str
@@ -55,6 +57,7 @@ class File:
     is_unheard: bool = False
     stored: StoredObject | None = None
     read_from: str = ""
+    digest: str | None = None
 
     @property
     def place(self) -> str:
@@ -120,6 +123,7 @@ class Ledger:
     outdated: list[str] = field(default_factory=list)
     committer: Callable[[EmbeddingStore, Catalog, Batch], None] = commit_here
     _held: dict[str, int] = field(default_factory=dict)
+    _begun: dict[str, Entry] = field(default_factory=dict)
     _entries: list[Entry] = field(default_factory=list)
     _recordings: list[FileRecord] = field(default_factory=list)
     _committed: float = field(default_factory=time.monotonic)
@@ -154,6 +158,7 @@ class Ledger:
                     continue
             if sizes is None:  # not before, as mostly there is nothing to do
                 sizes = set(known.sizes)
+            known_digest = None
             if row is None:
                 is_unheard = status.st_size not in sizes
             else:
@@ -167,6 +172,7 @@ class Ledger:
                 mtime_ns=status.st_mtime_ns,
                 is_unheard=is_unheard,
                 stored=stored,
+                digest=known_digest,
             )
 
     def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:
@@ -197,6 +203,26 @@ class Ledger:
     def is_held(self, digest: str) -> bool:
         """Whether the cache holds a recording with the coverage asked for, or more."""
         return covers(self._held.get(digest), self.n_windows)
+
+    def look_up(self, files: Iterable[File]) -> None:
+        """Read what the cache has of files that are next, where that is less than is asked for."""
+        wanted = {file.digest for file in files if file.digest and self.is_begun(file)}
+        self._begun = self.store.entries(sorted(wanted)) if wanted else {}
+
+    def begun(self, digest: str) -> Entry | None:
+        """Return what the cache has of a recording, where that is less than is asked for."""
+        if not self._is_begun(digest):
+            return None
+        if digest not in self._begun:
+            return self.store.entries([digest]).get(digest)
+        return self._begun[digest]
+
+    def is_begun(self, file: File) -> bool:
+        """Whether the cache has heard some of a file's recording, but less than is asked for."""
+        return file.digest is not None and self._is_begun(file.digest)
+
+    def _is_begun(self, digest: str) -> bool:
+        return digest in self._held and not self.is_held(digest)
 
     def held(self) -> list[str]:
         """Return the recordings that the cache holds with the coverage asked for, or more."""

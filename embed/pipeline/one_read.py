@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,15 +20,15 @@ from embed.decoding.probing import AudioInfo, probe
 from embed.encoders.preparing import prepared_spec
 from embed.errors import AudioError, UnusableEmbedding
 from embed.limits import Limits, bounded_cpu, bounded_memory
-from embed.pipeline.pieces import Outline
-from embed.pipeline.worker_tasks import Task, embed_together
+from embed.pipeline.pieces import Known, Outline
+from embed.pipeline.worker_tasks import Heard, Task, hear_together
 
 if TYPE_CHECKING:
+    import av
     from numpy.typing import NDArray
 
-    from cache import Entry
-
-__all__ = ["MAX_KEPT_BYTES", "NewFile", "beginnings", "hear_file", "remember"]
+__all__ = ["MAX_KEPT_BYTES", "Begun", "NewFile", "beginnings"]
+__all__ += ["hear_file", "hear_further", "remember"]
 
 MAX_KEPT_BYTES = 32 * 2**20
 """Of a file's packets in memory; FLAC of four minutes has 30 MB."""
@@ -42,7 +42,7 @@ class NewFile:
     Attributes
     ----------
     info : AudioInfo
-    entries : tuple of Entry
+    heard : tuple of Heard
         Its embeddings, one for each encoder asked; none where the cache has it, where the file is
         too large to be heard at once, where one of several encoders can't embed it, or where there
         is an error.
@@ -51,7 +51,7 @@ class NewFile:
     """
 
     info: AudioInfo
-    entries: tuple[Entry, ...] = ()
+    heard: tuple[Heard, ...] = ()
     error: AudioError | None = None
 
 
@@ -79,7 +79,25 @@ def remember(held: NDArray[np.uint64]) -> None:
     _memory.held = held
 
 
-def hear_file(tasks: Sequence[Task], path: str, limits: Limits, n_bytes: int) -> NewFile:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Begun:
+    """A recording that the cache has begun: frames of some of the windows that are asked for.
+
+    Attributes
+    ----------
+    digest : str
+        Names it.
+    known : tuple of Known
+        One for each encoder that is to hear it.
+    """
+
+    digest: str
+    known: tuple[Known, ...]
+
+
+def hear_file(
+    tasks: Sequence[Task], path: str, limits: Limits, n_bytes: int, begun: Begun | None = None
+) -> NewFile:
     """Probe a file, and embed it unless the cache has its recording.
 
     Parameters
@@ -91,6 +109,8 @@ def hear_file(tasks: Sequence[Task], path: str, limits: Limits, n_bytes: int) ->
         What the file may ask; processor time for each of the two steps.
     n_bytes : int
         The file's size.
+    begun : Begun, optional
+        What there is of the recording that the file is known to be.
 
     Returns
     -------
@@ -108,13 +128,37 @@ def hear_file(tasks: Sequence[Task], path: str, limits: Limits, n_bytes: int) ->
         info = probe(path, limits, kept=kept)
     if _is_held(info.digest) or kept.all is None:
         return NewFile(info=info)
+    return hear_further(tasks, info, limits, begun, kept=kept.all)
+
+
+def hear_further(
+    tasks: Sequence[Task],
+    info: AudioInfo,
+    limits: Limits,
+    begun: Begun | None,
+    *,
+    kept: Sequence[av.Packet[Any]] | None = None,
+) -> NewFile:
+    """Embed a file that has been probed; otherwise as `hear_file`.
+
+    Examples
+    --------
+    >>> from embed import Limits, prepare_encoder, probe
+    >>> from embed.pipeline.one_read import hear_further
+    >>> tasks = [(prepare_encoder("musicnn"), 2)]
+    >>> info = probe("music/calm_acoustic_1.opus")
+    >>> [len(one.entry.frames) for one in hear_further(tasks, info, Limits(), None).heard]
+    [2]
+    """
+    known = begun.known if begun is not None and begun.digest == info.digest else ()
     n_windows = sum(
         len(Outline(spec=prepared_spec(prepared), info=info, n_windows=n).chosen)
         for prepared, n in tasks
     )
     try:
         with bounded_cpu(limits.embedding_s(info.duration_s, n_windows)):
-            return NewFile(info=info, entries=tuple(embed_together(tasks, info, kept=kept.all)))
+            heard = hear_together(tasks, info, kept=kept, known=known)
+            return NewFile(info=info, heard=tuple(heard))
     except UnusableEmbedding as error:
         # Of several encoders the others may do better: then each hears it alone.
         return NewFile(info=info, error=error if len(tasks) == 1 else None)

@@ -9,8 +9,8 @@ the windows are silent, the levels of all are measured, and others are taken.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,7 @@ from embed.encoders.pooling import song_vector
 from embed.encoders.registry import EncoderSpec
 from embed.encoders.windows import NativeCut, choose_windows, pooled_windows, take_windows
 
-__all__ = ["BLOCK", "Assembly", "Frames", "Outline", "Piece", "cut_pieces", "max_pieces"]
+__all__ = ["BLOCK", "Assembly", "Frames", "Known", "Outline", "Piece", "cut_pieces", "max_pieces"]
 
 FloatArray = NDArray[np.float64]
 
@@ -32,7 +32,45 @@ BLOCK = 16
 _MIN_BLOCKS = 2  # of a piece: below, opening the file and coming to its place cost too much
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Known:
+    """What is known of windows of a recording before it is opened.
+
+    A frame and a level are functions of their window alone, so these are as good as ones made
+    anew. Where a window has both, it is not even decoded.
+
+    Attributes
+    ----------
+    frames : mapping of int to ndarray, shape (dim,), float16
+        By window of the grid.
+    levels : mapping of int to float
+        See `embed.encoders.levels.level_of`.
+    """
+
+    frames: Mapping[int, NDArray[np.float16]] = field(default_factory=dict)
+    levels: Mapping[int, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, entry: Entry | None, spec: EncoderSpec, levels: Mapping[int, float]) -> Known:
+        """Return what an encoder's entry tells, if there is one, beside levels."""
+        if entry is None:
+            return cls(levels=levels)
+        windows = np.rint(entry.starts_s / spec.hop_s).astype(int).tolist()
+        return cls(frames=dict(zip(windows, entry.frames, strict=True)), levels=levels)
+
+    def has(self, window: int) -> bool:
+        """Whether nothing of a window is left to be found."""
+        return window in self.frames and window in self.levels
+
+    def among(self, windows: Sequence[int]) -> Known:
+        """Return what is known of some windows."""
+        return Known(
+            frames={i: self.frames[i] for i in windows if i in self.frames},
+            levels={i: self.levels[i] for i in windows if i in self.levels},
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Piece:
     """The unit of work: some of the windows that are embedded of a recording.
 
@@ -45,12 +83,15 @@ class Piece:
         Which of the grid these are, in time order.
     first : int
         How many of those that are embedded come before.
+    known : Known
+        What is known of them.
     """
 
     info: AudioInfo
     n_windows: int
     windows: tuple[int, ...]
     first: int = 0
+    known: Known = field(default_factory=Known)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,12 +121,15 @@ class Outline:
         How many; 0 for all.
     levels : ndarray, shape (n_grid,), float64, or None
         Of all the recording's windows, where they have been measured.
+    known : Known
+        What is known of its windows.
     """
 
     spec: EncoderSpec
     info: AudioInfo
     n_windows: int
     levels: FloatArray | None = None
+    known: Known = field(default_factory=Known)
 
     @cached_property
     def cut(self) -> NativeCut:
@@ -111,7 +155,17 @@ class Outline:
     @property
     def whole(self) -> Piece:
         """All of it as one piece."""
-        return Piece(info=self.info, n_windows=self.n_windows, windows=tuple(self.chosen))
+        return self.piece(self.chosen)
+
+    def piece(self, windows: Sequence[int], first: int = 0) -> Piece:
+        """Cut a piece out, of some of the chosen windows; `first` of them come before."""
+        return Piece(
+            info=self.info,
+            n_windows=self.n_windows,
+            windows=tuple(windows),
+            first=first,
+            known=self.known.among(windows),
+        )
 
     def parts(self, windows: Sequence[int]) -> list[int]:
         """Return how many parts are heard of each of some windows."""
@@ -187,12 +241,7 @@ def cut_pieces(
     size = max(math.ceil(n / n_pieces / BLOCK), _MIN_BLOCKS) * BLOCK
     size = min(size, max_windows or size)
     for first in range(0, n, size):
-        yield Piece(
-            info=outline.info,
-            n_windows=outline.n_windows,
-            windows=tuple(chosen[first : first + size]),
-            first=first,
-        )
+        yield outline.piece(chosen[first : first + size], first)
 
 
 class Assembly:

@@ -8,98 +8,37 @@ workers. With a GPU, workers end with the front end, and this process runs the n
 (`embed.pipeline.gpu_batches`); else it only stats, asks the cache and commits. Tasks ahead are
 bounded, so memory is too. Of several encoders (`embed.encoders.composite`) each has a run of its
 own, one after the other; but a file that is read whole in the first is embedded by all that lack
-it.
+it. Of many new songs a few windows are heard first, and then the rest
+(`embed.pipeline.first_look`).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from cache import CacheError, Catalog, EmbeddingStore, default_root, require_writable
+from cache import WHOLE, CacheError, Catalog, EmbeddingStore, default_root, require_writable
 from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.encoders.preparing import prepared_spec
 from embed.encoders.windows import coverage_windows
 from embed.errors import EmbedError
-from embed.files.cue_sheets import Album, album_words, albums_in, songs_in_words
-from embed.files.find import Failure, FoundAudio, Paths, find_audio
-from embed.files.folders import PassedOver
+from embed.files.find import FoundAudio, Paths, find_audio
 from embed.files.source_lists import find_listed
 from embed.limits import Limits
 from embed.pipeline.encoder_run import Listener, Run
+from embed.pipeline.first_look import FROM_SONGS, WantedFirst, first_windows
 from embed.pipeline.ledger import File, Ledger
 from embed.pipeline.retagging import read_tags_anew
+from embed.pipeline.run_report import EmbedReport, Progress, Stage, report_of
 
-__all__ = ["DEVICES", "EmbedReport", "Progress", "embed_library"]
+__all__ = ["DEVICES", "embed_library"]
 
 DEVICES = ("auto", "cpu", "gpu")
 # songs; TensorFlow's start takes as long as two processor cores need for some 20
 _WORTH_A_GPU = 100
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far a run has come: in songs, of which one is done when every encoder has heard it.
-
-    `n_failed` counts the songs done that gave no embedding.
-    """
-
-    n_done: int
-    n_total: int
-    audio_s: float
-    wall_s: float
-    n_failed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbedReport:
-    """What a run did.
-
-    Attributes
-    ----------
-    found : int
-        Files to embed, and entries that could not be found.
-    embedded, cached : int
-        Songs that were embedded now, by one encoder at least, and that were in the cache already.
-    failed : tuple of Failure
-        Each file once, with its first reason; ``found == embedded + cached + len(failed)``.
-    warnings : tuple of Failure
-        Files that are embedded although something is wrong with them.
-    audio_s, wall_s : float
-        Seconds of music that was embedded now (whole songs), and how long it took.
-    busy : float or None
-        Processor time of the workers' tasks, as a share of what all workers had from their start to
-        their end, in [0, 1]; None where there was nothing to do.
-    passed_over : PassedOver
-        What the folders hold besides.
-    albums : tuple of Album
-        Files that hold several songs by their CUE sheets; each counts as one song, and is among the
-        warnings.
-    n_retagged : int
-        Songs in the cache of which the tags were read anew, as an earlier version read less.
-    """
-
-    encoder: str
-    fingerprint: str
-    found: int
-    embedded: int
-    cached: int
-    failed: tuple[Failure, ...]
-    warnings: tuple[Failure, ...]
-    audio_s: float
-    wall_s: float
-    busy: float | None = None
-    passed_over: PassedOver = field(default_factory=PassedOver)
-    albums: tuple[Album, ...] = ()
-    n_retagged: int = 0
-
-    @property
-    def x_realtime(self) -> float:
-        """Seconds of music a second of work."""
-        return self.audio_s / self.wall_s if self.wall_s > 0 else 0.0
 
 
 def embed_library(
@@ -113,6 +52,8 @@ def embed_library(
     retry_failed: bool = False,
     limits: Limits | None = None,
     unsure: Collection[str] = (),
+    first_look: bool | None = None,
+    wanted_first: Callable[[], Sequence[str]] | None = None,
     batch_songs: int = 64,
     niceness: int = 0,
     progress: Callable[[Progress], None] | None = None,
@@ -146,6 +87,14 @@ def embed_library(
         than usual.
     unsure : collection of str
         Files that may be half of one still. Where such a file fails, that is not remembered.
+    first_look : bool, optional
+        Whether to hear a third of a scan's windows of every new song before the rest of any, so
+        that there is soon a ranking. Default: where 500 or more are new, and are to be scanned or
+        heard whole, on the processor. The sum of both passes takes about as long as one.
+    wanted_first : callable, optional
+        Returns digests of recordings, those wanted most first: so songs are heard further that the
+        cache has begun. It is called now and then, as what is wanted may change meanwhile; where
+        nothing has, it returns the same object.
     batch_songs : int
         How many songs are committed together; a kill loses at most these, or 20 s of work.
     niceness : int
@@ -186,13 +135,60 @@ def embed_library(
     _check(workers, device)
     base = default_root() if root is None else root
     prepared = prepare_encoders(encoder, root=base)
-    specs = {part.name: prepared_spec(part) for part in prepared.parts}
-    n_windows = {
-        name: coverage_windows(asked.get(name, "scan"), scan_windows=spec.scan_windows)
-        for name, spec in specs.items()
-    }
     found = paths if isinstance(paths, FoundAudio) else _find(paths, listed)
-    runs = [
+    make_runs = partial(
+        _make_runs,
+        prepared,
+        base,
+        batch_songs=batch_songs,
+        unsure=frozenset(unsure),
+        limits=limits or Limits(),
+        device=device,
+        niceness=niceness,
+        wanted_first=wanted_first,
+    )
+    runs = make_runs(_windows_asked(prepared, asked))
+    todo = [list(run.ledger.sift(found, retry_failed=retry_failed)) for run in runs]
+    looking: list[Run] = []
+    if any(todo):
+        require_writable(base)
+        if device == "auto" and max(map(len, todo)) >= _WORTH_A_GPU:
+            _choose_device(runs)
+        if _looks_first(first_look, runs, todo):
+            looking = make_runs({p.name: first_windows(prepared_spec(p)) for p in prepared.parts})
+            _look_first(looking, runs, todo, found, workers, progress)
+        stage: Stage = "rest" if looking else "all"
+        _work(runs, todo, workers, _in_songs(progress, runs, todo, stage))
+    n_retagged = _read_tags_anew(runs, todo, base, workers)
+    report = report_of(prepared, found, [*looking, *runs], started)
+    n_looked = len({digest for run in looking for digest in run.ledger.fresh})
+    return replace(report, n_retagged=n_retagged, n_looked_first=n_looked)
+
+
+def _windows_asked(prepared: PreparedEncoders, asked: Mapping[str, str | int]) -> Mapping[str, int]:
+    """Return how many windows each encoder is to hear."""
+    return {
+        part.name: coverage_windows(
+            asked.get(part.name, "scan"), scan_windows=prepared_spec(part).scan_windows
+        )
+        for part in prepared.parts
+    }
+
+
+def _make_runs(
+    prepared: PreparedEncoders,
+    base: str | Path,
+    n_windows: Mapping[str, int],
+    *,
+    batch_songs: int,
+    unsure: frozenset[str],
+    limits: Limits,
+    device: str,
+    niceness: int,
+    wanted_first: Callable[[], Sequence[str]] | None,
+) -> list[Run]:
+    """Make a run of each encoder, for so many windows of a song."""
+    return [
         Run(
             ledger=Ledger(
                 catalog=Catalog(base),
@@ -201,23 +197,54 @@ def embed_library(
                 ),
                 n_windows=n_windows[part.name],
                 batch_songs=batch_songs,
-                unsure=frozenset(unsure),
+                unsure=unsure,
             ),
             prepared=part,
-            limits=limits or Limits(),
-            batched=device == "gpu" and specs[part.name].model_file is None,
+            limits=limits,
+            batched=device == "gpu" and prepared_spec(part).model_file is None,
             niceness=niceness,
+            order=None if wanted_first is None else WantedFirst(wanted_first),
         )
         for part in prepared.parts
     ]
-    todo = [list(run.ledger.sift(found, retry_failed=retry_failed)) for run in runs]
-    if any(todo):
-        require_writable(base)
-        if device == "auto" and max(map(len, todo)) >= _WORTH_A_GPU:
-            _choose_device(runs)
-        _work(runs, todo, workers, _in_songs(progress, runs, todo, started))
-    n_retagged = _read_tags_anew(runs, todo, base, workers)
-    return replace(_report(prepared, found, runs, started), n_retagged=n_retagged)
+
+
+def _looks_first(asked: bool | None, runs: Sequence[Run], todo: Sequence[list[File]]) -> bool:
+    """Whether a few windows of each song are heard before the rest of any."""
+    if asked is False or any(run.batched for run in runs):
+        return False  # on a GPU it is decoding that takes the time, and it would be done twice
+    if any(file.stored is not None for files in todo for file in files):
+        return False  # each would be fetched twice
+    for run in runs:
+        n, spec = run.ledger.n_windows, prepared_spec(run.prepared)
+        if n != WHOLE and n < spec.scan_windows:
+            return False  # that is little already
+    n_new = max(
+        sum(not run.ledger.is_begun(file) for file in files)
+        for run, files in zip(runs, todo, strict=True)
+    )
+    return n_new >= (1 if asked else FROM_SONGS)
+
+
+def _look_first(
+    looking: Sequence[Run],
+    runs: Sequence[Run],
+    todo: Sequence[list[File]],
+    found: FoundAudio,
+    workers: int | None,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Hear a few windows of each song; then tell the runs that hear the rest what was learnt."""
+    paths = dict.fromkeys(file.path for files in todo for file in files)
+    new = replace(found, files=tuple(paths))
+    first = [list(run.ledger.sift(new, retry_failed=True)) for run in looking]
+    _work(looking, first, workers, _in_songs(progress, looking, first, "first look"))
+    failed = {failure.path for run in looking for failure in run.ledger.failed}
+    learnt = {path: one for run in reversed(looking) for path, one in run.known.learnt.items()}
+    for run, files in zip(runs, todo, strict=True):
+        left = tuple(file.path for file in files if file.path not in failed)
+        files[:] = run.ledger.sift(replace(found, files=left), retry_failed=True)
+        run.known.before = learnt
 
 
 def _find(paths: Paths, listed: str | Path | None) -> FoundAudio:
@@ -278,53 +305,6 @@ def _read_tags_anew(
     )
 
 
-def _report(
-    prepared: PreparedEncoders, found: FoundAudio, runs: Sequence[Run], started: float
-) -> EmbedReport:
-    """Count songs over all encoders."""
-    failed: dict[str, Failure] = {}
-    for failure in (*found.failures, *(one for run in runs for one in run.ledger.failed)):
-        failed.setdefault(failure.path, failure)
-    fresh = {
-        digest: run.ledger.fresh[digest]
-        for run in runs
-        for path, digest in run.ledger.done.items()
-        if digest in run.ledger.fresh and path not in failed
-    }
-    n_found = len(found.files) + len(found.failures)
-    worker_s = sum(run.worker_s for run in runs)
-    warnings, albums = _with_albums(found, runs, failed)
-    return EmbedReport(
-        encoder=prepared.name,
-        fingerprint=prepared.fingerprint,
-        found=n_found,
-        embedded=len(fresh),
-        cached=n_found - len(fresh) - len(failed),
-        failed=tuple(failed.values()),
-        warnings=warnings,
-        audio_s=sum(fresh.values()),
-        wall_s=time.monotonic() - started,
-        busy=sum(run.cpu_s for run in runs) / worker_s if worker_s else None,
-        passed_over=found.passed_over,
-        albums=albums,
-    )
-
-
-def _with_albums(
-    found: FoundAudio, runs: Sequence[Run], failed: Mapping[str, Failure]
-) -> tuple[tuple[Failure, ...], tuple[Album, ...]]:
-    """Add to the warnings that files are albums by sheets beside them; return also which are."""
-    warnings = dict.fromkeys(warning for run in runs for warning in run.ledger.warnings)
-    told = ((one.path, songs_in_words(one.error)) for one in warnings)
-    albums = {path: Album(path=path, n_songs=n) for path, n in told if n}
-    files = set(found.files) if found.sheets else set()
-    for album in (album for sheet in found.sheets for album in albums_in(sheet)):
-        if album.path in files and album.path not in failed and album.path not in albums:
-            albums[album.path] = album
-            warnings[Failure(path=album.path, error=album_words(album.n_songs))] = None
-    return tuple(warnings), tuple(albums.values())
-
-
 def _check(workers: int | None, device: str) -> None:
     if device not in DEVICES:
         raise EmbedError(f"device is {device!r}; there are {', '.join(DEVICES)}")
@@ -348,12 +328,13 @@ def _in_songs(
     progress: Callable[[Progress], None] | None,
     runs: Sequence[Run],
     todo: Sequence[list[File]],
-    started: float,
+    stage: Stage,
 ) -> Callable[[int], None]:
     """Return what turns files done by single encoders into songs done by all.
 
     It is told how many encoders are through with their files.
     """
+    started = time.monotonic()
     n_steps = sum(map(len, todo))
     before = [run.ledger.n_settled for run in runs]
     n_songs = len({file.path for files in todo for file in files})
@@ -361,7 +342,7 @@ def _in_songs(
     known = {failure.path for run in runs for failure in run.ledger.failed}  # from earlier runs
 
     def tell(n_ended: int) -> None:
-        if progress is not None:
+        if progress is not None and n_steps:
             n_done = sum(map(len, todo[:n_ended])) + sum(
                 run.ledger.n_settled - n
                 for run, n in zip(runs[n_ended:], before[n_ended:], strict=True)
@@ -377,6 +358,7 @@ def _in_songs(
                     audio_s=audio_s,
                     wall_s=wall_s,
                     n_failed=n_failed,
+                    stage=stage,
                 )
             )
 

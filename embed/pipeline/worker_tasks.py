@@ -26,7 +26,7 @@ from embed.encoders.runtime import read_constants
 from embed.encoders.windows import NativeCut
 from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits, bounded_memory
-from embed.pipeline.pieces import BLOCK, Frames, Outline, Piece
+from embed.pipeline.pieces import BLOCK, Frames, Known, Outline, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,11 +37,13 @@ if TYPE_CHECKING:
     from cache import Entry
 
 __all__ = [
+    "Heard",
     "Inputs",
     "Task",
     "embed_piece",
     "embed_recording",
     "embed_together",
+    "hear_together",
     "measure_levels",
     "probe_file",
     "read_piece",
@@ -73,6 +75,21 @@ class Inputs:
     levels: NDArray[np.float64]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Heard:
+    """What one encoder has made of a recording.
+
+    Attributes
+    ----------
+    entry : Entry
+    levels : mapping of int to float
+        Of the windows that were decoded, and those known before.
+    """
+
+    entry: Entry
+    levels: Mapping[int, float]
+
+
 def probe_file(path: str, limits: Limits) -> AudioInfo:
     """Read a file through; see `probe`. Here, memory is limited too.
 
@@ -93,6 +110,7 @@ def embed_recording(
     runtime: str | None = None,
     *,
     kept: Sequence[av.Packet[Any]] | None = None,
+    known: Known | None = None,
 ) -> Entry:
     """Embed a probed recording.
 
@@ -106,6 +124,8 @@ def embed_recording(
         ``litert`` or ``tensorflow``.
     kept : sequence of packets, optional
         The file's; see `read_spans`.
+    known : Known, optional
+        See `hear_together`.
 
     Returns
     -------
@@ -128,8 +148,10 @@ def embed_recording(
     >>> embed_recording(prepare_encoder("musicnn"), info, 2).frames.shape
     (2, 424)
     """
-    (entry,) = embed_together([(prepared, n_windows)], info, runtime, kept=kept)
-    return entry
+    (heard,) = hear_together(
+        [(prepared, n_windows)], info, runtime, kept=kept, known=[known or Known()]
+    )
+    return heard.entry
 
 
 def embed_together(
@@ -156,21 +178,65 @@ def embed_together(
     >>> [len(entry.frames) for entry in embed_together([(musicnn, 2), (musicnn, 1)], info)]
     [2, 1]
     """
+    return [one.entry for one in hear_together(tasks, info, runtime, kept=kept)]
+
+
+def hear_together(
+    tasks: Sequence[Task],
+    info: AudioInfo,
+    runtime: str | None = None,
+    *,
+    kept: Sequence[av.Packet[Any]] | None = None,
+    known: Sequence[Known] = (),
+) -> list[Heard]:
+    """Embed a probed recording as `embed_together` does, of which something may be known.
+
+    Parameters
+    ----------
+    tasks, info, runtime, kept
+        See there.
+    known : sequence of Known, optional
+        One for each encoder. What comes out is the same with it, bit for bit.
+    """
     outlines = [
-        Outline(spec=prepared_spec(prepared), info=info, n_windows=n_windows)
-        for prepared, n_windows in tasks
+        Outline(spec=prepared_spec(prepared), info=info, n_windows=n_windows, known=one)
+        for (prepared, n_windows), one in zip(tasks, known or [Known()] * len(tasks), strict=True)
     ]
     encoders = [_open(prepared, runtime) for prepared, _ in tasks]
-    frames = _embed(encoders, outlines, [outline.chosen for outline in outlines], kept)
-    entries = []
-    for (prepared, _), outline, heard in zip(tasks, outlines, frames, strict=True):
-        entry = outline.entry(heard)
+    found = _embed(encoders, outlines, [outline.chosen for outline in outlines], kept)
+    heard = []
+    for (prepared, _), outline, frames in zip(tasks, outlines, found, strict=True):
+        entry = outline.entry(frames)
+        now = _known_now(outline, frames)
         if entry is None:
-            known = replace(outline, levels=measure_levels(prepared, info, kept=kept))
-            entry = known.entry(embed_piece(prepared, known.whole, runtime, kept=kept))
+            levels = _all_levels(prepared, info, now, outline.n_grid, kept)
+            now = Known(frames=now.frames, levels=dict(enumerate(levels.tolist())))
+            measured = replace(outline, levels=levels, known=now)
+            entry = measured.entry(embed_piece(prepared, measured.whole, runtime, kept=kept))
         assert entry is not None  # the levels are known
-        entries.append(entry)
-    return entries
+        heard.append(Heard(entry=entry, levels=now.levels))
+    return heard
+
+
+def _known_now(outline: Outline, frames: Frames) -> Known:
+    chosen = outline.chosen
+    return Known(
+        frames={**outline.known.frames, **dict(zip(chosen, frames.values, strict=True))},
+        levels={**outline.known.levels, **dict(zip(chosen, frames.levels.tolist(), strict=True))},
+    )
+
+
+def _all_levels(
+    prepared: PreparedEncoder,
+    info: AudioInfo,
+    known: Known,
+    n_grid: int,
+    kept: Sequence[av.Packet[Any]] | None,
+) -> NDArray[np.float64]:
+    """Measure the levels of all windows, where that has not been done."""
+    if all(i in known.levels for i in range(n_grid)):
+        return np.array([known.levels[i] for i in range(n_grid)])
+    return measure_levels(prepared, info, kept=kept)
 
 
 def embed_piece(
@@ -184,7 +250,7 @@ def embed_piece(
 
     It raises as `embed_recording` does.
     """
-    outlines = [_outline(prepared, piece.info)]
+    outlines = [replace(_outline(prepared, piece.info), known=piece.known)]
     (frames,) = _embed([_open(prepared, runtime)], outlines, [piece.windows], kept)
     return frames
 
@@ -195,37 +261,65 @@ def _embed(
     wanted: Sequence[Sequence[int]],
     kept: Sequence[av.Packet[Any]] | None,
 ) -> list[Frames]:
-    """Embed windows of a recording; `wanted` has those of each encoder."""
-    values: list[list[NDArray[np.float16]]] = [[] for _ in encoders]
-    levels: list[list[float]] = [[] for _ in encoders]
-    reader = _Reader()
-    for k, indices, windows in _blocks(outlines, wanted, kept):
-        levels[k] += _levels(outlines[k], indices, windows)
-        try:
-            inputs = reader.read(encoders[k], windows)
-            embeddings = encoders[k].embed_inputs(inputs, outlines[k].parts(indices))
-        except EncoderError as error:
-            raise UnusableEmbedding(str(error)) from error
-        values[k].append(storable(embeddings))
-    return [
-        Frames(values=np.concatenate(blocks), levels=np.array(of_windows))
-        for blocks, of_windows in zip(values, levels, strict=True)
+    """Embed windows of a recording; `wanted` has those of each encoder, in time order."""
+    values = [
+        np.empty((len(windows), encoder.dim), dtype=np.float16)
+        for encoder, windows in zip(encoders, wanted, strict=True)
     ]
+    levels = [np.empty(len(windows)) for windows in wanted]
+    place = [{i: at for at, i in enumerate(windows)} for windows in wanted]
+    left = []
+    for k, outline in enumerate(outlines):
+        known = outline.known.among(wanted[k])
+        for i, frame in known.frames.items():
+            values[k][place[k][i]] = frame
+        for i, level in known.levels.items():
+            levels[k][place[k][i]] = level
+        left.append([i for i in wanted[k] if not known.has(i)])
+    reader = _Reader()
+    for k, indices, windows in _blocks(outlines, left, kept):
+        levels[k][[place[k][i] for i in indices]] = _levels(outlines[k], indices, windows)
+        new = [at for at, i in enumerate(indices) if i not in outlines[k].known.frames]
+        if new:
+            frames = _frames(encoders[k], reader, outlines[k], indices, windows, new)
+            values[k][[place[k][indices[at]] for at in new]] = frames
+    return [Frames(values=v, levels=of_v) for v, of_v in zip(values, levels, strict=True)]
+
+
+def _frames(
+    encoder: Encoder,
+    reader: _Reader,
+    outline: Outline,
+    indices: Sequence[int],
+    windows: NDArray[np.float32],
+    new: Sequence[int],
+) -> NDArray[np.float16]:
+    """Run the network on those windows of a block that are new to it."""
+    try:
+        inputs = reader.read(encoder, windows, new)
+        return storable(encoder.embed_inputs(inputs, outline.parts([indices[at] for at in new])))
+    except EncoderError as error:
+        raise UnusableEmbedding(str(error)) from error
 
 
 class _Reader:
     """Front ends, which encoders that read alike share: the last block is often the next one's."""
 
     def __init__(self) -> None:
-        self._last: tuple[Encoder, NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._encoder: Encoder | None = None
+        self._windows = self._inputs = np.empty(0, dtype=np.float32)
+        self._which: Sequence[int] = ()
 
-    def read(self, encoder: Encoder, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self._last is not None:
-            other, its_windows, inputs = self._last
-            if windows is its_windows and encoder.reads_as(other):
-                return inputs
-        self._last = (encoder, windows, encoder.read(windows))
-        return self._last[2]
+    def read(
+        self, encoder: Encoder, windows: NDArray[np.float32], which: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Return what the network reads of some windows of a block."""
+        same = windows is self._windows and which == self._which
+        if not (same and self._encoder is not None and encoder.reads_as(self._encoder)):
+            some = windows if len(which) == len(windows) else windows[which]
+            self._inputs = encoder.read(some)
+            self._encoder, self._windows, self._which = encoder, windows, which
+        return self._inputs
 
 
 def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:

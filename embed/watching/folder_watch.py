@@ -13,7 +13,7 @@ from embed.errors import EmbedError
 from embed.files.entries import is_source
 from embed.files.find import FoundAudio, Paths, find_audio, path_list
 from embed.files.folders import AUDIO_SUFFIXES, is_searched
-from embed.pipeline.pipeline import EmbedReport
+from embed.pipeline.run_report import EmbedReport
 from embed.watching.folder_changes import FolderChanges, FolderLooks
 from embed.watching.standstill import STILL_S, FileState, Standstill, state_of
 

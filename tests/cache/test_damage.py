@@ -97,6 +97,19 @@ def test_a_flipped_byte_in_the_frames_is_found(tmp_path: Path) -> None:
     assert len(store.matrix()[0]) == 5  # the vectors are sound
 
 
+def test_of_several_entries_a_damaged_one_is_left_out_to_be_made_anew(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    store.put([entry(n) for n in range(4)])
+    store.put([entry(1, 20)])
+    (path,) = [p for p in data_files(store) if entry(2).frames.tobytes() in p.read_bytes()]
+    flip(path, path.read_bytes().index(entry(2).frames.tobytes()))
+    found = store.entries([digest(n) for n in (3, 2, 1, 9)])
+    assert found.keys() == {digest(1), digest(3)}
+    assert_same(found[digest(1)], entry(1, 20))
+    assert_same(found[digest(3)], entry(3))
+    assert store_at(tmp_path / "empty").entries([digest(1)]) == {}
+
+
 def test_no_flipped_byte_ever_gives_a_wrong_number(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     right = {digest(n): entry(n) for n in range(4)}

@@ -49,7 +49,7 @@ def test_what_is_heard_in_one_reading_is_what_two_give(
     assert heard.info == info
     assert heard.error is None
     twice = embed_recording(embed.prepare_encoder("musicnn", root=compiled), info, n_windows)
-    (entry,) = heard.entries
+    entry = heard.heard[0].entry
     assert len(entry.frames) == (n_windows or 2)
     np.testing.assert_array_equal(entry.frames, twice.frames)
     np.testing.assert_array_equal(entry.vector, twice.vector)
@@ -81,9 +81,9 @@ def test_a_recording_that_the_cache_has_is_only_probed(tracks: list[str], compil
     digest = embed.probe(tracks[0]).digest
     remember(beginnings(["0" * 32, digest, "f" * 32]))
     heard = hear(tracks[0], compiled)
-    assert (heard.info.digest, heard.entries, heard.error) == (digest, (), None)
+    assert (heard.info.digest, heard.heard, heard.error) == (digest, (), None)
     other = hear(tracks[1], compiled)
-    assert len(other.entries) == 1
+    assert len(other.heard) == 1
 
 
 def test_a_file_too_large_to_keep_is_only_probed(
@@ -91,7 +91,7 @@ def test_a_file_too_large_to_keep_is_only_probed(
 ) -> None:
     monkeypatch.setattr(one_read, "MAX_KEPT_BYTES", 1000)
     heard = hear(tracks[0], compiled)
-    assert (heard.entries, heard.error) == ((), None)
+    assert (heard.heard, heard.error) == ((), None)
     assert heard.info.digest == embed.probe(tracks[0]).digest
 
 
@@ -120,7 +120,7 @@ def test_a_file_that_changes_meanwhile_is_told_with_what_was_learnt_of_it(
 
     monkeypatch.setattr(one_read, "probe", probe_and_change)
     heard = hear(path, compiled)
-    assert heard.entries == ()
+    assert heard.heard == ()
     assert "changed while it was read" in str(heard.error)
     assert heard.info.duration_s > 25
 

@@ -113,7 +113,7 @@ def test_a_file_is_opened_as_often_as_for_one(
     for asked in (tasks(both_compiled)[:1], tasks(both_compiled)):
         opened.clear()
         heard = hear_file(asked, tracks[0], Limits(), os.path.getsize(tracks[0]))
-        assert len(heard.entries) == len(asked)
+        assert len(heard.heard) == len(asked)
         counts.append(len(opened))
     assert counts[0] == counts[1] > 0
 
@@ -131,7 +131,7 @@ def test_where_one_of_them_fails_each_hears_it_alone(
     monkeypatch.setattr(worker_tasks, "storable", refuse)
     n_bytes = os.path.getsize(tracks[0])
     heard = hear_file(tasks(both_compiled), tracks[0], Limits(), n_bytes)
-    assert (heard.entries, heard.error) == ((), None)
+    assert (heard.heard, heard.error) == ((), None)
     alone = hear_file(tasks(both_compiled)[:1], tracks[0], Limits(), n_bytes)
     assert "too large" in str(alone.error)
 

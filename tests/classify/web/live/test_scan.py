@@ -122,7 +122,14 @@ def test_a_scan_tells_how_far_it_is_and_the_library_has_what_is_new(
     *steps, (name, done) = events(answer)
     assert steps
     assert {step for step, _ in steps} == {"progress"}
-    assert steps[-1][1].keys() == {"n_done", "n_total", "audio_s", "wall_s", "failed"}
+    assert steps[-1][1].keys() == {
+        "n_done",
+        "n_total",
+        "audio_s",
+        "wall_s",
+        "failed",
+        "stage",
+    }
     assert (steps[-1][1]["n_done"], steps[-1][1]["failed"]) == (5, 1)
     assert name == "done"
     assert (done["found"], done["embedded"], done["cached"], done["cancelled"]) == (5, 4, 0, False)
