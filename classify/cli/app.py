@@ -179,6 +179,14 @@ def embed(
             "--retry-failed", help="Try files again that failed before and have not changed."
         ),
     ] = False,
+    first_look: Annotated[
+        bool | None,
+        typer.Option(
+            "--first-look/--no-first-look",
+            help="Hear a few windows of every new song first, for an early ranking, then the rest, "
+            "likes and likely ones first. Default: from 500 new songs on.",
+        ),
+    ] = None,
     max_duration: MaxDuration = 24.0,
     max_size: MaxSize = 64.0,
     max_seconds: MaxSeconds = 60.0,
@@ -192,7 +200,9 @@ def embed(
 
     Example: sevensongs embed ~/Music --watch
     """
+    from cache import default_root
     from classify.cli.progress import progress_bar
+    from classify.labels.hearing_order import HearingOrder
     from embed import Limits, NewAudio, embed_library
 
     require_watch(watches, poll_s, then)
@@ -204,6 +214,8 @@ def embed(
         "workers": workers,
         "device": device,
         "retry_failed": retry_failed,
+        "first_look": first_look,
+        "wanted_first": HearingOrder(default_root(), encoder),
         "limits": Limits(
             max_duration_s=3600 * max_duration,
             max_bytes=1e9 * max_size,

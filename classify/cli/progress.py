@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["progress_bar"]
 
 _LINE_EVERY_S = 10.0
+_STAGES = {"all": "Embedding", "first look": "First look", "rest": "The rest"}
 
 
 @contextmanager
@@ -37,8 +38,13 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
         if bar is None:  # rich takes longer to import than a run with nothing to do
             bar = _bar()
             bar.start()
-        rate = _rate(progress)
-        bar.update(bar.task_ids[0], completed=progress.n_done, total=progress.n_total, rate=rate)
+        bar.update(
+            bar.task_ids[0],
+            completed=progress.n_done,
+            total=progress.n_total,
+            rate=_rate(progress),
+            description=_STAGES[progress.stage],
+        )
 
     try:
         yield tell
@@ -53,7 +59,7 @@ def _bar() -> Bar:
     from rich.progress import Progress as Bar
 
     bar = Bar(
-        TextColumn("Embedding"),
+        TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("songs  {task.fields[rate]}"),
@@ -61,7 +67,7 @@ def _bar() -> Bar:
         console=Console(stderr=True),
         transient=True,
     )
-    bar.add_task("", total=None, start=True, rate="")
+    bar.add_task(_STAGES["all"], total=None, start=True, rate="")
     return bar
 
 
@@ -73,8 +79,10 @@ def _lines() -> Callable[[Progress], None]:
         now = time.monotonic()
         if now - last >= _LINE_EVERY_S:
             last = now
+            stage = "" if progress.stage == "all" else f"{_STAGES[progress.stage].lower()}: "
             sys.stderr.write(
-                f"sevensongs: {progress.n_done} of {progress.n_total} songs, {_rate(progress)}\n"
+                f"sevensongs: {stage}{progress.n_done} of {progress.n_total} songs, "
+                f"{_rate(progress)}\n"
             )
 
     return tell

@@ -287,6 +287,7 @@ class _Work:
                 root=self._root,
                 encoder=store.encoder,
                 coverage=coverage,
+                first_look=False,
                 workers=self._workers,
                 progress=self._progress,
             )
@@ -306,6 +307,7 @@ class _Work:
                 self._doubtful,
                 root=self._root,
                 encoder=(most.encoder if most else "") or "default",
+                first_look=False,
                 workers=self._workers,
                 progress=self._progress,
             )

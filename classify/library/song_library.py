@@ -28,13 +28,16 @@ from classify.library.library_files import DEMO_PACKAGE, LibraryFiles, one_there
 from classify.library.song_vectors import SongVectors
 from classify.taste.taste import Taste
 from embed import (
+    EncoderError,
     Failure,
     PreparedEncoders,
     encoder_name,
     find_audio,
+    first_windows,
     is_compiled,
     is_own_model,
     prepare_encoders,
+    stored_spec,
 )
 
 if TYPE_CHECKING:
@@ -173,7 +176,8 @@ class SongLibrary:
     def coverage(self) -> dict[str, str | int]:
         """Return the coverage that most of each encoder's songs have.
 
-        New songs get the same, as vectors of fewer windows than a scan's are less sure.
+        New songs get the same, as vectors of fewer windows than a scan's are less sure. Where most
+        have had a first look only, the rest of a scan is due.
 
         Returns
         -------
@@ -195,7 +199,17 @@ class SongLibrary:
         if not len(values):
             return "scan"
         usual = int(values[np.lexsort((first, -counts))[0]])  # of two, the one that came first
-        return "full" if usual == WHOLE else usual
+        if usual == WHOLE:
+            return "full"
+        return "scan" if self._is_first_look(store, usual) else usual
+
+    def _is_first_look(self, store: EmbeddingStore, n_windows: int) -> bool:
+        """Whether so many windows are what a scan has heard that was interrupted early."""
+        try:
+            spec = stored_spec(store.encoder, store.fingerprint, root=self.root)
+        except EncoderError:
+            return False  # a model that is not there now
+        return n_windows == first_windows(spec)
 
     def embed_missing(
         self,
@@ -248,6 +262,7 @@ class SongLibrary:
             root=self.root,
             encoder=self.encoder,
             coverage="full" if whole else self.coverage(),
+            first_look=False,  # whoever asked waits for all of them
             workers=workers,
             progress=progress,
         )

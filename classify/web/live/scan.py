@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cache import CacheError
 from classify.errors import ClassifyError
+from classify.labels.hearing_order import HearingOrder
 from classify.library.song_library import SongLibrary
 from classify.web.problems import Problem, problem_of, problem_response
 from embed import EmbedError, prepare_encoders
@@ -251,6 +252,7 @@ class Scan:
             workers=self._settings.workers or max(1, cpu_count() - 1),  # one is left for the page
             device="cpu",  # TensorFlow would stay in this process, with half a gigabyte
             unsure=wanted.unsure,
+            wanted_first=HearingOrder(self._settings.root, library.encoder, self._settings.taste),
             niceness=_NICENESS,
             progress=self._hear,
         )
@@ -284,9 +286,11 @@ class Scan:
         """Tell what a scan did that was cancelled: its report is lost, its songs are not."""
         progress = self.progress or {"n_done": 0, "n_total": 0, "failed": 0}
         n_failed = progress["failed"]
+        # Those that are only begun are in the library too.
+        n_heard = progress["n_total" if progress.get("stage") == "rest" else "n_done"]
         return {
             "found": progress["n_total"],
-            "embedded": progress["n_done"] - n_failed,
+            "embedded": n_heard - n_failed,
             "cached": 0,
             "failed": [],
             "cancelled": True,

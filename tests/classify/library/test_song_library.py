@@ -14,9 +14,10 @@ import pytest
 
 import classify
 import embed
-from cache import Catalog, EmbeddingStore, FileRecord
+from cache import Catalog, EmbeddingStore, Entry, FileRecord
 from classify.library.artist_groups import Groups
 from classify.library.song_library import SongLibrary
+from classify.library.song_vectors import SongVectors
 from classify.taste.calibration import Calibration
 from classify.taste.familiarity import Familiarity
 from classify.taste.song_space import SongSpace
@@ -49,6 +50,37 @@ def test_training_and_scoring_keep_to_the_coverage_of_the_library(
     assert not trained.failed
     assert len(classify.score(music, taste=trained.taste, root=root).songs) == 7
     assert set(library(root).vectors.held().values()) == {2}
+
+
+@pytest.mark.parametrize(("held", "usual"), [(4, "scan"), (5, 5), (12, 12), (0, "full")])
+def test_a_library_that_was_only_looked_at_first_is_to_be_scanned(
+    held: int, usual: str | int, compiled: Path, tmp_path: Path
+) -> None:
+    (part,) = embed.prepare_encoders("musicnn", root=compiled).parts
+    store = EmbeddingStore(tmp_path, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim)
+    digests = [f"{k:032x}" for k in range(3)]
+    store.put(
+        [
+            Entry(
+                digest=digest,
+                n_windows=held,
+                duration_s=200.0,
+                coverage=0.1,
+                starts_s=np.zeros(1, np.float32),
+                frames=np.zeros((1, part.dim), np.float16),
+                vector=np.zeros(2 * part.dim, np.float32),
+            )
+            for digest in digests
+        ]
+    )
+    Catalog(tmp_path).put(
+        [
+            FileRecord(path=f"/{d}", size_bytes=1, mtime_ns=1, digest=d, duration_s=200.0)
+            for d in digests
+        ]
+    )
+    songs = SongLibrary(tmp_path, SongVectors([store]))
+    assert songs.coverage() == {"musicnn": usual}
 
 
 def test_a_like_that_does_not_exist_is_told_in_a_fresh_cache(root: Path) -> None:

@@ -19,6 +19,13 @@ export function songs(number) {
   return `${count(number)} ${number === 1 ? "song" : "songs"}`;
 }
 
+const STAGES = { "first look": "begun, for an early list", rest: "heard to the end" };
+
+/** How far a scan is: a few windows of each song may be heard before the rest of any. */
+export function heardSoFar(done, total, stage) {
+  return `${count(done)} of ${songs(total)} ${STAGES[stage] ?? "heard"}`;
+}
+
 // Controls, halves of surrogate pairs (from names that are no UTF-8) and marks that turn the direction of what
 // follows: with these a name could show as another one. `classify.output.html` replaces the same ones.
 const DECEIVING = /[\p{Cc}\p{Cs}\u202a-\u202e\u2066-\u2069\ufffe\uffff]/gu;

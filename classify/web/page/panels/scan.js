@@ -5,7 +5,7 @@ import { ask, askJson, events } from "../base/api.js";
 import { say, sayError } from "../base/announce.js";
 import { byId, h } from "../base/dom.js";
 import { emit, on, state } from "../base/state.js";
-import { clock, count, songs } from "../base/words.js";
+import { clock, count, heardSoFar, songs } from "../base/words.js";
 
 const start = byId("scan-start");
 const strip = byId("scan-line");
@@ -110,7 +110,7 @@ function busy(now) {
   if (focused) (now ? cancel : start).focus({ preventScroll: true });
 }
 
-function showProgress({ n_done, n_total, failed, wall_s }) {
+function showProgress({ n_done, n_total, failed, wall_s, stage = "all" }) {
   if (performance.now() - lastShown > (state.total < SMALL ? SOON_MS : LATER_MS)) {
     lastShown = performance.now();
     emit("library"); // what was heard so far
@@ -121,7 +121,7 @@ function showProgress({ n_done, n_total, failed, wall_s }) {
   }
   const left = n_done > 5 && wall_s > 2 ? `, ${clock((wall_s / n_done) * (n_total - n_done))} left` : "";
   const bad = failed ? `, ${count(failed)} not readable` : "";
-  stripSaid.textContent = `${count(n_done)} of ${songs(n_total)} heard${bad}${left}`;
+  stripSaid.textContent = `${heardSoFar(n_done, n_total, stage)}${bad}${left}`;
 }
 
 async function finish({ found, embedded, cached, failed, cancelled, wall_s }) {

@@ -3,7 +3,7 @@
 import { h, icon } from "../base/dom.js";
 import { startScanning } from "../panels/scan.js";
 import { emit, on, state } from "../base/state.js";
-import { clock, count, songs } from "../base/words.js";
+import { clock, heardSoFar } from "../base/words.js";
 
 export const musicStep = h("div", { class: "step", id: "music-step", hidden: true });
 const words = h("p", { class: "muted" });
@@ -47,10 +47,10 @@ export function showMusic(scanning, heard) {
   start.hidden = Boolean(scanning) || !folders.length;
   running.hidden = !scanning;
   if (!scanning) return;
-  const { n_done = 0, n_total = 0, wall_s = 0 } = scanning.progress ?? {};
+  const { n_done = 0, n_total = 0, wall_s = 0, stage = "all" } = scanning.progress ?? {};
   if (n_total) [bar.max, bar.value] = [n_total, n_done];
   else bar.removeAttribute("value");
   const left = n_done > 5 && wall_s > 2 ? `, ${clock((wall_s / n_done) * (n_total - n_done))} left` : "";
-  done.textContent = n_total ? `${count(n_done)} of ${songs(n_total)} heard${left}` : "Looking for songs …";
+  done.textContent = n_total ? `${heardSoFar(n_done, n_total, stage)}${left}` : "Looking for songs …";
   if (heard > 0) words.textContent = "You can begin to choose as soon as twenty songs are heard.";
 }
