@@ -15,6 +15,7 @@ from speed.rows import about, read_rows, say
 from stability.changes import FULL, make_changes
 from stability.coverage import COVERAGES, coverage_rows, mixed_figures
 from stability.everyday import Changed, everyday_rows, pairs_of
+from stability.first_look import first_look_figures, first_look_rows, first_looks
 from stability.moves import move_rows, moves_of
 from stability.sources import at_coverage, choose_rows, paths_of, vectors_of
 
@@ -22,9 +23,9 @@ from cache import default_root
 
 _Found = TypeVar("_Found")
 _PACKAGES = ("numpy", "av", "litert", "soxr")
-_TOLD: tuple[str, ...] = ("kind", "encoder", "move", "change", "group", "mix", "auc")
+_TOLD: tuple[str, ...] = ("kind", "encoder", "move", "change", "group", "mix", "auc", "heard")
 _TOLD += ("largest_median", "largest_p95", "flips_median", "flips_p95")
-_TOLD += ("kept", "move_mean", "move_p95")
+_TOLD += ("heard_to_the_end", "kept", "move_mean", "move_p95")
 _SAME = ("kind", "collection", "encoder")
 """What a row replaces in the file, it has these in common with."""
 
@@ -123,10 +124,21 @@ def _coverage(songs: Collection, options: argparse.Namespace) -> list[dict[str, 
     return coverage_rows(draws)
 
 
+def _first_look(songs: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:
+    # The numbers of windows were chosen on one collection alone.
+    is_dev = (options.collection or options.music.resolve().name) == "dev"
+    looks = list(first_looks(songs, options.cache, all_of_them=is_dev))
+    draws: list[dict[str, Any]] = [{} for _ in range(options.draws)]
+    for seed, taste, found in _each(first_look_figures, songs, looks, songs=songs, options=options):
+        draws[seed][taste] = found
+    return first_look_rows(draws)
+
+
 _KINDS: dict[str, Callable[[Collection, argparse.Namespace], list[dict[str, Any]]]] = {
     "stability": _stability,
     "everyday": _everyday,
     "coverage": _coverage,
+    "first look": _first_look,
 }
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from readme_tables import lay_out, put_tables
 from speed.rows import read_rows
 
-__all__ = ["TABLES", "coverage_table", "everyday_table", "move_table", "replace_tables"]
+__all__ = ["TABLES", "coverage_table", "everyday_table", "first_look_table"]
+__all__ += ["move_table", "replace_tables"]
 
 Rows = Sequence[dict[str, Any]]
 _MUSIC = {"dev": "", "other": ", nine games"}
@@ -60,6 +61,23 @@ def _cost(row: dict[str, Any]) -> list[str]:
     return [f"{row['auc']:.3f}", f"{difference['mean']:+.3f} ({low:+.3f} to {high:+.3f})"]
 
 
+def first_look_table(rows: Rows) -> str:
+    """Lay out what rankings are worth before all songs are heard to the end."""
+    heads = ["encoder", "windows of each song", "songs heard to the end, by rank"]
+    for words in _MUSIC.values():
+        heads += [f"AUC{words}", f"difference{words}", f"first ten: are liked{words}"]
+    told = [
+        row | {"share": f"{row['heard_to_the_end']:.0%}"}
+        for row in rows
+        if row["kind"] == "first look"
+    ]
+    return _table(told, "first look", heads, ("heard", "share"), _early)
+
+
+def _early(row: dict[str, Any]) -> list[str]:
+    return [*_cost(row), f"{row['precision_at_10']:.0%}"]
+
+
 def _table(
     rows: Rows,
     kind: str,
@@ -76,16 +94,22 @@ def _table(
         line = lines.setdefault((f"`{row['encoder']}`", *(row[name] for name in names)), {})
         line[row["collection"]] = cells(row)
     laid_out = [
-        [*what, *(cell for music in _MUSIC for cell in line.get(music, ["", ""]))]
+        [*what, *(cell for music in _MUSIC for cell in line.get(music, _none(line)))]
         for what, line in lines.items()
     ]
     return lay_out(heads, laid_out) if laid_out else ""
+
+
+def _none(line: dict[str, list[str]]) -> list[str]:
+    """Return empty cells, as many as another collection has filled."""
+    return [""] * len(next(iter(line.values())))
 
 
 TABLES: dict[str, Callable[[Rows], str]] = {
     "stability": move_table,
     "everyday": everyday_table,
     "coverage": coverage_table,
+    "first look": first_look_table,
 }
 
 
