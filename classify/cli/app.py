@@ -206,8 +206,7 @@ def embed(
     from embed import Limits, NewAudio, embed_library
 
     require_watch(watches, poll_s, then)
-    if not paths and listed is None:
-        raise typer.BadParameter("name a PATH, or a --list", param_hint="PATH")
+    _require_names(paths, listed, watches=watches)
     options: dict[str, Any] = {
         "encoder": encoder,
         "coverage": coverage,
@@ -224,8 +223,6 @@ def embed(
         ),
     }
     if watches:
-        if listed is not None:
-            raise typer.BadParameter("names songs once; --watch takes folders", param_hint="--list")
 
         def embed_new(new: NewAudio) -> EmbedReport:
             with progress_bar() as progress:
@@ -241,6 +238,13 @@ def embed(
     say_failed(report)
     if report.failed:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _require_names(paths: list[str] | None, listed: Path | None, *, watches: bool) -> None:
+    if not paths and listed is None:
+        raise typer.BadParameter("name a PATH, or a --list", param_hint="PATH")
+    if watches and listed is not None:
+        raise typer.BadParameter("names songs once; --watch takes folders", param_hint="--list")
 
 
 for _command in (train, score, suggest, explain, evaluate, similar, serve):

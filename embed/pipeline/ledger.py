@@ -145,17 +145,12 @@ class Ledger:
                 self.failed.append(Failure(path=path, error=f"can't be read ({error.strerror})"))
                 continue
             row = known.row_of(path)
-            if row is not None and known.is_still(row, status):
-                digest, failure = known.digests[row], known.errors[row]
-                if digest and self.is_held(digest):
-                    self.done[path] = digest
-                    self._warn(path, known.warnings[row])
-                    if known.tags_versions[row] != TAGS_VERSION and stored is None:
-                        self.outdated.append(path)
-                    continue
-                if failure and not retry_failed:
-                    self.failed.append(Failure(path=path, error=f"{failure} {_REMEMBERED}"))
-                    continue
+            if (
+                row is not None
+                and known.is_still(row, status)
+                and self._settle(path, known, row, retry_failed=retry_failed, local=stored is None)
+            ):
+                continue
             if sizes is None:  # not before, as mostly there is nothing to do
                 sizes = set(known.sizes)
             known_digest = None
@@ -174,6 +169,22 @@ class Ledger:
                 stored=stored,
                 digest=known_digest,
             )
+
+    def _settle(
+        self, path: str, known: _Known, row: int, *, retry_failed: bool, local: bool
+    ) -> bool:
+        """Take a file that stands still as done or failed; False where it must be opened."""
+        digest, failure = known.digests[row], known.errors[row]
+        if digest and self.is_held(digest):
+            self.done[path] = digest
+            self._warn(path, known.warnings[row])
+            if known.tags_versions[row] != TAGS_VERSION and local:
+                self.outdated.append(path)
+            return True
+        if failure and not retry_failed:
+            self.failed.append(Failure(path=path, error=f"{failure} {_REMEMBERED}"))
+            return True
+        return False
 
     def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:
         """Take as done the files that another run has found to be recordings held here.
