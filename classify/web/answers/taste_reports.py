@@ -14,7 +14,6 @@ __all__ = ["TasteReports"]
 
 _KEPT = 8  # of up to a megabyte
 _MOST_CPU_S = 1800.0
-_NICENESS = 5
 
 
 class TasteReports:
@@ -26,7 +25,7 @@ class TasteReports:
 
     def __init__(self, live: LiveLibrary) -> None:
         self._live = live
-        self._process = KeptProcess("reports", niceness=_NICENESS)
+        self._process = KeptProcess("reports")
         self._kept: OrderedDict[tuple[str, Taste, Theme], str] = OrderedDict()
         self._lock = threading.Lock()
 
