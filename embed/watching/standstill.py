@@ -17,7 +17,7 @@ from dataclasses import dataclass
 __all__ = ["STILL_S", "FileState", "FilesAtRest", "Standstill", "is_whole", "state_of"]
 
 STILL_S = 2.0
-"""Seconds. A copy over a network may pause for so long without being through."""
+"""Seconds. It can be as short as that because a file that fails may do so once; see `doubt`."""
 _DOUBTED_S = 60.0  # for a file that failed: it may be half of one, whose copying was held up
 _HELD_S = 600.0  # what a program has open for so long is taken as it is
 # A program that fills a file beside these, under its final name.
