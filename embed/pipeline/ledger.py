@@ -21,6 +21,7 @@ from cache import (
     StoredObject,
     covers,
     is_same_file,
+    is_uri,
 )
 from embed.decoding.probing import AudioInfo
 from embed.decoding.tags import TAGS_VERSION, Tags
@@ -286,8 +287,11 @@ class Ledger:
     def _not_held_by_now(self) -> list[Entry]:
         """Leave out what other processes have committed since this run began.
 
-        They work on the same library.
+        They work on the same library. Not in an object store, where that takes a request for each
+        fragment: what is there twice does no harm.
         """
+        if is_uri(self.store.uri):
+            return self._entries
         held = self.store.held([entry.digest for entry in self._entries])
         return [
             entry for entry in self._entries if not covers(held.get(entry.digest), entry.n_windows)

@@ -20,7 +20,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from cache import WHOLE, CacheError, Catalog, EmbeddingStore, default_root, require_writable
+from cache import (
+    WHOLE,
+    CacheError,
+    Catalog,
+    EmbeddingStore,
+    default_root,
+    is_uri,
+    require_writable,
+)
 from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.encoders.preparing import prepared_spec
 from embed.encoders.windows import coverage_windows
@@ -37,6 +45,7 @@ from embed.pipeline.run_report import EmbedReport, Progress, Stage, report_of
 __all__ = ["DEVICES", "embed_library"]
 
 DEVICES = ("auto", "cpu", "gpu")
+_BATCH_SONGS = {False: 64, True: 1024}  # in a folder, in an object store
 # songs; TensorFlow's start takes as long as two processor cores need for some 20
 _WORTH_A_GPU = 100
 
@@ -54,7 +63,7 @@ def embed_library(
     unsure: Collection[str] = (),
     first_look: bool | None = None,
     wanted_first: Callable[[], Sequence[str]] | None = None,
-    batch_songs: int = 64,
+    batch_songs: int | None = None,
     niceness: int = 0,
     progress: Callable[[Progress], None] | None = None,
     listed: str | Path | None = None,
@@ -95,8 +104,9 @@ def embed_library(
         Returns digests of recordings, those wanted most first: so songs are heard further that the
         cache has begun. It is called now and then, as what is wanted may change meanwhile; where
         nothing has, it returns the same object.
-    batch_songs : int
-        How many songs are committed together; a kill loses at most these, or 20 s of work.
+    batch_songs : int, optional
+        How many songs are committed together; a kill loses at most these, or 20 s of work. Default:
+        64, and 1024 in an object store, where each commit takes some 40 requests.
     niceness : int
         By how much worker processes give way to others, from 0 to 19.
     progress : callable, optional
@@ -180,7 +190,7 @@ def _make_runs(
     base: str | Path,
     n_windows: Mapping[str, int],
     *,
-    batch_songs: int,
+    batch_songs: int | None,
     unsure: frozenset[str],
     limits: Limits,
     device: str,
@@ -196,7 +206,7 @@ def _make_runs(
                     base, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim
                 ),
                 n_windows=n_windows[part.name],
-                batch_songs=batch_songs,
+                batch_songs=batch_songs or _BATCH_SONGS[is_uri(base)],
                 unsure=unsure,
             ),
             prepared=part,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
+import cache
 import embed
 from cache import Bucket, Catalog, EmbeddingStore, StoredObject, open_stores
 from classify.cli.app import app
@@ -128,14 +131,16 @@ def test_a_changed_object_is_looked_at_again(library: Library) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_ctrl_c_keeps_what_is_committed(library: Library) -> None:
     def interrupt(progress: embed.Progress) -> None:
-        if progress.n_done >= 2:
+        if progress.n_done - progress.n_failed >= 2:
             raise KeyboardInterrupt
 
     root = "s3://songs/interrupted"
     with pytest.raises(KeyboardInterrupt):
         embed.embed_library("s3://songs/music/", root=root, batch_songs=1, progress=interrupt)
     assert one_store(root).verify() == []
-    assert 1 <= sum(1 for row in Catalog(root).load().values() if row.digest or row.error) < N
+    embedded = {row.digest for row in Catalog(root).load().values() if row.digest}
+    assert 1 <= len(embedded) < N  # of the two files that were done, one may be the copy
+    assert embedded <= one_store(root).held().keys()
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "txt"])
@@ -187,6 +192,15 @@ def test_what_is_not_there_is_told(library: Library, source: str, error: str) ->
     Bucket("s3://songs").write("list.m3u", b"a.mp3")
     (failure,) = embed.find_audio(source).failures
     assert (failure.path, failure.error) == (source, error)
+
+
+def test_the_commands_of_the_readme_do_what_they_say(library: Library) -> None:
+    readme = Path(cache.__file__).parent / "object_store" / "README.md"
+    commands = re.findall(r"^sevensongs (.*)$", readme.read_text("utf-8"), re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        done = CliRunner().invoke(app, shlex.split(command, comments=True))
+        assert done.exit_code == ("embed" in command), done.stderr  # two of the songs are none
 
 
 def test_a_bucket_that_is_not_there_ends_the_command_in_words(library: Library) -> None:
