@@ -69,8 +69,9 @@ class FolderWatch:
     --------
     >>> from embed import FolderWatch
     >>> with FolderWatch("music") as watch:
-    ...     len(watch.wait().found.files)
-    28
+    ...     new = watch.wait()
+    >>> new.unsure, new.have_gone
+    (frozenset(), False)
     """
 
     def __init__(
