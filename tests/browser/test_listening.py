@@ -520,6 +520,14 @@ def test_the_report_of_a_taste_is_shown_in_the_page(
     assert report.locator("main").evaluate(width) == "1088px"
     page.get_by_role("button", name="Back to the tastes").click()
     appears(page.get_by_role("button", name="New taste"))
+
+    answer = api.get(f"/tastes/{taste}/report", params={"theme": "system"})  # it is kept
+    (policy,) = answer.headers.get_list("content-security-policy")
+    assert {"sandbox", "default-src 'none'", "frame-ancestors 'self'"} <= {*policy.split("; ")}
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    (own,) = api.get("/health").headers.get_list("content-security-policy")
+    assert "frame-ancestors 'none'" in own
     # The first answer; and what the test itself runs in each frame, which this one forbids.
     known = ("409", "'allow-same-origin' flag")
     watched.wrong = [line for line in watched.wrong if not any(one in line for one in known)]

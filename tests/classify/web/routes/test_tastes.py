@@ -181,27 +181,6 @@ def test_an_evaluation_says_how_far_to_trust_a_taste(
     assert client.get("/v1/tastes/default/evaluation").content == answer.content
 
 
-def test_the_report_is_that_of_evaluate_and_runs_no_script(
-    client: TestClient, root: Path, acoustic: list[str]
-) -> None:
-    classify.train(acoustic[:2], taste="two", root=root)
-    answer = client.get("/v1/tastes/two/report")
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"] == "text/html; charset=utf-8"
-    (policy,) = answer.headers.get_list("content-security-policy")
-    assert {"sandbox", "default-src 'none'", "frame-ancestors 'self'"} <= {*policy.split("; ")}
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert "The taste two</h1>" in answer.text
-    assert "prefers-color-scheme" in answer.text
-    assert "from 2 likes and\n26 other songs" in answer.text
-    assert client.get("/v1/tastes/none/report").status_code == 404
-    assert client.get("/v1/tastes/two").headers.get_list("content-security-policy") == (
-        client.get("/").headers.get_list("content-security-policy")
-    )
-    cross = client.get("/v1/tastes/two/report", headers={"Sec-Fetch-Site": "cross-site"})
-    assert cross.status_code == 403
-
-
 def test_the_playlist_takes_what_the_list_is_filtered_by(
     client: TestClient, root: Path, acoustic: list[str]
 ) -> None:
