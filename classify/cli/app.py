@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -46,7 +47,8 @@ from classify.cli.upkeep.telling import say_failed, tell_report
 from classify.cli.upkeep.watching import PollOption, WatchOption, require_watch, watch_folders
 
 if TYPE_CHECKING:
-    from embed import EmbedReport
+    from classify.labels.hearing_order import HearingOrder
+    from embed import EmbedReport, Limits
 
 __all__ = ["app", "main"]
 
@@ -200,10 +202,8 @@ def embed(
 
     Example: sevensongs embed ~/Music --watch
     """
-    from cache import default_root
     from classify.cli.progress import progress_bar
-    from classify.labels.hearing_order import HearingOrder
-    from embed import Limits, NewAudio, embed_library
+    from embed import NewAudio, embed_library
 
     require_watch(watches, poll_s, then)
     _require_names(paths, listed, watches=watches)
@@ -214,13 +214,8 @@ def embed(
         "device": device,
         "retry_failed": retry_failed,
         "first_look": first_look,
-        "wanted_first": HearingOrder(default_root(), encoder),
-        "limits": Limits(
-            max_duration_s=3600 * max_duration,
-            max_bytes=1e9 * max_size,
-            max_cpu_s=max_seconds,
-            max_stall_s=max_stall,
-        ),
+        "wanted_first": _wanted_first(encoder),
+        "limits": _limits(max_duration, max_size, max_seconds, max_stall),
     }
     if watches:
 
@@ -245,6 +240,32 @@ def _require_names(paths: list[str] | None, listed: Path | None, *, watches: boo
         raise typer.BadParameter("name a PATH, or a --list", param_hint="PATH")
     if watches and listed is not None:
         raise typer.BadParameter("names songs once; --watch takes folders", param_hint="--list")
+
+
+def _wanted_first(encoder: str) -> Callable[[], Sequence[str]]:
+    """Return what tells which songs go first; where none is new it imports nothing."""
+    made: list[HearingOrder] = []
+
+    def tell() -> Sequence[str]:
+        if not made:
+            from cache import default_root
+            from classify.labels.hearing_order import HearingOrder
+
+            made.append(HearingOrder(default_root(), encoder))
+        return made[0]()
+
+    return tell
+
+
+def _limits(hours: float, gigabytes: float, cpu_s: float, stall_s: float) -> Limits:
+    from embed import Limits
+
+    return Limits(
+        max_duration_s=3600 * hours,
+        max_bytes=1e9 * gigabytes,
+        max_cpu_s=cpu_s,
+        max_stall_s=stall_s,
+    )
 
 
 for _command in (train, score, suggest, explain, evaluate, similar, serve):

@@ -82,6 +82,10 @@ class _Known:
     def row_of(self, path: str) -> int | None:
         return self._rows.get(path)
 
+    def digest_of(self, row: int | None, status: os.stat_result | FileState) -> str | None:
+        """Return the recording of a file, where it is known and has not changed."""
+        return None if row is None or not self.is_still(row, status) else self.digests[row]
+
     def is_still(self, row: int, status: os.stat_result | FileState) -> bool:
         return is_same_file(self.sizes[row], self._mtimes[row], status)
 
@@ -154,13 +158,11 @@ class Ledger:
                 continue
             if sizes is None:  # not before, as mostly there is nothing to do
                 sizes = set(known.sizes)
-            known_digest = None
+            digest = known.digest_of(row, status)
+            is_unheard = digest not in heard and digest is not None
             if row is None:
                 is_unheard = status.st_size not in sizes
-            else:
-                known_digest = known.digests[row] if known.is_still(row, status) else None
-                is_unheard = known_digest is not None and known_digest not in heard
-                heard.add(known_digest or "")
+            heard.add(digest or "")
             sizes.add(status.st_size)
             yield File(
                 path=path,
@@ -168,7 +170,7 @@ class Ledger:
                 mtime_ns=status.st_mtime_ns,
                 is_unheard=is_unheard,
                 stored=stored,
-                digest=known_digest,
+                digest=digest,
             )
 
     def _settle(
