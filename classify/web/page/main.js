@@ -2,7 +2,7 @@
 // service.
 //
 // By hand: the page is what stands here, without a framework or a build, so that its policy lets in no script
-// from elsewhere and no title becomes markup. All modules together are 190 kB
+// from elsewhere and no title becomes markup. All modules together are 210 kB
 // (tests/classify/web/test_page.py).
 
 import { askJson } from "./base/api.js";

@@ -9,7 +9,7 @@ import { count, inline, songs } from "../base/words.js";
 
 const dialog = byId("likes-dialog");
 const form = dialog.querySelector("form");
-const folders = h("select", { id: "likes-folder", class: "select wide-select" });
+const folders = byId("likes-folder");
 const file = h("input", {
   type: "file",
   hidden: true,
@@ -18,7 +18,6 @@ const file = h("input", {
 });
 
 export function startLikes() {
-  byId("likes-fields").append(folders);
   document.body.append(file);
   file.addEventListener("change", () => file.files[0] && likeList(file.files[0]));
   form.addEventListener("submit", (event) => {
