@@ -7,26 +7,23 @@ once.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cache import WHOLE
-from embed.decoding.packets import Span
-from embed.decoding.probing import AudioInfo, probe, require_unchanged
-from embed.decoding.spans import read_spans
+from embed.decoding.probing import AudioInfo, probe
 from embed.encoders.composite import MAX_PARTS
 from embed.encoders.encoder import Encoder, open_encoder
 from embed.encoders.levels import level_of
 from embed.encoders.pooling import storable
 from embed.encoders.preparing import PreparedEncoder, prepared_spec
 from embed.encoders.runtime import read_constants
-from embed.encoders.windows import NativeCut
 from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits, bounded_memory
-from embed.pipeline.pieces import BLOCK, Frames, Known, Outline, Piece
+from embed.pipeline.pieces import Frames, Known, Outline, Piece
+from embed.pipeline.window_blocks import window_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,9 +45,6 @@ __all__ = [
     "probe_file",
     "read_piece",
 ]
-
-_T = TypeVar("_T")
-
 
 Task = tuple[PreparedEncoder, int]
 """An encoder, and how many windows of a recording it is to hear; 0 for all."""
@@ -277,7 +271,7 @@ def _embed(
             levels[k][place[k][i]] = level
         left.append([i for i in wanted[k] if not known.has(i)])
     reader = _Reader()
-    for k, indices, windows in _blocks(outlines, left, kept):
+    for k, indices, windows in window_blocks(outlines, left, kept):
         levels[k][[place[k][i] for i in indices]] = _levels(outlines[k], indices, windows)
         new = [at for at, i in enumerate(indices) if i not in outlines[k].known.frames]
         if new:
@@ -327,7 +321,7 @@ def read_piece(prepared: PreparedEncoder, piece: Piece) -> Inputs:
     spec, constants = prepared_spec(prepared), _open_constants(prepared)
     outline = _outline(prepared, piece.info)
     values, levels = [], []
-    for _, indices, windows in _blocks([outline], [piece.windows]):
+    for _, indices, windows in window_blocks([outline], [piece.windows]):
         values.append(spec.read(windows, constants))
         levels += _levels(outline, indices, windows)
     return Inputs(
@@ -345,7 +339,7 @@ def measure_levels(
     The network is not run. It raises as `embed_recording` does.
     """
     outline = _outline(prepared, info)
-    blocks = _blocks([outline], [range(outline.n_grid)], kept)
+    blocks = window_blocks([outline], [range(outline.n_grid)], kept)
     return np.array(
         [level for _, indices, windows in blocks for level in _levels(outline, indices, windows)]
     )
@@ -372,65 +366,3 @@ def _open_constants(prepared: PreparedEncoder) -> Mapping[str, NDArray[np.float3
 
 def _outline(prepared: PreparedEncoder, info: AudioInfo) -> Outline:
     return Outline(spec=prepared_spec(prepared), info=info, n_windows=WHOLE)
-
-
-def _blocks(
-    outlines: Sequence[Outline],
-    wanted: Sequence[Sequence[int]],
-    kept: Sequence[av.Packet[Any]] | None = None,
-) -> Iterator[tuple[int, Sequence[int], NDArray[np.float32]]]:
-    """Decode windows of one recording for several encoders, each in its own time order.
-
-    Parameters
-    ----------
-    outlines : sequence of Outline
-        One for each encoder.
-    wanted : sequence of sequence of int
-        Which windows of its grid each hears.
-    kept : sequence of packets, optional
-        See `read_spans`.
-
-    Yields
-    ------
-    (int, sequence of int, ndarray)
-        The encoder's place, which of its windows these are, and they, (n, window_samples). It is
-        the former array itself where the encoder before had the very same windows.
-    """
-    info = outlines[0].info
-    spans = sorted(
-        (span.start, span.stop, k, i)
-        for k, (outline, indices) in enumerate(zip(outlines, wanted, strict=True))
-        for i, span in zip(indices, outline.cut.spans(indices), strict=True)
-    )
-    decoded = read_spans(info, [Span(start=a, stop=b) for a, b, _, _ in spans], kept=kept)
-    windows: list[list[NDArray[np.float32]]] = [[] for _ in outlines]
-    n_given = [0] * len(outlines)
-    same: tuple[NativeCut, int] | None = None  # encoders of one grid hear the very same window
-    window = np.empty(0, dtype=np.float32)
-    stacked: tuple[list[NDArray[np.float32]], NDArray[np.float32]] = ([], window)
-    for (start, stop, k, i), samples in zip(spans, _bounded(decoded), strict=True):
-        cut = outlines[k].cut
-        if same != (cut, i):
-            same, window = (cut, i), cut.resample(i, Span(start=start, stop=stop), samples)
-        windows[k].append(window)
-        n = n_given[k] + len(windows[k])
-        if len(windows[k]) == BLOCK or n == len(wanted[k]):
-            if list(map(id, windows[k])) != list(map(id, stacked[0])):
-                stacked = (windows[k], np.stack(windows[k]))
-            yield k, wanted[k][n_given[k] : n], stacked[1]
-            windows[k], n_given[k] = [], n
-    require_unchanged(info)
-
-
-def _bounded(items: Iterator[_T]) -> Iterator[_T]:
-    """Iterate, with memory limited while the next item is made.
-
-    The limit is for the decoder, not for the network.
-    """
-    while True:
-        with bounded_memory():
-            try:
-                item = next(items)
-            except StopIteration:
-                return
-        yield item
