@@ -16,12 +16,13 @@ from speed.rows import COMMAND, ChildRun, about, cores, measured, replace_rows, 
 from speed.server import Server
 from speed.songs import FORMATS, Song, choose_songs, make_long_file, make_songs
 
-from embed import encoder_name, encoder_spec, prepare_encoders
+from embed import encoder_name, encoder_spec, prepare_encoders, split_encoder
 
 __all__ = ["main"]
 
 ENCODERS = ("musicnn", "yamnet")
 _CHOICES = ("fast", "default", "best")
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 COVERAGES = ("scan", "full")
 _PACKAGES = ("numpy", "av", "soxr", "librosa", "lance", "litert", "tensorflow")
 _NETWORK_WINDOWS = 64
@@ -128,9 +129,8 @@ def _speed(
     songs = _songs(work, options)
     paths = [str(song.path) for song in songs]
     found: dict[tuple[str, str], list[Any]] = {}
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     with ExitStack() as stack:
-        bound = stack.enter_context(Server("speed/bound.py", work / "compiled", **one_thread))
+        bound = stack.enter_context(Server("speed/bound.py", work / "compiled", **_ONE_THREAD))
         usual = {name: stack.enter_context(Server("speed/usual.py", name)) for name in encoders}
         for number in _rounds(options):
             warm = paths if number or options.quick else paths[:1]
@@ -260,24 +260,59 @@ def _accuracy(
 def _choices(
     encoders: Sequence[str], work: Path, options: argparse.Namespace
 ) -> Iterator[dict[str, Any]]:
-    """Embed by what `fast`, `default` and `best` stand for, in turn, each round."""
+    """Embed by what `fast`, `default` and `best` stand for, in turn, each round.
+
+    Beside each: its encoders in runs of their own, and what decoding and networks alone take.
+    """
     songs = _songs(work, options)
+    folder, paths = songs[0].path.parent, [str(song.path) for song in songs]
     prepare_encoders("best", root=work / "compiled")
-    found: dict[str, list[ChildRun]] = {}
-    for number in _rounds(options):
-        for choice in _CHOICES:
-            run, _ = _embed(choice, "scan", songs[0].path.parent, work, sample=not number)
-            if number or options.quick:  # the first was to warm up
-                found.setdefault(choice, []).append(run)
-        say(f"round {number} of {options.runs} done")
-    audio_s = sum(song.duration_s for song in songs)
+    found: dict[str, list[dict[str, float]]] = {}
+    with Server("speed/bound.py", work / "compiled", **_ONE_THREAD) as bound:
+        for number in _rounds(options):
+            for choice in _CHOICES:
+                parts = split_encoder(encoder_name(choice))
+                run, report = _embed(choice, "scan", folder, work, sample=False)
+                apart = [_embed(part, "scan", folder, work, sample=False)[1] for part in parts]
+                taken = {
+                    "wall_s": run.wall_s,
+                    "inner_s": report["wall_s"],
+                    "utilisation": run.cpu_s / run.wall_s / cores(),
+                    "apart_s": sum(one["wall_s"] for one in apart),
+                    "bound_cpu_s": _bound_cpu_s(bound, parts, paths),
+                }
+                if number or options.quick:  # the first was to warm up
+                    found.setdefault(choice, []).append(taken)
+            say(f"round {number} of {options.runs} done")
     for choice, runs in found.items():
-        row: dict[str, Any] = {"choice": choice, "encoder": encoder_name(choice)}
-        row |= {"coverage": "scan", "n_runs": len(runs), "n_songs": len(songs)}
-        row |= {"audio_s": round(audio_s, 1), "song_s": _lengths(songs)}
-        row |= measured("wall_s", [run.wall_s for run in runs])
-        row |= measured("songs_per_minute", [60 * len(songs) / run.wall_s for run in runs])
-        yield row | measured("utilisation", [run.cpu_s / run.wall_s / cores() for run in runs])
+        yield {"choice": choice} | _choice_row(choice, runs, songs)
+
+
+def _bound_cpu_s(bound: Server, parts: Sequence[str], paths: Sequence[str]) -> float:
+    """Return the processor time of one decoding, and of each network on its windows."""
+    widest = max(parts, key=lambda part: encoder_spec(part).scan_windows)
+    cpu_s = float(bound.ask(_bound_question("decode", widest, "scan", paths))["cpu_s"])
+    for part in parts:
+        network = bound.ask(_bound_question("network", part, "scan", paths))
+        n_windows = encoder_spec(part).scan_windows * len(paths)
+        cpu_s += network["cpu_s"] / network["n_windows"] * n_windows
+    return cpu_s
+
+
+def _choice_row(
+    choice: str, runs: Sequence[dict[str, float]], songs: Sequence[Song]
+) -> dict[str, Any]:
+    audio_s = sum(song.duration_s for song in songs)
+    row: dict[str, Any] = {"encoder": encoder_name(choice), "coverage": "scan"}
+    row |= {"n_runs": len(runs), "n_songs": len(songs)}
+    row |= {"audio_s": round(audio_s, 1), "song_s": _lengths(songs)}
+    row |= measured("wall_s", [run["wall_s"] for run in runs])
+    row |= measured("songs_per_minute", [60 * len(songs) / run["wall_s"] for run in runs])
+    row |= measured("utilisation", [run["utilisation"] for run in runs])
+    # Neither is charged with the start of a program.
+    row |= measured("times_apart", [run["apart_s"] / run["inner_s"] for run in runs])
+    shares = [run["bound_cpu_s"] / cores() / run["inner_s"] for run in runs]
+    return row | measured("share_of_bound", shares)
 
 
 def _rounds(options: argparse.Namespace) -> range:

@@ -27,7 +27,7 @@ MACHINE = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_service_is_measured_in_every_way(tmp_path: Path, compiled: Path) -> None:
     out = tmp_path / "service.jsonl"
     kinds = ("scores", "labels", "memory", "pages", "uploads")

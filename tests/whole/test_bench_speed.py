@@ -42,7 +42,7 @@ def run(script: str, out: Path, *arguments: str | Path) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_library_benchmark_runs_and_every_command_is_measured_at_every_size(
     tmp_path: Path, compiled: Path
 ) -> None:
@@ -67,7 +67,7 @@ def test_the_library_benchmark_runs_and_every_command_is_measured_at_every_size(
     assert table.count("\n") == 2 + 3 + 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_start_benchmark_compares_with_numpy(tmp_path: Path, compiled: Path) -> None:
     rows = run("bench_start.py", tmp_path / "start.jsonl", "--cache", compiled)
     by_command = {row["command"]: row for row in rows}
@@ -77,7 +77,7 @@ def test_the_start_benchmark_compares_with_numpy(tmp_path: Path, compiled: Path)
     assert "lance" not in by_command["--help"]["import_s"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_embedding_benchmark_runs_on_real_files(tmp_path: Path, compiled: Path) -> None:
     music = tmp_path / "music"
     for number in range(5):
@@ -156,7 +156,7 @@ def write_vorbis_like(path: Path, *, seconds: int, seed: int) -> None:
         container.mux(stream.encode(None))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_usual_way_computes_what_our_encoder_does(compiled: Path, tracks: list[str]) -> None:
     import embed
     from embed.encoders.windows import NativeCut

@@ -258,6 +258,7 @@ def test_tables_of_stability_show_both_collections() -> None:
         assert table(both).count("\n") == 3
 
 
+@pytest.mark.long
 def test_the_benchmark_runs_on_the_demo(heard: Path, tracks: list[str], tmp_path: Path) -> None:
     shutil.copytree(heard / "cache", tmp_path / "cache")
     for track in tracks:

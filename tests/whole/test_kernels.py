@@ -67,7 +67,10 @@ def require(kernel: str) -> None:
         pytest.skip(f"in this OpenBLAS {kernel} is {same[0]}, which is tried ({other})")
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    "kernel",
+    [pytest.param(one, marks=[] if one == KERNELS[-1] else pytest.mark.long) for one in KERNELS],
+)
 def test_what_is_exact_is_exact_with_the_kernel(kernel: str) -> None:
     require(kernel)
     files = (

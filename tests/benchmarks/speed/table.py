@@ -65,6 +65,7 @@ def embed_table(rows: Rows) -> str:
 def choices_table(rows: Rows) -> str:
     """Lay out how fast each choice of encoders embeds."""
     heads = ["`--encoder`", "encoders", "songs", "songs a minute", "cores busy"]
+    heads += ["beside its encoders apart", "of its bound"]
     lines = [
         [
             f"`{row['choice']}`",
@@ -72,6 +73,8 @@ def choices_table(rows: Rows) -> str:
             str(row["n_songs"]),
             _with_quartiles(row, "songs_per_minute"),
             f"{row['utilisation']:.0%}",
+            _with_quartiles(row, "times_apart", " x"),
+            f"{row['share_of_bound']:.0%}",
         ]
         for row in _of_kind(rows, "choices")
     ]
@@ -301,6 +304,20 @@ def memory_table(rows: Rows) -> str:
     return lay_out(["songs", "after so many requests", "memory"], lines)
 
 
+def page_table(rows: Rows) -> str:
+    """Lay out how soon the page is there, and how its map moves."""
+    lines = [
+        [
+            f"{row['n_songs']:,}",
+            _seconds(row, "paint_s"),
+            _seconds(row, "rows_s"),
+            f"{row['map_per_s']:.0f}",
+        ]
+        for row in _of_kind(rows, "page")
+    ]
+    return lay_out(["songs", "first paint", "first songs", "map: frames a second"], lines)
+
+
 TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "embedding speed": ("embed.jsonl", "speed", embed_table),
     "choices": ("embed.jsonl", "choices", choices_table),
@@ -315,6 +332,8 @@ TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "machines": ("machines.jsonl", "Python", machines_table),
     "service": ("service.jsonl", "scores", service_table),
     "service memory": ("service.jsonl", "memory", memory_table),
+    "service page": ("service.jsonl", "page", page_table),
+    "service hearing": ("service.jsonl", "hearing", hearing_table),
 }
 """Those of tests/benchmarks/README.md: the file of its rows, a kind it needs, what lays it out."""
 SUMMARY = "speed"

@@ -91,7 +91,7 @@ function empty() {
   const words = h(
     "p",
     { class: "muted" },
-    "Play a song: why you may like it, and its best moments, stand here.",
+    "Play a song to see why you may like it, and its best moments.",
   );
   body.replaceChildren(h("div", { class: "song-empty" }, bars, h("h2", {}, "Nothing plays"), words));
 }

@@ -82,7 +82,8 @@ function part(heading, ...children) {
 /** The moments that speak most for the song, as buttons. */
 export function momentsPart(found, seek) {
   const best = [...found.passages].sort((one, other) => other.points - one.points).slice(0, MOST_MOMENTS);
-  if (!best.length) return null;
+  const isWhole = best.length === 1 && best[0].start_s === 0; // no moment is better than others
+  if (!best.length || isWhole) return null;
   const items = best.map((one) => {
     const way = one.points < 0 ? "less to your taste" : "to your taste";
     const name = `Play from ${clock(one.start_s)}: ${way}`;
@@ -130,7 +131,7 @@ function sound(found) {
     h(
       "li",
       {},
-      h("span", { class: "tag-name" }, one.tag.toLowerCase()),
+      h("span", { class: "tag-name" }, `${one.song > one.usual ? "" : "less "}${one.tag.toLowerCase()}`),
       diverging(one.points, most),
       h("span", { class: "sr" }, wayOf(one)),
     ),

@@ -128,7 +128,7 @@ function nothingLeft() {
 /** What the list leaves out although nobody has asked for anything. */
 function without() {
   const { q, label: wanted, verdict: only } = state.query;
-  return wanted === "none" && !q && !only ? ", without those that you have labelled" : "";
+  return wanted === "none" && !q && !only ? "; the ones you labelled are left out" : "";
 }
 
 function failed(error) {

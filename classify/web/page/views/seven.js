@@ -47,7 +47,7 @@ export const sevenStep = h(
   h(
     "p",
     { class: "muted" },
-    "From these Seven Songs learns what you like, and finds more of it in your music. A few that are not for you help, too.",
+    "Your likes are learnt from, and more like them is found in your music. A few songs that are not for you help, too.",
   ),
   h("div", { class: "seven-line" }, bars, h("div", {}, counted, hint), guess),
   h("div", { class: "search big-search" }, icon("search"), search),
