@@ -262,41 +262,28 @@ def _choices(
 ) -> Iterator[dict[str, Any]]:
     """Embed by what `fast`, `default` and `best` stand for, in turn, each round.
 
-    Beside each: its encoders in runs of their own, and what decoding and networks alone take.
+    Beside each: its encoders in runs of their own.
     """
     songs = _songs(work, options)
-    folder, paths = songs[0].path.parent, [str(song.path) for song in songs]
+    folder = songs[0].path.parent
     prepare_encoders("best", root=work / "compiled")
     found: dict[str, list[dict[str, float]]] = {}
-    with Server("speed/bound.py", work / "compiled", **_ONE_THREAD) as bound:
-        for number in _rounds(options):
-            for choice in _CHOICES:
-                parts = split_encoder(encoder_name(choice))
-                run, report = _embed(choice, "scan", folder, work, sample=False)
-                apart = [_embed(part, "scan", folder, work, sample=False)[1] for part in parts]
-                taken = {
-                    "wall_s": run.wall_s,
-                    "inner_s": report["wall_s"],
-                    "utilisation": run.cpu_s / run.wall_s / cores(),
-                    "apart_s": sum(one["wall_s"] for one in apart),
-                    "bound_cpu_s": _bound_cpu_s(bound, parts, paths),
-                }
-                if number or options.quick:  # the first was to warm up
-                    found.setdefault(choice, []).append(taken)
-            say(f"round {number} of {options.runs} done")
+    for number in _rounds(options):
+        for choice in _CHOICES:
+            parts = split_encoder(encoder_name(choice))
+            run, report = _embed(choice, "scan", folder, work, sample=False)
+            apart = [_embed(part, "scan", folder, work, sample=False)[1] for part in parts]
+            taken = {
+                "wall_s": run.wall_s,
+                "inner_s": report["wall_s"],
+                "utilisation": run.cpu_s / run.wall_s / cores(),
+                "apart_s": sum(one["wall_s"] for one in apart),
+            }
+            if number or options.quick:  # the first was to warm up
+                found.setdefault(choice, []).append(taken)
+        say(f"round {number} of {options.runs} done")
     for choice, runs in found.items():
         yield {"choice": choice} | _choice_row(choice, runs, songs)
-
-
-def _bound_cpu_s(bound: Server, parts: Sequence[str], paths: Sequence[str]) -> float:
-    """Return the processor time of one decoding, and of each network on its windows."""
-    widest = max(parts, key=lambda part: encoder_spec(part).scan_windows)
-    cpu_s = float(bound.ask(_bound_question("decode", widest, "scan", paths))["cpu_s"])
-    for part in parts:
-        network = bound.ask(_bound_question("network", part, "scan", paths))
-        n_windows = encoder_spec(part).scan_windows * len(paths)
-        cpu_s += network["cpu_s"] / network["n_windows"] * n_windows
-    return cpu_s
 
 
 def _choice_row(
@@ -310,9 +297,7 @@ def _choice_row(
     row |= measured("songs_per_minute", [60 * len(songs) / run["wall_s"] for run in runs])
     row |= measured("utilisation", [run["utilisation"] for run in runs])
     # Neither is charged with the start of a program.
-    row |= measured("times_apart", [run["apart_s"] / run["inner_s"] for run in runs])
-    shares = [run["bound_cpu_s"] / cores() / run["inner_s"] for run in runs]
-    return row | measured("share_of_bound", shares)
+    return row | measured("times_apart", [run["apart_s"] / run["inner_s"] for run in runs])
 
 
 def _rounds(options: argparse.Namespace) -> range:

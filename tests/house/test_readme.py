@@ -15,6 +15,7 @@ PAGE, README = BENCHMARKS / "README.md", REPOSITORY / "README.md"
 SPEED = ("embed.jsonl", "library.jsonl", "start.jsonl", "service.jsonl")
 OF_RUNS = ("speed", "library", "start", "scores", "uploads", "labels", "pages")
 MIN_DRAWS, MIN_RUNS = 10, 5
+MIN_EARLY_DRAWS = 5  # each of all tastes, and of 31 ways to hear a library in part
 MIN_KILLS, MIN_FUZZED = 100, 2000
 MIN_LABEL_DRAWS, MOST_LABELS = 20, 0.6
 
@@ -94,7 +95,9 @@ def test_readme_has_the_stability_that_was_measured(monkeypatch: pytest.MonkeyPa
     rows = import_module("speed.rows").read_rows(RESULTS.parent / "stability.jsonl")
     page = PAGE.read_text("utf-8")
     assert table.replace_tables(page, rows) == page, "run python -m stability.table ROWS PAGE"
-    assert all(row["n_draws"] >= MIN_DRAWS and not row["dirty"] for row in rows)
+    least = {"first look": MIN_EARLY_DRAWS}
+    assert all(row["n_draws"] >= least.get(row["kind"], MIN_DRAWS) for row in rows)
+    assert not any(row["dirty"] for row in rows)
     assert not any(str(REPOSITORY) in str(row) or "/tmp" in str(row) for row in rows)
 
 

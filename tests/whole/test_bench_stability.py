@@ -240,6 +240,9 @@ def rows_of(collection: str) -> list[dict[str, Any]]:
         base | {"kind": "stability", "move": "another seed"} | moves,
         base | {"kind": "everyday", "change": "mono", "group": "songs"} | kept,
         base | {"kind": "coverage", "mix": "some", "auc": 0.881, "difference": zero},
+        base
+        | {"kind": "first look", "heard": "some", "heard_to_the_end": 0.2, "precision_at_10": 0.5}
+        | {"auc": 0.881, "difference": zero},
     ]
 
 
@@ -250,6 +253,7 @@ def test_tables_of_stability_show_both_collections() -> None:
         "stability": "0.06 (0.21) | 1 (5)",
         "everyday": "95.1% | 0.010 (0.04)",
         "coverage": "0.881 | -0.050 (-0.060 to -0.040)",
+        "first look": "0.881 | -0.050 (-0.060 to -0.040) | 50%",
     }
     for name, table in tables.items():
         assert table([]) == ""

@@ -65,7 +65,7 @@ def embed_table(rows: Rows) -> str:
 def choices_table(rows: Rows) -> str:
     """Lay out how fast each choice of encoders embeds."""
     heads = ["`--encoder`", "encoders", "songs", "songs a minute", "cores busy"]
-    heads += ["beside its encoders apart", "of its bound"]
+    heads += ["beside its encoders apart"]
     lines = [
         [
             f"`{row['choice']}`",
@@ -74,7 +74,6 @@ def choices_table(rows: Rows) -> str:
             _with_quartiles(row, "songs_per_minute"),
             f"{row['utilisation']:.0%}",
             _with_quartiles(row, "times_apart", " x"),
-            f"{row['share_of_bound']:.0%}",
         ]
         for row in _of_kind(rows, "choices")
     ]

@@ -70,6 +70,8 @@ def test_a_client_is_made_from_the_document_and_works(
         answer = httpx2.get(f"{service.url}{filled}", timeout=LONG_S)
         wanted = 204 if path.endswith("/cover.jpg") else 200  # no song here has one
         assert answer.status_code == wanted, f"{path}: {answer.text[:300]}"
+        if wanted == 204:
+            continue
         media = answer.headers["content-type"].partition(";")[0]
         declared = operation["responses"]["200"].get("content", {})
         assert media in declared or any(kind.endswith("/*") for kind in declared), (
