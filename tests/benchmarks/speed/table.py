@@ -64,16 +64,17 @@ def embed_table(rows: Rows) -> str:
 
 def choices_table(rows: Rows) -> str:
     """Lay out how fast each choice of encoders embeds."""
-    heads = ["`--encoder`", "encoders", "songs", "songs a minute", "cores busy"]
+    heads = ["processor", "`--encoder`", "encoders", "songs", "songs a minute", "cores busy"]
     heads += ["beside its encoders apart"]
     lines = [
         [
+            row["processor"],
             f"`{row['choice']}`",
             f"`{row['encoder']}`",
             str(row["n_songs"]),
             _with_quartiles(row, "songs_per_minute"),
             f"{row['utilisation']:.0%}",
-            _with_quartiles(row, "times_apart", " x"),
+            _with_quartiles(row, "times_apart", " x") if "times_apart" in row else "",
         ]
         for row in _of_kind(rows, "choices")
     ]
