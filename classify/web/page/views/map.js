@@ -1,5 +1,5 @@
-// The library as a map: songs that sound alike lie close together. Drawn on a canvas, so that 10,000 songs move
-// at 60 frames a second, and 100,000 at 25; colour is match, shape is label. A click plays, a drag moves, the
+// The library as a map: songs that sound alike lie close together. Drawn on a canvas, so that 100,000 songs move
+// at 60 frames a second; colour is match, shape is label. A click plays, a drag moves, the
 // wheel zooms, and with the lasso songs are liked together.
 
 import { askJson } from "../base/api.js";
