@@ -43,11 +43,15 @@ class KnownSongs:
     ----------
     before : mapping of str to Learnt
         What an earlier pass has learnt, by path.
+    keeps : bool
+        Whether another pass comes, for which what this one learns is kept; else that would be
+        100 MB for nothing.
     learnt : dict of str to Learnt
         What this one learns, of the first 50,000 files.
     """
 
     before: Mapping[str, Learnt] = field(default_factory=dict)
+    keeps: bool = False
     learnt: dict[str, Learnt] = field(default_factory=dict)
     _looked_up: frozenset[str] = frozenset()
 
@@ -63,8 +67,8 @@ class KnownSongs:
             ledger.look_up(ahead)
 
     def remember(self, file: File, learnt: Learnt) -> None:
-        """Keep what was learnt of a file, for the pass that hears the rest."""
-        if len(self.learnt) < _MOST_LEARNT:
+        """Keep what was learnt of a file, where a pass comes that hears the rest."""
+        if self.keeps and len(self.learnt) < _MOST_LEARNT:
             self.learnt[file.path] = learnt
 
     def info_of(self, file: File) -> AudioInfo | None:

@@ -248,6 +248,8 @@ def _look_first(
     paths = dict.fromkeys(file.path for files in todo for file in files)
     new = replace(found, files=tuple(paths))
     first = [list(run.ledger.sift(new, retry_failed=True)) for run in looking]
+    for run in looking:
+        run.known.keeps = True
     _work(looking, first, workers, _in_songs(progress, looking, first, "first look"))
     failed = {failure.path for run in looking for failure in run.ledger.failed}
     learnt = {path: one for run in reversed(looking) for path, one in run.known.learnt.items()}

@@ -18,6 +18,7 @@ from embed.encoders.encoder import Encoder
 from embed.encoders.windows import take_windows
 from embed.pipeline import one_read
 from embed.pipeline.first_look import WantedFirst, first_windows
+from embed.pipeline.known_songs import KnownSongs, Learnt
 from embed.pipeline.ledger import File
 from embed.pipeline.pieces import Assembly, Known, Outline, cut_pieces
 from embed.pipeline.worker_tasks import Heard, embed_piece, embed_recording, hear_together
@@ -59,7 +60,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         counts.append(len(spans))
         return embed.read_spans(info, spans, **named)
 
-    monkeypatch.setattr("embed.pipeline.worker_tasks.read_spans", counted)
+    monkeypatch.setattr("embed.pipeline.window_blocks.read_spans", counted)
     return counts
 
 
@@ -193,6 +194,15 @@ def test_two_passes_store_what_one_does(
         for digest, entry in held.items():
             assert entry.n_windows != WHOLE
             assert_same(ours[part][digest], entry)
+
+
+def test_what_is_learnt_is_kept_only_for_a_pass_that_comes(tracks: list[str]) -> None:
+    info = embed.probe(tracks[0])
+    file = File(path=tracks[0], size_bytes=info.size_bytes, mtime_ns=info.mtime_ns, is_unheard=True)
+    for keeps in (False, True):
+        known = KnownSongs(keeps=keeps)
+        known.remember(file, Learnt(info=info))
+        assert list(known.learnt) == [tracks[0]] * keeps
 
 
 def test_what_was_interrupted_goes_on_where_it_was(songs: Path, root: Path, tmp_path: Path) -> None:
