@@ -183,7 +183,7 @@ def evaluate_taste(
     with one_thread(head):
         library = prepare_examples(likes=likes, dislikes=dislikes, unlabelled=unlabelled, seed=seed)
         if space is None:
-            space, library = fit_space(library, blocks)
+            space, library = fit_space(library, blocks, seed=seed)
         head = choose_head(head)
         return _evaluate_taste(library, space, head=head, blocks=blocks, seed=seed)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from classify.errors import LabelError, SameSongError
 from classify.learning.examples import LIKE, MIN_LIKES, UNLABELLED, Examples
+from classify.learning.sampling import sample_unlabelled
 from classify.taste.sketch import MAX_APART, sketch
 from classify.taste.song_space import SongSpace
 from classify.taste.vectors import FloatArray, Vectors
@@ -147,27 +148,35 @@ def _require_songs(labels: NDArray[np.int_], stays: NDArray[np.bool_]) -> None:
         )
 
 
-def fit_space(library: Examples, blocks: Sequence[int] = ()) -> tuple[SongSpace, Examples]:
+def fit_space(
+    library: Examples, blocks: Sequence[int] = (), *, seed: int = 0
+) -> tuple[SongSpace, Examples]:
     """Fit song space to a library whose copies of labelled songs are left out.
+
+    No label moves the space. So a service places its songs once, whatever is labelled afterwards.
 
     Parameters
     ----------
     library : Examples
+        The space is fitted to 2,000 of these songs at most, see `sample_unlabelled`.
     blocks : sequence of int, optional
         Widths of the parts of a composite's song vectors.
+    seed : int
+        Of that choice.
 
     Returns
     -------
     (space, library) : (SongSpace, Examples)
         The library is without the copies, see `merge_duplicates`, which also says what is raised.
     """
-    space = _space(library, blocks)
+    row_of = {digest: row for row, digest in enumerate(library.digests)}
+    # In an order that no label decides: the axes are found from the first songs of it.
+    chosen = [row_of[digest] for digest in sample_unlabelled(library.digests, seed=seed)]
+    vectors = library.vectors[chosen]
+    space = SongSpace.fit(vectors, blocks=blocks)
     merged = merge_duplicates(library, space.standardise(library.vectors))
-    return (space, library) if merged is library else (_space(merged, blocks), merged)
-
-
-def _space(library: Examples, blocks: Sequence[int]) -> SongSpace:
-    # In an order that no label decides, because a large library's axes are found from some of its
-    # songs.
-    order = np.argsort(np.array(library.digests, dtype=np.str_), kind="stable")
-    return SongSpace.fit(library.vectors[order], blocks=blocks)
+    standardised = space.standardise(vectors)
+    copies = _later_copies(standardised, copy_limit(standardised))
+    if len(copies):
+        space = SongSpace.fit(np.delete(vectors, copies, axis=0), blocks=blocks)
+    return space, merged

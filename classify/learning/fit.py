@@ -151,7 +151,7 @@ def _fit_taste(
     seed: int,
     created_at: str | None,
 ) -> Taste:
-    space, library = fit_space(library, blocks)
+    space, library = fit_space(library, blocks, seed=seed)
     standardised = space.standardise(library.vectors)
     used = library.is_like | library.is_negative
     examples, rows = library.take(used), space(library.vectors[used])

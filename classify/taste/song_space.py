@@ -196,6 +196,15 @@ class SongSpace:
         """
         return self._placer.place(self._songs(vectors))
 
+    def is_same(self, other: "SongSpace") -> bool:
+        """Whether both place every song at the same point, to the last bit."""
+        arrays = [
+            (space.standard.mean, space.standard.scale, space.basis, space.offset)
+            for space in (self, other)
+        ]
+        same = (np.array_equal(one, like) for one, like in zip(*arrays, strict=True))
+        return self.blocks == other.blocks and all(same)
+
     def _songs(self, vectors: NDArray[Any]) -> Vectors:
         songs = as_rows(vectors)
         self.standard.require_width(songs)

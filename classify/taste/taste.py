@@ -19,7 +19,7 @@ from classify.taste.row_products import RowMatrix
 from classify.taste.sketch import sketch
 from classify.taste.taste_file import load_taste, save_taste
 from classify.taste.taste_parts import TasteParts
-from classify.taste.vectors import FloatArray, as_rows
+from classify.taste.vectors import FloatArray, Vectors, as_rows
 
 __all__ = ["Taste", "Verdict"]
 
@@ -160,23 +160,61 @@ class Taste(TasteParts):
                 f"song vectors have {rows.shape[1]} numbers, the taste was trained on {self.dim} "
                 f"of {self.encoder}: embed with --encoder {self.encoder}, or train again"
             )
-        points = self.space(rows)  # (n, n_axes)
-        decisions = np.empty(len(rows))
-        for start in range(0, len(rows), _ROWS_AT_ONCE):
-            part = slice(start, start + _ROWS_AT_ONCE)
-            decisions[part] = self._decide(points[part])
-        most = self.calibration.inverse(_UNFAMILIAR * self.threshold)
+        decisions = self.decisions_at(self.space(rows))
         # Most songs score less anyway, and to tell whether a song is familiar takes longer than to
         # score it.
-        high = np.flatnonzero(decisions > most)
-        if len(high) and self.familiarity.tells:
-            sketches = [
-                sketch(self.space.standardise(rows[high[start : start + _SKETCHED_AT_ONCE]]))
-                for start in range(0, len(high), _SKETCHED_AT_ONCE)
-            ]
-            far = self.familiarity.is_far_sketch(np.concatenate(sketches), self.dim)
-            decisions[high[far]] = most
+        high = np.flatnonzero(decisions > self.most_unfamiliar)
+        decisions[high[self.is_unfamiliar(rows[high])]] = self.most_unfamiliar
         return decisions
+
+    def decisions_at(self, points: FloatArray) -> FloatArray:
+        """Return the head's decision values at places in song space, familiar or not.
+
+        Parameters
+        ----------
+        points : ndarray, shape (n, n_axes), float64
+            Songs that `space` has placed.
+
+        Returns
+        -------
+        ndarray, shape (n,), float64
+            Each depends on its own row alone, bit for bit.
+        """
+        decisions = np.empty(len(points))
+        for start in range(0, len(points), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            decisions[part] = self._decide(points[part])
+        return decisions
+
+    @cached_property
+    def most_unfamiliar(self) -> float:
+        """The highest decision on a song unlike anything that was there in training."""
+        return float(self.calibration.inverse(_UNFAMILIAR * self.threshold))
+
+    def is_unfamiliar(self, vectors: Vectors) -> NDArray[np.bool_]:
+        """Return which songs are unlike anything that was there in training.
+
+        Parameters
+        ----------
+        vectors : ndarray, shape (n, dim), float32
+            Song vectors as they are cached, not standardised.
+
+        Returns
+        -------
+        ndarray, shape (n,), bool
+
+        Raises
+        ------
+        VectorError
+            If a value is not finite.
+        """
+        if not (len(vectors) and self.familiarity.tells):
+            return np.zeros(len(vectors), np.bool_)
+        sketches = [
+            sketch(self.space.standardise(vectors[start : start + _SKETCHED_AT_ONCE]))
+            for start in range(0, len(vectors), _SKETCHED_AT_ONCE)
+        ]
+        return self.familiarity.is_far_sketch(np.concatenate(sketches), self.dim)
 
     def _decide(self, points: FloatArray) -> FloatArray:
         hidden = points

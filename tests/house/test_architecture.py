@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "classify.web.disconnects",
         "classify.web.memory",
         "classify.web.models",
+        "classify.web.placed_songs",
     ),
     ("classify.web.problems", "classify.web.counters", "classify.web.taste_models"),
     ("classify.web.kept_process", "classify.web.openapi"),

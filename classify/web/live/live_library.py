@@ -26,6 +26,7 @@ from classify.web.live.ranked_songs import RankedSongs, Scored, carried, codes_o
 from classify.web.live.song_columns import SongColumns
 from classify.web.live.taste_files import TasteFiles
 from classify.web.memory import give_back_memory
+from classify.web.placed_songs import PlacedSongs
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
 
@@ -60,6 +61,7 @@ class LiveLibrary:
         self._by_encoder = ColumnsByEncoder(settings.root, only_demo=settings.only_demo)
         self._kept: dict[str, _Kept] = {}
         self._former = FormerOrders()
+        self._placed = PlacedSongs()
         self._spare: SongColumns | None = None
         self._loading = threading.RLock()
         # A lock lives as long as somebody holds it or waits: names of tastes are whatever clients
@@ -209,7 +211,9 @@ class LiveLibrary:
     def warm(self) -> None:
         """Read the library, and the program that learns, before anybody waits for them."""
         try:
-            self.ranking()
+            ranking = self.ranking()
+            if ranking.taste is not None:
+                self._placed.prepare(ranking.taste, *ranking.columns.placed)
         except (CacheError, ClassifyError) as error:  # whoever asks is told too
             _log.warning("%s", error)
         import classify.learning.fit  # noqa: F401
@@ -300,14 +304,8 @@ class LiveLibrary:
             before=before,
         )
 
-    def _decisions(self, taste: Taste, columns: SongColumns, *, keep: bool = True) -> FloatArray:
-        by_place = np.argsort(columns.at)
-        decisions = np.empty(len(columns))
-        vectors = columns.library.vectors.open()
-        decisions[by_place] = decide(
-            taste, vectors, columns.at[by_place], self.settings.root, keep=keep
-        )
-        return decisions
+    def _decisions(self, taste: Taste, columns: SongColumns) -> FloatArray:
+        return columns.by_row(decide(taste, *columns.placed, self.settings.root))
 
     def newest(self, name: str) -> RankedSongs:
         """Return the ranking with the current labels: training never starts from old ones."""
@@ -342,7 +340,8 @@ class LiveLibrary:
         if taste is None or taste is former.taste:
             scored, before = former.scored, former.before
         else:
-            scored = Scored.of(taste, self._decisions(taste, columns, keep=False))
+            decisions = self._placed.decisions(taste, *columns.placed)
+            scored = Scored.of(taste, columns.by_row(decisions))
             before = former.ranks_on(columns)
         ranking = self._ranking(name, columns, (taste, labels), scored, before)
         self._keep(ranking, stamp, time.monotonic())

@@ -19,6 +19,9 @@ from classify.web.live.song_tags import SongTags
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from cache import VectorReader
+    from classify.taste.vectors import FloatArray
+
 __all__ = ["SongColumns", "folded", "name_of"]
 
 _NO_ROWS: NDArray[np.intp] = np.zeros(0, np.intp)
@@ -107,6 +110,17 @@ class SongColumns:
         All of them must be ours.
         """
         return self._by_place[np.searchsorted(self.at[self._by_place], places)]
+
+    @cached_property
+    def placed(self) -> tuple[VectorReader, NDArray[np.int64]]:
+        """The library's vectors, and the places of the songs there, rising, shape (n,)."""
+        return self.library.vectors.open(), self.at[self._by_place]
+
+    def by_row(self, values: FloatArray) -> FloatArray:
+        """Put a number of each song, in the order of `placed`, into that of the rows."""
+        ordered = np.empty(len(self))
+        ordered[self._by_place] = values
+        return ordered
 
     @cached_property
     def _by_place(self) -> NDArray[np.intp]:

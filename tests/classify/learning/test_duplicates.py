@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from classify import LabelError, SameSongError, fit_taste
-from classify.learning.duplicates import merge_duplicates
+from classify.learning.duplicates import fit_space, merge_duplicates
 from classify.learning.examples import Examples, LabelledSongs, prepare_examples
 from classify.taste.sketch import MAX_APART
 from classify.taste.song_space import SongSpace
@@ -127,3 +127,27 @@ def test_training_counts_copies_once() -> None:
 
     doubled = np.concatenate([LIKES, copy_of(LIKES)])
     assert fit(doubled, np.concatenate([OTHERS, copy_of(LIKES, seed=4)])) == (5, 30)
+
+
+def test_no_label_moves_the_space_whatever_is_labelled_and_copied() -> None:
+    """A service places its songs once, and a label makes none of that void."""
+    rows = np.concatenate([vectors(2100, 5), copy_of(vectors(40, 5))])
+    everything = songs(rows, "s")
+
+    def space_with(liked: list[int]) -> SongSpace:
+        rest = [row for row in range(len(rows)) if row not in liked]
+        some = [
+            LabelledSongs(
+                digests=tuple(everything.digests[row] for row in part),
+                vectors=rows[part],
+                groups=tuple(everything.groups[row] for row in part),
+            )
+            for part in (liked, rest)
+        ]
+        examples = prepare_examples(likes=some[0], unlabelled=some[1])
+        return fit_space(examples)[0]
+
+    first = space_with([3, 50, 2010])
+    assert first.is_same(space_with([3, 50, 2010, 2120, 700]))
+    assert first.is_same(space_with([2135, 90]))
+    assert not first.is_same(SongSpace.fit(rows))

@@ -26,6 +26,7 @@ from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import Listing, RankedSongs
 from classify.web.live.slow_lane import SlowLane
+from classify.web.placed_songs import PlacedSongs
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
 
@@ -68,6 +69,25 @@ def test_songs_stand_as_the_command_scores_them(
     ]
     assert [song["rank"] for song in songs] == list(range(1, len(songs) + 1))
     assert {song["path"] for song in songs if song["label"] == "like"} == set(acoustic[:4])
+
+
+def test_songs_that_were_placed_before_get_the_same_decisions_to_the_last_bit(
+    root: Path, acoustic: list[str], live: LiveLibrary
+) -> None:
+    classify.train(acoustic[:4], root=root)
+    live.warm()
+    training = TasteTraining(live)
+    for path in (acoustic[5], acoustic[6]):
+        digest = digest_of(live.ranking(), path)
+        shown = training.relabel("default", {digest: "like"}).ranking
+        taste, scored = shown.taste, shown.scored
+        assert taste is not None
+        assert scored is not None
+        expected = taste.decisions(shown.columns.library.vectors.open().matrix(shown.columns.at))
+        assert np.array_equal(scored.decisions, expected)
+        for most_bytes in (0, 10**6):
+            again = PlacedSongs(most_bytes).decisions(taste, *shown.columns.placed)
+            assert np.array_equal(shown.columns.by_row(again), expected)
 
 
 def test_without_a_taste_songs_stand_by_path_and_have_no_score(
