@@ -169,34 +169,34 @@ def _is_facade(path: Path) -> bool:
     return path.parent.parent == REPOSITORY and path.name == "__init__.py"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_every_module_has_a_room(path: Path) -> None:
-    if path.name != "__init__.py":
-        assert _room(_name(path))[1] not in ("embed", "classify"), "name its room in LAYERS"
+def test_every_module_has_a_room() -> None:
+    for path in MODULES:
+        if path.name != "__init__.py":
+            assert _room(_name(path))[1] not in ("embed", "classify"), f"name the room of {path}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_imports_go_only_to_the_left(path: Path) -> None:
-    if _is_facade(path):
-        return
-    layer, room = _room(_name(path))
-    for module, _ in _imports(path):
-        if module.partition(".")[0] not in PACKAGES:
+def test_imports_go_only_to_the_left() -> None:
+    for path in MODULES:
+        if _is_facade(path):
             continue
-        other_layer, other_room = _room(module)
-        assert other_layer < layer or other_room == room, f"{_name(path)} imports {module}"
+        layer, room = _room(_name(path))
+        for module, _ in _imports(path):
+            if module.partition(".")[0] not in PACKAGES:
+                continue
+            other_layer, other_room = _room(module)
+            assert other_layer < layer or other_room == room, f"{_name(path)} imports {module}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_another_package_is_imported_by_its_own_name(path: Path) -> None:
-    own = _name(path).partition(".")[0]
-    for module, name in _imports(path):
-        package = module.partition(".")[0]
-        if package in PACKAGES and package != own:
-            assert module == package, (
-                f"{_name(path)} imports {module}: have {package}/__init__.py export it"
-            )
-            assert not name or name in import_module(package).__all__
+def test_another_package_is_imported_by_its_own_name() -> None:
+    for path in MODULES:
+        own = _name(path).partition(".")[0]
+        for module, name in _imports(path):
+            package = module.partition(".")[0]
+            if package in PACKAGES and package != own:
+                assert module == package, (
+                    f"{_name(path)} imports {module}: have {package}/__init__.py export it"
+                )
+                assert not name or name in import_module(package).__all__, path
 
 
 def test_no_module_imports_itself_in_a_circle() -> None:
@@ -215,11 +215,11 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     assert not wanted, f"these import each other: {wanted}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_what_is_never_imported(path: Path) -> None:
-    imported = {module.partition(".")[0] for module, _ in _imports(path)}
-    assert "click" not in imported, "typer vendors its own"
-    assert not imported & {"aisfx", "musicnn"}, "only their data files are wanted"
+def test_what_is_never_imported() -> None:
+    for path in MODULES:
+        imported = {module.partition(".")[0] for module, _ in _imports(path)}
+        assert "click" not in imported, f"typer vendors its own: {path}"
+        assert not imported & {"aisfx", "musicnn"}, f"only their data are wanted: {path}"
 
 
 def test_no_module_name_is_there_twice() -> None:
@@ -287,36 +287,39 @@ def test_a_folder_is_small_and_its_readme_lists_what_is_in_it(folder: Path) -> N
     assert set(re.findall(r"^\| \[`(\w+)/`\]\(\1/README\.md\)", readme, re.MULTILINE)) == rooms
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_all_names_exactly_what_is_public(path: Path) -> None:
-    if path.name == "__main__.py":
-        return
-    tree = _tree(path)
-    module = import_module(_name(path))
-    exported = module.__all__
-    assert len(exported) == len(set(exported))
-    for name in exported:
-        assert getattr(module, name) is not None
-    if path.name != "__init__.py":
-        defined = {
-            node.name
-            for node in tree.body
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-        }
-        commands = {
-            n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.decorator_list
-        }
-        public = defined - commands if _name(path).startswith("classify.cli") else defined
-        assert public <= set(exported)
+def test_all_names_exactly_what_is_public() -> None:
+    for path in MODULES:
+        if path.name == "__main__.py":
+            continue
+        tree = _tree(path)
+        module = import_module(_name(path))
+        exported = module.__all__
+        assert len(exported) == len(set(exported)), path
+        for name in exported:
+            assert getattr(module, name) is not None, path
+        if path.name != "__init__.py":
+            defined = {
+                node.name
+                for node in tree.body
+                if isinstance(node, ast.FunctionDef | ast.ClassDef)
+                and not node.name.startswith("_")
+            }
+            commands = {
+                n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.decorator_list
+            }
+            public = defined - commands if _name(path).startswith("classify.cli") else defined
+            assert public <= set(exported), path
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_no_function_is_long(path: Path) -> None:
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.FunctionDef):
-            body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
-            lines = (node.end_lineno or 0) - body[0].lineno + 1
-            assert lines <= _MAX_BODY_LINES, f"{node.name} has {lines} lines"
+def test_no_function_is_long() -> None:
+    for path in MODULES:
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.FunctionDef):
+                body = (
+                    node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
+                )
+                lines = (node.end_lineno or 0) - body[0].lineno + 1
+                assert lines <= _MAX_BODY_LINES, f"{path}: {node.name} has {lines} lines"
 
 
 @pytest.mark.parametrize("name", BY_HAND)
@@ -347,16 +350,16 @@ def _names_in(node: ast.AST) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
-def test_only_the_service_knows_the_service(path: Path) -> None:
-    if _name(path).startswith("classify.web"):
-        return
-    at_import = [node for node in _tree(path).body if not isinstance(node, ast.If)]
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    imported = set().union(
-        *(_names_in(node) for node in at_import if not isinstance(node, functions))
-    )
-    assert not {one for one in imported if one.startswith("classify.web")}
+def test_only_the_service_knows_the_service() -> None:
+    for path in MODULES:
+        if _name(path).startswith("classify.web"):
+            continue
+        at_import = [node for node in _tree(path).body if not isinstance(node, ast.If)]
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        imported = set().union(
+            *(_names_in(node) for node in at_import if not isinstance(node, functions))
+        )
+        assert not {one for one in imported if one.startswith("classify.web")}, path
 
 
 def test_the_service_starts_without_what_only_other_commands_need() -> None:
