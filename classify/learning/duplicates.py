@@ -28,7 +28,9 @@ def copy_limit(standardised: Vectors) -> float:
     return MAX_APART * float(np.median(np.square(standardised, dtype=np.float64).sum(axis=1)))
 
 
-def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
+def merge_duplicates(
+    examples: Examples, standardised: Vectors, *, repeats: NDArray[np.bool_] | None = None
+) -> Examples:
     """Count near-identical songs once.
 
     Parameters
@@ -36,6 +38,8 @@ def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
     examples : Examples
     standardised : ndarray, shape (n, dim), float32
         Their vectors, standardised by the library.
+    repeats : ndarray, shape (n,), bool, optional
+        Which are copies of earlier ones among all, where that is known.
 
     Returns
     -------
@@ -68,7 +72,8 @@ def merge_duplicates(examples: Examples, standardised: Vectors) -> Examples:
         # Unlabelled copies go with a like that goes itself: near is not transitive.
         stays[later[(labels[later] == UNLABELLED) | stays[row]]] = False
     rest = np.flatnonzero(stays & (labels == UNLABELLED))
-    stays[rest[_later_copies(standardised[rest], limit)]] = False
+    again = _later_copies(standardised[rest], limit) if repeats is None else repeats[rest]
+    stays[rest[again]] = False
     _require_songs(labels, stays)
     return examples if stays.all() else examples.take(stays)
 
@@ -171,12 +176,13 @@ def fit_space(
     """
     row_of = {digest: row for row, digest in enumerate(library.digests)}
     # In an order that no label decides: the axes are found from the first songs of it.
-    chosen = [row_of[digest] for digest in sample_unlabelled(library.digests, seed=seed)]
+    chosen = np.array([row_of[one] for one in sample_unlabelled(library.digests, seed=seed)])
     vectors = library.vectors[chosen]
     space = SongSpace.fit(vectors, blocks=blocks)
-    merged = merge_duplicates(library, space.standardise(library.vectors))
-    standardised = space.standardise(vectors)
-    copies = _later_copies(standardised, copy_limit(standardised))
-    if len(copies):
-        space = SongSpace.fit(np.delete(vectors, copies, axis=0), blocks=blocks)
+    standardised = space.standardise(library.vectors)
+    repeats = np.zeros(len(library), np.bool_)
+    repeats[chosen[_later_copies(standardised[chosen], copy_limit(standardised[chosen]))]] = True
+    merged = merge_duplicates(library, standardised, repeats=repeats)
+    if repeats.any():
+        space = SongSpace.fit(vectors[~repeats[chosen]], blocks=blocks)
     return space, merged
