@@ -86,7 +86,9 @@ def service(root: Path, heard: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def api(service: Service) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=f"{service.url}/v1", timeout=LONG_S) as client:
+    # The service closes a connection that is idle for long, which may cross with the next question.
+    none_kept = httpx2.Limits(max_keepalive_connections=0)
+    with httpx2.Client(base_url=f"{service.url}/v1", timeout=LONG_S, limits=none_kept) as client:
         yield client
 
 

@@ -424,7 +424,8 @@ def test_the_command_tells_it_in_one_line(
     done = sevensongs(tmp_path / "cache", "embed", "--encoder", f"hub:{hub}/403/1", tracks[0])
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
-    lines = done.stderr.splitlines()
+    # A slow machine is told now and then that the work goes on.
+    lines = [one for one in done.stderr.splitlines() if not one.startswith("sevensongs: Still ")]
     assert len(lines) == 2
     assert lines[0].startswith("sevensongs: Preparing the encoder hub:")
     assert lines[1].startswith("sevensongs: TF Hub did not give")
