@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cache import default_root
 from classify.errors import LabelError
+from classify.labels.pushed_lists import refuse_pushed_lists
 from classify.labels.relearning import Change, Relabelled, labels_now, relabel, songs_of
 from classify.labels.verdict_changes import VERDICTS, verdict_changes, verdict_codes
 from classify.library.label_file import LABELS, Label, labels_path, relabelled, stored_labels
@@ -176,6 +177,8 @@ def label(
     former = Taste.load(path) if path.exists() else None
     name = encoder or (former.encoder if former else "default")
     library = SongLibrary.of_encoders(prepare_encoders(name, root=base), base)
+    if value:
+        refuse_pushed_lists(library, named, base)
     wanted = [
         *(named if value else ()),
         *(one.path for one in stored_labels(path) if not one.digest),

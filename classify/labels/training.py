@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cache import default_root, require_cache
 from classify.errors import LabelError, TasteError
+from classify.labels.pushed_lists import refuse_pushed_lists
 from classify.labels.recipe import Recipe
 from classify.labels.relearning import count_songs, relabel, songs_of
 from classify.learning.examples import MIN_LIKES
@@ -125,13 +126,14 @@ def train(
     started = time.monotonic()
     liked, disliked = None if likes is None else path_list(likes), path_list(dislikes)
     others = None if unlabelled is None else path_list(unlabelled)
-    refuse_own_lists([*(liked or ()), *disliked])
+    named = [*(liked or ()), *disliked]
+    refuse_own_lists(named)
     path, base = taste_path(taste, root=root), default_root() if root is None else root
     library = _library(path, base, encoder, keep_encoder=liked is None)
+    refuse_pushed_lists(library, named, base)
     before = _stored_labels(path, disliked) if liked is None else _labels_before(path)
     theirs = [one.path for one in before if liked is None and not one.digest]
-    named = [*(liked or ()), *disliked, *(others or ()), *theirs]
-    failed = library.embed_missing(named, workers, progress)
+    failed = library.embed_missing([*named, *(others or ()), *theirs], workers, progress)
     library = OpenLibrary(library, keep_bytes=0)  # what all steps look at is read once
     pool = None if others is None else _pool(library, others, path)
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from classify.errors import LabelError
 from embed import LIST_SUFFIXES
 
 __all__ = ["M3U_MARK", "PLS_MARK", "XSPF_MARK", "is_own_list", "is_own_text"]
-__all__ += ["is_pushed_list", "refuse_own_lists", "remember_pushed_list"]
+__all__ += ["is_pushed_list", "list_names", "refuse_own_lists", "remember_pushed_list"]
 
 _WORDS = "made by Seven Songs from scores; no list of likes"
 M3U_MARK = f"#EXTSEVENSONGS:{_WORDS}"
@@ -33,6 +34,7 @@ _MARKED = re.compile(
 _HEAD_BYTES = 4096  # the mark stands before the songs
 _COLUMNS = (b"path", b"score", b"verdict")
 _MAX_PUSHED = 1000  # lists of which the songs are remembered
+_MAX_NAMES = 20  # of one list
 
 
 def is_own_list(path: str | os.PathLike[str]) -> bool:
@@ -87,46 +89,86 @@ def refuse_own_lists(paths: Iterable[str]) -> None:
             )
 
 
-def remember_pushed_list(digests: Iterable[str], root: str | Path | None = None) -> None:
-    """Remember which songs a list has that we put on a server.
+def remember_pushed_list(
+    digests: Iterable[str], root: str | Path | None = None, *, name: str = ""
+) -> None:
+    """Remember which songs a list has that we put on a server, and its name there.
 
     Parameters
     ----------
     digests : iterable of str
     root : path or URI, optional
         The cache.
+    name : str
     """
-    name, known = _name_of(digests), _pushed(root)
-    if name in known[-1:]:
+    songs, known = _songs_of(digests), _pushed(root)
+    names = known.get(songs, ())
+    if songs in [*known][-1:] and name in names:
         return
-    lists = [*(one for one in known if one != name), name][-_MAX_PUSHED:]
-    text = json.dumps({"format": 1, "lists": lists}, indent=1)
+    lists = {one: named for one, named in known.items() if one != songs}
+    lists[songs] = tuple(dict.fromkeys([*names, name]))[-_MAX_NAMES:]
+    kept = dict([*lists.items()][-_MAX_PUSHED:])
+    text = json.dumps({"format": 1, "lists": [*kept], "names": kept}, indent=1)
     with suppress(OSError):  # a cache may be read-only; the list is on its server all the same
         write_whole(local_root(root) / "pushed.json", lambda file: file.write(text.encode()))
 
 
-def is_pushed_list(digests: Iterable[str], root: str | Path | None = None) -> bool:
+def is_pushed_list(
+    digests: Iterable[str], root: str | Path | None = None, *, names: Iterable[str] | None = None
+) -> bool:
     """Whether these are the very songs of a list that we have put on a server.
+
+    Parameters
+    ----------
+    digests : iterable of str
+    root : path or URI, optional
+        The cache.
+    names : iterable of str, optional
+        Only a list of one of these names; see `list_names`.
 
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
     >>> from classify.output.own_lists import is_pushed_list, remember_pushed_list
     >>> with TemporaryDirectory() as folder:
-    ...     remember_pushed_list(["a" * 32, "b" * 32], folder)
+    ...     remember_pushed_list(["a" * 32, "b" * 32], folder, name="Finds")
     ...     is_pushed_list(["b" * 32, "a" * 32], folder), is_pushed_list(["a" * 32], folder)
     (True, False)
     """
-    return _name_of(digests) in _pushed(root)
+    found = _pushed(root).get(_songs_of(digests))
+    if found is None or names is None:
+        return found is not None
+    return not {_plain(name) for name in names}.isdisjoint(map(_plain, found))
 
 
-def _name_of(digests: Iterable[str]) -> str:
+def list_names(path: str | os.PathLike[str], root: str | Path | None = None) -> list[str]:
+    """Return the names that a list's file gives it, of those of lists that we put on servers.
+
+    A server names the file after the list, or says the list's name in its first lines.
+    """
+    found = [Path(path).stem]
+    with suppress(OSError), open(path, "rb") as file:
+        head = file.read(_HEAD_BYTES).decode("utf-8", "replace")
+        found += re.findall(r"^#PLAYLIST:(.*)$", head, re.MULTILINE)
+    known = {_plain(name) for names in _pushed(root).values() for name in names}
+    return [name for name in found if _plain(name) in known]
+
+
+def _plain(name: str) -> str:
+    """Return a name as it is compared; browsers add a number to files that are there already."""
+    text = unicodedata.normalize("NFKC", re.sub(r" ?\(\d+\)$", "", name.strip())).casefold()
+    return "".join(letter for letter in text if letter.isalnum()) or text
+
+
+def _songs_of(digests: Iterable[str]) -> str:
     return hashlib.blake2b("\n".join(sorted({*digests})).encode(), digest_size=16).hexdigest()
 
 
-def _pushed(root: str | Path | None) -> list[str]:
+def _pushed(root: str | Path | None) -> dict[str, tuple[str, ...]]:
+    """Read the lists' songs and names, oldest first; earlier versions kept no names."""
     try:
-        content = (local_root(root) / "pushed.json").read_text("utf-8")
-        return [str(one) for one in json.loads(content)["lists"]]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return []
+        told = json.loads((local_root(root) / "pushed.json").read_text("utf-8"))
+        names = told.get("names", {})
+        return {str(one): tuple(map(str, names.get(one, ()))) for one in told["lists"]}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}

@@ -124,7 +124,7 @@ def put_playlist(
             "stays as it is"
         )
     replaced = there.put_playlist(name, [*held.values()])
-    remember_pushed_list(held, root)
+    remember_pushed_list(held, root, name=name)
     return ServerPlaylist(
         server=there.name,
         name=name,

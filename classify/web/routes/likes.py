@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from classify.output.formats import printable
-from classify.output.own_lists import is_own_text
+from classify.output.own_lists import is_own_text, is_pushed_list
 from classify.web.app_state import AppState, state_of
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.live.ranked_songs import RankedSongs
@@ -112,6 +112,12 @@ async def import_likes(
             422,
             f"none of the {listed.n_entries} entries is a song of the library; the first is "
             f"{listed.missing[0]!r:.200}",
+        )
+    if await asyncio.to_thread(is_pushed_list, listed.digests, state.settings.root):
+        raise Problem(
+            422,
+            "this list has the very songs of one that Seven Songs has put on a server; a taste "
+            "must not learn its own guesses. Like those of its songs that you do like",
         )
     new, outcome = await _like(state, ranking, listed.digests)
     return await changes_told(

@@ -117,6 +117,12 @@ def test_stars_are_labels_and_a_ranked_list_is_one_playlist(
     refused = command("label", "import", str(exported))
     assert refused.exit_code == 1
     assert "the very songs of a list that Seven Songs has put on a server" in refused.stderr
+    exported = tmp_path / "Seven Songs.m3u"
+    exported.write_text("".join(f"{server.library.music / entry['path']}\n" for entry in entries))
+    for words_of in (("label", "like"), ("train", "--like")):
+        refused = command(*words_of, str(exported))
+        assert refused.exit_code == 1
+        assert "the name and the very songs of a list that Seven Songs" in refused.stderr
 
 
 @pytest.mark.parametrize("way", ["path", "size", "title"])

@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 import classify
 from cache import Catalog
 from classify.labels.relearning import labels_now
+from classify.output.own_lists import remember_pushed_list
 from classify.web.app import create_app
 from classify.web.app_state import state_of
 from classify.web.routes.likes import Imported
@@ -144,7 +145,7 @@ def test_likes_are_imported_from_another_computers_playlist(client: TestClient) 
     assert huge.status_code == 413
 
 
-def test_lists_that_we_have_made_are_no_likes(client: TestClient) -> None:
+def test_lists_that_we_have_made_are_no_likes(client: TestClient, root: Path) -> None:
     like(client, songs_of(client, "acoustic")[:4])
     for kind in ("m3u8", "pls", "xspf"):
         ours = client.get(f"/v1/playlist.{kind}", params={"top": "5", "min_score": "0.01"}).content
@@ -152,6 +153,11 @@ def test_lists_that_we_have_made_are_no_likes(client: TestClient) -> None:
         assert (answer.status_code, "its own guesses" in answer.json()["detail"]) == (422, True)
     table = b"path,score,verdict\n/a.mp3,0.9,like\n"
     assert client.post("/v1/tastes/default/import?kind=csv", content=table).status_code == 422
+    songs = client.get("/v1/songs", params={"q": "acoustic"}).json()["songs"]
+    remember_pushed_list([song["id"] for song in songs], root, name="Finds")
+    exported = "\n".join(song["path"] for song in songs)  # as a server writes it
+    answer = client.post("/v1/tastes/default/import?kind=m3u", content=exported)
+    assert (answer.status_code, "put on a server" in answer.json()["detail"]) == (422, True)
     assert client.get("/v1/tastes/default").json()["n_like"] == 4
 
 
