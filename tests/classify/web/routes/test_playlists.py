@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,9 +18,17 @@ from classify.cli.app import app
 from classify.playlists.kept_playlist import PlaylistRule
 from classify.playlists.updating import save_playlist
 from classify.sources.pushing import open_server
+from classify.sources.servers.subsonic import SubsonicServer
 from classify.web.app import create_app
 from classify.web.settings import ServiceSettings
-from tests.support.music_servers import MadeLibrary, free_port, made_library, running_mpd
+from tests.support.music_servers import (
+    PASSWORD,
+    MadeLibrary,
+    free_port,
+    made_library,
+    running_mpd,
+    running_supysonic,
+)
 from tests.support.tools import tool
 
 ADDRESS = "http://127.0.0.1:8765"
@@ -104,16 +113,48 @@ def library(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> MadeLib
     return made_library(compiled, tmp_path_factory.mktemp("pushed"))
 
 
+def _on_mpd(address: str) -> list[str]:
+    _, host, port = address.split(":")
+    mpc = [tool("mpc"), "-h", host, "-p", port]
+    return run([*mpc, "-f", "%file%", "playlist", "My finds"]).stdout.splitlines()
+
+
+def _on_subsonic(address: str) -> list[str]:
+    server = SubsonicServer(address.partition(":")[2])
+    found = server._playlist_id("My finds")  # an error if there are two
+    assert found
+    return [one["path"] for one in server._ask("getPlaylist", [("id", found)])["playlist"]["entry"]]
+
+
+@contextmanager
+def _running(kind: str, music: Path, folder: Path) -> Iterator[str]:
+    """Run a music server over a folder; gives what `--push` takes."""
+    if kind == "mpd":
+        with running_mpd(music, folder) as port:
+            yield f"mpd:127.0.0.1:{port}"
+    else:
+        with running_supysonic(music, folder) as address:
+            yield f"subsonic:{address.replace('//', '//ann@')}"
+
+
+@pytest.mark.parametrize(("kind", "entries"), [("mpd", _on_mpd), ("subsonic", _on_subsonic)])
 def test_the_finds_become_a_playlist_on_the_server_that_serve_was_given(
-    library: MadeLibrary, tmp_path: Path
+    library: MadeLibrary,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    entries: Callable[[str], list[str]],
 ) -> None:
+    if kind == "subsonic":  # MPD has no password
+        monkeypatch.setenv("SEVENSONGS_PASSWORD", PASSWORD)
     classify.train([str(path) for path in library.paths[:4]], root=library.root)
-    with running_mpd(library.music, tmp_path / "server") as port:
-        server = open_server(f"mpd:127.0.0.1:{port}")
+    with _running(kind, library.music, tmp_path / "server") as address:
+        server = open_server(address)
         server.close()  # as MPD does by itself after a minute
         settings = ServiceSettings(root=library.root, push_to=server)
         with TestClient(create_app(settings), base_url=ADDRESS) as client:
             assert client.get("/v1/playlist-server").json()["server"] == server.name
+            assert "ann" not in server.name
             wanted = [
                 Path(path).relative_to(library.music).as_posix() for path in paths(client, top=9)
             ]
@@ -128,9 +169,7 @@ def test_the_finds_become_a_playlist_on_the_server_that_serve_was_given(
                 "/v1/playlist-server/playlist", json={}, headers={"Origin": "http://evil.example"}
             )
             assert elsewhere.status_code == 403
-        mpc = [tool("mpc"), "-h", "127.0.0.1", "-p", str(port)]
-        listed = run([*mpc, "-f", "%file%", "playlist", "My finds"])
-        assert listed.stdout.splitlines() == wanted
+        assert entries(address) == wanted
 
 
 def test_serve_says_at_once_that_a_server_can_not_be_reached(tmp_path: Path) -> None:
