@@ -17,6 +17,10 @@ __all__ = ["FIELD", "OpenTags", "require_mutagen"]
 FIELD = "SEVENSONGS_SCORE"
 _FREEFORM = f"----:com.apple.iTunes:{FIELD}"
 _ID3V1_BYTES = 128
+_NO_PLACE = (
+    "this kind of file has no place for the score; these have: MP3, FLAC, Ogg, Opus, Speex, M4A, "
+    "WMA, WAV, AIFF, WavPack, Musepack, Monkey's Audio, TAK, TTA, DSF, DSDIFF"
+)
 
 
 def require_mutagen() -> None:
@@ -55,7 +59,7 @@ class OpenTags:
         try:
             found = mutagen.File(path)
             if found is None or isinstance(found, _untaggable()):
-                raise ClassifyError("this kind of file has no place for tags")
+                raise ClassifyError(_NO_PLACE)
             self._file = _as_it_is(found, path)
             if self._file.tags is None:
                 self._file.add_tags()

@@ -30,9 +30,28 @@ from classify.tagging.writing import TagOutcome, read_field, write_scores, write
 from embed import probe
 from tests.classify.labels.made_library import make_songs, put_songs
 from tests.support.audio_files import KINDS, music
+from tests.support.reference_files import REFERENCE_KINDS, write_reference
 from tests.support.tools import tool
 
 TAGGED = ["mp3-cbr", "flac", "vorbis", "opus", "aac", "alac", "wav-16", "aiff", "wma", "wavpack"]
+OTHERS = {
+    "musepack": ("mpcenc",),
+    "speex 16000": ("sox", "speexenc"),
+    "tta": ("ffmpeg",),
+    "dsf": (),
+    "dff": (),
+}
+"""Kinds that PyAV does not write, and the programs that do."""
+REFUSED = {
+    "aac adts": ("ffmpeg",),
+    "flac mka": ("ffmpeg",),
+    "caf 16": ("ffmpeg",),
+    "au 16": ("ffmpeg",),
+    "w64": ("ffmpeg",),
+    "ac3": ("ffmpeg",),
+    "amr": (),
+}
+"""The same of kinds without a place for the field."""
 KEPT = {"artist": "Ann", "title": "Söng", "album": "A"}
 OLD_NS = 1_500_000_000_123_456_789
 
@@ -60,11 +79,12 @@ def made(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
     classify.label("like", songs[:16:4], root=folder / "cache")
     (folder / "files").mkdir()
     files = {name: _make_file(folder / "files", name) for name in [*TAGGED, "adts"]}
-    musepack = folder / "files" / "musepack.mpc"
-    if shutil.which("mpcenc"):
-        wav = KINDS["wav-16"].write(folder / "long.wav", music(4.0, 44100), 44100)
-        subprocess.run(["mpcenc", "--silent", wav, musepack], check=True)
-        files["musepack"] = musepack
+    wav = KINDS["wav-16"].write(folder / "long.wav", music(10.0, 44100), 44100)
+    kinds = {kind.name: kind for kind in REFERENCE_KINDS}
+    for name, programs in (OTHERS | REFUSED).items():
+        if all(map(shutil.which, programs)):
+            out = folder / "files" / f"{name}{kinds[name].suffix}"
+            files[name] = write_reference(kinds[name], wav, out)
     return Place(root=folder / "cache", files=files)
 
 
@@ -161,13 +181,17 @@ def stories(made: Place, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     }
 
 
-@pytest.mark.parametrize("name", [*TAGGED, "musepack"])
+def _story(stories: dict[str, Story], name: str) -> Story:
+    for program in (OTHERS | REFUSED).get(name, ()):
+        tool(program)
+    return stories[name]
+
+
+@pytest.mark.parametrize("name", [*TAGGED, *OTHERS])
 def test_each_kind_gets_the_field_keeps_its_sound_and_gets_its_bytes_back(
     stories: dict[str, Story], name: str
 ) -> None:
-    if name not in stories:
-        tool("mpcenc")
-    story = stories[name]
+    story = _story(stories, name)
     first, second, undone = story.outcomes
     assert (first.status, first.former, first.exact) == ("written", None, True), first.error
     assert second.status == "unchanged"
@@ -180,10 +204,12 @@ def test_each_kind_gets_the_field_keeps_its_sound_and_gets_its_bytes_back(
     assert story.undone == story.original
 
 
-def test_a_kind_without_a_place_for_tags_is_refused(stories: dict[str, Story]) -> None:
-    story = stories["adts"]
+@pytest.mark.parametrize("name", ["adts", *REFUSED])
+def test_a_kind_without_a_place_for_tags_is_refused(stories: dict[str, Story], name: str) -> None:
+    story = _story(stories, name)
     assert story.outcomes[0].status == "failed"
-    assert story.outcomes[0].error == "this kind of file has no place for tags"
+    said = str(story.outcomes[0].error)
+    assert said.startswith("this kind of file has no place for the score; these have: MP3, FLAC")
     assert story.undone == story.original
 
 
@@ -351,7 +377,7 @@ def test_the_command_tells_what_it_would_write_and_what_it_wrote(
     assert (told["status"], told["path"], told["exact"]) == ("written", song, True)
     assert planned.startswith(f"{told['score']}  {song}")
     failed = run("write", adts, code=1)
-    assert f"failed: {adts}: this kind of file has no place for tags" in failed.stderr
+    assert f"failed: {adts}: this kind of file has no place for the score" in failed.stderr
     assert run("undo").stdout == "1 song: 1 restored byte for byte\n"
     assert Path(song).read_bytes() == original
     assert run("undo").stdout == "0 songs: nothing was written\n"
