@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import LONG_S, ended, run, wait_until
+from service.music_server import PASSWORD, SUPYSONIC, free_port, running, serving_supysonic
+from waiting import wait_until
 
 import embed
 from cache import Catalog, FileRecord
@@ -26,19 +25,7 @@ __all__ = ["PASSWORD", "MadeLibrary", "answering", "free_port", "http_answer", "
 __all__ += ["running", "running_mpd", "running_supysonic"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PASSWORD = "an <ödd> & long password"
 N_SONGS = 28
-_SUPYSONIC = REPOSITORY / ".venv" / "supysonic" / "bin"
-_CONFIGURATION = """
-[base]
-database_uri = sqlite:///{folder}/supysonic.db
-[webapp]
-cache_dir = {folder}/cache
-mount_webui = off
-log_level = WARNING
-[daemon]
-run_watcher = off
-"""
 _MPD = """
 music_directory "{music}"
 playlist_directory "{folder}/playlists"
@@ -96,18 +83,6 @@ def made_library(compiled: Path, folder: Path, n: int = N_SONGS) -> MadeLibrary:
     )
 
 
-def free_port() -> int:
-    """Return a port of this machine on which nobody listens.
-
-    It is below those that the system gives out by itself, to other tests too, until it is bound.
-    """
-    while True:
-        port = random.SystemRandom().randrange(10_000, 30_000)
-        with socket.socket() as one, suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            return port
-
-
 def answering(
     said: bytes, *, every_s: float = 0.0, context: Any = None, greeting: bytes = b""
 ) -> int:
@@ -150,34 +125,10 @@ def http_answer(status: str, body: str = "", *headers: str) -> bytes:
 
 
 @contextmanager
-def running(command: list[str], port: int, folder: Path) -> Iterator[None]:
-    """Run a server until the block ends, and for a quarter of an hour at most."""
-    bounded = [tool("timeout"), str(LONG_S), *command]
-    with (folder / "said").open("wb") as said:
-        child = subprocess.Popen(
-            bounded, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said
-        )
-
-    def answers() -> bool:
-        assert child.poll() is None, (folder / "said").read_text("utf-8", "replace")
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            return False
-        return True
-
-    try:
-        wait_until(answers, f"{command[0]} to answer")
-        yield
-    finally:
-        child.terminate()
-        ended(child)
-
-
-@contextmanager
 def running_mpd(library: Path, folder: Path) -> Iterator[int]:
     """Run Debian's mpd over a folder of music, which it has read; gives its port."""
     program = tool("mpd")
+    tool("timeout")
     port = free_port()
     folder.mkdir()
     (folder / "playlists").mkdir()
@@ -198,23 +149,11 @@ def running_supysonic(library: Path, folder: Path) -> Iterator[str]:
 
     Its user `ann` has `PASSWORD`; `bob` has another one.
     """
-    if not (_SUPYSONIC / "supysonic-server").exists():
+    tool("timeout")
+    if not (SUPYSONIC / "supysonic-server").exists():
         pytest.skip(
             "no supysonic in .venv/supysonic, where .ci/run installs it "
             "(pip install supysonic waitress 'setuptools<81' in an environment there)"
         )
-    folder.mkdir()
-    port = free_port()
-    (folder / "supysonic.conf").write_text(_CONFIGURATION.format(folder=folder))
-    cli = str(_SUPYSONIC / "supysonic-cli")
-    for words in (
-        ("user", "add", "ann", "-p", PASSWORD),
-        ("user", "add", "bob", "-p", "x"),
-        ("folder", "add", "Music", str(library)),
-        ("folder", "scan", "--foreground", "Music"),
-    ):
-        done = run([cli, *words], cwd=folder)
-        assert done.returncode == 0, done.stderr
-    server = [str(_SUPYSONIC / "supysonic-server"), "-S", "waitress", "-h", "127.0.0.1"]
-    with running([*server, "-p", str(port)], port, folder):
-        yield f"http://127.0.0.1:{port}"
+    with serving_supysonic(library, folder) as (address, _):
+        yield address

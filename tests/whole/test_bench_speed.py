@@ -68,6 +68,17 @@ def test_the_library_benchmark_runs_and_every_command_is_measured_at_every_size(
 
 
 @pytest.mark.long
+def test_the_servers_benchmark_reads_and_matches_every_song(tmp_path: Path) -> None:
+    if not bench("service.music_server").SUPYSONIC.exists():
+        pytest.skip("no supysonic in .venv/supysonic, where .ci/run installs it")
+    (row,) = run("bench_servers.py", tmp_path / "servers.jsonl")
+    assert (row["n_songs"], row["n_matched"], row["n_matched_by_tags"]) == (60, 60, 60)
+    assert (row["n_wrong"], row["n_runs"]) == (0, 1)
+    assert row["read_peak_bytes"] > 10e6
+    assert "60 in 0.0" in bench("speed.table").servers_table([row])
+
+
+@pytest.mark.long
 def test_the_start_benchmark_compares_with_numpy(tmp_path: Path, compiled: Path) -> None:
     rows = run("bench_start.py", tmp_path / "start.jsonl", "--cache", compiled)
     by_command = {row["command"]: row for row in rows}

@@ -23,6 +23,7 @@ __all__ = [
     "rebuilt_table",
     "replace_tables",
     "scan_table",
+    "servers_table",
     "service_table",
     "start_table",
     "summary_table",
@@ -304,6 +305,26 @@ def memory_table(rows: Rows) -> str:
     return lay_out(["songs", "after so many requests", "memory"], lines)
 
 
+def servers_table(rows: Rows) -> str:
+    """Lay out what it takes to read a music server's songs, and to find them in the library."""
+    heads = ["server", "songs", "read within", "processor time", "of the server", "peak memory"]
+    heads += ["matched by path", "by tags"]
+    lines = [
+        [
+            row["server"],
+            f"{row['n_songs']:,}",
+            _seconds(row, "read_s"),
+            f"{row['read_cpu_s']:.2f} s",
+            f"{row['server_cpu_s']:.2f} s",
+            _megabytes(row["read_peak_bytes"]),
+            f"{row['n_matched']:,} in {_seconds(row, 'match_cpu_s')}",
+            f"{row['n_matched_by_tags']:,} in {_seconds(row, 'match_tags_cpu_s')}",
+        ]
+        for row in _of_kind(rows, "subsonic")
+    ]
+    return lay_out(heads, lines)
+
+
 def page_table(rows: Rows) -> str:
     """Lay out how soon the page is there, and how its map moves."""
     lines = [
@@ -333,6 +354,7 @@ TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "service": ("service.jsonl", "scores", service_table),
     "service memory": ("service.jsonl", "memory", memory_table),
     "service page": ("service.jsonl", "page", page_table),
+    "music servers": ("servers.jsonl", "subsonic", servers_table),
     "service hearing": ("service.jsonl", "hearing", hearing_table),
 }
 """Those of tests/benchmarks/README.md: the file of its rows, a kind it needs, what lays it out."""
