@@ -135,7 +135,6 @@ def train(
     theirs = [one.path for one in before if liked is None and not one.digest]
     failed = library.embed_missing([*named, *(others or ()), *theirs], workers, progress)
     library = OpenLibrary(library, keep_bytes=0)  # what all steps look at is read once
-    pool = None if others is None else _pool(library, others, path)
 
     def with_dislikes(before: tuple[Label, ...]) -> tuple[Label, ...]:
         return relabelled(before, _dislikes(library, disliked, path), "dislike")
@@ -146,7 +145,7 @@ def train(
         if liked is None
         else _named_labels(library, liked, _dislikes(library, disliked, path), failed, path),
         path=path,
-        recipe=Recipe(head=head, pool=pool),
+        recipe=Recipe(head=head, pool=None if others is None else _pool(library, others, path)),
         too_little=partial(_refused, encoder=library.encoder, is_named=others is not None),
     )
     assert done.taste is not None  # `_refused` gives no reason to learn nothing
