@@ -66,7 +66,7 @@ def embed_table(rows: Rows) -> str:
 def choices_table(rows: Rows) -> str:
     """Lay out how fast each choice of encoders embeds."""
     heads = ["processor", "`--encoder`", "encoders", "songs", "songs a minute", "cores busy"]
-    heads += ["beside its encoders apart"]
+    heads += ["beside its encoders apart", "share of the bound"]
     lines = [
         [
             row["processor"],
@@ -76,6 +76,7 @@ def choices_table(rows: Rows) -> str:
             _with_quartiles(row, "songs_per_minute"),
             f"{row['utilisation']:.0%}",
             _with_quartiles(row, "times_apart", " x") if "times_apart" in row else "",
+            _with_quartiles(row, "share_of_bound", form=".0%") if "share_of_bound" in row else "",
         ]
         for row in _of_kind(rows, "choices")
     ]
