@@ -50,6 +50,13 @@ class PreparedEncoder:
     runtime: str
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EncoderError(f"The compiled encoder can't be written: {error}") from error
+
+
 def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEncoder:
     """Have an encoder compiled, once; afterwards this costs one digest of its weights.
 
@@ -87,6 +94,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
         from embed.encoders.compiler import compile_in_child
 
         require_writable(local_root(root))
+        _make(folder)  # before half a minute of work
         _tell(spec)
         fingerprint = compile_in_child(spec.name, folder)
         manifest = read_manifest(folder / fingerprint)

@@ -21,8 +21,8 @@ from embed import AudioError, LimitExceeded, Limits, Span
 from embed.limits import bounded_memory
 from embed.worker_pool import Outcome, WorkerPool
 
-N_QUICK = 75  # two of each kind; the long form makes 2,000
-N_SECOND = 40
+N_QUICK = 32  # each kind once or twice; the long form makes 2,000
+N_SECOND = 30
 HOUR_S = 3600.0
 
 

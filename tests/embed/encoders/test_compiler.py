@@ -46,7 +46,7 @@ def compiled_folder(root: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_may_compile_at_once(tiny: str, pair_root: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     children = [python(PREPARE, tiny, str(new)) for _ in range(2)]
@@ -160,7 +160,7 @@ def test_damage_is_noticed(
         embed.prepare_encoder("musicnn", root=root)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_damage_is_mended(tiny: str, pair_root: Path) -> None:
     sound = embed.load_encoder(tiny, root=pair_root)
     before = sound.embed(white_noise(4))
@@ -224,9 +224,10 @@ def of_another_release(folder: Path) -> None:
         (without(".index"), "lacks its checkpoint"),
         (lambda folder: shutil.rmtree(folder / "MSD_musicnn"), "lacks its checkpoint"),
         (of_another_release, "expected 8579734ee638"),
-        (
+        pytest.param(
             lambda folder: truncate(".index", 0.5)(folder / "MSD_musicnn"),
             "can't read the musicnn checkpoint",
+            marks=pytest.mark.long,
         ),
     ],
     ids=["data missing", "index missing", "folder missing", "another release", "index truncated"],

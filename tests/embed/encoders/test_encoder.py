@@ -29,6 +29,12 @@ from tests.support.encoder_models import (
 
 DIM = 424  # of the default encoder
 WHEEL_ENCODERS = ("mtt-musicnn", "msd-vgg", "mtt-vgg", "aisfx")  # beside the default
+_LONG = {"mtt-musicnn", "msd-vgg"}  # the same networks with other weights
+_NAMES = [
+    pytest.param(name, marks=[pytest.mark.long] if name in _LONG else [])
+    for name in embed.ENCODERS
+    if not embed.is_own_model(name)
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,7 @@ def musicnn(compiled: Path) -> embed.Encoder:
     return embed.load_encoder("musicnn", root=compiled)
 
 
-@pytest.mark.parametrize("name", [name for name in embed.ENCODERS if not embed.is_own_model(name)])
+@pytest.mark.parametrize("name", _NAMES)
 def test_every_row_loads_and_embeds_or_says_what_to_do(
     name: str,
     compiled: Path,

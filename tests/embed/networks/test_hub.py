@@ -187,6 +187,7 @@ def test_a_model_without_embeddings_is_refused(name: str, answers: dict[str, Any
     assert "\n" not in message
 
 
+@pytest.mark.long
 def test_a_model_that_does_not_convert_runs_on_tensorflow_with_a_warning(
     models: Path,
     hub_root: Path,
@@ -286,6 +287,7 @@ def test_vggish_embeds_a_library(
     assert (report.embedded, report.failed, report.encoder) == (2, (), "vggish")
 
 
+@pytest.mark.long
 def test_a_model_that_is_not_vggish_is_refused(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -418,6 +420,7 @@ def test_a_hub_that_fails_is_an_error_with_a_remedy(kind: str, failures: Failure
     assert not cached_as(handle, failures.hub_cache).exists()
 
 
+@pytest.mark.long
 def test_the_command_tells_it_in_one_line(
     hub: str, hub_cache: Path, tmp_path: Path, tracks: list[str]
 ) -> None:
@@ -431,7 +434,7 @@ def test_the_command_tells_it_in_one_line(
     assert lines[1].startswith("sevensongs: TF Hub did not give")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_hub_that_works_is_asked_once(
     hub: str, hub_cache: Path, tmp_path: Path, expected: NDArray[np.float32]
 ) -> None:
@@ -499,6 +502,7 @@ def test_a_folder_without_a_model_is_told_of(content: str, tmp_path: Path) -> No
         embed.load_encoder(f"hub:{path}", root=tmp_path / "cache")
 
 
+@pytest.mark.long
 def test_a_damaged_graph_is_told_of(models: Path, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()

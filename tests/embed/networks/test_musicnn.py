@@ -112,6 +112,7 @@ def patches(tracks: list[str], tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.mark.long
 def test_the_fast_network_is_the_plain_one(
     compared: tuple[dict[str, dict[str, Any]], list[float]],
 ) -> None:

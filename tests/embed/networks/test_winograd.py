@@ -75,6 +75,7 @@ def compared(
     return convolutions, network
 
 
+@pytest.mark.long
 def test_each_tile_gives_the_convolution_and_its_maxima(
     compared: tuple[list[float], dict[str, Any]],
 ) -> None:
@@ -83,7 +84,7 @@ def test_each_tile_gives_the_convolution_and_its_maxima(
     assert max(differences) < 5e-6
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_network_is_the_plain_one(
     windows: NDArray[np.float32], compared: tuple[list[float], dict[str, Any]]
 ) -> None:

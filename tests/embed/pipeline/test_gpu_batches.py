@@ -103,6 +103,7 @@ def test_batches_over_songs_give_what_single_windows_give(
     assert embed.embed_library([folder], root=root).cached == 8
 
 
+@pytest.mark.long
 def test_a_song_that_a_network_fails_on_does_not_spoil_its_batch(
     tracks: list[str], tiny: str, pair_root: Path, loud_dc: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_song_that_a_network_fails_on_does_not_spoil_its_batch(
     assert_alike(stored(pair_root, tiny), stored(other, tiny))
 
 
+@pytest.mark.long
 def test_silence_is_left_out_in_batches_too(
     tracks: list[str], tiny: str, pair_root: Path, tmp_path: Path
 ) -> None:
