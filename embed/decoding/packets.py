@@ -116,10 +116,13 @@ def decode_spans(
     stream: av.AudioStream,
     layout: PacketLayout,
     spans: Sequence[Span],
+    *,
+    run_up_s: float = math.inf,
 ) -> Iterator[tuple[int, av.AudioFrame]]:
     """Decode what the spans need, each frame with its position in samples.
 
-    Run-ups are not given out.
+    Run-ups are not given out. `run_up_s` is the most that is decoded before a span: with less than
+    its codec asks for, samples are near those of a full decode, not the same.
     """
     context = stream.codec_context
     codec = _PCM if layout.codec.startswith("pcm_") else _SELECTIVE.get(layout.codec)
@@ -127,18 +130,20 @@ def decode_spans(
     if layout.summed:
         lengths = PacketLengths(stream)
         preroll = (
-            round(_SUMMED_OPUS_S * layout.rate_hz) if layout.codec == "opus" else lengths.longest
+            round(min(_SUMMED_OPUS_S, run_up_s) * layout.rate_hz)
+            if layout.codec == "opus"
+            else lengths.longest
         )
         return _decode_needed(
             _by_sum(packets, layout, lengths), context, layout, _needs(spans, preroll)
         )
     if codec is not None and codec.counted and layout.packet_samples:
-        preroll, n_kept = _preroll(layout, codec)
+        preroll, n_kept = _preroll(layout, codec, run_up_s)
         return _decode_needed(
             _by_index(packets, layout), context, layout, _needs(spans, preroll), n_kept=n_kept
         )
     if codec is not None and not codec.counted and exact_clock and layout.first_pts is not None:
-        needs = _needs(spans, math.ceil(codec.preroll_s * layout.rate_hz))
+        needs = _needs(spans, math.ceil(min(codec.preroll_s, run_up_s) * layout.rate_hz))
         return _decode_stamped(packets, stream, layout, needs)
     return _decode_all(packets, context, layout, _needs(spans, 0))
 
@@ -164,14 +169,14 @@ def _needs(spans: Sequence[Span], preroll: int) -> list[_Need]:
     return needs
 
 
-def _preroll(layout: PacketLayout, codec: _Codec) -> tuple[int, int]:
+def _preroll(layout: PacketLayout, codec: _Codec, run_up_s: float) -> tuple[int, int]:
     """Return how many samples a counted codec must hear before a span.
 
     For MP3, return instead of how many packets to choose.
     """
     if layout.codec.startswith("mp3"):
-        return 0, math.ceil(_MP3_RUN_UP_S * layout.rate_hz / layout.packet_samples)
-    return math.ceil(codec.preroll_s * layout.rate_hz), 0
+        return 0, math.ceil(min(_MP3_RUN_UP_S, run_up_s) * layout.rate_hz / layout.packet_samples)
+    return math.ceil(min(codec.preroll_s, run_up_s) * layout.rate_hz), 0
 
 
 def _by_index(packets: Iterable[av.Packet[Any]], layout: PacketLayout) -> Iterator[_Placed]:

@@ -6,6 +6,7 @@ a file in 315 MB and hears all of it in 486 MB, workers and all (results/embed.j
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,11 @@ _SCALES: dict[str, tuple[float, float]] = {
 
 
 def read_spans(
-    info: AudioInfo, spans: Sequence[Span], *, kept: Sequence[av.Packet[Any]] | None = None
+    info: AudioInfo,
+    spans: Sequence[Span],
+    *,
+    kept: Sequence[av.Packet[Any]] | None = None,
+    run_up_s: float = math.inf,
 ) -> Iterator[NDArray[np.float32]]:
     """Decode spans of a probed file, in their order.
 
@@ -49,6 +54,9 @@ def read_spans(
     kept : sequence of packets, optional
         The file's, from `probe`; then only its head is read again, for a decoder in its first
         state.
+    run_up_s : float
+        The most that is decoded before a span. As much as the codec asks for, unless given: with
+        less, samples are near those of a full decode, which will do for a picture.
 
     Yields
     ------
@@ -74,7 +82,7 @@ def read_spans(
     cutter = _Cutter(spans)
     with open_audio(info.path) as (container, stream):
         packets = Packets(container, stream) if kept is None else kept
-        frames = decode_spans(packets, stream, info.layout, spans)
+        frames = decode_spans(packets, stream, info.layout, spans, run_up_s=run_up_s)
         for position, chunk in join_frames(frames):
             cutter.feed(position, chunk)
             yield from cutter.completed(position + len(chunk))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from classify.output.plot_style import SPECTRUM
 from classify.web.kept_process import Call, KeptProcess
 from classify.web.sound.file_findings import FileFindings
 from embed import Limits, draw_sound, drawing_s
@@ -23,6 +22,11 @@ __all__ = ["Spectrogram", "spectrograms", "write_png"]
 
 _KEPT = 64  # of 128 kB
 _FLOOR_DB = -80.0
+# Each 17th colour of `SPECTRUM`: to import Matplotlib for them takes as long as half the drawing.
+_COLOURS = (
+    "00224d 002e6b 1d396e 35456c 47516b 575d6d 666970 747575 "
+    "848178 948e77 a59b73 b6a96e c8b765 dac65a edd648 fde737"
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,8 +85,8 @@ def write_png(levels: NDArray[np.uint8], width: int, height: int) -> bytes:
 
 @cache
 def _palette() -> bytes:
-    """Return 256 colours, dark to light, as the other pictures of sound have them."""
-    from matplotlib import colormaps
-
-    colours = colormaps[SPECTRUM](np.arange(256), bytes=True)[:, :3]
-    return np.ascontiguousarray(colours, np.uint8).tobytes()
+    """Return 256 colours, dark to light, near those that the other pictures of sound have."""
+    steps = np.array([list(bytes.fromhex(step)) for step in _COLOURS.split()])
+    at, between = np.linspace(0, 255, len(steps)), np.arange(256)
+    colours = [np.interp(between, at, channel) for channel in steps.T]
+    return np.round(np.stack(colours, axis=1)).astype(np.uint8).tobytes()

@@ -41,14 +41,14 @@ def hearing_rows(
         its processes take for it, `wall_s` how soon it is there.
     """
     for coverage in ("scan", "full"):
-        root, song = _library(work, compiled, coverage)
+        root, songs = _library(work, compiled, coverage)
         runs: dict[str, list[tuple[float, float]]] = {}
         for number in range(n_runs):
             copied = work / f"hearing-{coverage}-{number}"
             shutil.rmtree(copied, ignore_errors=True)
             shutil.copytree(root, copied)
             with Service(copied) as service:
-                for asked, path in _questions(song).items():
+                for asked, path in _questions(*songs).items():
                     runs.setdefault(asked, []).append(_timed(service, path, ask))
             shutil.rmtree(copied)
         for asked, taken in runs.items():
@@ -57,13 +57,15 @@ def hearing_rows(
             yield row | measured("cpu_s", cpu_s) | measured("wall_s", wall_s)
 
 
-def _questions(song: str) -> dict[str, str]:
+def _questions(song: str, next_song: str) -> dict[str, str]:
     at = f"/v1/songs/{song}"
     return {
         "its tags and neighbours": at,
         "its moments": f"{at}/moments",
         "all of its moments": f"{at}/moments?whole=true",
+        # The first one starts the process that opens songs' files; on the page covers have done so.
         "its spectrogram": f"{at}/spectrogram.png",
+        "the next song's spectrogram": f"/v1/songs/{next_song}/spectrogram.png",
     }
 
 
@@ -77,25 +79,26 @@ def _timed(service: Service, path: str, ask: Ask) -> tuple[float, float]:
     return tree_cpu_s(service.pid) - before, wall_s
 
 
-def _library(work: Path, compiled: Path | None, coverage: str) -> tuple[Path, str]:
-    """Make a library with a taste, and a song of four minutes that it has heard."""
+def _library(work: Path, compiled: Path | None, coverage: str) -> tuple[Path, list[str]]:
+    """Make a library with a taste, and two songs of four minutes that it has heard."""
     import embed
     from classify.demo import demo_tracks
 
     root, tracks = work / f"hearing-{coverage}" / "cache", sorted(demo_tracks())
-    song = work / "four-minutes.opus"
-    make_long_file(Song(path=Path(tracks[0]), duration_s=30.0), song, _SONG_S / 3600, say)
+    songs = [work / f"four-minutes-{number}.opus" for number in range(2)]
+    for track, song in zip(tracks, songs, strict=False):
+        make_long_file(Song(path=Path(track), duration_s=30.0), song, _SONG_S / 3600, say)
     if not (root / "done").exists():
         shutil.rmtree(root, ignore_errors=True)
         if compiled is not None:
             shutil.copytree(compiled / "encoders", root / "encoders")
         command = [*_command(root), "embed", *tracks]
         run_child(command)
-        run_child([*_command(root), "embed", str(song), "--coverage", coverage])
+        run_child([*_command(root), "embed", *map(str, songs), "--coverage", coverage])
         likes = [word for track in tracks if "acoustic" in track for word in ("--like", track)]
         run_child([*_command(root), "train", *likes[:14]])
         (root / "done").touch()
-    return root, embed.probe(song).digest
+    return root, [embed.probe(song).digest for song in songs]
 
 
 def _command(root: Path) -> list[str]:
