@@ -145,6 +145,7 @@ def loud_dc(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_without_a_gpu_auto_is_silent_and_gpu_says_so(tracks: list[str], root: Path) -> None:
     from embed.encoders.runtime import sees_gpu
 

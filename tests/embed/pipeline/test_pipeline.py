@@ -516,7 +516,9 @@ def while_they_work(child: subprocess.Popen[str], root: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("all_cores")
-@pytest.mark.parametrize("when", [while_workers_start, while_they_work])
+@pytest.mark.parametrize(
+    "when", [pytest.param(while_workers_start, marks=pytest.mark.long), while_they_work]
+)
 def test_ctrl_c_keeps_what_is_done(
     when: Callable[[subprocess.Popen[str], Path], None], long_songs: Path, root: Path
 ) -> None:
