@@ -1,4 +1,4 @@
-from .cover_art import CoverArt, find_cover
+from .cover_art import CoverArt, cover_stamp, find_cover
 from .decoding.packets import Span
 from .decoding.probing import AudioInfo, probe
 from .decoding.spans import read_spans
@@ -107,6 +107,7 @@ __all__ = [
     "WorkerStopped",
     "album_words",
     "chosen_encoder",
+    "cover_stamp",
     "coverage_windows",
     "damaged_encoders",
     "default_encoder",

@@ -21,7 +21,7 @@ from embed.limits import Limits, bounded_memory
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-__all__ = ["CoverArt", "find_cover"]
+__all__ = ["CoverArt", "cover_stamp", "find_cover"]
 
 _MAX_BYTES = 16_000_000
 _MAX_PIXELS = 30_000_000
@@ -86,6 +86,31 @@ def find_cover(path: str, limits: Limits, beside: bool = False) -> CoverArt | No
     return None
 
 
+def cover_stamp(path: str) -> tuple[tuple[str, int, int], ...]:
+    """Tell which pictures lie beside a recording as its cover, without opening any.
+
+    Returns
+    -------
+    tuple of (str, int, int)
+        Name, size and time of change of each, in the order in which `find_cover` tries them: equal
+        as long as none of them is replaced. Empty where the folder can't be read.
+
+    Examples
+    --------
+    >>> from embed import cover_stamp
+    >>> cover_stamp("music/calm_acoustic_1.opus")
+    ()
+    """
+    stamps = []
+    try:
+        for beside in _beside(os.path.dirname(path)):
+            status = os.lstat(beside)
+            stamps.append((os.path.basename(beside), status.st_size, status.st_mtime_ns))
+    except (OSError, ValueError):  # gone meanwhile; a NUL in the name
+        return ()
+    return tuple(stamps)
+
+
 def _pictures(path: str, *, beside: bool) -> Iterator[bytes]:
     yield from _attached(path)
     if beside:
@@ -103,17 +128,22 @@ def _attached(path: str) -> Iterator[bytes]:
 
 
 def _in_folder(folder: str) -> Iterator[bytes]:
-    """Return the pictures of a folder that are called as covers are, the likeliest first."""
+    """Read the pictures of a folder that are called as covers are, the likeliest first."""
+    for path in _beside(folder):
+        content = _read(path)
+        if content is not None:
+            yield content
+
+
+def _beside(folder: str) -> list[str]:
+    """List the pictures of a folder that are called as covers are, the likeliest first."""
     found = {}
     with os.scandir(folder) as entries:
         for entry in islice(entries, _MOST_ENTRIES):
             stem, suffix = os.path.splitext(entry.name.lower())
             if stem in _STEMS and suffix in _SUFFIXES:
                 found[_STEMS.index(stem), entry.name] = entry.path
-    for _, path in sorted(found.items()):
-        content = _read(path)
-        if content is not None:
-            yield content
+    return [path for _, path in sorted(found.items())]
 
 
 def _read(path: str) -> bytes | None:

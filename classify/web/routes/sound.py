@@ -113,7 +113,7 @@ async def song_cover(
     song = await asyncio.to_thread(live.song_file, song_id)
     cover = await _found(request, state_of(request.app).covers, song)
     jpeg = cover.jpeg(size)
-    headers = {"Cache-Control": "private, max-age=3600"}
+    headers = {"Cache-Control": "private, max-age=60"}  # one beside it may be replaced
     if jpeg is None:
         return Response(status_code=204, headers=headers)
     headers["ETag"] = cover.etag(size)
@@ -124,7 +124,7 @@ async def song_cover(
 
 async def _found(request: Request, findings: FileFindings[_T], song: FileRecord) -> _T:
     """Return what is kept of a song's file, or else what is found as soon as it is its turn."""
-    kept = findings.find(song)
+    kept = await asyncio.to_thread(findings.find, song)
     if kept is not None:
         return kept
     try:

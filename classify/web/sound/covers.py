@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from classify.web.kept_process import Call, KeptProcess
 from classify.web.sound.file_findings import FileFindings
-from embed import CoverArt, Limits, find_cover
+from embed import CoverArt, Limits, cover_stamp, find_cover
 
 if TYPE_CHECKING:
     from cache import FileRecord
@@ -52,9 +52,14 @@ def song_covers(
         Returns the folders that are served: in no other is anything opened but songs.
     """
 
-    def found(call: Call, song: FileRecord) -> SongCover:
-        beside = any(Path(song.path).is_relative_to(folder) for folder in folders())
-        cpu_s = limits.probing_s(song.size_bytes)
-        return SongCover(art=call(find_cover, song.path, limits, beside, cpu_s=cpu_s))
+    def is_served(song: FileRecord) -> bool:
+        return any(Path(song.path).is_relative_to(folder) for folder in folders())
 
-    return FileFindings(process, found, kept=_KEPT)
+    def found(call: Call, song: FileRecord) -> SongCover:
+        cpu_s = limits.probing_s(song.size_bytes)
+        return SongCover(art=call(find_cover, song.path, limits, is_served(song), cpu_s=cpu_s))
+
+    def beside(song: FileRecord) -> Hashable:
+        return cover_stamp(song.path) if is_served(song) else None
+
+    return FileFindings(process, found, kept=_KEPT, stamp=beside)

@@ -33,20 +33,30 @@ class FileFindings(Generic[_T]):
         Finds what is wanted of a file that is still what the catalog says.
     kept : int
         How many are kept; of those asked for again, the last ones.
+    stamp : callable, optional
+        Tells of a file what else was looked at: with another stamp it is looked into anew.
     """
 
     def __init__(
-        self, process: KeptProcess, look: Callable[[Call, FileRecord], _T], *, kept: int
+        self,
+        process: KeptProcess,
+        look: Callable[[Call, FileRecord], _T],
+        *,
+        kept: int,
+        stamp: Callable[[FileRecord], Hashable] | None = None,
     ) -> None:
         self._process = process
         self._look = look
         self._most = kept
+        self._stamp = stamp
         self._kept: OrderedDict[Hashable, _T] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(self, song: FileRecord) -> _T | None:
-        """Return what is kept of a file; None where nothing is."""
-        key = _key(song)
+        """Return what is kept of a file; None where nothing is. It may wait for a drive."""
+        return self._find(self._key(song))
+
+    def _find(self, key: Hashable) -> _T | None:
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -71,17 +81,22 @@ class FileFindings(Generic[_T]):
         return self._process.submit(lambda call: self._looked(call, song))
 
     def _looked(self, call: Call, song: FileRecord) -> _T:
-        kept = self.find(song)
+        key = self._key(song)
+        kept = self._find(key)
         if kept is not None:  # while this one waited
             return kept
         _require_still(song)
         found = self._look(call, song)
         _require_still(song)
         with self._lock:
-            self._kept[_key(song)] = found
+            self._kept[key] = found
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return found
+
+    def _key(self, song: FileRecord) -> Hashable:
+        stamp = self._stamp and self._stamp(song)
+        return (song.path, song.size_bytes, song.mtime_ns, stamp)
 
 
 def changed_since(song: FileRecord) -> Problem:
@@ -94,10 +109,6 @@ def changed_since(song: FileRecord) -> Problem:
         f"the file of this song ({os.path.basename(song.path)!r}) has gone, or changed since it "
         "was heard; scan its folder again",
     )
-
-
-def _key(song: FileRecord) -> Hashable:
-    return (song.path, song.size_bytes, song.mtime_ns)
 
 
 def _require_still(song: FileRecord) -> None:

@@ -227,6 +227,21 @@ def test_pictures_beside_songs_are_shown_of_served_folders_alone(
     assert (none.status_code, none.content) == (204, b"")
 
 
+def test_a_picture_that_is_replaced_shows_at_once(
+    client: TestClient, address: Callable[[str], str], folder: Path
+) -> None:
+    cover, before = folder / "served" / "cover.jpg", client.get(address("plain served"))
+    try:
+        cover.write_bytes(picture(RED))
+        now = client.get(address("plain served"), headers={"If-None-Match": before.headers["etag"]})
+        assert (now.status_code, near(colour_of(now.content), RED)) == (200, True)
+        cover.unlink()
+        assert client.get(address("plain served")).status_code == 204
+    finally:
+        cover.write_bytes(picture(BLUE))
+    assert client.get(address("plain served")).headers["etag"] == before.headers["etag"]
+
+
 def test_covers_are_of_songs_of_the_library_and_for_those_who_may_ask(
     client: TestClient, address: Callable[[str], str]
 ) -> None:
