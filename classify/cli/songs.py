@@ -120,6 +120,12 @@ def explain(
             "--html", metavar="FILE", help="Make a page of it, with a player; it needs no network."
         ),
     ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole", help="Hear all of the song first, and not only the moments of its scan."
+        ),
+    ] = False,
     workers: WorkersOption = None,
 ) -> None:
     """Explain why a song has its score: its moments, its tags, the liked song that it resembles.
@@ -132,7 +138,7 @@ def explain(
 
     with progress_bar() as progress:
         found = find_reasons(
-            paths_of_songs([path]), taste=taste, workers=workers, progress=progress
+            paths_of_songs([path]), taste=taste, whole=whole, workers=workers, progress=progress
         )
     if png or html:
         from classify.explanation.page import write_page, write_png

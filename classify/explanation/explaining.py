@@ -56,7 +56,7 @@ def explain(
     path: Paths,
     *,
     taste: str | os.PathLike[str] | Taste = DEFAULT_TASTE,
-    whole: bool = True,
+    whole: bool = False,
     root: str | Path | None = None,
     workers: int | None = None,
     progress: Tell | None = None,
@@ -66,13 +66,14 @@ def explain(
     Parameters
     ----------
     path : path or iterable of path
-        One audio file, or a list or folder of one; what is not in the cache of it yet is embedded,
-        all of it.
+        One audio file, or a list or folder of one. If it is not in the cache, it is embedded as the
+        library is.
     taste : str, path or Taste
         A name, a file, or a taste.
     whole : bool
-        Hear all of the song first. If not, the moments are those that are cached, such as the
-        twelve of a scan: that takes a fifth of the time, and the score is the one in the list.
+        Hear all of the song first. If not, the moments are those that were heard when it was
+        embedded, such as the twelve of a scan: that takes a fifth of the time, and the score is the
+        one in the list. A song that was heard whole is explained by all of it either way.
     root, workers, progress
         As for `classify.train`.
 
@@ -145,7 +146,7 @@ def _one_song(
     if len(found.files) != 1:
         why = f": {found.failures[0].error}" if found.failures else "; name one audio file"
         raise ClassifyError(f"{name} holds {len(found.files)} songs, one is needed{why}")
-    failed = library.embed_missing(paths, workers, progress, taste=taste, whole=whole)
+    failed = library.embed_missing(paths, workers, progress, taste=taste, whole=whole, picked=True)
     rows = library.rows(paths)
     if failed or not rows:
         why = failed[0].error if failed else "can't be read"

@@ -73,7 +73,13 @@ def verdict_lines(found: Explanation) -> list[str]:
 
 
 def heard_sentence(found: Explanation) -> str:
-    """Say that the score is another one now that all of the song was heard; "" where it is not."""
+    """Say how much of the song was heard, or how its score changed by that; "" where it did not."""
+    if found.n_windows:
+        were = "was" if found.n_windows == 1 else "were"
+        return (
+            f"This is told by the {counted(found.n_windows, 'moment')} of it that {were} heard; "
+            "'sevensongs explain --whole' hears all of it."
+        )
     before, n = found.scanned_score, found.scanned_windows
     if before is None or f"{before:.2f}" == f"{found.score:.2f}":
         return ""

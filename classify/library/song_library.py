@@ -219,6 +219,7 @@ class SongLibrary:
         *,
         taste: Taste | None = None,
         whole: bool = False,
+        picked: bool = False,
     ) -> tuple[Failure, ...]:
         """Embed what has no vector yet, at the coverage of the rest; leave what has one as it is.
 
@@ -230,6 +231,8 @@ class SongLibrary:
             What it is done for.
         whole : bool
             Hear all of each song instead, also of those that have a vector of less.
+        picked : bool
+            That they are a few songs somebody picked, and no library that would be embedded anew.
 
         Raises
         ------
@@ -250,8 +253,7 @@ class SongLibrary:
         if not missing:
             return found.failures
         if taste is not None:
-            # a few songs that were picked are not a library that would be embedded anew
-            if not whole:
+            if not picked:
                 digests = {digest for digest in current.values() if digest}
                 self._refuse_foreign(digests - held.keys(), n_held=len(digests & held.keys()))
             self.prepared_for(taste)

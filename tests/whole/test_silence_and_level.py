@@ -87,7 +87,7 @@ def test_a_song_scores_the_same_scanned_and_explained(listener: Listener) -> Non
     samples = np.concatenate([track_samples(track) for track in listener.liked[:4]])
     path = str(write(listener.folder / "four.flac", samples, silence(30), samples[: 8 * RATE_HZ]))
     (scanned,) = classify.score(path, taste=listener.taste, root=listener.root)
-    told = classify.explain(path, taste=listener.taste, root=listener.root)
+    told = classify.explain(path, taste=listener.taste, whole=True, root=listener.root)
     assert told.score == scanned.score
     assert sum(told.points) + told.start_score + told.unfamiliar == pytest.approx(told.score)
     library = SongLibrary.of_taste(listener.taste, listener.root)

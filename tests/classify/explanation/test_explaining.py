@@ -88,7 +88,7 @@ class Tour:
         return self._sounds[path]
 
     def explain(self, path: str) -> Explanation:
-        return classify.explain(path, taste=self.taste, root=self.root)
+        return classify.explain(path, taste=self.taste, whole=True, root=self.root)
 
 
 @pytest.fixture(scope="module")
