@@ -7,13 +7,33 @@ same either way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cache import Catalog, EmbeddingStore, Entry, FileRecord
+from embed.files.find import Failure
 
-__all__ = ["Batch", "StagedBatch", "commit_here", "commit_staged", "stage"]
+__all__ = ["Account", "Batch", "StagedBatch", "commit_here", "commit_staged", "stage"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """What has become of files: a run's account of its work.
+
+    Attributes
+    ----------
+    done : mapping of str to str
+        Of each file whose embedding is in the cache once the batch is committed, path to digest.
+    fresh : mapping of str to float
+        Of each recording that was embedded, digest to seconds.
+    failed, warnings : tuple of Failure
+    """
+
+    done: Mapping[str, str] = field(default_factory=dict)
+    fresh: Mapping[str, float] = field(default_factory=dict)
+    failed: tuple[Failure, ...] = ()
+    warnings: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +46,13 @@ class Batch:
         Embeddings that the cache does not hold.
     records : tuple of FileRecord
         Files that are done, or have failed.
+    account : Account
+        What has come of files since; for who commits it elsewhere.
     """
 
     entries: tuple[Entry, ...]
     records: tuple[FileRecord, ...]
+    account: Account = field(default_factory=Account)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,16 +62,13 @@ class StagedBatch:
     Attributes
     ----------
     embeddings, catalog : tuple of lance.FragmentMetadata
-    digests : tuple of str
-        The recordings that are among the embeddings.
-    paths : tuple of str
+    account : Account
         The files that it accounts for.
     """
 
     embeddings: tuple[Any, ...]
     catalog: tuple[Any, ...]
-    digests: tuple[str, ...]
-    paths: tuple[str, ...]
+    account: Account
 
 
 def commit_here(store: EmbeddingStore, catalog: Catalog, batch: Batch) -> None:
@@ -65,8 +85,7 @@ def stage(store: EmbeddingStore, catalog: Catalog, batch: Batch) -> StagedBatch:
     return StagedBatch(
         embeddings=tuple(store.stage(batch.entries)),
         catalog=tuple(catalog.stage(batch.records)),
-        digests=tuple(entry.digest for entry in batch.entries),
-        paths=tuple(record.path for record in batch.records),
+        account=batch.account,
     )
 
 

@@ -139,24 +139,45 @@ class Run:
     def _spec(self) -> EncoderSpec:
         return prepared_spec(self.prepared)
 
-    def work(self, files: Sequence[File], n_workers: int | None, tell: Callable[[], None]) -> None:
-        """Probe and embed files in worker processes; commit as they come in."""
-        known = (remember, beginnings(self.ledger.held()))
+    def pool(self, n_workers: int | None, *, n_files: int | None = None) -> WorkerPool:
+        """Return worker processes, which start with their first task; no more than files need."""
         each = max_pieces(self.ledger.n_windows)
-        pool = WorkerPool(
+        return WorkerPool(
             n_workers,
-            max_tasks=None if each is None else each * len(files),
-            setup=known,
+            max_tasks=None if each is None or n_files is None else each * n_files,
+            setup=(remember, beginnings(self.ledger.held())),
             limits=self.limits,
             niceness=self.niceness,
         )
+
+    def work(
+        self,
+        files: Sequence[File],
+        workers: WorkerPool | int | None,
+        tell: Callable[[], None],
+    ) -> None:
+        """Probe and embed files in worker processes; commit as they come in.
+
+        Parameters
+        ----------
+        files : sequence of File
+        workers : WorkerPool, int or None
+            Those of someone who closes them, or how many to start; default: one for each core.
+        tell : callable
+            Called whenever a worker has come back, and every second.
+        """
+        own: WorkerPool | None = None
+        if isinstance(workers, WorkerPool):
+            pool = workers
+        else:
+            pool = own = self.pool(workers, n_files=len(files))
         if self.batched:
             from embed.pipeline.gpu_batches import Batches
 
             self._batches = Batches(self.prepared)
         todo = self._queue = FileQueue(files, self.limits, pool.n_workers)
         self._left_bytes = sum(file.size_bytes for file in files)
-        finished, started = False, time.monotonic()
+        finished, started, cpu_s = False, time.monotonic(), pool.cpu_s
         try:
             while todo or self._ready or pool.busy:
                 self._give_out(pool, todo)
@@ -170,11 +191,12 @@ class Run:
                 self._commit_when_due()
             finished = True
         finally:
-            pool.close(kill=not finished)
+            if own is not None:
+                own.close(kill=not finished)
             todo.close()
             self._batches = None  # the next encoder wants the memory
             self._commit()
-            self.cpu_s += pool.cpu_s
+            self.cpu_s += pool.cpu_s - cpu_s
             self.worker_s += pool.n_workers * (time.monotonic() - started)
         self._compact()
 

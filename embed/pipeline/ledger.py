@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from cache import (
@@ -27,7 +28,7 @@ from embed.decoding.probing import AudioInfo
 from embed.decoding.tags import TAGS_VERSION, Tags
 from embed.errors import AudioError, UnreadableFile, UnusableEmbedding, WorkerCrashed
 from embed.files.find import Failure, FoundAudio
-from embed.pipeline.commits import Batch, commit_here
+from embed.pipeline.commits import Account, Batch, commit_here
 
 __all__ = ["File", "Ledger", "tag_columns"]
 
@@ -128,6 +129,7 @@ class Ledger:
     outdated: list[str] = field(default_factory=list)
     committer: Callable[[EmbeddingStore, Catalog, Batch], None] = commit_here
     _held: dict[str, int] = field(default_factory=dict)
+    _n_told: tuple[int, int, int, int] = (0, 0, 0, 0)
     _begun: dict[str, Entry] = field(default_factory=dict)
     _entries: list[Entry] = field(default_factory=list)
     _recordings: list[FileRecord] = field(default_factory=list)
@@ -139,7 +141,7 @@ class Ledger:
         They are new, changed, or without this encoder's embedding.
         """
         known = _Known(self.catalog.files())
-        self._held = self.store.held()
+        self.look_at_held()
         sizes: set[int] | None = None
         heard: set[str] = set()
         for path in found.files:
@@ -172,6 +174,14 @@ class Ledger:
                 stored=stored,
                 digest=digest,
             )
+
+    def look_at_held(self) -> None:
+        """Read which recordings the cache holds; `sift` does it by itself."""
+        self._held = self.store.held()
+
+    def share_held(self, other: Ledger) -> None:
+        """Know what another run of the same encoder knows, and hears from now on."""
+        self._held = other._held
 
     def _settle(
         self, path: str, known: _Known, row: int, *, retry_failed: bool, local: bool
@@ -277,13 +287,36 @@ class Ledger:
         return Batch(
             entries=tuple(self._not_held_by_now()) if self._entries else (),
             records=tuple(self._recordings),
+            account=Account() if self._commits_here else self._account(),
         )
+
+    @property
+    def _commits_here(self) -> bool:
+        return self.committer is commit_here
+
+    def _account(self) -> Account:
+        n_done, n_fresh, n_failed, n_warnings = self._n_told
+        return Account(
+            done=dict(islice(self.done.items(), n_done, None)),
+            fresh=dict(islice(self.fresh.items(), n_fresh, None)),
+            failed=tuple(self.failed[n_failed:]),
+            warnings=tuple(self.warnings[n_warnings:]),
+        )
+
+    def take(self, account: Account) -> None:
+        """Take over what another process has found out of files, and has staged."""
+        self.done |= account.done
+        self.fresh |= account.fresh
+        self.failed += account.failed
+        self.warnings += account.warnings
+        self.audio_s += sum(account.fresh.values())
 
     def commit(self) -> None:
         """Have what there is committed."""
         self.committer(self.store, self.catalog, self.collect())
         # only now: interrupted before, it is all put again, which does no harm
         self._entries, self._recordings = [], []
+        self._n_told = (len(self.done), len(self.fresh), len(self.failed), len(self.warnings))
         self._committed = time.monotonic()
 
     def _not_held_by_now(self) -> list[Entry]:
@@ -301,7 +334,7 @@ class Ledger:
 
     def compact(self) -> None:
         """Tidy the cache up where it is due; whoever commits for others does it himself."""
-        if self.committer is not commit_here:
+        if not self._commits_here:
             return
         self.store.maybe_compact()
         self.catalog.maybe_compact()

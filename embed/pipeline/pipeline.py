@@ -17,18 +17,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
+from typing import Protocol
 
-from cache import (
-    WHOLE,
-    CacheError,
-    Catalog,
-    EmbeddingStore,
-    default_root,
-    is_uri,
-    require_writable,
-)
+from cache import WHOLE, CacheError, default_root, require_writable
 from embed.encoders.composite import PreparedEncoders, encoder_names, prepare_encoders
 from embed.encoders.preparing import prepared_spec
 from embed.encoders.windows import coverage_windows
@@ -36,18 +28,33 @@ from embed.errors import EmbedError
 from embed.files.find import FoundAudio, Paths, find_audio
 from embed.files.source_lists import find_listed
 from embed.limits import Limits
-from embed.pipeline.encoder_run import Listener, Run
-from embed.pipeline.first_look import FROM_SONGS, WantedFirst, first_windows
-from embed.pipeline.ledger import File, Ledger
+from embed.pipeline.encoder_run import Run
+from embed.pipeline.first_look import FROM_SONGS, first_windows
+from embed.pipeline.ledger import File
 from embed.pipeline.retagging import read_tags_anew
+from embed.pipeline.run_plan import RunPlan, choose_device, in_songs, work_through
 from embed.pipeline.run_report import EmbedReport, Progress, Stage, report_of
 
-__all__ = ["DEVICES", "embed_library"]
+__all__ = ["DEVICES", "Workplace", "embed_library"]
 
 DEVICES = ("auto", "cpu", "gpu")
-_BATCH_SONGS = {False: 64, True: 1024}  # in a folder, in an object store
-# songs; TensorFlow's start takes as long as two processor cores need for some 20
-_WORTH_A_GPU = 100
+
+
+class Workplace(Protocol):
+    """Other machines that work through the files of a command's runs; see `embed.cluster`."""
+
+    def require_shared(self, base: str | Path) -> None:
+        """Refuse a cache that those machines can't reach."""
+
+    def work(
+        self,
+        plan: RunPlan,
+        runs: Sequence[Run],
+        todo: Sequence[Sequence[File]],
+        workers: int | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        """Have the files embedded and committed, and tell the runs' ledgers what came of them."""
 
 
 def embed_library(
@@ -67,6 +74,7 @@ def embed_library(
     niceness: int = 0,
     progress: Callable[[Progress], None] | None = None,
     listed: str | Path | None = None,
+    on: Workplace | None = None,
 ) -> EmbedReport:
     """Put every song into the cache; skip songs already there.
 
@@ -114,6 +122,9 @@ def embed_library(
         run, with what is done committed.
     listed : path, optional
         A list of sources beside `paths`; see `find_listed`.
+    on : RayCluster, optional
+        The machines that do the work; default: this one. `workers` is then for each of them, songs
+        are heard in one go, and `device` is looked at there.
 
     Returns
     -------
@@ -142,33 +153,33 @@ def embed_library(
     asked = coverage if isinstance(coverage, Mapping) else dict.fromkeys(names, coverage)
     for wanted in asked.values():
         coverage_windows(wanted)  # refused before anything is compiled
-    _check(workers, device)
     base = default_root() if root is None else root
+    _check(workers, device, on, base)
     prepared = prepare_encoders(encoder, root=base)
     found = paths if isinstance(paths, FoundAudio) else _find(paths, listed)
-    make_runs = partial(
-        _make_runs,
-        prepared,
-        base,
+    plan = RunPlan(
+        prepared=prepared,
+        base=base,
+        n_windows=_windows_asked(prepared, asked),
         batch_songs=batch_songs,
         unsure=frozenset(unsure),
         limits=limits or Limits(),
         device=device,
         niceness=niceness,
-        wanted_first=wanted_first,
     )
-    runs = make_runs(_windows_asked(prepared, asked))
+    runs = plan.runs(wanted_first)
     todo = [list(run.ledger.sift(found, retry_failed=retry_failed)) for run in runs]
     looking: list[Run] = []
     if any(todo):
         require_writable(base)
-        if device == "auto" and max(map(len, todo)) >= _WORTH_A_GPU:
-            _choose_device(runs)
-        if _looks_first(first_look, runs, todo):
-            looking = make_runs({p.name: first_windows(prepared_spec(p)) for p in prepared.parts})
-            _look_first(looking, runs, todo, found, workers, progress)
-        stage: Stage = "rest" if looking else "all"
-        _work(runs, todo, workers, _in_songs(progress, runs, todo, stage))
+        if on is not None:
+            on.work(plan, runs, todo, workers, progress)
+        else:
+            choose_device(runs, todo, device)
+            if _looks_first(first_look, runs, todo):
+                looking = _look_first(plan, wanted_first, runs, todo, found, workers, progress)
+            stage: Stage = "rest" if looking else "all"
+            work_through(runs, todo, workers, in_songs(progress, runs, todo, stage))
     n_retagged = _read_tags_anew(runs, todo, base, workers)
     report = report_of(prepared, found, [*looking, *runs], started)
     n_looked = len({digest for run in looking for digest in run.ledger.fresh})
@@ -183,40 +194,6 @@ def _windows_asked(prepared: PreparedEncoders, asked: Mapping[str, str | int]) -
         )
         for part in prepared.parts
     }
-
-
-def _make_runs(
-    prepared: PreparedEncoders,
-    base: str | Path,
-    n_windows: Mapping[str, int],
-    *,
-    batch_songs: int | None,
-    unsure: frozenset[str],
-    limits: Limits,
-    device: str,
-    niceness: int,
-    wanted_first: Callable[[], Sequence[str]] | None,
-) -> list[Run]:
-    """Make a run of each encoder, for so many windows of a song."""
-    return [
-        Run(
-            ledger=Ledger(
-                catalog=Catalog(base),
-                store=EmbeddingStore(
-                    base, encoder=part.name, fingerprint=part.fingerprint, dim=part.dim
-                ),
-                n_windows=n_windows[part.name],
-                batch_songs=batch_songs or _BATCH_SONGS[is_uri(base)],
-                unsure=unsure,
-            ),
-            prepared=part,
-            limits=limits,
-            batched=device == "gpu" and prepared_spec(part).model_file is None,
-            niceness=niceness,
-            order=None if wanted_first is None else WantedFirst(wanted_first),
-        )
-        for part in prepared.parts
-    ]
 
 
 def _looks_first(asked: bool | None, runs: Sequence[Run], todo: Sequence[list[File]]) -> bool:
@@ -237,61 +214,38 @@ def _looks_first(asked: bool | None, runs: Sequence[Run], todo: Sequence[list[Fi
 
 
 def _look_first(
-    looking: Sequence[Run],
+    plan: RunPlan,
+    wanted_first: Callable[[], Sequence[str]] | None,
     runs: Sequence[Run],
     todo: Sequence[list[File]],
     found: FoundAudio,
     workers: int | None,
     progress: Callable[[Progress], None] | None,
-) -> None:
-    """Hear a few windows of each song; then tell the runs that hear the rest what was learnt."""
+) -> list[Run]:
+    """Hear a few windows of each song; then tell the runs that hear the rest what was learnt.
+
+    Return the runs that have heard them.
+    """
+    n_windows = {p.name: first_windows(prepared_spec(p)) for p in plan.prepared.parts}
+    looking = replace(plan, n_windows=n_windows).runs(wanted_first)
     paths = dict.fromkeys(file.path for files in todo for file in files)
     new = replace(found, files=tuple(paths))
     first = [list(run.ledger.sift(new, retry_failed=True)) for run in looking]
     for run in looking:
         run.known.keeps = True
-    _work(looking, first, workers, _in_songs(progress, looking, first, "first look"))
+    work_through(looking, first, workers, in_songs(progress, looking, first, "first look"))
     failed = {failure.path for run in looking for failure in run.ledger.failed}
     learnt = {path: one for run in reversed(looking) for path, one in run.known.learnt.items()}
     for run, files in zip(runs, todo, strict=True):
         left = tuple(file.path for file in files if file.path not in failed)
         files[:] = run.ledger.sift(replace(found, files=left), retry_failed=True)
         run.known.before = learnt
+    return looking
 
 
 def _find(paths: Paths, listed: str | Path | None) -> FoundAudio:
     found = find_audio(paths)
     return found if listed is None else found.joined(find_listed(listed))
-
-
-def _work(
-    runs: Sequence[Run],
-    todo: Sequence[list[File]],
-    n_workers: int | None,
-    tell: Callable[[int], None],
-) -> None:
-    """Let each encoder work through its files.
-
-    One that fails with one encoder is spared the next.
-    """
-    failed = {failure.path for run in runs for failure in run.ledger.failed}
-    digests: dict[str, str] = {}
-    for k, (run, files) in enumerate(zip(runs, todo, strict=True)):
-        left = run.ledger.recognise([file for file in files if file.path not in failed], digests)
-        run.others = [
-            Listener(
-                ledger=later.ledger,
-                prepared=later.prepared,
-                paths=frozenset(file.path for file in lacked),
-            )
-            for later, lacked in zip(runs[k + 1 :], todo[k + 1 :], strict=True)
-            if not later.batched  # that one's network is in this process
-        ]
-        if left:
-            run.work(left, n_workers, partial(tell, k))
-        tell(k + 1)
-        digests |= run.ledger.done
-        failed.update(failure.path for failure in run.ledger.failed)
 
 
 def _read_tags_anew(
@@ -317,61 +271,14 @@ def _read_tags_anew(
     )
 
 
-def _check(workers: int | None, device: str) -> None:
+def _check(workers: int | None, device: str, on: Workplace | None, base: str | Path) -> None:
     if device not in DEVICES:
         raise EmbedError(f"device is {device!r}; there are {', '.join(DEVICES)}")
     if workers is not None and workers < 1:
         raise EmbedError(f"workers is {workers}; at least 1 is needed")
-    if device == "gpu":
+    if on is not None:
+        on.require_shared(base)
+    elif device == "gpu":
         from embed.encoders.runtime import require_gpu
 
         require_gpu()
-
-
-def _choose_device(runs: Sequence[Run]) -> None:
-    from embed.encoders.runtime import sees_gpu
-
-    batched = sees_gpu()
-    for run in runs:
-        run.batched = batched and prepared_spec(run.prepared).model_file is None
-
-
-def _in_songs(
-    progress: Callable[[Progress], None] | None,
-    runs: Sequence[Run],
-    todo: Sequence[list[File]],
-    stage: Stage,
-) -> Callable[[int], None]:
-    """Return what turns files done by single encoders into songs done by all.
-
-    It is told how many encoders are through with their files.
-    """
-    started = time.monotonic()
-    n_steps = sum(map(len, todo))
-    before = [run.ledger.n_settled for run in runs]
-    n_songs = len({file.path for files in todo for file in files})
-
-    known = {failure.path for run in runs for failure in run.ledger.failed}  # from earlier runs
-
-    def tell(n_ended: int) -> None:
-        if progress is not None and n_steps:
-            n_done = sum(map(len, todo[:n_ended])) + sum(
-                run.ledger.n_settled - n
-                for run, n in zip(runs[n_ended:], before[n_ended:], strict=True)
-            )
-            audio_s = sum(run.ledger.audio_s for run in runs) * n_songs / n_steps
-            wall_s = time.monotonic() - started
-            n_whole = n_done * n_songs // n_steps
-            n_failed = len({failure.path for run in runs for failure in run.ledger.failed} - known)
-            progress(
-                Progress(
-                    n_done=n_whole,
-                    n_total=n_songs,
-                    audio_s=audio_s,
-                    wall_s=wall_s,
-                    n_failed=n_failed,
-                    stage=stage,
-                )
-            )
-
-    return tell

@@ -30,6 +30,8 @@ class Progress:
         Seconds of music that this stage has embedded, and how long it has taken.
     stage : {'all', 'first look', 'rest'}
         Whether songs are heard in one go; or a few windows of each first, and then the rest.
+    stations : tuple of (str, int)
+        Of a cluster: each station that works, and how many songs it has done.
     """
 
     n_done: int
@@ -38,6 +40,7 @@ class Progress:
     wall_s: float
     n_failed: int = 0
     stage: Stage = "all"
+    stations: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

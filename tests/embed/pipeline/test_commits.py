@@ -12,7 +12,7 @@ import embed
 from cache import Catalog, EmbeddingStore
 from cache.upkeep import compaction
 from embed.pipeline import encoder_run
-from embed.pipeline.commits import Batch, StagedBatch, commit_here, commit_staged, stage
+from embed.pipeline.commits import Account, Batch, StagedBatch, commit_here, commit_staged, stage
 from embed.pipeline.ledger import Ledger
 from tests.cache.test_catalog import recording
 from tests.cache.test_store import assert_same, digest, entry, store_at
@@ -22,6 +22,10 @@ def batch(*numbers: int) -> Batch:
     return Batch(
         entries=tuple(entry(n) for n in numbers),
         records=tuple(recording(f"{n}", size_bytes=n + 1) for n in numbers),
+        account=Account(
+            done={f"/music/{n}": digest(n) for n in numbers},
+            fresh={digest(n): 30.0 for n in numbers},
+        ),
     )
 
 
