@@ -189,6 +189,14 @@ def embed(
             "likes and likely ones first. Default: from 500 new songs on.",
         ),
     ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="ray|ray://HOST:PORT",
+            help="Work on a Ray cluster: one on this machine, or another. Needs the extra cluster.",
+        ),
+    ] = None,
     max_duration: MaxDuration = 24.0,
     max_size: MaxSize = 64.0,
     max_seconds: MaxSeconds = 60.0,
@@ -203,7 +211,7 @@ def embed(
     Example: sevensongs embed ~/Music --watch
     """
     from classify.cli.progress import progress_bar
-    from embed import NewAudio, embed_library
+    from embed import NewAudio, RayCluster, embed_library
 
     require_watch(watches, poll_s, then)
     _require_names(paths, listed, watches=watches)
@@ -216,6 +224,7 @@ def embed(
         "first_look": first_look,
         "wanted_first": _wanted_first(encoder),
         "limits": _limits(max_duration, max_size, max_seconds, max_stall),
+        "on": RayCluster(on) if on else None,
     }
     if watches:
 

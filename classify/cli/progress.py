@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["progress_bar"]
 
 _LINE_EVERY_S = 10.0
+_MOST_STATIONS = 4
 _STAGES = {"all": "Embedding", "first look": "First look", "rest": "The rest"}
 
 
@@ -42,7 +43,7 @@ def progress_bar() -> Iterator[Callable[[Progress], None]]:
             bar.task_ids[0],
             completed=progress.n_done,
             total=progress.n_total,
-            rate=_rate(progress),
+            rate=_rate(progress) + _stations(progress),
             description=_STAGES[progress.stage],
         )
 
@@ -82,10 +83,18 @@ def _lines() -> Callable[[Progress], None]:
             stage = "" if progress.stage == "all" else f"{_STAGES[progress.stage].lower()}: "
             sys.stderr.write(
                 f"sevensongs: {stage}{progress.n_done} of {progress.n_total} songs, "
-                f"{_rate(progress)}\n"
+                f"{_rate(progress)}{_stations(progress)}\n"
             )
 
     return tell
+
+
+def _stations(progress: Progress) -> str:
+    """Tell how many songs each station of a cluster has done, where these are few."""
+    stations = progress.stations
+    if len(stations) > _MOST_STATIONS:
+        return f"; {len(stations)} stations"
+    return "".join(f"; {name} {n_songs}" for name, n_songs in stations)
 
 
 def _rate(progress: Progress) -> str:

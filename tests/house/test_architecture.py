@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embed.encoders",),
     ("embed.cover_art", "embed.loudness", "embed.spectrogram_picture", "embed.stored_embeddings"),
     ("embed.pipeline",),
-    ("embed.watching",),
+    ("embed.cluster", "embed.watching"),
     ("embed",),
     ("classify.errors",),
     ("classify.output",),

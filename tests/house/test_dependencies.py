@@ -37,6 +37,7 @@ OPTIONAL = {
     "mutagen": "tags",
     "onnxruntime": "onnx",
     "pandas": "pandas",
+    "ray": "cluster",
 }
 # Their interfaces are leaned on so hard that a new major version has broken us, or could.
 LEANED_ON = {

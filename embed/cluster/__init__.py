@@ -1,0 +1,3 @@
+"""The work of a run on several machines, by Ray."""
+
+__all__: list[str] = []

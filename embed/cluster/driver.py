@@ -1,0 +1,264 @@
+"""The driver: hands out shards, commits what stations have staged, and sees that nothing is left.
+
+It knows no Ray: who starts stations and carries what is said is a `Crew`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from embed.cluster.shards import MAX_ATTEMPTS, Shard, ShardQueue, Song
+from embed.cluster.station import Ended, Report, Staged
+from embed.cluster.station_process import Told
+from embed.errors import AudioError, EmbedError
+from embed.pipeline.commits import StagedBatch, commit_staged
+from embed.pipeline.encoder_run import Run
+from embed.pipeline.ledger import File
+from embed.pipeline.run_report import Progress
+
+__all__ = ["Crew", "Driver", "Post"]
+
+_log = logging.getLogger("sevensongs")
+
+_COMMIT_S = 10.0
+_COMPACT_EACH = 64  # commits
+_LISTEN_S = 0.2
+_LOOK_S = 5.0  # between looks for nodes
+_AHEAD = 2  # shards that a station has: one to work on, and the next
+_FALSE_STARTS = 3  # of stations in a row, after which their node is left alone
+
+
+@dataclass(kw_only=True, eq=False)
+class Post:
+    """A station, as the driver knows it.
+
+    Attributes
+    ----------
+    name : str
+        Of its node, for people.
+    n_workers : int
+        How many processes work there; 0 while it gets ready.
+    shards : list of Shard
+        What it has, the one that it works on first.
+    unconfirmed : list of Shard
+        Those of which it is not sure that they have arrived.
+    n_seen : int
+        Reports that have come.
+    n_done, n_doing : int
+        Songs of the shards that it has ended, and of the one that it works on.
+    """
+
+    name: str
+    n_workers: int = 0
+    shards: list[Shard] = field(default_factory=list)
+    unconfirmed: list[Shard] = field(default_factory=list)
+    n_seen: int = 0
+    n_done: int = 0
+    n_doing: int = 0
+
+
+class Crew(Protocol):
+    """Starts stations on nodes, and carries what they and the driver tell each other."""
+
+    def hire(self) -> Iterable[Post]:
+        """Start a station on each node that has none."""
+
+    def listen(self, timeout_s: float) -> Iterable[tuple[Post, Told | str]]:
+        """Wait for answers; a text in place of one says how a station has died.
+
+        An answer confirms the shards that were in the question.
+        """
+
+    def dismiss(self, post: Post, *, for_good: bool) -> None:
+        """End a station, and with `for_good` never start another on its node."""
+
+
+class Driver:
+    """Has stations work through files.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        One for each encoder. Their ledgers are told what came of the files.
+    todo : sequence of sequence of File
+        What each is to hear.
+    crew : Crew
+    progress : callable, optional
+        As for `embed_library`.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        todo: Sequence[Sequence[File]],
+        crew: Crew,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._runs, self._crew, self._progress = runs, crew, progress
+        self._queue = ShardQueue(todo)
+        self._n_total, self._n_steps = len(self._queue), sum(map(len, todo))
+        self._posts: list[Post] = []
+        self._failed: set[str] = set()
+        self._staged: list[list[StagedBatch]] = [[] for _ in runs]
+        self._is_twice = self._is_waiting = False
+        self._n_commits = 0
+        self._false_starts: dict[str, int] = {}
+        self._left_alone: dict[str, str] = {}
+        self._started = self._committed = time.monotonic()
+        self._looked = -_LOOK_S
+
+    def work(self) -> None:
+        """Work until every file is accounted for.
+
+        Raises
+        ------
+        EmbedError
+            If no node can work.
+        CacheError
+            If the cache can't be written.
+        """
+        try:
+            while self._queue or any(post.shards for post in self._posts):
+                self._hire_when_due()
+                self._hand_out()
+                for post, told in self._crew.listen(_LISTEN_S):
+                    self._take(post, told)
+                if time.monotonic() - self._committed >= _COMMIT_S:
+                    self._commit()
+                self._tell()
+        finally:
+            self._commit()
+        self._compact()
+
+    def _hire_when_due(self) -> None:
+        if time.monotonic() - self._looked < _LOOK_S:
+            return
+        self._looked = time.monotonic()
+        self._posts += self._crew.hire()
+        if not self._posts:
+            if self._left_alone:
+                raise EmbedError(f"no node can work. {_reasons(self._left_alone)}")
+            if not self._is_waiting:
+                _log.warning("no node of the cluster has a core to spare; waiting for one")
+            self._is_waiting = True
+
+    def _hand_out(self) -> None:
+        n_all = sum(post.n_workers for post in self._posts)
+        for post in self._posts:
+            while post.n_workers and len(post.shards) < _AHEAD:
+                shard = self._queue.take(post.n_workers, n_all)
+                if shard is None:
+                    return
+                post.shards.append(shard)
+                post.unconfirmed.append(shard)
+
+    def _take(self, post: Post, told: Told | str) -> None:
+        """Take what a station answers."""
+        if isinstance(told, str):
+            self._lose(post, f"the station on {post.name} died ({told})", has_died=True)
+            return
+        if told.n_workers > post.n_workers:
+            _log.debug("%s works, as process %d", post.name, told.pid)
+        post.n_workers, post.n_doing = told.n_workers, told.n_songs_done
+        for report in told.reports:
+            self._note(post, report)
+        if told.error:
+            self._lose(post, f"{post.name}: {told.error}", has_died=False)
+
+    def _note(self, post: Post, report: Report) -> None:
+        if isinstance(report, Staged):
+            account, ledger = report.batch.account, self._runs[report.encoder].ledger
+            self._is_twice |= bool(account.fresh.keys() & ledger.fresh.keys())
+            ledger.take(account)
+            self._failed.update(failure.path for failure in account.failed)
+            self._staged[report.encoder].append(report.batch)
+        else:
+            self._end(post, report)
+
+    def _end(self, post: Post, report: Ended) -> None:
+        (shard,) = (one for one in post.shards if one.number == report.shard)
+        post.shards.remove(shard)
+        post.n_done += len(shard)
+        self._runs[0].cpu_s += report.cpu_s
+        self._runs[0].worker_s += report.worker_s
+        self._false_starts.pop(post.name, None)
+        self._give_back(shard, "did not tell what became of it", failed=True)
+
+    def _lose(self, post: Post, reason: str, *, has_died: bool) -> None:
+        """Go on without a station; its shard is tried again, and the next it had is nobody's."""
+        self._posts.remove(post)
+        starts = self._false_starts.get(post.name, 0) + (not post.shards)
+        self._false_starts[post.name] = starts
+        for_good = not has_died or starts >= _FALSE_STARTS
+        self._crew.dismiss(post, for_good=for_good)
+        if for_good:
+            self._left_alone[post.name] = reason
+        _log.warning("%s%s", reason, "; it gets no more work" if for_good else "")
+        for number, shard in enumerate(post.shards):
+            self._give_back(shard, reason, failed=has_died and number == 0)
+
+    def _give_back(self, shard: Shard, reason: str, *, failed: bool) -> None:
+        given_up = self._queue.give_back(shard, self._is_left, failed=failed)
+        for file in given_up.files:
+            self._failed.add(file.path)
+            self._runs[0].ledger.fail(file, AudioError(_given_up_words(reason)))
+
+    def _is_left(self, song: Song) -> bool:
+        """Whether a song is not accounted for: one failure is enough, or all have it."""
+        if next(file.path for file in song if file) in self._failed:
+            return False
+        return any(
+            file is not None and file.path not in run.ledger.done
+            for file, run in zip(song, self._runs, strict=True)
+        )
+
+    def _commit(self) -> None:
+        # The first encoder's last, as its batches have the catalog's rows.
+        for run, batches in reversed(list(zip(self._runs, self._staged, strict=True))):
+            commit_staged(run.ledger.store, run.ledger.catalog, batches)
+            batches.clear()
+        self._runs[0].ledger.commit()  # files that were given up
+        self._committed = time.monotonic()
+        self._n_commits += 1
+        if self._n_commits % _COMPACT_EACH == 0:
+            self._compact()
+
+    def _compact(self) -> None:
+        for run in self._runs:
+            # two stations may have embedded copies of one song
+            if self._is_twice:
+                run.ledger.store.compact()
+            run.ledger.compact()
+        self._is_twice = False
+
+    def _tell(self) -> None:
+        if self._progress is None:
+            return
+        under_way = sum(sum(map(len, post.shards)) - post.n_doing for post in self._posts)
+        audio_s = sum(run.ledger.audio_s for run in self._runs)
+        self._progress(
+            Progress(
+                n_done=self._n_total - len(self._queue) - under_way,
+                n_total=self._n_total,
+                audio_s=audio_s * self._n_total / self._n_steps,
+                wall_s=time.monotonic() - self._started,
+                n_failed=len(self._failed),
+                stations=tuple((post.name, post.n_done + post.n_doing) for post in self._posts),
+            )
+        )
+
+
+def _given_up_words(reason: str) -> str:
+    return (
+        f"was given up: {MAX_ATTEMPTS} stations failed at this file alone, the last time as "
+        f"{reason}; 'sevensongs embed --retry-failed' tries it again"
+    )
+
+
+def _reasons(left_alone: dict[str, str]) -> str:
+    first, *others = left_alone.values()
+    return first + (f" (and {len(others)} others)" if others else "")
