@@ -65,11 +65,14 @@ class Library:
         The songs.
     paths : list of str
         Of all songs, in the order in which they came.
+    excerpt_s : float
+        How long they are.
     """
 
     root: Path
     folder: Path
     paths: list[str] = field(default_factory=list)
+    excerpt_s: float = EXCERPT_S
 
     @classmethod
     def make(cls, work: Path, name: str, n_songs: int = 0) -> Library:
@@ -91,7 +94,7 @@ class Library:
                 file.setnchannels(1)
                 file.setsampwidth(2)
                 file.setframerate(_RATE_HZ)
-                file.writeframes(_excerpt(number).tobytes())
+                file.writeframes(_excerpt(number, self.excerpt_s).tobytes())
             self.paths.append(str(path))
 
     def add_synthetic(self, n_songs: int) -> None:
@@ -158,11 +161,11 @@ class Library:
         return Soundness(lost=lost, wrong=wrong, twice=len(names) - len(there))
 
 
-def _excerpt(number: int) -> NDArray[np.int16]:
+def _excerpt(number: int, seconds: float) -> NDArray[np.int16]:
     """Cut an excerpt: no two begin at one place of one track, or one of them would look lost."""
     tracks = _tracks()
     track = tracks[number % len(tracks)]
-    n_samples = round(EXCERPT_S * _RATE_HZ)
+    n_samples = round(seconds * _RATE_HZ)
     start = number // len(tracks) * _STRIDE % (len(track) - n_samples)
     return track[start : start + n_samples]
 
