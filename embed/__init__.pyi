@@ -1,6 +1,5 @@
 from .cluster.ray_cluster import RayCluster
 from .cover_art import CoverArt, cover_stamp, find_cover
-from .cover_art import CoverArt, find_cover
 from .decoding.packets import Span
 from .decoding.probing import AudioInfo, probe
 from .decoding.spans import read_spans
