@@ -88,6 +88,33 @@ def test_suggest_finds_more_likes_than_random_and_all_songs_can_be_labelled() ->
     assert len(game.play(small, game.RANDOM, n_labels=n + 5, seed=0).auc) == n + 1
 
 
+def test_a_press_in_a_duel_tells_of_the_chosen_song_or_of_both() -> None:
+    songs, game, duel = collection(), bench("game"), bench("duel")
+    draw = game.opening(songs, "d", n_like=3, seed=0)
+    duels, singly = duel.play_both(draw, n_presses=2, seed=0)
+    assert (len(duels), len(singly)) == (3, 5)
+    assert duels[0] == singly[0], "they start alike"
+    liked, rng = np.array([True, True, False, False]), np.random.default_rng(0)
+    for pair, likes, dislikes in (([0, 2], {0}, set()), ([2, 3], set(), {2, 3})):
+        told = duel._answer(np.array(pair), liked, rng)
+        assert [set(rows.tolist()) for rows in told] == [likes, dislikes]
+    likes, dislikes = duel._answer(np.array([0, 1]), liked, rng)
+    assert (len(likes), len(dislikes)) == (1, 0), "of the other nothing is known"
+
+
+def test_duels_are_compared_at_equal_presses_and_at_equal_songs() -> None:
+    duel = bench("duel")
+    steps = np.arange(2 * max(duel.PRESSES) + 1)
+    both = (0.7 + 0.02 * steps[: max(duel.PRESSES) + 1], 0.7 + 0.01 * steps)
+    rows = list(duel.duel_rows([{"a": both, "b": both}] * 3, 3))
+    by = {(row["equal"], row["presses"]): row for row in rows}
+    for presses in duel.PRESSES:
+        row = by["presses", presses]
+        assert row["better"] == pytest.approx(0.01 * presses)
+        assert row["better_ci95"] == pytest.approx([row["better"]] * 2)
+        assert by["songs heard", presses]["better"] == pytest.approx(0)
+
+
 def test_labels_are_counted_from_where_a_curve_stays_at_the_target() -> None:
     needed = bench("figures").labels_needed
     assert needed(np.array([0.5, 0.6, 0.7]), 0.5) == 0

@@ -17,7 +17,8 @@ from classify import Taste
 from classify.learning.active_learning import most_informative
 from classify.learning.metrics import roc_auc
 
-__all__ = ["BATCH", "IN_BATCHES", "OURS", "RANDOM", "WAYS", "Course", "opening", "play"]
+__all__ = ["BATCH", "IN_BATCHES", "OURS", "RANDOM", "WAYS", "Course", "FloatArray", "Rows"]
+__all__ += ["learnt", "next_songs", "opening", "play"]
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -97,8 +98,8 @@ def play(draw: Draw, way: str, *, n_labels: int, seed: int) -> Course:
     choose, at_once = WAYS[way]
     auc, n_like, queue = [], [], np.zeros(0, np.intp)
     for n in range(n_labels + 1):
-        taste = fit_draw(draw)
-        auc.append(roc_auc(draw.truth, taste.decisions(collection.vectors[draw.test])))
+        taste, reached = learnt(draw)
+        auc.append(reached)
         n_like.append(len(draw.likes))
         if n == n_labels or not len(draw.unlabelled):
             break
@@ -118,6 +119,19 @@ def play(draw: Draw, way: str, *, n_labels: int, seed: int) -> Course:
             unlabelled=np.setdiff1d(draw.unlabelled, song),
         )
     return Course(auc=np.array(auc), n_like=np.array(n_like))
+
+
+def learnt(draw: Draw) -> tuple[Taste, float]:
+    """Learn from what is labelled; return the taste and its AUC on the test."""
+    taste = fit_draw(draw)
+    return taste, roc_auc(draw.truth, taste.decisions(draw.collection.vectors[draw.test]))
+
+
+def next_songs(taste: Taste, draw: Draw, top: int) -> Rows:
+    """Return the songs that `suggest` would name, of those that are not labelled."""
+    return _suggest(
+        Table(taste=taste, draw=draw, free=draw.unlabelled, shuffled=draw.unlabelled), top
+    )
 
 
 def _random(table: Table, top: int) -> Rows:
