@@ -48,7 +48,7 @@ from classify.cli.upkeep.watching import PollOption, WatchOption, require_watch,
 
 if TYPE_CHECKING:
     from classify.labels.hearing_order import HearingOrder
-    from embed import EmbedReport, Limits
+    from embed import EmbedReport, Limits, RayCluster
 
 __all__ = ["app", "main"]
 
@@ -211,7 +211,7 @@ def embed(
     Example: sevensongs embed ~/Music --watch
     """
     from classify.cli.progress import progress_bar
-    from embed import NewAudio, RayCluster, embed_library
+    from embed import NewAudio, embed_library
 
     require_watch(watches, poll_s, then)
     _require_names(paths, listed, watches=watches)
@@ -224,7 +224,7 @@ def embed(
         "first_look": first_look,
         "wanted_first": _wanted_first(encoder),
         "limits": _limits(max_duration, max_size, max_seconds, max_stall),
-        "on": RayCluster(on) if on else None,
+        "on": _cluster(on),
     }
     if watches:
 
@@ -264,6 +264,14 @@ def _wanted_first(encoder: str) -> Callable[[], Sequence[str]]:
         return made[0]()
 
     return tell
+
+
+def _cluster(address: str | None) -> RayCluster | None:
+    if address is None:
+        return None
+    from embed import RayCluster
+
+    return RayCluster(address)
 
 
 def _limits(hours: float, gigabytes: float, cpu_s: float, stall_s: float) -> Limits:

@@ -28,7 +28,6 @@ _COMMIT_S = 10.0
 _COMPACT_EACH = 64  # commits
 _LISTEN_S = 0.2
 _LOOK_S = 5.0  # between looks for nodes
-_AHEAD = 2  # shards that a station has: one to work on, and the next
 _FALSE_STARTS = 3  # of stations in a row, after which their node is left alone
 
 
@@ -59,6 +58,13 @@ class Post:
     n_seen: int = 0
     n_done: int = 0
     n_doing: int = 0
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it has nothing to do, or soon will: the next shard must be there by then."""
+        if not self.n_workers or len(self.shards) > 1:
+            return False
+        return not self.shards or 2 * self.n_doing >= len(self.shards[0])
 
 
 class Crew(Protocol):
@@ -149,7 +155,7 @@ class Driver:
     def _hand_out(self) -> None:
         n_all = sum(post.n_workers for post in self._posts)
         for post in self._posts:
-            while post.n_workers and len(post.shards) < _AHEAD:
+            while post.wants_more:
                 shard = self._queue.take(post.n_workers, n_all)
                 if shard is None:
                     return

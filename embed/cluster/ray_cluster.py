@@ -42,6 +42,7 @@ _EVERYWHERE = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
 # network interface, even where it is told 127.0.0.1, unless it takes this system for one of those
 # on which it keeps to itself.
 LOOPBACK_ENVIRONMENT = {
+    **_EVERYWHERE,
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_agent_register_timeout_ms": "120000",  # else it gives up on a busy machine
@@ -285,7 +286,7 @@ def _require_loopback(ray: ModuleType) -> None:
 @contextmanager
 def _environment(address: str) -> Iterator[None]:
     """Have Ray leave this folder alone, and keep to this machine where it is to."""
-    wanted = _EVERYWHERE | (LOOPBACK_ENVIRONMENT if _is_near(address) else {})
+    wanted = LOOPBACK_ENVIRONMENT if _is_near(address) else _EVERYWHERE
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -13,9 +13,9 @@ __all__ = ["MAX_ATTEMPTS", "Shard", "ShardQueue", "Song"]
 
 MAX_ATTEMPTS = 3
 """So often a shard is tried whole before it is halved, and a file alone before it is given up."""
-# Songs for each worker: a scan of so many takes less than a minute, or two seconds at the end of
+# Songs for each worker: a scan of so many takes less than a minute, or one second at the end of
 # the run, where stations must not wait long for the last one.
-_MOST_SONGS, _LEAST_SONGS = 256, 8
+_MOST_SONGS, _LEAST_SONGS = 256, 4
 _MAX_SONGS = 8192  # in a shard, whatever the station
 _AT_LEAST_EACH = 2  # shards for each station out of what is left
 

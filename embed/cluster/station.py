@@ -13,6 +13,7 @@ from functools import partial
 from cache import Catalog, EmbeddingStore
 from embed.cluster.shards import Shard
 from embed.encoders.composite import PreparedEncoders, prepare_encoders
+from embed.encoders.runtime import require_gpu
 from embed.errors import EmbedError, EncoderError
 from embed.pipeline.commits import Account, Batch, StagedBatch, stage
 from embed.pipeline.encoder_run import Run
@@ -73,7 +74,8 @@ class Station:
     Raises
     ------
     EncoderError
-        If an encoder can't be had here, or computes other numbers than the driver's.
+        If an encoder can't be had here, or computes other numbers than the driver's; or if the
+        GPU that was asked for is not there.
     CacheError
         If the cache can't be read from here.
     """
@@ -81,6 +83,8 @@ class Station:
     def __init__(
         self, plan: RunPlan, n_workers: int | None, report: Callable[[Report], None]
     ) -> None:
+        if plan.device == "gpu":
+            require_gpu()
         self._plan = replace(plan, prepared=_prepared_here(plan))
         self._report = report
         self._first = self._plan.runs()

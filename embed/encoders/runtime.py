@@ -5,6 +5,7 @@ It runs on LiteRT, or on TensorFlow where it would not convert or a GPU is wante
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -227,6 +228,7 @@ def sees_gpu() -> bool:
     return bool(devices) and _tensorflow_sees_gpu()
 
 
+@functools.cache  # a station asks before each shard
 def _tensorflow_sees_gpu() -> bool:
     code = "import tensorflow as tf; print(len(tf.config.list_physical_devices('GPU')))"
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}

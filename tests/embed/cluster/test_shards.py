@@ -32,7 +32,7 @@ def test_every_song_is_handed_out_once_and_shards_become_smaller() -> None:
     assert [name for shard in shards for name in names(shard)] == [*map(str, range(5000))]
     sizes = [len(shard) for shard in shards]
     assert sizes == sorted(sizes, reverse=True)
-    assert (sizes[0], min(sizes[:-1])) == (512, 16)
+    assert (sizes[0], min(sizes[:-1])) == (512, 8)
     assert len({shard.number for shard in shards}) == len(shards)
 
 
