@@ -271,7 +271,7 @@ def _connect(ray: ModuleType, address: str, folder: str) -> None:
 
 def _log_instead(printed: dict[str, Any], **_: Any) -> None:
     for line in printed["lines"]:
-        _log.debug("Ray: %s", line)
+        _log.debug("Ray: %s", line.partition("\n")[0])  # a log of some ten lines may follow
 
 
 def _require_loopback(ray: ModuleType) -> None:
