@@ -46,7 +46,7 @@ def test_the_command_works_without_what_is_left_out(
     for name in LEFT_OUT:
         module = _MODULES.get(name, name.replace("-", "_"))
         (blocked / f"{module}.py").write_text(f"raise ImportError('{module} is left out')")
-    pruned = re.search(r"cd scipy \\\n.*?rm -rf (.*?)&&", (FOLDER / "Dockerfile").read_text(), re.S)
+    pruned = re.search(r"\(cd scipy && rm -rf (.*?)\)", (FOLDER / "Dockerfile").read_text(), re.S)
     assert pruned
     for name in pruned[1].replace("\\", " ").split():
         (blocked / f"{name}_scipy").touch()
@@ -105,7 +105,7 @@ def test_the_image_is_built_and_runs_as_anybody(tracks: list[str], tmp_path: Pat
     for track in tracks[:3]:
         shutil.copy(track, music)
     config.chmod(0o777)
-    packages = "--include=python3,python3-venv,python3-pip,ca-certificates"
+    packages = "--include=python3,python3-venv,python3-pip,ca-certificates,binutils"
     _run([mmdebstrap, "--variant=minbase", packages, "bookworm", str(base / "base.tar")])
     # of a workplace that looks into its traffic
     shutil.copy("/etc/ssl/certs/ca-certificates.crt", base / "known.crt")
@@ -124,7 +124,7 @@ def test_the_image_is_built_and_runs_as_anybody(tracks: list[str], tmp_path: Pat
     inside = Path(_run([*podman, "mount", container]).strip(), "opt", "sevensongs")
     assert not [*inside.glob("lib/python3*/site-packages/tensorflow*")]
     n_bytes = sum(path.lstat().st_size for path in inside.rglob("*"))
-    assert n_bytes < 900e6
+    assert n_bytes < 750e6
     mounts = ["--volume", f"{music}:/music:ro", "--volume", f"{config}:/config"]
     options = ["--isolation", "chroot", "--user", "1234:1234", *mounts]
     said = _run([*podman, "run", *options, container, "sh", "-c", _SERVE])
