@@ -40,6 +40,7 @@ export function startSong() {
   on("elsewhere-shown", refresh);
   on("taste", () => shown && explain(shown.id));
   on("list", agree);
+  on("tag", closeSong); // the list lies under it
   on("playing", showPlaying);
   on("queue", showQueue);
 }
@@ -200,10 +201,10 @@ async function explain(id) {
   }
 }
 
-/** A song is heard whole before its moments can be told; a long one takes its time. */
+/** A song that is new here is heard before its moments can be told. */
 function tellSlow(id) {
   const bones = shown?.id === id && byId("song-why").querySelector(".bone");
-  if (bones) byId("song-why").prepend(h("p", { class: "part muted" }, "Listening to the whole song …"));
+  if (bones) byId("song-why").prepend(h("p", { class: "part muted" }, "Looking for its best moments …"));
 }
 
 /** What is known at once. */
@@ -219,24 +220,23 @@ function fillReasons({ explanation, note }) {
   const why = byId("song-why");
   body.classList.remove("old");
   why.replaceChildren(
-    ...(explanation ? [whyLine(explanation), momentsPart(explanation, seek)].filter(Boolean) : []),
+    ...(explanation ? [whyLine(explanation), momentsPart(explanation, seek, hearWhole)].filter(Boolean) : []),
     ...(note ? [h("p", { class: "part muted" }, sentence(note))] : []),
   );
-  byId("song-more").replaceChildren(...(explanation ? whyParts(explanation, seek, hearWhole) : []));
+  byId("song-more").replaceChildren(...(explanation ? whyParts(explanation, seek) : []));
 }
 
 /** Hear all of the song, where only samples of it were heard; its score may change by that. */
 async function hearWhole(event) {
   const { id } = shown;
   event.target.disabled = true;
-  event.target.textContent = "Listening …";
+  event.target.textContent = "Hearing the whole song …";
   try {
     const found = await moments(id, "panel", true);
     if (shown?.id !== id) return;
     showMatch(found.song);
     fillReasons(found);
-    const how = byId("song-more").querySelector("details");
-    if (how) how.open = true;
+    byId("song-why").querySelector("button")?.focus(); // the one that was pressed has gone
   } catch (error) {
     sayError(error);
   }

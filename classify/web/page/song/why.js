@@ -65,26 +65,31 @@ function bestOf(found) {
 }
 
 /**
- * What stands below the sentence.
+ * What stands below the moments.
  * @param {any} found the explanation
  * @param {(at_s: number) => void} seek plays the song from there
- * @param {() => void} whole has all of the song heard
  * @returns {Node[]}
  */
-export function whyParts(found, seek, whole) {
-  return [resembles(found, seek), sound(found), figures(found, whole)].filter(Boolean);
+export function whyParts(found, seek) {
+  return [resembles(found, seek), sound(found), figures(found)].filter(Boolean);
 }
 
 function part(heading, ...children) {
   return h("section", { class: "part" }, h("h3", {}, heading), ...children);
 }
 
-/** The moments that speak most for the song, as buttons. */
-export function momentsPart(found, seek) {
+/**
+ * The moments that speak most for the song, as buttons; and that not all of it was heard.
+ * @param {any} found the explanation
+ * @param {(at_s: number) => void} seek plays the song from there
+ * @param {(event: Event) => void} whole has all of the song heard
+ */
+export function momentsPart(found, seek, whole) {
   const best = [...found.passages].sort((one, other) => other.points - one.points).slice(0, MOST_MOMENTS);
   const isWhole = best.length === 1 && best[0].start_s === 0; // no moment is better than others
-  if (!best.length || isWhole) return null;
-  const items = best.map((one) => {
+  const none = !best.length || isWhole;
+  if (none && !found.n_windows) return null;
+  const items = (none ? [] : best).map((one) => {
     const way = one.points < 0 ? "less to your taste" : "to your taste";
     const name = `Play from ${clock(one.start_s)}: ${way}`;
     const press = () => seek(one.start_s);
@@ -104,7 +109,15 @@ export function momentsPart(found, seek) {
       ),
     );
   });
-  return part("Moments", h("ul", { class: "moments" }, ...items));
+  const list = items.length ? h("ul", { class: "moments" }, ...items) : null;
+  return part("Moments", list, ...(found.n_windows ? heardSoFar(found.n_windows, items.length, whole) : []));
+}
+
+function heardSoFar(n, n_best, whole) {
+  const heard = n === 1 ? "one moment that was" : `${n} moments that were`;
+  const words = n_best ? `The best of the ${heard} heard.` : `None of the ${heard} heard stands out.`;
+  const look = { type: "button", class: "button quiet small-button hear-whole", onclick: whole };
+  return [h("p", { class: "small muted" }, words), h("button", look, "Hear the whole song")];
 }
 
 /** A bar that grows to the right for what raises the score and to the left for what lowers it. */
@@ -150,16 +163,13 @@ function wayOf(one) {
 }
 
 /** The figures, for who asks how the guess came about. */
-function figures(found, whole) {
+function figures(found) {
   const lines = [scored(found), heard(found), way(found), strange(found), share(found)].filter(Boolean);
   return h(
     "details",
     { class: "part how" },
     h("summary", {}, "How do you know?"),
     ...lines.map((words) => h("p", { class: "small muted" }, words)),
-    found.n_windows
-      ? h("button", { type: "button", class: "button small-button", onclick: whole }, "Listen to all of it")
-      : null,
   );
 }
 

@@ -6,6 +6,7 @@ import { length, pages, showList } from "./list.js";
 import { emit, on, state } from "../base/state.js";
 import { count, inline, songs, titleOf } from "../base/words.js";
 import { sayError } from "../base/announce.js";
+import { go, showsList } from "../views/views.js";
 
 const search = byId("search");
 const sort = byId("sort");
@@ -35,6 +36,7 @@ export function startFilters() {
   on("list", tell);
   on("list-failed", failed);
   on("view", take);
+  on("tag", searchTag);
   state.query = wanted(); // an address may name the library
   showOrder();
 }
@@ -53,6 +55,14 @@ export function filterLibrary(given) {
   verdict.value = given.verdict ?? "";
   search.value = given.q ?? "";
   take();
+}
+
+/** List songs that sound so: of the list that is shown, else of the library. */
+function searchTag(tag) {
+  if (!showsList()) go("library");
+  search.value = tag;
+  take();
+  search.focus(); // what narrows the list is there to be changed
 }
 
 /** List in the library songs like one, with more or less of a tag. */

@@ -3,7 +3,7 @@
 import { cover } from "../song/cover.js";
 import { bdi, h, icon, labelButtons, pressLabels, setIcon } from "../base/dom.js";
 import { labelOf, toggleLabel } from "./labelling.js";
-import { state } from "../base/state.js";
+import { emit, state } from "../base/state.js";
 import {
   clock,
   count,
@@ -55,7 +55,7 @@ export function fillRow(row, index, song, act) {
   row.replaceChildren(
     cell("c-rank", h("span", {}, song.rank ? count(song.rank) : "–"), moved(song)),
     songCell(song, () => act.play(Number(row.dataset.index))),
-    cell("c-tags", ...tagChips(song)),
+    cell("c-tags", tagText(song)),
     cell("c-match", matchMark(song)),
     cell("c-score", h("span", { class: "digits" }, score(song.score))),
     cell("c-verdict", verdictMark(song.verdict)),
@@ -122,9 +122,17 @@ function between(parts) {
   return parts.flatMap((part, i) => (i ? [" · ", part] : [part]));
 }
 
-/** What a song sounds like, in two or three words; none where its encoder has no words. */
+/** What a song sounds like, in two or three words; "" where its encoder has no words. */
+export function tagText(song) {
+  return tagWords(song).join(" · ");
+}
+
+/** The same words, each a button that searches for it. */
 export function tagChips(song) {
-  return tagWords(song).map((tag) => h("span", { class: "tag-chip" }, tag));
+  return tagWords(song).map((tag) => {
+    const search = () => emit("tag", tag);
+    return h("button", { type: "button", class: "chip", title: `Search for ${tag}`, onclick: search }, tag);
+  });
 }
 
 /** Five bars, of which as many are filled as the match has steps; how many is said in words beside it. */

@@ -9,7 +9,7 @@ import { labelOf, setLabel } from "../songs/labelling.js";
 import { currentTaste, on, select, state } from "../base/state.js";
 import { changedWords, clean, likesOf, sentence, titleOf, trustOf } from "../base/words.js";
 import { startSwipe } from "../songs/swipe.js";
-import { tagChips } from "../songs/row.js";
+import { tagText } from "../songs/row.js";
 
 const view = byId("teach");
 const TOP = 12;
@@ -21,13 +21,14 @@ const trust = h("div", { class: "trust big-trust" });
 let ahead = [];
 /** @type {Card | null} */
 let now = null;
+const heading = h("h2", {}, "Do you like this one?");
 const skipped = new Set();
 let sounds = false; // whether the next card plays by itself
 let asked = 0;
 
 export function startTeach() {
   startSwipe(card, () => (now ? { node: card, song: now.song } : null));
-  view.replaceChildren(h("h2", {}, "Do you like this one?"), card, said, trust);
+  view.replaceChildren(heading, card, said, trust);
   on("view", () => state.view === "teach" && enter());
   on("ready", () => state.view === "teach" && enter());
   on("taste", () => {
@@ -35,6 +36,8 @@ export function startTeach() {
     skipped.clear();
     if (state.view === "teach") enter();
   });
+  // Only now is it known whether there are songs.
+  on("list", () => now === null && view.getAttribute("aria-busy") === "false" && nothing());
   on("label", ({ id, label }) => id === now?.song.id && pressLabels(card, label));
   on("labelled", ({ song, label, answer }) => {
     if (state.view !== "teach" || now === null) return undefined;
@@ -94,6 +97,7 @@ async function fetchMore(but) {
 function show() {
   view.setAttribute("aria-busy", "false");
   if (!now) return nothing();
+  heading.hidden = false;
   const { song, reason, why } = now;
   const title = titleOf(song);
   card.dataset.id = song.id;
@@ -109,7 +113,7 @@ function show() {
       { class: "teach-words" },
       h("h3", {}, bdi(title)),
       h("p", { class: "muted" }, bdi(song.artist ?? song.album ?? "")),
-      h("p", { class: "chips" }, ...tagChips(song)),
+      h("p", { class: "teach-tags" }, tagText(song)),
       h("p", { class: "small muted", dir: "auto" }, whyAsked(reason, why)),
     ),
     h("div", { class: "teach-acts" }, ...acts(song, title)),
@@ -159,6 +163,7 @@ function press() {
 
 function nothing() {
   delete card.dataset.id;
+  heading.hidden = true;
   let words = "There is nothing left to ask about.";
   if (skipped.size) words = "You have skipped all that is left. Come back another time.";
   if (state.total === 0) words = "Once music has been heard, it is asked about here.";
@@ -179,14 +184,14 @@ function showTrust() {
   trust.replaceChildren(...trustBar(taste));
 }
 
-/** How far a taste can be trusted: five steps and words. */
+/** How far a taste can be trusted: words, and five dots, as bars are a match. */
 export function trustBar(taste) {
   const { words, step } = trustOf(taste);
-  const bars = h("span", {
-    class: "match trust-bar",
+  const dots = h("span", {
+    class: "trust-dots",
     "aria-hidden": "true",
     dataset: { step: String(step) },
   });
-  for (let i = 1; i <= 5; i += 1) bars.append(h("span", { class: i <= step ? "on" : "" }));
-  return [bars, h("span", {}, words), h("span", { class: "muted small" }, likesOf(taste))];
+  for (let i = 1; i <= 5; i += 1) dots.append(h("span", { class: i <= step ? "on" : "" }));
+  return [dots, h("span", {}, words), h("span", { class: "muted small" }, likesOf(taste))];
 }
