@@ -466,6 +466,19 @@ def test_the_search_finds_tags_and_the_library_more_like_a_song(
     until(page, "document.querySelector('#grid').ariaRowCount === '29'")
 
 
+def test_a_tag_in_the_panel_searches_for_it_from_any_view(watched: WatchedPage) -> None:
+    page = watched.open()
+    assert page.locator(".row[data-id] .c-tags button").count() == 0, "in a list tags are text"
+    row_at(page, 0).locator(".title").click()
+    chip = page.locator("#song-figures button").first
+    tag = chip.text_content()
+    go(page, "tastes")
+    chip.click()
+    appears(page.locator("main[data-view=library]"))
+    assert page.get_by_label("Search songs").input_value() == tag
+    assert page.evaluate("document.activeElement.id") == "search"
+
+
 def test_the_map_names_and_plays_the_song_that_is_pointed_at(
     watched: WatchedPage, api: httpx2.Client, taste: str
 ) -> None:
