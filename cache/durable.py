@@ -38,11 +38,17 @@ _NAME_CHARS = 100  # of a file in the name of its temporary one, which the syste
 
 
 @contextmanager
-def lasting(folder: str | os.PathLike[str]) -> Iterator[None]:
+def lasting(folder: str | os.PathLike[str], *, but: str = "") -> Iterator[None]:
     """Bring the files that come into a folder, or below it, while the block runs to the disk.
 
     For writers that leave it to the system when that happens, as Lance does. What other processes
     write there meanwhile is brought to the disk as well, and what they remove is passed over.
+
+    Parameters
+    ----------
+    folder : path
+    but : str
+        A folder in it into which nothing comes: of a large dataset, each look takes time.
 
     Raises
     ------
@@ -58,9 +64,9 @@ def lasting(folder: str | os.PathLike[str]) -> Iterator[None]:
     ...     Path(folder, "song.txt").write_text("on the disk after the block")
     27
     """
-    before = _files(folder)
+    before = _files(folder, but)
     yield
-    fresh = _files(folder) - before
+    fresh = _files(folder, but) - before
     for path in fresh:
         with contextlib.suppress(FileNotFoundError):
             sync_file(path)
@@ -195,8 +201,13 @@ def sync_folder(folder: str | os.PathLike[str]) -> None:
             os.close(handle)
 
 
-def _files(folder: str | os.PathLike[str]) -> set[str]:
-    return {os.path.join(where, name) for where, _, names in os.walk(folder) for name in names}
+def _files(folder: str | os.PathLike[str], but: str) -> set[str]:
+    found: set[str] = set()
+    for where, folders, names in os.walk(folder):
+        if but in folders and where == os.fspath(folder):
+            folders.remove(but)
+        found.update(os.path.join(where, name) for name in names)
+    return found
 
 
 def remove_abandoned(folder: Path, name: str = "*") -> None:

@@ -260,7 +260,7 @@ class Dataset:
 
     def _commit(self, found: Any, fragments: list[Any]) -> None:
         with lance_errors("write", self.uri):
-            with self.lasting():
+            with self.lasting(but="data"):
                 appended = _lance().LanceOperation.Append(fragments)
                 made = _lance().LanceDataset.commit(found, appended, read_version=found.version)
             write_seal(made)
@@ -359,12 +359,12 @@ class Dataset:
                 found.delete(f"_rowid in ({some})", conflict_retries=0)
                 self.seal()
 
-    def lasting(self) -> AbstractContextManager[None]:
-        """Have what Lance writes meanwhile outlast a power cut.
+    def lasting(self, *, but: str = "") -> AbstractContextManager[None]:
+        """Have what Lance writes meanwhile outlast a power cut; see `cache.lasting`.
 
         Lance never syncs (seen with 14.0.2).
         """
-        return nullcontext() if is_uri(self.uri) else lasting(self.uri)
+        return nullcontext() if is_uri(self.uri) else lasting(self.uri, but=but)
 
     def n_bytes(self) -> int:
         """Sum the sizes of its files in bytes."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from zlib_ng.zlib_ng import crc32
 
@@ -101,11 +102,17 @@ def read_seal(uri: str, version: int) -> Seal | None:
         return None
     if head != f"{_HEAD} {crc32(body):08x}".encode():
         raise damaged_store(uri, f"{seal_name(version)} is not what was written")
+    files, keys = _parsed(body)
+    return Seal(version=version, files=files, keys=keys)
+
+
+@lru_cache(maxsize=2)
+def _parsed(body: bytes) -> tuple[Mapping[str, tuple[int, int]], Mapping[str, tuple[int, int]]]:
+    """Read the text of a seal; a commit looks at the same one twice."""
     stored = json.loads(body)
-    return Seal(
-        version=version,
-        files={name: (size, crc) for name, (size, crc) in stored["files"].items()},
-        keys={name: (rows, crc) for name, (rows, crc) in stored["keys"].items()},
+    return (
+        {name: (size, crc) for name, (size, crc) in stored["files"].items()},
+        {name: (rows, crc) for name, (rows, crc) in stored["keys"].items()},
     )
 
 

@@ -140,3 +140,19 @@ def test_a_file_that_lance_cannot_read_is_a_cache_error(tmp_path: Path) -> None:
     for call in (store.matrix, store.held, store.verify, store.compact):
         with pytest.raises(CacheError, match=r"cache verify --repair"):
             call()
+
+
+def test_what_says_which_rows_are_dropped_is_checked_whenever_a_store_is_opened(
+    tmp_path: Path,
+) -> None:
+    store = store_at(tmp_path)
+    store.put([entry(number) for number in range(4)])
+    found = store._dataset.open()
+    assert found is not None
+    rows = found.to_table(columns=[], with_row_id=True)["_rowid"].to_pylist()
+    store._dataset.delete(rows[:1])
+    assert digest(0) not in store.held()
+    (deleted,) = Path(store.uri, "_deletions").iterdir()
+    deleted.write_bytes(deleted.read_bytes()[:-1])
+    with pytest.raises(CacheError, match="_deletions"):
+        store.held()

@@ -143,3 +143,11 @@ def test_files_below_a_folder_are_brought_to_the_disk_and_those_that_go_are_no_e
             (tmp_path / "gone").unlink()
 
     assert syncs(monkeypatch, work) == ["new", "below"]
+
+    def work_beside() -> None:
+        with lasting(tmp_path, but="below"):
+            (tmp_path / "below" / "newer").touch()
+            (tmp_path / "other" / "below").mkdir(parents=True)
+            (tmp_path / "other" / "below" / "new").touch()
+
+    assert syncs(monkeypatch, work_beside) == ["new", "below"]
