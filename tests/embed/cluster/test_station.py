@@ -12,7 +12,7 @@ import lance
 import pytest
 
 import embed
-from cache import Catalog, Entry, FileRecord, open_stores
+from cache import Bucket, Catalog, Entry, FileRecord, open_stores
 from embed.cluster import driver, shards
 from embed.cluster.station_process import Told
 from tests.cache.test_store import assert_same
@@ -43,7 +43,7 @@ def local(music: Path, compiled: Path, tmp_path_factory: pytest.TempPathFactory)
     return root
 
 
-def rows(root: Path) -> tuple[dict[str, FileRecord], dict[str, Entry]]:
+def rows(root: str | Path) -> tuple[dict[str, FileRecord], dict[str, Entry]]:
     """Return all that a cache has: of each file its row, of each recording its entry."""
     (store,) = open_stores(root)
     assert store.verify() == []
@@ -163,6 +163,30 @@ def test_several_encoders_leave_the_rows_of_a_local_run(
             same = other.get(digest)
             assert same is not None
             assert_same(one.get(digest), same)
+
+
+def test_songs_and_cache_may_be_in_a_bucket(
+    bucket: str,
+    music: Path,
+    local: Path,
+    compiled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    shutil.copytree(compiled / "encoders", tmp_path / "sevensongs" / "encoders")
+    for path in sorted(music.iterdir()):
+        Bucket(bucket).write(f"music/{path.name}", path.read_bytes())
+    root = f"{bucket}/cache"
+    report = embed.embed_library(f"{bucket}/music/", root=root, on=NearbyStations())
+    assert (report.found, report.embedded, report.cached) == (N + 3, N, 1)
+    (files, entries), (same_files, same_entries) = rows(root), rows(local)
+    assert {row.path.rpartition("/")[2]: (row.digest, row.error) for row in files.values()} == {
+        Path(path).name: (row.digest, row.error) for path, row in same_files.items()
+    }
+    assert entries.keys() == same_entries.keys()
+    for digest, entry in entries.items():
+        assert_same(entry, same_entries[digest])
 
 
 def test_songs_that_no_station_sees_are_no_failures(
