@@ -96,7 +96,7 @@ class NearbyStations:
     def listen(self, timeout_s: float) -> Iterable[tuple[Post, Told | str]]:
         for post in list(self._posts):
             asked = list(post.unconfirmed)
-            told = post.station.exchange(post.n_seen, asked, timeout_s / self.n)
+            told = post.station.exchange(post.n_seen, asked, timeout_s / len(self._posts))
             fate = self.fate(post, told)
             if fate == "killed":
                 post.kill()
@@ -114,5 +114,6 @@ class NearbyStations:
     def dismiss(self, post: Post, *, for_good: bool) -> None:
         assert isinstance(post, NearbyPost)
         self._posts.remove(post)
+        self.n -= for_good
         if post.manager._process.is_alive():
             post.kill()
