@@ -14,6 +14,7 @@ __all__ = [
     "Changes",
     "EvaluationFound",
     "LabelGiven",
+    "LabelsAsked",
     "Learnt",
     "Moved",
     "PlaylistName",
@@ -112,6 +113,15 @@ class LabelGiven(BaseModel):
 
     id: Digest
     label: LabelName | None
+
+
+class LabelsAsked(BaseModel):
+    """Labels of several songs, which are learnt and undone as one step."""
+
+    model_config = ConfigDict(extra="forbid")
+    labels: list[LabelGiven] = Field(
+        min_length=1, max_length=100, description="Of a song that is there twice the last counts."
+    )
 
 
 class Changes(Learnt):

@@ -1,4 +1,4 @@
-"""Tastes made, renamed, painted, removed, restored; labels undone; two compared."""
+"""Tastes made, renamed, painted, removed, restored; labels given and undone; two compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from classify.web.problems import problems
 from classify.web.routes.params import LiveLibraryOfApp, NewName, TasteName, TasteQuery
 from classify.web.routes.songs import json_response, learnt_told
 from classify.web.routes.tastes import taste_told
-from classify.web.taste_models import Changes, TasteInfo
+from classify.web.taste_models import Changes, LabelsAsked, TasteInfo
 from classify.web.tastes.taste_comparison import TasteGroup, compare_tastes
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "changes_told",
     "compare",
     "create_taste",
+    "label_songs",
     "redo_labels",
     "remove_taste",
     "restore_taste",
@@ -148,6 +149,18 @@ async def restore_taste(request: Request, name: TasteName) -> Response:
         return taste_told(state.library, name)
 
     return json_response(await asyncio.to_thread(restore))
+
+
+@router.post(
+    "/tastes/{name}/labels",
+    responses={200: {"model": Changes}, **problems(404, 409)},
+    response_model=None,
+)
+async def label_songs(request: Request, name: TasteName, asked: LabelsAsked) -> Response:
+    """Give several songs their labels, or take them away, as one step."""
+    state = state_of(request.app)
+    labels = {one.id: one.label for one in asked.labels}
+    return await changes_told(state, await state.label_queue.label_together(name, labels))
 
 
 @router.post(

@@ -125,6 +125,30 @@ def test_labels_are_undone_and_redone_step_by_step(client: TestClient, root: Pat
     assert labels_of(client) == {songs[2]: "dislike"}
 
 
+def test_several_labels_are_given_and_undone_as_one_step(client: TestClient) -> None:
+    like(client, songs_of(client, "acoustic")[:3])
+    one, other = songs_of(client, "electronic")[:2]
+    liked = songs_of(client, "acoustic")[2]
+
+    def label(wanted: dict[str, str | None]) -> Any:
+        labels = [{"id": song, "label": label} for song, label in wanted.items()]
+        return client.post("/v1/tastes/default/labels", json={"labels": labels})
+
+    before = labels_of(client)
+    answer = label({one: "dislike", other: "dislike", liked: None})
+    assert answer.status_code == 200, answer.text
+    found = Changes.model_validate_json(answer.content)
+    assert {told.id: told.label for told in found.labels} == {
+        one: "dislike", other: "dislike", liked: None
+    }  # fmt: skip
+    assert (found.taste.n_like, found.taste.n_dislike) == (2, 2)
+    assert client.post("/v1/tastes/default/undo").status_code == 200
+    assert labels_of(client) == before, "one step"
+    assert label({one: "dislike", "0" * 32: "dislike"}).status_code == 404
+    assert label({one: "love"}).status_code == label({}).status_code == 422
+    assert labels_of(client) == before, "what is refused changes nothing"
+
+
 def test_likes_are_imported_from_another_computers_playlist(client: TestClient) -> None:
     paths = sorted(song["path"] for song in client.get("/v1/songs?q=acoustic").json()["songs"])
     names = [Path(path).name for path in paths]
