@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from waiting import LONG_S
 
 from cache import Catalog
 from tests.support.strange_clients import draw_first_picture
-from tests.support.watched_page import WatchedPage, appears, go, until, watched_page
+from tests.support.watched_page import WatchedPage, appears, go, serious_issues, until, watched_page
 
 N_NEW = 24
 _LIKED: list[str] = []
@@ -374,6 +374,57 @@ def test_teach_asks_one_song_at_a_time_and_says_what_it_learnt(
     until(page, "!document.querySelector('#audio').paused")  # the next one plays by itself
     songs = api.get("/songs", params={"taste": taste, "label": "dislike"}).json()["songs"]
     assert [song["id"] for song in songs] == [second]
+
+
+def test_teach_asks_which_of_two_songs_and_neither_is_one_step(
+    watched: WatchedPage, api: httpx2.Client, taste: str
+) -> None:
+    page = watched.open("#view=teach")
+    appears(page.locator("#teach-card[data-id]"))
+    page.get_by_role("radio", name="Which of the two?").check()
+    appears(page.locator(".duel-song"))
+    assert not serious_issues(page)
+    asked = [pair_of(page)]
+    top = api.get("/suggestions", params={"taste": taste, "top": 2}).json()["songs"]
+    assert asked[0] == [one["song"]["id"] for one in top], "those that suggest names first"
+
+    def answered(by: Callable[[], object]) -> None:
+        by()
+        until(page, lambda: len(pair_of(page)) == 2 and pair_of(page) != asked[-1])
+        asked.append(pair_of(page))
+
+    def labels(label: str) -> set[str]:
+        found = api.get("/songs", params={"taste": taste, "label": label}).json()["songs"]
+        return {song["id"] for song in found}
+
+    likes = labels("like")
+    second = page.locator(".duel-song").nth(1)
+    second.get_by_role("button", name=re.compile("^Play ")).click()
+    until(page, "document.querySelector('#audio').currentTime > 0.1")
+    assert page.locator("#now-title").inner_text() == second.locator("h3").inner_text()
+    answered(lambda: page.keyboard.press("ArrowLeft"))
+    until(page, "!document.querySelector('#audio').paused")  # the first of the next two plays
+    answered(page.locator(".duel-song").nth(1).get_by_role("button", name="This one").click)
+    assert labels("like") == likes | {asked[0][0], asked[1][1]}
+    assert labels("dislike") == set(), "nothing is learnt of what was not chosen"
+    answered(lambda: page.keyboard.press("d"))
+    assert labels("dislike") == set(asked[2])
+    said = "/became|nothing else changed/i.test(document.querySelector('#teach-said').textContent)"
+    until(page, said)
+    assert {asked[0][1], asked[1][0]}.isdisjoint(asked[2] + asked[3]), "nor is it asked about again"
+    page.keyboard.press("z")
+    appears(page.locator("#announcer").get_by_text(re.compile("^Undone: .* and ")), "attached")
+    assert (labels("dislike"), len(labels("like"))) == (set(), len(likes) + 2)
+    page.reload()
+    appears(page.locator(".duel-song"))  # it is remembered
+    page.get_by_role("radio", name="One song").check()
+    appears(page.locator("#teach-card[data-id]"))
+
+
+def pair_of(page: Any) -> list[str]:
+    """Return the ids of the songs of a duel, from left to right."""
+    ids: list[str] = page.locator(".duel-song").evaluate_all("all => all.map(e => e.dataset.id)")
+    return ids
 
 
 def test_a_playlist_holds_what_is_searched_for_and_says_where_there_is_none(

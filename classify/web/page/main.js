@@ -2,7 +2,7 @@
 // service.
 //
 // By hand: the page is what stands here, without a framework or a build, so that its policy lets in no script
-// from elsewhere and no title becomes markup. All modules together are 210 kB
+// from elsewhere and no title becomes markup. All modules together are 220 kB
 // (tests/classify/web/test_page.py).
 
 import { askJson } from "./base/api.js";
@@ -70,6 +70,7 @@ function startOffline() {
 }
 
 async function begin() {
+  const { song } = addressed(); // before a view writes there what it shows
   try {
     state.health = await askJson("/health");
     if (state.health.token_required && state.health.n_songs === undefined) return askToken();
@@ -77,7 +78,6 @@ async function begin() {
     emit("ready");
     await showList();
     reattach();
-    const { song } = addressed();
     if (song) openSongOf(song);
   } catch (error) {
     if (error.status === 401) return undefined; // the form asks for it

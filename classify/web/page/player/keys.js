@@ -7,7 +7,7 @@ import { focusSearch } from "../songs/filters.js";
 import { activeRow, focusList, length, rowsInView, setActive } from "../songs/list.js";
 import { step, toggle } from "./player.js";
 import { fromList } from "./sources.js";
-import { skipCard, teachSong } from "../views/teach.js";
+import { duelKeys, skipCard, teachSong } from "../views/teach.js";
 import { showsList } from "../views/views.js";
 import { select, state } from "../base/state.js";
 
@@ -21,7 +21,8 @@ const HELP = [
   [["Home", "End", "Page Up", "Page Down"], "move far"],
   [["Enter", "Space"], "play or pause"],
   [["l"], "like"],
-  [["d"], "not for me"],
+  [["d"], "not for me; of two songs in Teach, neither"],
+  [["←", "→", "1", "2"], "choose one of two songs in Teach"],
   [["s"], "skip, in Teach and in a queue"],
   [["u"], "clear the label"],
   [["z"], "undo the last labels, step by step"],
@@ -136,6 +137,8 @@ function shortcuts(target, showSong) {
     i: () => song && (select(song), showSong(song)),
     "/": () => showsList() && focusSearch(),
     "?": () => help.showModal(),
+    ...duelKeys(),
+    ...(target.closest("input, [role=slider]") ? { ArrowLeft: null, ArrowRight: null } : {}),
     ...(free ? { " ": () => toggle(state.playing ?? song ?? undefined) } : {}),
   };
 }

@@ -65,6 +65,20 @@ export function setLabel(song, label) {
   return undefined;
 }
 
+/** Say of several songs that they are not for the listener; one step to undo. @param {any[]} songs */
+export function dislikeTogether(songs) {
+  const { taste } = state;
+  const mine = (number += 1);
+  for (const song of songs) {
+    known.set(song.id, song);
+    if (!pending.has(song.id)) confirmed.set(song.id, labelOf(song));
+    latest.set(song.id, mine);
+    show(song.id, "dislike");
+  }
+  waiting += 1;
+  inTurn(() => sendTogether(songs, mine, taste));
+}
+
 /** Take the last labels back; each call a step further. */
 export function undo() {
   const taste = state.taste;
@@ -92,7 +106,7 @@ on("taste", () => {
 async function send(song, label, mine, taste) {
   waiting -= 1;
   const begun = Boolean(currentTaste()?.trained);
-  const isLatest = () => taste === state.taste && latest.get(song.id) === mine;
+  const isLatest = () => isLast(song.id, mine, taste);
   try {
     const answer = await putLabel(song.id, label, taste); // also where another taste is shown by now
     revision = answer.revision;
@@ -104,12 +118,33 @@ async function send(song, label, mine, taste) {
     say(labelledSentence(song, label, answer, begun), { undo });
     emit("labelled", { song, label, answer, begun, more: waiting > 0 });
   } catch (error) {
-    if (isLatest()) {
-      show(song.id, confirmed.get(song.id) ?? null);
-      pending.delete(song.id);
-    }
+    if (isLatest()) takeBack(song.id);
     sayError(error);
   }
+}
+
+async function sendTogether(songs, mine, taste) {
+  waiting -= 1;
+  const body = { labels: songs.map(({ id }) => ({ id, label: "dislike" })) };
+  try {
+    const answer = await askJson(`/tastes/${encodeURIComponent(taste)}/labels`, { method: "POST", body });
+    if (waiting === 0) pending.clear();
+    told(answer, taste, (names) => `${names} are not for you`);
+  } catch (error) {
+    for (const { id } of songs) if (isLast(id, mine, taste)) takeBack(id);
+    sayError(error);
+  }
+}
+
+/** Whether a label is the last that was given to a song, in the taste that is shown. */
+function isLast(id, mine, taste) {
+  return taste === state.taste && latest.get(id) === mine;
+}
+
+/** Show the label that the service has last confirmed. */
+function takeBack(id) {
+  show(id, confirmed.get(id) ?? null);
+  pending.delete(id);
 }
 
 async function stepBack(taste) {

@@ -1,181 +1,226 @@
-// Teach: one song at a time, the one that Seven Songs would learn most from. Its best moment plays; like, not
-// for me, or skip, and what that changed is said.
+// Teach: the songs that Seven Songs would learn most from, one at a time, or two of which one is chosen. Its best
+// moment plays; like, not for me, or skip, and what that changed is said.
+//
+// Of two songs the chosen one becomes a like, and nothing is learnt of the other; "neither" is said of both. That
+// is what was measured (tests/benchmarks/suggest/duel.py).
 
 import { askJson } from "../base/api.js";
-import { bdi, byId, h, icon, labelButtons, pressLabels, setIcon } from "../base/dom.js";
-import { cover } from "../song/cover.js";
+import { byId, h, pressLabels, settings } from "../base/dom.js";
 import { hear, playFrom, toggle } from "../player/player.js";
-import { labelOf, setLabel } from "../songs/labelling.js";
+import { dislikeTogether, labelOf, setLabel } from "../songs/labelling.js";
 import { currentTaste, on, select, state } from "../base/state.js";
-import { changedWords, clean, likesOf, sentence, titleOf, trustOf } from "../base/words.js";
+import { changedWords, likesOf, sentence, trustOf } from "../base/words.js";
 import { startSwipe } from "../songs/swipe.js";
-import { tagText } from "../songs/row.js";
+import { drawOne, drawTwo, markPlaying } from "./teach_card.js";
+
+/** @typedef {import("./teach_card.js").Card} Card */
 
 const view = byId("teach");
 const TOP = 12;
+const MOST = 50; // that the service suggests
+const LONG_AGO = 30; // duels, after which a song that was passed over may come again
 const card = h("div", { class: "teach-card", id: "teach-card" });
 const said = h("p", { class: "teach-said", role: "status", id: "teach-said" });
 const trust = h("div", { class: "trust big-trust" });
-/** @typedef {{song: any, reason: string, why: string}} Card */
+const heading = h("h2", {}, "");
 /** @type {Card[]} */
 let ahead = [];
-/** @type {Card | null} */
-let now = null;
-const heading = h("h2", {}, "Do you like this one?");
+/** What is asked about: one song, or two. @type {Card[]} */
+let now = [];
+let isDuel = settings.get("teach") === "duel";
 const skipped = new Set();
+/** What was passed over, by the song that was liked in its place. @type {Map<string, string>} */
+const passedOver = new Map();
 let sounds = false; // whether the next card plays by itself
 let asked = 0;
 
 export function startTeach() {
-  startSwipe(card, () => (now ? { node: card, song: now.song } : null));
-  view.replaceChildren(heading, card, said, trust);
+  startSwipe(card, () => (now.length === 1 ? { node: card, song: now[0].song } : null));
+  view.replaceChildren(modes(), heading, card, said, trust);
   on("view", () => state.view === "teach" && enter());
   on("ready", () => state.view === "teach" && enter());
   on("taste", () => {
-    [now, ahead] = [null, []];
+    [now, ahead] = [[], []];
+    asked += 1;
     skipped.clear();
+    passedOver.clear();
     if (state.view === "teach") enter();
   });
   // Only now is it known whether there are songs.
-  on("list", () => now === null && view.getAttribute("aria-busy") === "false" && nothing());
-  on("label", ({ id, label }) => id === now?.song.id && pressLabels(card, label));
+  on("list", () => !now.length && view.getAttribute("aria-busy") === "false" && nothing());
+  on("label", showLabel);
   on("labelled", ({ song, label, answer }) => {
-    if (state.view !== "teach" || now === null) return undefined;
+    if (state.view !== "teach" || !now.length) return undefined;
     said.textContent = answer.taste.trained
       ? sentence(changedWords(answer))
       : sentence(likesOf(answer.taste));
-    if (song.id !== now.song.id || !label) return undefined;
-    return next();
+    if (!label || !now.some((one) => one.song.id === song.id)) return undefined;
+    return next(true);
   });
   on("figures", showTrust);
-  on("playing", showPlaying);
+  on("playing", () => markPlaying(card, now));
 }
 
-/** The song of the card, for keys. */
+function modes() {
+  const mode = (value, words) => {
+    const attributes = { type: "radio", name: "teach-mode", value, checked: isDuel === (value === "duel") };
+    const change = () => setMode(value);
+    return h("label", {}, h("input", { ...attributes, onchange: change }), h("span", {}, words));
+  };
+  return h(
+    "div",
+    { class: "segments worded", role: "radiogroup", "aria-label": "What to ask" },
+    mode("one", "One song"),
+    mode("duel", "Which of the two?"),
+  );
+}
+
+function setMode(value) {
+  isDuel = value === "duel";
+  settings.set("teach", value);
+  [ahead, now] = [[...now, ...ahead], []];
+  next();
+}
+
+/** The song of the card, for keys: of two the one that is looked at. */
 export function teachSong() {
-  return state.view === "teach" ? now?.song : null;
+  if (state.view !== "teach") return null;
+  return (now.find(({ song }) => song.id === state.selected?.id) ?? now[0])?.song;
+}
+
+/** What keys do while two songs are asked about. @returns {Record<string, () => void>} */
+export function duelKeys() {
+  if (state.view !== "teach" || now.length < 2) return {};
+  const [first, second] = [0, 1].map((at) => () => choose(at));
+  const liked = () => choose(now.findIndex(({ song }) => song === teachSong()));
+  return { 1: first, 2: second, ArrowLeft: first, ArrowRight: second, l: liked, d: neither };
 }
 
 /** Pass the card over. */
 export function skipCard() {
-  if (!now) return;
-  skipped.add(now.song.id);
+  if (!now.length) return;
+  for (const { song } of now) skipped.add(song.id);
   next();
+}
+
+/** Like one of two. */
+function choose(at) {
+  if (!isAnswered()) setLabel(now[at].song, "like");
+}
+
+function neither() {
+  if (!isAnswered()) dislikeTogether(now.map(({ song }) => song));
+}
+
+function isAnswered() {
+  return now.some(({ song }) => labelOf(song));
+}
+
+function showLabel({ id, label }) {
+  if (label !== "like") passedOver.delete(id); // what was undone may be asked about again
+  const mine = now.find(({ song }) => song.id === id);
+  if (!mine) return;
+  mine.song.label = label;
+  if (now.length === 1) return pressLabels(card, label);
+  const [other] = now.filter((one) => one !== mine);
+  if (label === "like") passedOver.set(id, other.song.id);
+  if (passedOver.size > LONG_AGO) passedOver.delete([...passedOver.keys()][0]);
+  pressLabels(card.querySelector(`[data-id="${CSS.escape(id)}"]`), label);
+  const both = now.every(({ song }) => labelOf(song) === "dislike");
+  pressLabels(card.querySelector(".teach-acts"), both ? "dislike" : null);
+  return undefined;
 }
 
 async function enter() {
   showTrust();
-  if (!now) await next();
-  else select(now.song);
+  if (!now.length || (isDuel && isAnswered())) await next(true);
+  else select(teachSong());
 }
 
-async function next() {
-  sounds = sounds || (!state.paused && state.playing?.id === now?.song.id);
-  const former = now?.song.id;
-  ahead = ahead.filter(({ song }) => song.id !== former && usable(song));
-  if (!ahead.length) await fetchMore(former);
-  now = ahead.shift() ?? null;
+/** Ask about the next. @param {boolean} [learnt] whether there is a new label since the last */
+async function next(learnt = false) {
+  const former = now.map(({ song }) => song.id);
+  sounds = sounds || (!state.paused && former.includes(state.playing?.id));
+  const few = isDuel ? 2 : 1;
+  ahead = ahead.filter(({ song }) => !former.includes(song.id) && usable(song));
+  // A duel is of the two that are suggested first now; one song more may be of a moment ago.
+  if ((ahead.length < few || (isDuel && learnt)) && !(await fetchMore(former))) return;
+  now = ahead.splice(0, few);
   show();
-  fetchMore(now?.song.id); // what was learnt may ask for others
+  if (!isDuel) fetchMore(now.map(({ song }) => song.id)); // what was learnt may ask for others
 }
 
 function usable(song) {
-  return !skipped.has(song.id) && !labelOf(song);
+  return !skipped.has(song.id) && ![...passedOver.values()].includes(song.id) && !labelOf(song);
 }
 
+/** @param {string[]} but @returns {Promise<boolean>} whether nobody has asked again since */
 async function fetchMore(but) {
   const mine = (asked += 1);
   try {
-    const params = { taste: state.taste, top: Math.min(50, TOP + skipped.size) };
+    const params = { taste: state.taste, top: Math.min(MOST, TOP + skipped.size + passedOver.size) };
     const found = await askJson("/suggestions", { params });
-    if (mine === asked) ahead = found.songs.filter(({ song }) => song.id !== but && usable(song));
+    if (mine === asked) ahead = found.songs.filter(({ song }) => !but.includes(song.id) && usable(song));
   } catch {
-    ahead = []; // nothing left to ask about, or no songs
+    if (mine === asked) ahead = []; // nothing left to ask about, or no songs
   }
+  return mine === asked;
 }
 
 function show() {
   view.setAttribute("aria-busy", "false");
-  if (!now) return nothing();
+  if (!now.length) return nothing();
+  const [{ song }] = now;
+  const isTwo = now.length === 2;
   heading.hidden = false;
-  const { song, reason, why } = now;
-  const title = titleOf(song);
-  card.dataset.id = song.id;
-  card.replaceChildren(
-    h(
-      "button",
-      { type: "button", class: "teach-play", "aria-label": `Play ${title}`, onclick: press },
-      ...cover(song, "large"),
-      icon("play"),
-    ),
-    h(
-      "div",
-      { class: "teach-words" },
-      h("h3", {}, bdi(title)),
-      h("p", { class: "muted" }, bdi(song.artist ?? song.album ?? "")),
-      h("p", { class: "teach-tags" }, tagText(song)),
-      h("p", { class: "small muted", dir: "auto" }, whyAsked(reason, why)),
-    ),
-    h("div", { class: "teach-acts" }, ...acts(song, title)),
-  );
+  heading.textContent = isTwo ? "Which of the two do you like?" : "Do you like this one?";
+  card.classList.toggle("duel", isTwo);
+  if (isTwo) delete card.dataset.id;
+  else card.dataset.id = song.id;
+  const held = [...card.querySelectorAll("button")].indexOf(document.activeElement);
+  const drawn = isTwo
+    ? drawTwo(now, { press, choose, neither, skip: skipCard })
+    : drawOne(now[0], { press, label: setLabel, skip: skipCard });
+  card.replaceChildren(...drawn);
+  card.querySelectorAll("button")[held]?.focus({ preventScroll: true }); // the keyboard keeps its place
   select(song);
   playFrom(source);
   if (sounds) hear(song);
-  showPlaying();
+  markPlaying(card, now);
   return undefined;
 }
 
-/** Why this song is asked about. */
-function whyAsked(reason, why) {
-  const words = {
-    start: "Any song that you know your mind about helps to begin.",
-    top: "Seven Songs thinks you would like it a lot. Is that so?",
-    "coin flip": "Seven Songs can't tell whether you would like it.",
-    unknown: "It is unlike anything that you have labelled.",
-  };
-  return words[reason] ?? sentence(clean(why));
-}
-
-function acts(song, title) {
-  const [like, dislike] = labelButtons({ label: labelOf(song) }, title, (label) => setLabel(song, label), {
-    words: true,
-  });
-  const skip = h("button", { type: "button", class: "button", onclick: skipCard }, icon("skip"), "Skip");
-  return [dislike, skip, like];
-}
-
+/** Of one song the next card, of two the other one. */
 const source = {
   name: "teach",
   next: (by) => {
+    if (now.length === 2) return now[place() + by]?.song ?? null;
     if (by > 0) skipCard();
     return null;
   },
-  peek: () => ahead[0]?.song ?? null,
+  peek: () => [...now, ...ahead][place() + 1]?.song ?? null,
   begin: (song) => (song.duration_s > 60 ? song.duration_s / 3 : null),
 };
 
-function press() {
-  if (!now) return;
+function place() {
+  return now.findIndex(({ song }) => song.id === state.playing?.id);
+}
+
+function press(song) {
   playFrom(source);
   sounds = true;
-  toggle(now.song);
+  toggle(song);
 }
 
 function nothing() {
   delete card.dataset.id;
+  card.classList.remove("duel");
   heading.hidden = true;
   let words = "There is nothing left to ask about.";
-  if (skipped.size) words = "You have skipped all that is left. Come back another time.";
+  if (skipped.size || passedOver.size)
+    words = "You have been asked about all that is left. Come back another time.";
   if (state.total === 0) words = "Once music has been heard, it is asked about here.";
   card.replaceChildren(h("p", {}, words));
-}
-
-function showPlaying() {
-  const button = card.querySelector(".teach-play");
-  if (!button || !now) return;
-  const sounding = state.playing?.id === now.song.id && !state.paused;
-  button.setAttribute("aria-label", `${sounding ? "Pause" : "Play"} ${titleOf(now.song)}`);
-  setIcon(button, sounding ? "pause" : "play");
 }
 
 function showTrust() {
