@@ -230,6 +230,7 @@ def test_quartiles_and_growth_are_what_they_say() -> None:
     assert exponent({10: 2.0, 100: 2.0}) == pytest.approx(0)
 
 
+@pytest.mark.long
 def test_synthetic_songs_are_the_same_again_and_differ_among_themselves(
     compiled: Path, tmp_path: Path
 ) -> None:

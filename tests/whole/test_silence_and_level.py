@@ -63,6 +63,7 @@ def test_a_liked_song_of_3_min_with_60_s_of_silence_is_liked(listener: Listener)
     assert listener.verdict(song, silence(60)) == listener.verdict(song) == "like"
 
 
+@pytest.mark.long
 def test_a_liked_song_with_a_hidden_track_after_20_min_is_liked(listener: Listener) -> None:
     first, hidden = (track_samples(track) for track in listener.liked[:2])
     assert listener.verdict(first, silence(1200), hidden) == "like"

@@ -343,6 +343,7 @@ def test_the_other_heads_learn_too(
     assert np.mean(["acoustic" in row["path"] for row in rows[:12]]) >= 0.9
 
 
+@pytest.mark.long
 def test_a_taste_of_another_encoder_is_refused_with_the_remedy(
     run: Command, shared: Path, tracks: list[str], tmp_path: Path
 ) -> None:

@@ -323,6 +323,7 @@ def test_a_wrong_name_is_a_usage_error(command: tuple[str, ...], name: str, word
     assert words in done.stderr
 
 
+@pytest.mark.long
 def test_musicnn_and_yamnet_through_the_command(
     music: list[str], compiled: Path, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -148,7 +148,7 @@ def test_stations_die_and_nodes_come_and_go_and_every_file_is_there_once(
     assert "the process that read it died" in failed["crashes its worker.opus"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_driver_is_run_again_by_rays_client(
     nodes: RayNodes, closed: Path, music: Path, heard: Path, root: Path
 ) -> None:

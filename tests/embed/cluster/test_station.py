@@ -81,6 +81,7 @@ def test_a_station_and_a_local_run_leave_the_same_rows(
     assert stations.n_hired == 1
 
 
+@pytest.mark.long
 def test_what_goes_to_the_driver_is_small(
     heard: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +111,7 @@ def test_lost_answers_killed_stations_and_copies_at_two_of_them_change_nothing(
     assert (report.found, report.embedded, report.cached) == (N + 3, N, 1)
 
 
+@pytest.mark.long
 def test_a_file_at_which_every_station_dies_is_recorded_and_the_others_are_done(
     music: Path, local: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_file_at_which_every_station_dies_is_recorded_and_the_others_are_done(
     assert_same_rows(local, root)
 
 
+@pytest.mark.long
 def test_ctrl_c_keeps_what_stations_have_reported(music: Path, local: Path, root: Path) -> None:
     def interrupt(progress: embed.Progress) -> None:
         if progress.n_done >= 3:
@@ -149,6 +152,7 @@ def test_ctrl_c_keeps_what_stations_have_reported(music: Path, local: Path, root
     assert {row.digest for row in files.values() if row.digest} == entries.keys()
 
 
+@pytest.mark.long
 def test_several_encoders_leave_the_rows_of_a_local_run(
     music: Path, pair_root: Path, tiny: str, tmp_path: Path
 ) -> None:

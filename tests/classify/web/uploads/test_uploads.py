@@ -150,6 +150,7 @@ def _store(root: Path) -> dict[str, Any]:
     return {"encoder": part.name, "fingerprint": part.fingerprint, "dim": part.dim}
 
 
+@pytest.mark.long
 def test_a_taste_of_two_encoders_scores_uploads_too(
     pair_root: Path, tiny: str, heard: Path, tunes: list[Path], tmp_path: Path
 ) -> None:
