@@ -274,6 +274,7 @@ class Scan:
     def _hear(self, progress: Progress) -> None:
         told = asdict(progress)
         told["failed"] = told.pop("n_failed")
+        del told["stations"]  # a scan works on this machine
         self.progress = told
         self._tell()
         self._go_on()  # after all else: this song is committed too, so it counts

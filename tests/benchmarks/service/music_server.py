@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from waiting import LONG_S, ended, run, wait_until
+from waiting import ended, run, wait_until
 
 __all__ = ["PASSWORD", "SUPYSONIC", "free_port", "running", "serving_supysonic"]
+
+_LIFE_S = 7200  # longer than all tests on the slowest machine
 
 PASSWORD = "an <ödd> & long password"
 SUPYSONIC = Path(__file__).resolve().parents[3] / ".venv" / "supysonic" / "bin"
@@ -45,13 +47,13 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: list[str], port: int, folder: Path) -> Iterator[int]:
-    """Run a server until the block ends, and for a quarter of an hour at most; gives its process.
+    """Run a server until the block ends, and for two hours at most; gives its process.
 
     The process is that of `timeout`, which has started the server.
     """
     with (folder / "said").open("wb") as said:
         child = subprocess.Popen(
-            ["timeout", str(LONG_S), *command],
+            ["timeout", str(_LIFE_S), *command],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=said,
