@@ -181,7 +181,9 @@ def fit_space(
     space = SongSpace.fit(vectors, blocks=blocks)
     standardised = space.standardise(library.vectors)
     repeats = np.zeros(len(library), np.bool_)
-    repeats[chosen[_later_copies(standardised[chosen], copy_limit(standardised[chosen]))]] = True
+    own = standardised[chosen]
+    limit = MAX_APART * float(np.median(_squared_lengths(own)))
+    repeats[chosen[_later_copies(own, limit)]] = True
     merged = merge_duplicates(library, standardised, repeats=repeats)
     if repeats.any():
         space = SongSpace.fit(vectors[~repeats[chosen]], blocks=blocks)
