@@ -346,4 +346,7 @@ def _require_route(address: str) -> None:
 def _in_words(error: BaseException) -> str:
     """Return what an error of Ray's says; what it lists before, such as ids, is for nobody."""
     lines = [line for line in str(error).splitlines() if line.strip() and not line[0].isspace()]
-    return (lines[-1] if lines else type(error).__name__)[:_REASON_CHARS]
+    said = lines[-1] if lines else type(error).__name__
+    if "Traceback" in said:  # of Ray's server, all in one line; the error itself comes last
+        said = said.rpartition("Error: ")[2]
+    return said[:_REASON_CHARS]
