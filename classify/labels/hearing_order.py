@@ -11,7 +11,7 @@ import numpy as np
 from cache import CacheError
 from classify.errors import ClassifyError
 from classify.library.label_file import labels_path, read_labels
-from classify.library.ranking import decide
+from classify.library.ranking import decide_anew
 from classify.library.song_library import SongLibrary, same_encoder
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
@@ -64,7 +64,7 @@ class HearingOrder:
         if not same_encoder(self._encoder, taste):
             return []
         vectors = SongLibrary.of_taste(taste, self._root).vectors.open()
-        decisions = decide(taste, vectors, np.arange(len(vectors)), self._root, keep=False)
+        decisions = decide_anew(taste, vectors, np.arange(len(vectors)))
         best_first = np.argsort(-decisions, kind="stable")
         ranked: list[str] = vectors.digests.take(best_first).to_pylist()
         return ranked

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cache import VectorReader
 
-__all__ = ["Once", "choose", "copies_among", "decide", "rank"]
+__all__ = ["Once", "choose", "copies_among", "decide", "decide_anew", "rank"]
 
 _KEEP_FROM = 4096  # songs; fewer are read faster than what is kept of them
 _KEEP_NEW_SHARE = 0.01  # of new ones, before all is written again
@@ -36,8 +36,6 @@ def decide(
     vectors: VectorReader,
     at: NDArray[np.int64],
     root: str | Path,
-    *,
-    keep: bool = True,
 ) -> FloatArray:
     """Let a taste decide on recordings; in a large library, only on those that are new to it.
 
@@ -50,9 +48,6 @@ def decide(
         Places of the recordings there, rising, each once.
     root : path or URI
         The cache.
-    keep : bool
-        Whether to look up and keep decisions there; not worth it for a taste that will soon be
-        another one.
 
     Returns
     -------
@@ -66,19 +61,24 @@ def decide(
     CacheError
         If they can't be read, or one is damaged.
     """
-    if len(at) < _KEEP_FROM or not keep:
-        return _computed(taste, vectors, at)
+    if len(at) < _KEEP_FROM:
+        return decide_anew(taste, vectors, at)
     kept = ScoreCache(taste, root)
     digests, crcs = vectors.digests.take(at), vectors.crcs[at]
     decisions = kept.load(digests, crcs)
     new = np.flatnonzero(np.isnan(decisions))
-    decisions[new] = _computed(taste, vectors, at[new])
+    decisions[new] = decide_anew(taste, vectors, at[new])
     if len(new) > _KEEP_NEW_SHARE * len(at):
         kept.save(digests, crcs, decisions)
     return decisions
 
 
-def _computed(taste: Taste, vectors: VectorReader, at: NDArray[np.int64]) -> FloatArray:
+def decide_anew(taste: Taste, vectors: VectorReader, at: NDArray[np.int64]) -> FloatArray:
+    """Let a taste decide on recordings; nothing is looked up or kept, see `decide`.
+
+    For a taste that will soon be another one, keeping is not worth it.
+    """
+
     def decisions_of(_: NDArray[np.int64], rows: Vectors) -> FloatArray:
         return taste.decisions(rows)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache import map_in_order
+from classify.library.ranking import decide_anew
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,8 +84,7 @@ class PlacedSongs:
         """
         points = self._points(taste.space, vectors, at)
         if points is None:
-            some = vectors.map(lambda _, rows: taste.decisions(rows), at)
-            return np.concatenate([np.zeros(0), *some])
+            return decide_anew(taste, vectors, at)
         starts = range(0, len(at), _ROWS_AT_ONCE)
         parts = [points[start : start + _ROWS_AT_ONCE] for start in starts]
         decided = np.concatenate([np.zeros(0), *map_in_order(taste.decisions_at, parts)])
@@ -100,8 +100,11 @@ class PlacedSongs:
     def _points(
         self, space: SongSpace, vectors: VectorReader, at: NDArray[np.int64]
     ) -> FloatArray | None:
-        """Return where recordings lie, shape (n, n_axes); None where they are too many to keep."""
-        if 8 * space.n_axes * len(at) > self._most_bytes:
+        """Return where recordings lie, shape (n, n_axes).
+
+        None where they are too many to keep, or the space is of other vectors.
+        """
+        if 8 * space.n_axes * len(at) > self._most_bytes or space.dim != vectors.dim_vector:
             return None
         with self._lock:
             if self._kept is None or not self._kept.is_of(space, vectors, at):

@@ -76,6 +76,8 @@ def test_songs_that_were_placed_before_get_the_same_decisions_to_the_last_bit(
 ) -> None:
     classify.train(acoustic[:4], root=root)
     live.warm()
+    placed = live._placed._kept
+    assert placed is not None
     training = TasteTraining(live)
     for path in (acoustic[5], acoustic[6]):
         digest = digest_of(live.ranking(), path)
@@ -85,6 +87,7 @@ def test_songs_that_were_placed_before_get_the_same_decisions_to_the_last_bit(
         assert scored is not None
         expected = taste.decisions(shown.columns.library.vectors.open().matrix(shown.columns.at))
         assert np.array_equal(scored.decisions, expected)
+        assert live._placed._kept is placed, "a label makes nothing of it void"
         for most_bytes in (0, 10**6):
             again = PlacedSongs(most_bytes).decisions(taste, *shown.columns.placed)
             assert np.array_equal(shown.columns.by_row(again), expected)
