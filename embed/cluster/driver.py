@@ -42,13 +42,17 @@ class Post:
     n_workers : int
         How many processes work there; 0 while it gets ready.
     shards : list of Shard
-        What it has, the one that it works on first.
+        What it has and has not reported the end of, in the order in which it works on them.
     unconfirmed : list of Shard
         Those of which it is not sure that they have arrived.
     n_seen : int
         Reports that have come.
-    n_done, n_doing : int
-        Songs of the shards that it has ended, and of the one that it works on.
+    begun : int or None
+        The number of the shard that it began last.
+    n_begun_done : int
+        Songs of that one that are done.
+    n_done : int
+        Songs of the shards that it has ended.
     """
 
     name: str
@@ -56,15 +60,35 @@ class Post:
     shards: list[Shard] = field(default_factory=list)
     unconfirmed: list[Shard] = field(default_factory=list)
     n_seen: int = 0
+    begun: int | None = None
+    n_begun_done: int = 0
     n_done: int = 0
-    n_doing: int = 0
+
+    @property
+    def n_worked_through(self) -> int:
+        """How many of its shards it has worked through, but not reported the end of."""
+        numbers = [shard.number for shard in self.shards]
+        return numbers.index(self.begun) if self.begun in numbers else 0
+
+    @property
+    def works_on(self) -> Shard | None:
+        """The shard that it works on, as far as the driver knows."""
+        return self.shards[self.n_worked_through] if self.shards else None
+
+    @property
+    def n_doing(self) -> int:
+        """How many songs of its shards are done."""
+        through = self.shards[: self.n_worked_through]
+        is_begun = self.works_on is not None and self.works_on.number == self.begun
+        return sum(map(len, through)) + (self.n_begun_done if is_begun else 0)
 
     @property
     def wants_more(self) -> bool:
         """Whether it has nothing to do, or soon will: the next shard must be there by then."""
-        if not self.n_workers or len(self.shards) > 1:
+        left = self.shards[self.n_worked_through :]
+        if not self.n_workers or len(left) > 1:
             return False
-        return not self.shards or 2 * self.n_doing >= len(self.shards[0])
+        return not left or (left[0].number == self.begun and 2 * self.n_begun_done >= len(left[0]))
 
 
 class Crew(Protocol):
@@ -169,7 +193,8 @@ class Driver:
             return
         if told.n_workers > post.n_workers:
             _log.debug("%s works, as process %d", post.name, told.pid)
-        post.n_workers, post.n_doing = told.n_workers, told.n_songs_done
+        post.n_workers = told.n_workers
+        post.begun, post.n_begun_done = told.shard, told.n_songs_done
         for report in told.reports:
             self._note(post, report)
         if told.error:
@@ -195,7 +220,11 @@ class Driver:
         self._give_back(shard, "did not tell what became of it", failed=True)
 
     def _lose(self, post: Post, reason: str, *, has_died: bool) -> None:
-        """Go on without a station; its shard is tried again, and the next it had is nobody's."""
+        """Go on without a station; what it had is tried again, and the shard it worked on counts.
+
+        It may have died on what comes next, of which it could not tell any more: then the wrong
+        shard counts, which does no more harm than a shard that is cut earlier than needed.
+        """
         self._posts.remove(post)
         starts = self._false_starts.get(post.name, 0) + (not post.shards)
         self._false_starts[post.name] = starts
@@ -204,8 +233,9 @@ class Driver:
         if for_good:
             self._left_alone[post.name] = reason
         _log.warning("%s%s", reason, "; it gets no more work" if for_good else "")
-        for number, shard in enumerate(post.shards):
-            self._give_back(shard, reason, failed=has_died and number == 0)
+        blamed = post.works_on
+        for shard in post.shards:
+            self._give_back(shard, reason, failed=has_died and shard is blamed)
 
     def _give_back(self, shard: Shard, reason: str, *, failed: bool) -> None:
         given_up = self._queue.give_back(shard, self._is_left, failed=failed)

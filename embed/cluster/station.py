@@ -1,12 +1,15 @@
 """A station: the laptop's runs, on the shards that a driver hands out.
 
-It knows nothing of Ray. What it embeds it stages; who commits is the driver.
+It knows nothing of Ray. What it embeds it stages, in a thread, so that its workers go on with the
+next shard meanwhile; who commits is the driver.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -58,6 +61,9 @@ class Ended:
 
 Report = Staged | Ended
 
+# batches that wait to be staged; with more the workers' own memory would grow
+_MOST_WAITING = 4
+
 
 class Station:
     """Works through shards, one after the other, with workers that stay.
@@ -69,7 +75,8 @@ class Station:
     n_workers : int or None
         Default: one for each core.
     report : callable
-        Is handed what there is to commit, and the end of each shard.
+        Is handed what there is to commit, and the end of each shard, in a thread of its own and
+        after `work` may have returned.
 
     Raises
     ------
@@ -91,6 +98,8 @@ class Station:
         for run in self._first:
             run.ledger.look_at_held()
         self._pools = [run.pool(n_workers) for run in self._first]
+        self._stager = ThreadPoolExecutor(1, thread_name_prefix="stage")
+        self._waiting: deque[Future[None]] = deque()
 
     @property
     def n_workers(self) -> int:
@@ -98,14 +107,14 @@ class Station:
         return self._pools[0].n_workers
 
     def work(self, shard: Shard, progress: Callable[[Progress], None] | None = None) -> None:
-        """Work through a shard, and report what came of it.
+        """Work through a shard; what came of it is reported soon after.
 
         Raises
         ------
         EmbedError
             If this machine sees none of its files, or can't run an encoder.
         CacheError
-            If the cache can't be written.
+            If the cache can't be written, be it what a shard before has left.
         """
         _require_seen(shard.files)
         todo = shard.todo
@@ -114,16 +123,27 @@ class Station:
         work_through(runs, todo, self._pools, in_songs(progress, runs, todo, "all"))
         for run in runs:
             run.ledger.commit()  # what a run has only recognised
-        self._report(
-            Ended(
-                shard=shard.number,
-                cpu_s=sum(run.cpu_s for run in runs),
-                worker_s=sum(run.worker_s for run in runs),
-            )
+        ended = Ended(
+            shard=shard.number,
+            cpu_s=sum(run.cpu_s for run in runs),
+            worker_s=sum(run.worker_s for run in runs),
         )
+        self._in_turn(partial(self._report, ended))
+
+    def finish(self) -> None:
+        """Wait until all is reported.
+
+        Raises
+        ------
+        CacheError
+            If the cache can't be written.
+        """
+        while self._waiting:
+            self._waiting.popleft().result()
 
     def close(self, *, kill: bool) -> None:
         """End the workers."""
+        self._stager.shutdown(wait=not kill, cancel_futures=kill)
         for pool in self._pools:
             pool.close(kill=kill)
 
@@ -136,7 +156,25 @@ class Station:
 
     def _stage(self, encoder: int, store: EmbeddingStore, catalog: Catalog, batch: Batch) -> None:
         if batch.entries or batch.records or batch.account != Account():
-            self._report(Staged(encoder=encoder, batch=stage(store, catalog, batch)))
+            self._in_turn(partial(self._stage_now, encoder, store, catalog, batch))
+
+    def _stage_now(
+        self, encoder: int, store: EmbeddingStore, catalog: Catalog, batch: Batch
+    ) -> None:
+        self._report(Staged(encoder=encoder, batch=stage(store, catalog, batch)))
+
+    def _in_turn(self, do: Callable[[], None]) -> None:
+        """Have something done after all before it; an error of those is raised here."""
+        while self._waiting and (len(self._waiting) >= _MOST_WAITING or self._waiting[0].done()):
+            self._waiting.popleft().result()
+        before = self._waiting[-1] if self._waiting else None
+        self._waiting.append(self._stager.submit(_do_after, before, do))
+
+
+def _do_after(before: Future[None] | None, do: Callable[[], None]) -> None:
+    if before is not None:
+        before.result()  # after an error nothing more is reported
+    do()
 
 
 def _prepared_here(plan: RunPlan) -> PreparedEncoders:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from cache import CacheError
 from embed.cluster.shards import Shard
-from embed.cluster.station import Ended, Report, Station
+from embed.cluster.station import Report, Station
 from embed.errors import EmbedError
 from embed.pipeline.run_plan import RunPlan
 from embed.pipeline.run_report import Progress
@@ -35,8 +35,11 @@ class Told:
         How many there were from the start on.
     n_workers : int
         How many processes work; 0 while the station gets ready.
+    shard : int or None
+        The number of the shard that it began last; what it began before it has worked through, but
+        may not have reported yet.
     n_songs_done : int
-        Songs of the shard it works on that are done, also those not reported yet.
+        Songs of that shard that are done, also those not reported yet.
     error : str
         Why it has stopped; empty while it has not.
     pid : int
@@ -46,6 +49,7 @@ class Told:
     reports: tuple[Report, ...]
     n_reports: int
     n_workers: int
+    shard: int | None
     n_songs_done: int
     error: str
     pid: int
@@ -66,6 +70,8 @@ class StationProcess:
         self._taken: set[int] = set()
         self._reports: list[Report] = []
         self._n_confirmed = self._n_workers = self._n_songs_done = 0
+        self._shard: int | None = None
+        self._told_shard: int | None = None
         self._error = ""
         arguments = (plan, n_workers)
         threading.Thread(target=self._live, args=arguments, daemon=True).start()
@@ -88,15 +94,20 @@ class StationProcess:
             self._taken.update(shard.number for shard in new)
             self._shards += new
             self._news.notify_all()
-            self._news.wait_for(lambda: self._reports or self._error, wait_s)
+            self._news.wait_for(self._has_news, wait_s)
+            self._told_shard = self._shard
             return Told(
                 reports=tuple(self._reports),
                 n_reports=self._n_confirmed + len(self._reports),
                 n_workers=self._n_workers,
+                shard=self._shard,
                 n_songs_done=self._n_songs_done,
                 error=self._error,
                 pid=os.getpid(),
             )
+
+    def _has_news(self) -> bool:
+        return bool(self._reports or self._error) or self._shard != self._told_shard
 
     def _live(self, plan: RunPlan, n_workers: int | None) -> None:
         """Work until something fails, and say what."""
@@ -106,6 +117,8 @@ class StationProcess:
             with self._news:
                 self._n_workers = station.n_workers
             while True:
+                if not self._shards:
+                    station.finish()
                 station.work(self._next(), self._tell_progress)
         except (CacheError, EmbedError) as error:
             self._stop(str(error))
@@ -118,13 +131,14 @@ class StationProcess:
     def _next(self) -> Shard:
         with self._news:
             self._news.wait_for(lambda: self._shards)
-            return self._shards.popleft()
+            shard = self._shards.popleft()
+            self._shard, self._n_songs_done = shard.number, 0
+            self._news.notify_all()
+            return shard
 
     def _tell(self, report: Report) -> None:
         with self._news:
             self._reports.append(report)
-            if isinstance(report, Ended):
-                self._n_songs_done = 0
             self._news.notify_all()
 
     def _tell_progress(self, progress: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from embed.cluster.driver import Post
 from embed.cluster.shards import Shard, ShardQueue, Song
 from embed.pipeline.ledger import File
 
@@ -81,3 +82,20 @@ def test_a_shard_that_stations_lose_without_blame_is_never_halved() -> None:
         shard = taken(queue)
         assert names(shard) == ["a", "b", "c"]
         assert not queue.give_back(shard, all_left, failed=False).songs
+
+
+def test_a_post_knows_what_its_station_works_on_while_ends_come_later() -> None:
+    queue = ShardQueue([files(*map(str, range(12)))])
+    first, second, third = (taken(queue) for _ in range(3))
+    post = Post(name="a", n_workers=1)
+    assert post.wants_more
+    post.shards += [first, second]
+    assert (post.works_on, post.n_doing, post.wants_more) == (first, 0, False)
+    post.begun, post.n_begun_done = first.number, len(first)
+    assert (post.works_on, post.n_doing, post.wants_more) == (first, len(first), False)
+    post.begun, post.n_begun_done = second.number, 2
+    assert (post.works_on, post.n_doing, post.wants_more) == (second, len(first) + 2, True)
+    post.shards.append(third)
+    assert not post.wants_more
+    post.shards[:2] = []  # it has told the ends of both, not yet that it has begun the third
+    assert (post.works_on, post.n_doing, post.wants_more) == (third, 0, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,14 @@ import lance
 import pytest
 
 import embed
-from cache import Bucket, Catalog, Entry, FileRecord, open_stores
-from embed.cluster import driver, shards
-from embed.cluster.station_process import Told
+from cache import Bucket, CacheError, Catalog, Entry, FileRecord, open_stores
+from embed.cluster import driver, shards, station
+from embed.cluster.station import Ended, Staged
+from embed.cluster.station_process import StationProcess, Told
+from embed.encoders.composite import prepare_encoders
+from embed.pipeline.commits import StagedBatch
+from embed.pipeline.ledger import File
+from embed.pipeline.run_plan import RunPlan
 from tests.cache.test_store import assert_same
 from tests.embed.cluster.nearby_stations import NearbyPost, NearbyStations
 
@@ -56,6 +62,15 @@ def assert_same_rows(one: Path, other: Path) -> None:
     assert entries.keys() == same_entries.keys()
     for digest, entry in entries.items():
         assert_same(entry, same_entries[digest])
+
+
+def plan_of(root: Path) -> RunPlan:
+    prepared = prepare_encoders("musicnn", root=root)
+    return RunPlan(prepared=prepared, base=root, n_windows={"musicnn": 2})
+
+
+def songs_of(paths: list[Path]) -> list[shards.Song]:
+    return [(File(path=str(path), size_bytes=1, mtime_ns=1),) for path in paths]
 
 
 def n_rows(root: Path) -> tuple[int, int]:
@@ -120,8 +135,8 @@ def test_a_file_at_which_every_station_dies_is_recorded_and_the_others_are_done(
     bad = str(some[1])
 
     def fate(post: NearbyPost, told: Told) -> str:
-        works_on = [file.path for shard in post.shards[:1] for file in shard.files]
-        return "killed" if bad in works_on else ""
+        works_on = [] if post.works_on is None else post.works_on.files
+        return "killed" if bad in [file.path for file in works_on] else ""
 
     report = embed.embed_library(some, root=root, on=NearbyStations(fate=fate))
     (given_up,) = (one for one in report.failed if one.path == bad)
@@ -213,3 +228,44 @@ def test_songs_that_no_station_sees_are_no_failures(
     with pytest.raises(embed.EmbedError, match=r"no node can work.*can't be seen from there"):
         embed.embed_library(found, root=root, on=stations)
     assert Catalog(root).load() == {}
+
+
+def test_the_next_shard_is_begun_while_the_end_of_one_is_being_staged(
+    music: Path, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_stage, real = threading.Event(), station.stage
+
+    def slow(*batch: Any) -> StagedBatch:
+        assert may_stage.wait(60)
+        return real(*batch)
+
+    monkeypatch.setattr(station, "stage", slow)
+    songs = songs_of(sorted(music.iterdir())[:2])
+    two = [shards.Shard(number=n, songs=(song,)) for n, song in enumerate(songs)]
+    process = StationProcess(plan_of(local), 1)
+    told = process.exchange(0, two, 0)
+    while told.shard != 1:
+        assert not told.error
+        told = process.exchange(0, [], 30)
+    assert told.reports == ()
+    may_stage.set()
+    while len(told.reports) < 4:
+        assert not told.error
+        told = process.exchange(0, [], 30)
+    assert [type(report) for report in told.reports] == [Staged, Ended] * 2
+    assert [report.shard for report in told.reports if isinstance(report, Ended)] == [0, 1]
+
+
+def test_what_cannot_be_staged_stops_a_station_and_no_end_is_told(
+    music: Path, local: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*batch: Any) -> StagedBatch:
+        raise CacheError("the disk is full")
+
+    monkeypatch.setattr(station, "stage", full)
+    process = StationProcess(plan_of(local), 1)
+    shard = shards.Shard(number=0, songs=(*songs_of([min(music.iterdir())]),))
+    told = process.exchange(0, [shard], 0)
+    while not told.error:
+        told = process.exchange(0, [], 30)
+    assert (told.error, told.reports) == ("the disk is full", ())
