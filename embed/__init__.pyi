@@ -18,7 +18,7 @@ from .encoders.composite import (
     prepare_encoders,
     split_encoder,
 )
-from .encoders.encoder import Encoder, load_encoder
+from .encoders.encoder import Encoder, load_encoder, silent_frame
 from .encoders.encoder_tags import OwnTags
 from .encoders.pooling import song_vector
 from .encoders.preparing import (
@@ -141,6 +141,7 @@ __all__ = [
     "probe",
     "probe_file",
     "read_spans",
+    "silent_frame",
     "song_vector",
     "sound_picture",
     "split_encoder",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from classify.explanation.passages import local_means, nearest_windows, place_wi
 from classify.library.song_library import SongLibrary
 from classify.taste.song_space import SongSpace
 from classify.taste.vectors import FloatArray, Vectors
-from embed import EmbedError, is_compiled, load_encoder, stored_spec
+from embed import EmbedError, silent_frame
 
 __all__ = ["Moment", "MomentFinder", "SongMoments", "hear", "nearest_moment"]
 
@@ -161,26 +161,14 @@ class MomentFinder:
     @cached_property
     def _silence(self) -> FloatArray | None:
         """What the encoders make of silence, shape (1, dim / 2); None where one is not at hand."""
-        heard = []
-        for store in self._library.vectors.stores:
-            if not is_compiled(store.fingerprint, root=self._root):
-                return None
-            try:
-                heard.append(_silent_frame(store.encoder, store.fingerprint, str(self._root)))
-            except EmbedError:
-                return None
-        return np.concatenate(heard, axis=1)
-
-
-@lru_cache(maxsize=16)
-def _silent_frame(encoder: str, fingerprint: str, root: str) -> FloatArray:
-    """Return what an encoder of that fingerprint makes of silence, shape (1, dim).
-
-    To load it takes as long as all else that is told of a song, so a service does so once.
-    """
-    grid = stored_spec(encoder, fingerprint, root=root).grid
-    silent = np.zeros(grid.window_samples, dtype=np.float32)
-    return load_encoder(encoder, root=root).embed(silent)[:1].astype(np.float64)
+        try:
+            heard = [
+                silent_frame(store.encoder, store.fingerprint, root=self._root)
+                for store in self._library.vectors.stores
+            ]
+        except EmbedError:
+            return None
+        return np.concatenate(heard, axis=1).astype(np.float64)
 
 
 def _unit(rows: FloatArray) -> FloatArray:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cache import write_whole
 from embed.encoders.choices import FAST_ENCODER
 from embed.encoders.pooling import pool_parts
-from embed.encoders.preparing import PreparedEncoder, prepare_encoder, prepared_spec
+from embed.encoders.preparing import (
+    PreparedEncoder,
+    encoders_folder,
+    prepare_encoder,
+    prepared_spec,
+)
 from embed.encoders.registry import EncoderSpec
 from embed.encoders.windows import NativeCut
-from embed.errors import EncoderError
+from embed.errors import EncoderError, EncoderUnavailable
 from embed.limits import RATES_HZ
 
 if TYPE_CHECKING:
@@ -22,8 +29,9 @@ if TYPE_CHECKING:
     from embed.encoders.manifest import Manifest
     from embed.encoders.runtime import RunBatch
 
-__all__ = ["Encoder", "load_encoder", "open_encoder"]
+__all__ = ["Encoder", "load_encoder", "open_encoder", "silent_frame"]
 
+_SILENCE_FILE = "silence.npy"
 _NO_FILTERS = np.empty(0, dtype=np.float32)
 
 
@@ -69,6 +77,73 @@ def open_encoder(prepared: PreparedEncoder, *, runtime: str | None = None) -> En
         raise EncoderError(f"The compiled encoder in {prepared.folder} has gone; try again.")
     run, constants = open_runtime(spec, manifest, prepared.folder, runtime or manifest.runtime)
     return Encoder(spec, prepared.fingerprint, manifest, run, constants)
+
+
+def silent_frame(
+    name: str, fingerprint: str, *, root: str | Path | None = None
+) -> NDArray[np.float32]:
+    """Return what a compiled encoder makes of silence.
+
+    It is kept beside the encoder, as to open that takes half a second.
+
+    Parameters
+    ----------
+    name : str
+        See `load_encoder`.
+    fingerprint : str
+        Of the embeddings that are stored.
+    root : path or URI, optional
+        The cache.
+
+    Returns
+    -------
+    ndarray, shape (1, dim), float32
+
+    Raises
+    ------
+    EncoderUnavailable
+        If it is not compiled, or is damaged.
+    EncoderError
+        If it does not run.
+
+    Examples
+    --------
+    >>> from embed import prepare_encoder, silent_frame
+    >>> silent_frame("musicnn", prepare_encoder("musicnn").fingerprint).shape
+    (1, 424)
+    """
+    from embed.encoders.manifest import read_manifest
+
+    folder = encoders_folder(root) / fingerprint
+    kept = _kept_array(folder / _SILENCE_FILE)
+    if kept is not None:
+        return kept
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise EncoderUnavailable(f"{name} ({fingerprint}) is not compiled")
+    encoder = open_encoder(
+        PreparedEncoder(
+            name=name,
+            fingerprint=fingerprint,
+            dim=manifest.dim,
+            folder=folder,
+            runtime=manifest.runtime,
+        )
+    )
+    silence = np.zeros(encoder.spec.grid.window_samples, dtype=np.float32)
+    frame = encoder.embed(silence)[:1]
+    with suppress(OSError):  # a cache that can only be read
+        write_whole(folder / _SILENCE_FILE, lambda file: np.save(file, frame))
+    return frame
+
+
+def _kept_array(path: Path) -> NDArray[np.float32] | None:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    sound = array.ndim == 2 and array.dtype == np.float32 and np.isfinite(array).all()
+    return array if sound else None
 
 
 class Encoder:

@@ -352,3 +352,21 @@ def test_what_is_wrong_with_a_waveform_is_said_with_the_remedy(
 def test_a_rate_that_is_none_is_refused(musicnn: embed.Encoder, rate: float) -> None:
     with pytest.raises(ValueError, match=r"sample_rate is .* such as 44100"):
         musicnn.embed(np.zeros(44100), sample_rate=rate)
+
+
+def test_what_an_encoder_makes_of_silence_is_kept_beside_it(
+    musicnn: embed.Encoder, root: Path
+) -> None:
+    fingerprint = musicnn.fingerprint
+    folder = root / "encoders" / fingerprint
+    first = embed.silent_frame("musicnn", fingerprint, root=root)
+    silence = np.zeros(musicnn.spec.grid.window_samples, np.float32)
+    np.testing.assert_array_equal(first, musicnn.embed(silence)[:1])
+    np.testing.assert_array_equal(np.load(folder / "silence.npy"), first)
+    (folder / "silence.npy").write_bytes(b"half of it")
+    np.testing.assert_array_equal(embed.silent_frame("musicnn", fingerprint, root=root), first)
+    (folder / "manifest.json").unlink()
+    np.testing.assert_array_equal(embed.silent_frame("musicnn", fingerprint, root=root), first)
+    (folder / "silence.npy").unlink()
+    with pytest.raises(embed.EncoderUnavailable, match="is not compiled"):
+        embed.silent_frame("musicnn", fingerprint, root=root)
