@@ -825,6 +825,33 @@ def _learnt(route: Any) -> dict[str, Any]:
     }
 
 
+def test_a_song_that_was_scanned_is_heard_whole_when_asked(
+    watched: WatchedPage, root: Path, mix: Path, taste: str
+) -> None:
+    assert command(root, "embed", mix)["embedded"] == 1
+    page = watched.open("#view=library")
+    page.locator("#search").fill("mix")
+    row_at(page, 0).locator(".title").click()
+    hear = page.get_by_role("button", name="Hear the whole song")
+    appears(hear)
+    moments = page.locator("#song-why")
+    assert re.search(r"of the 12 moments that were heard", moments.inner_text())
+    failing = re.compile("whole=true")
+    problem = {"title": "Busy", "status": 503, "detail": "Too much to do; try again."}
+    page.route(failing, lambda route: route.fulfill(status=503, json=problem))
+    hear.click()
+    appears(page.get_by_text("Too much to do; try again."))
+    appears(hear)
+    assert hear.is_enabled(), "it can be asked again"
+    watched.wrong.clear()  # the browser notes the 503
+    page.unroute(failing)
+    hear.click()
+    appears(hear, "hidden")
+    assert "moments that were heard" not in moments.inner_text()
+    file = command(root, "explain", mix, "--taste", taste)
+    assert (file["n_windows"], file["scanned_score"]) == (0, None)
+
+
 def test_a_scan_can_be_cancelled_and_a_page_outlives_the_service(
     browser: Any, heard: Path, new_songs: Path, tmp_path: Path
 ) -> None:

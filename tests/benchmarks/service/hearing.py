@@ -62,10 +62,13 @@ def _questions(song: str, next_song: str) -> dict[str, str]:
     return {
         "its tags and neighbours": at,
         "its moments": f"{at}/moments",
-        "all of its moments": f"{at}/moments?whole=true",
-        # The first one starts the process that opens songs' files; on the page covers have done so.
+        # The first of what follows starts the process that opens songs' files. On the page that is
+        # a cover, of which each row has one.
+        "its cover": f"{at}/cover.jpg",
         "its spectrogram": f"{at}/spectrogram.png",
+        "the next song's moments": f"/v1/songs/{next_song}/moments",
         "the next song's spectrogram": f"/v1/songs/{next_song}/spectrogram.png",
+        "all of its moments": f"{at}/moments?whole=true",
     }
 
 

@@ -227,10 +227,11 @@ function fillReasons({ explanation, note }) {
 }
 
 /** Hear all of the song, where only samples of it were heard; its score may change by that. */
-async function hearWhole(event) {
+async function hearWhole({ target }) {
   const { id } = shown;
-  event.target.disabled = true;
-  event.target.textContent = "Hearing the whole song …";
+  const before = target.textContent;
+  target.disabled = true;
+  target.textContent = "Hearing the whole song …";
   try {
     const found = await moments(id, "panel", true);
     if (shown?.id !== id) return;
@@ -239,6 +240,8 @@ async function hearWhole(event) {
     byId("song-why").querySelector("button")?.focus(); // the one that was pressed has gone
   } catch (error) {
     sayError(error);
+    target.disabled = false;
+    target.textContent = before;
   }
 }
 
