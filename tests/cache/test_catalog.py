@@ -199,6 +199,7 @@ def put_many(root: Path, writer: int) -> None:
             catalog.compact()
 
 
+@pytest.mark.long
 def test_four_writers_lose_nothing(tmp_path: Path) -> None:
     context = get_context("spawn")
     writers = [context.Process(target=put_many, args=(tmp_path, k)) for k in range(4)]

@@ -35,9 +35,9 @@ def bed(faults: ModuleType, compiled: Path, tmp_path_factory: pytest.TempPathFac
     "name",
     [
         "full disk",
-        "full disk under train, label and score -o",
-        "full disk under cache verify --repair",
-        "a drive that does not answer",
+        pytest.param("full disk under train, label and score -o", marks=pytest.mark.long),
+        pytest.param("full disk under cache verify --repair", marks=pytest.mark.long),
+        pytest.param("a drive that does not answer", marks=pytest.mark.long),
         "music moved away during embed",
     ],
 )

@@ -41,7 +41,7 @@ def write_many(root: Path, first: int, n: int, compact: bool) -> None:
             store.compact()
 
 
-@pytest.mark.parametrize("compact", [False, True])
+@pytest.mark.parametrize("compact", [pytest.param(False, marks=pytest.mark.long), True])
 def test_four_writers_lose_nothing(tmp_path: Path, compact: bool) -> None:
     context = get_context("spawn")
     # They race for the creation of the dataset as well.

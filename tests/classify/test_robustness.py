@@ -433,7 +433,13 @@ def test_other_rips_of_real_likes_do_not_count_against_them(
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("head", sorted(HEADS))
+@pytest.mark.parametrize(
+    "head",
+    [
+        pytest.param(one, marks=[pytest.mark.long] if one == "dense" else [])
+        for one in sorted(HEADS)
+    ],
+)
 def test_the_order_of_songs_does_not_matter(head: str) -> None:
     world = World(0)
     likes, rest = (

@@ -168,6 +168,7 @@ def test_a_draw_gives_the_same_figures_again() -> None:
     assert plan.evaluate(songs, case, 3, {}) == plan.evaluate(songs, case, 3, {})
 
 
+@pytest.mark.long
 def test_every_way_finds_a_taste_and_none_finds_one_in_noise() -> None:
     plan, ways = bench("plan"), bench("ways")
     case = plan.Case(kind="draws", ways=tuple(name for name in ways.WAYS if name != ways.DENSE))

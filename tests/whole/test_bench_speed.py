@@ -129,6 +129,7 @@ def test_the_embedding_benchmark_runs_on_real_files(tmp_path: Path, compiled: Pa
     assert all(row["peak_bytes"] > 50e6 for row in rows)
 
 
+@pytest.mark.long
 def test_what_was_tested_on_a_machine_is_counted(tmp_path: Path) -> None:
     (tmp_path / "test_few.py").write_text(
         "import pytest\n"

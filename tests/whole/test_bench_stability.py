@@ -27,6 +27,7 @@ def bench(name: str) -> ModuleType:
     return import_module(f"stability.{name}")
 
 
+@pytest.mark.long
 def test_the_likes_in_another_order_move_nothing_and_a_smaller_library_moves_a_little() -> None:
     moves = bench("moves")
     found = [moves.moves_of(collection(), taste, seed) for taste in "abd" for seed in range(3)]

@@ -75,6 +75,7 @@ def test_a_game_comes_out_the_same_again() -> None:
         np.testing.assert_array_equal(a.auc, b.auc)
 
 
+@pytest.mark.long
 def test_suggest_finds_more_likes_than_random_and_all_songs_can_be_labelled() -> None:
     songs, game = collection(signal=1.0), bench("game")
     found = {game.RANDOM: 0, game.OURS: 0}

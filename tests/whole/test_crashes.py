@@ -42,6 +42,7 @@ def test_embed_that_is_killed_again_and_again_loses_no_song_and_at_most_a_batch(
     assert row["recomputed_max"] <= BATCH
 
 
+@pytest.mark.long
 def test_train_that_is_killed_when_all_is_written_but_the_name_leaves_the_old_taste(
     work: Path,
 ) -> None:
@@ -51,6 +52,7 @@ def test_train_that_is_killed_when_all_is_written_but_the_name_leaves_the_old_ta
     assert row["files_left"] == 1  # which was not taken for a taste
 
 
+@pytest.mark.long
 def test_compaction_can_be_killed(work: Path) -> None:
     require_nothing_lost(import_module("reliability.writers").kill_compaction(2, work))
 

@@ -1,6 +1,6 @@
 """One walk through all that other packages do for us.
 
-`.ci/pythons` takes it on each Python that it finds.
+`.ci/pythons` takes it on the Pythons that it finds; on the one of `.ci/run`, all tests are run.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import embed
 from tests.support.audio_files import KINDS, Signal
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 def command(root: Path, *arguments: str | Path) -> str:

@@ -37,6 +37,7 @@ def sources(tracks: list[str]) -> dict[str, bytes]:
     return made
 
 
+@pytest.mark.long
 def test_a_hostile_file_can_be_made_again_from_its_number(
     sources: dict[str, bytes], tracks: list[str]
 ) -> None:
@@ -214,6 +215,7 @@ def test_a_decoder_that_hangs_costs_only_its_file() -> None:
     assert "--max-seconds 2.02 --retry-failed" in str(error)
 
 
+@pytest.mark.long
 def test_the_command_takes_limits_and_remembers_what_went_past_them(
     tmp_path: Path, root: Path, tracks: list[str]
 ) -> None:

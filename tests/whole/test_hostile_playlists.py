@@ -23,7 +23,7 @@ from cache import Catalog
 from embed import find_audio
 from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, is_elsewhere, list_entries
 
-_SIZE = 50_000
+_SIZE = 20_000
 _FUZZ = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="its folders can't hold these names")

@@ -333,7 +333,7 @@ def test_a_copy_of_a_like_in_another_format_is_found_out(
     assert "several copies" in lonely.stderr
 
 
-@pytest.mark.parametrize("head", ["logistic", "dense"])
+@pytest.mark.parametrize("head", ["logistic", pytest.param("dense", marks=pytest.mark.long)])
 def test_the_other_heads_learn_too(
     run: Command, likes: list[str], tmp_path: Path, head: str
 ) -> None:

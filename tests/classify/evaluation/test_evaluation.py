@@ -95,7 +95,9 @@ def test_evaluation_is_the_same_twice_and_in_any_order() -> None:
     assert first == evaluate_taste(likes=likes, unlabelled=shuffled)
 
 
-@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize(
+    "head", [pytest.param(one, marks=[pytest.mark.long] if one == "dense" else []) for one in HEADS]
+)
 def test_with_dislikes_the_tutorials_way_stands_beside(head: str) -> None:
     measured = evaluate_taste(
         likes=songs(5, 1.2, "a"),

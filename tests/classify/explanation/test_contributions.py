@@ -55,7 +55,13 @@ def _taste(
 
 
 @pytest.mark.parametrize(
-    ("head", "n_encoders"), [("kernel", 1), ("logistic", 1), ("dense", 1), ("kernel", 2)]
+    ("head", "n_encoders"),
+    [
+        ("kernel", 1),
+        ("logistic", 1),
+        pytest.param("dense", 1, marks=pytest.mark.long),
+        ("kernel", 2),
+    ],
 )
 def test_what_the_numbers_of_a_song_add_adds_up_to_the_decision(head: str, n_encoders: int) -> None:
     taste, likes, others = _taste(head, n_encoders)

@@ -104,7 +104,7 @@ def ways(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> Ways:
     return Ways(folder, make_songs(compiled, folder, range(N)))
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(
     steps=st.lists(STEPS, max_size=4),
     target=TARGETS,

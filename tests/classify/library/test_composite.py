@@ -129,6 +129,7 @@ def test_a_song_that_one_encoder_fails_on_stops_no_other(
     assert [failure.path for failure in result.failed] == [high]
 
 
+@pytest.mark.long
 def test_a_library_that_is_embedded_in_part_is_told_with_what_brings_the_rest(
     music: list[str], pair_root: Path, both: str, tiny: str
 ) -> None:

@@ -143,6 +143,7 @@ def test_where_all_is_labelled_that_is_said(heard: Path, tmp_path: Path) -> None
     assert "all 28 songs are labelled\n" in done.stderr
 
 
+@pytest.mark.long
 def test_much_new_music_beside_a_small_taste_is_told(heard: Path, tmp_path: Path) -> None:
     """Twenty of sixty new songs were called likely, and one after training again."""
     music = sorted((heard / "music").glob("*.opus"))

@@ -284,7 +284,7 @@ print(duration_s, quietest, peak_mib() - before)
 @pytest.mark.skipif(
     sys.platform == "win32", reason="peak memory is read with resource, which is POSIX"
 )
-@pytest.mark.parametrize("name", ["mp3", "wav"])
+@pytest.mark.parametrize("name", ["mp3", pytest.param("wav", marks=pytest.mark.long)])
 def test_memory_stays_flat_on_ten_hours(tmp_path: Path, name: str) -> None:
     short = tmp_path / f"short.{name}"
     long = tmp_path / f"long.{name}"

@@ -125,6 +125,7 @@ def test_yamnet_is_the_published_model(
     np.testing.assert_array_equal(top(np.stack(scores), 1), top(expected["scores"][chosen], 1))
 
 
+@pytest.mark.long
 def test_yamnet_on_the_very_same_waveform(
     shared: Path,
     tracks: list[str],

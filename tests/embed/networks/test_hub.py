@@ -248,6 +248,7 @@ def vggish_root(models: Path, hub_root: Path, tmp_path_factory: pytest.TempPathF
     return hub_root
 
 
+@pytest.mark.long
 def test_vggish_from_the_cache_of_tensorflow_hub(
     vggish_root: Path,
     models: Path,

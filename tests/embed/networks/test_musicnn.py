@@ -128,6 +128,7 @@ def test_the_fast_network_is_the_plain_one(
         assert answer["of_a_channel"] < 1e-4  # of each channel's own largest, which may be small
 
 
+@pytest.mark.long
 def test_peaks_are_those_of_plain_convolutions(
     compared: tuple[dict[str, dict[str, Any]], list[float]],
 ) -> None:

@@ -75,7 +75,14 @@ def authors_tags(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CHECKPOINTS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        # the same networks with other weights
+        pytest.param(one, marks=[] if one == "musicnn" else pytest.mark.long)
+        for one in CHECKPOINTS
+    ],
+)
 def test_tags_are_those_of_the_authors_graph(
     name: str,
     windows: NDArray[np.float32],
