@@ -46,7 +46,7 @@ def test_four_writers_lose_nothing(tmp_path: Path, compact: bool) -> None:
     context = get_context("spawn")
     # They race for the creation of the dataset as well.
     writers = [
-        context.Process(target=write_many, args=(tmp_path, k * 100, 12, compact)) for k in range(4)
+        context.Process(target=write_many, args=(tmp_path, k * 100, 7, compact)) for k in range(4)
     ]
     for writer in writers:
         writer.start()
@@ -58,13 +58,14 @@ def test_four_writers_lose_nothing(tmp_path: Path, compact: bool) -> None:
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * 4
-    expected = {k * 100 + n for k in range(4) for n in range(12)} | {1000}
+    expected = {k * 100 + n for k in range(4) for n in range(7)} | {1000}
     assert set(store.held()) == {digest(n) for n in expected}
     store.compact()
     assert lance.dataset(store.uri).count_rows() == len(expected)
     assert store.verify() == []
 
 
+@pytest.mark.long
 def test_of_two_that_create_the_store_at_once_neither_loses_its_rows(tmp_path: Path) -> None:
     # Lance's own mode="create" lets the second overwrite the first; found with six processes.
     code = (

@@ -113,6 +113,7 @@ def test_a_flipped_byte_stops_a_block(tmp_path: Path) -> None:
         read_all(store.reader())
 
 
+@pytest.mark.long
 def test_a_thousand_small_commits_become_a_few_files(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     for n in range(200):

@@ -37,6 +37,7 @@ def work(tmp_path: Path, compiled: Path, tracks: list[str]) -> Path:
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.exact
 @pytest.mark.slow
 def test_four_embed_and_whatever_else_runs_meanwhile_lose_no_song_and_embed_none_twice(

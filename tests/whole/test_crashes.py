@@ -35,7 +35,7 @@ def require_nothing_lost(row: dict[str, Any]) -> None:
 
 
 def test_embed_that_is_killed_again_and_again_loses_no_song_and_at_most_a_batch(work: Path) -> None:
-    row = import_module("reliability.kills").kill_embed(3, work, pending=40)
+    row = import_module("reliability.kills").kill_embed(2, work, pending=40)
     require_nothing_lost(row)
     assert row["finished"]
     assert row["more_than_a_batch"] == row["processes_left"] == 0

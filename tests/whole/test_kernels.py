@@ -16,6 +16,12 @@ TESTS = Path(__file__).parents[1]
 # The newest, and the oldest. With those between, Sandybridge and Nehalem, all tests were run once
 # (benchmarks/bench_machines.py); here they would take another half minute.
 KERNELS = ("Haswell", "Zen", "SkylakeX", "Prescott")
+ARITHMETIC = (
+    "classify/taste/test_row_products.py",
+    "classify/taste/test_song_space.py",
+    "classify/taste/test_taste.py",
+)
+MUSIC = ("classify/test_robustness.py", "whole/test_reproducible.py")
 PRODUCT = """
 import numpy as np, threadpoolctl
 rows = np.ones((48, 64))
@@ -68,18 +74,14 @@ def require(kernel: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kernel",
-    [pytest.param(one, marks=[] if one == KERNELS[-1] else pytest.mark.long) for one in KERNELS],
+    ("kernel", "files"),
+    [
+        (KERNELS[-1], ARITHMETIC),
+        *(pytest.param(one, (*ARITHMETIC, *MUSIC), marks=pytest.mark.long) for one in KERNELS),
+    ],
 )
-def test_what_is_exact_is_exact_with_the_kernel(kernel: str) -> None:
+def test_what_is_exact_is_exact_with_the_kernel(kernel: str, files: tuple[str, ...]) -> None:
     require(kernel)
-    files = (
-        "classify/taste/test_row_products.py",
-        "classify/taste/test_song_space.py",
-        "classify/taste/test_taste.py",
-        "classify/test_robustness.py",
-        "whole/test_reproducible.py",
-    )
     paths = [TESTS / name for name in files]
     pytest_ = (sys.executable, "-m", "pytest", "-q", "-m", "exact", "-p", "no:cacheprovider")
     done = run([*pytest_, *paths], cwd=TESTS.parent, env=environment(kernel))

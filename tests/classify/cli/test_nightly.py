@@ -254,6 +254,7 @@ def test_a_taste_is_not_replaced_where_the_cache_or_the_songs_are_gone(
     assert not (home / "cache").exists()
 
 
+@pytest.mark.long
 def test_a_report_on_a_taste_needs_no_drive_and_stays_where_the_taste_is_gone(
     home: Path, run: Run, tmp_path: Path
 ) -> None:

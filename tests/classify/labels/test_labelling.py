@@ -298,6 +298,7 @@ def test_dislikes_alone_join_the_labels_that_there_are(music: list[Path], root: 
     assert classify.train(dislikes=music[7:8], root=root).taste.n_dislike == 3
 
 
+@pytest.mark.long
 def test_processes_that_label_at_once_lose_no_label(music: list[Path], root: Path) -> None:
     command = [sys.executable, "-P", "-m", "classify.cli", "--cache", str(root), "label"]
     label = ["like"] * 3 + ["dislike"] * 3

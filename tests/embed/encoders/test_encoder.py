@@ -29,8 +29,8 @@ from tests.support.encoder_models import (
 
 DIM = 424  # of the default encoder
 WHEEL_ENCODERS = ("mtt-musicnn", "msd-vgg", "mtt-vgg", "aisfx")  # beside the default
-# The same networks with other weights; what test_golden.py loads.
-_LONG = {"mtt-musicnn", "msd-vgg", "yamnet"}
+# Networks that are like others here, and what test_golden.py loads.
+_LONG = {"mtt-musicnn", "msd-vgg", "mtt-vgg", "yamnet"}
 _NAMES = [
     pytest.param(name, marks=[pytest.mark.long] if name in _LONG else [])
     for name in embed.ENCODERS

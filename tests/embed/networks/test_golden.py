@@ -103,6 +103,7 @@ def test_musicnn_on_the_very_same_waveform(shared: Path, tracks: list[str], comp
         np.testing.assert_allclose(tags, expected["tags"][k], atol=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_yamnet_is_the_published_model(
     shared: Path,

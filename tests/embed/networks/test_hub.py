@@ -157,6 +157,7 @@ def compiled_each(models: list[str], root: Path) -> list[Any]:
     return [answers[model] for model in models]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", GOOD)
 def test_models_of_every_kind_of_output(
     name: str, models: Path, hub_root: Path, answers: dict[str, Any], expected: NDArray[np.float32]
@@ -407,6 +408,7 @@ FAILING = {
 INCOMPLETE = ("saved_model.pb", "variables.data")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", FAILING)
 def test_a_hub_that_fails_is_an_error_with_a_remedy(kind: str, failures: Failures) -> None:
     error, message = failures.said[kind]

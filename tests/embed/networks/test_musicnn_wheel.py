@@ -74,15 +74,8 @@ def authors_tags(
     return {name: np.load(folder / f"{i}.npy") for i, name in enumerate(CHECKPOINTS)}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    [
-        # the same networks with other weights
-        pytest.param(one, marks=[] if one == "musicnn" else pytest.mark.long)
-        for one in CHECKPOINTS
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", CHECKPOINTS)
 def test_tags_are_those_of_the_authors_graph(
     name: str,
     windows: NDArray[np.float32],

@@ -205,6 +205,7 @@ def test_what_is_learnt_is_kept_only_for_a_pass_that_comes(tracks: list[str]) ->
         assert list(known.learnt) == [tracks[0]] * keeps
 
 
+@pytest.mark.long
 def test_what_was_interrupted_goes_on_where_it_was(songs: Path, root: Path, tmp_path: Path) -> None:
     def stop(progress: embed.Progress) -> None:
         if progress.stage == "rest":

@@ -81,6 +81,7 @@ def assert_alike(mine: dict[str, cache.Entry], theirs: dict[str, cache.Entry]) -
         np.testing.assert_allclose(entry.vector / scale, other.vector / scale, atol=1e-3)
 
 
+@pytest.mark.long
 def test_batches_over_songs_give_what_single_windows_give(
     tracks: list[str], root: Path, tmp_path: Path
 ) -> None:

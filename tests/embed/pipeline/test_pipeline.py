@@ -441,6 +441,7 @@ report = embed.embed_library([sys.argv[1]], root=sys.argv[2], workers=2, batch_s
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_kill_9_loses_the_last_batch_at_most(many: Path, root: Path) -> None:
     child = subprocess.Popen(

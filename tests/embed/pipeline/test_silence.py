@@ -87,7 +87,9 @@ def test_a_song_scanned_and_heard_whole_has_one_song_vector(
         np.testing.assert_array_equal(embedded(song, compiled, 50).vector, scan.vector)
 
 
-@pytest.mark.parametrize("n_windows", [12, 50, WHOLE])
+@pytest.mark.parametrize(
+    "n_windows", [*(pytest.param(n, marks=pytest.mark.long) for n in (12, 50)), WHOLE]
+)
 def test_silence_is_left_out_alike_however_a_recording_is_cut(
     n_windows: int, holed: Path, compiled: Path
 ) -> None:
