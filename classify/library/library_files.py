@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,12 +72,12 @@ class LibraryFiles:
         everything = len(self) == len(self.files)
         return self.files.paths if everything else self.files.paths.take(self.in_catalog)
 
-    @property
+    @cached_property
     def n_recordings(self) -> int:
         """How many recordings the files are."""
         return len(np.unique(self.at))
 
-    @property
+    @cached_property
     def digests(self) -> list[str]:
         """The recordings, each once, in the order of the files."""
         _, first = np.unique(self.at, return_index=True)

@@ -10,10 +10,13 @@ import pytest
 
 import embed
 from classify.labels.relearning import labels_now, relabel
+from classify.library import open_library
 from classify.library.label_file import Label
 from classify.library.open_library import OpenLibrary
 from classify.library.song_library import SongLibrary
+from classify.library.song_vectors import SongVectors
 from classify.taste.names import taste_path
+from classify.taste.vectors import Vectors
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,30 @@ def test_it_says_what_a_library_says(library: SongLibrary, keep_bytes: int) -> N
         for one in (opened, library)
     )
     assert np.array_equal(np.concatenate(mapped), np.concatenate(expected))
+
+
+def test_of_songs_that_were_asked_for_before_only_the_new_ones_are_read(
+    library: SongLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_library, "_KEEP_LAST_FROM", 2)
+    read: list[list[str]] = []
+    real = SongVectors.matrix
+
+    def counted(vectors: SongVectors, digests: list[str]) -> tuple[list[str], Vectors]:
+        read.append(digests)
+        return real(vectors, digests)
+
+    monkeypatch.setattr(SongVectors, "matrix", counted)
+    opened = OpenLibrary(library, keep_bytes=0)
+    a, b, c, d, e, *_ = library.files().digests
+    for asked, new in (([a, b, c], [a, b, c]), ([d, c, "0" * 32, b], [d, "0" * 32]), ([b], [b])):
+        names, vectors = opened.vectors.matrix(asked)
+        assert read.pop() == new
+        expected_names, expected = real(library.vectors, asked)
+        assert names == expected_names
+        assert np.array_equal(vectors, expected)
+    assert opened.vectors.matrix([e, b, b])[0] == [e, b, b]
+    assert opened.files() is opened.files()
 
 
 def test_songs_that_came_later_are_there_when_it_is_opened_again(
