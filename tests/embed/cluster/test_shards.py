@@ -88,14 +88,26 @@ def test_a_post_knows_what_its_station_works_on_while_ends_come_later() -> None:
     queue = ShardQueue([files(*map(str, range(12)))])
     first, second, third = (taken(queue) for _ in range(3))
     post = Post(name="a", n_workers=1)
-    assert post.wants_more
+    seen = [known_of(post)]
     post.shards += [first, second]
-    assert (post.works_on, post.n_doing, post.wants_more) == (first, 0, False)
+    seen.append(known_of(post))
     post.begun, post.n_begun_done = first.number, len(first)
-    assert (post.works_on, post.n_doing, post.wants_more) == (first, len(first), False)
+    seen.append(known_of(post))
     post.begun, post.n_begun_done = second.number, 2
-    assert (post.works_on, post.n_doing, post.wants_more) == (second, len(first) + 2, True)
+    seen.append(known_of(post))
     post.shards.append(third)
-    assert not post.wants_more
+    seen.append(known_of(post))
     post.shards[:2] = []  # it has told the ends of both, not yet that it has begun the third
-    assert (post.works_on, post.n_doing, post.wants_more) == (third, 0, False)
+    seen.append(known_of(post))
+    assert seen == [
+        (None, 0, True),
+        (first, 0, False),
+        (first, len(first), False),
+        (second, len(first) + 2, True),
+        (second, len(first) + 2, False),
+        (third, 0, False),
+    ]
+
+
+def known_of(post: Post) -> tuple[Shard | None, int, bool]:
+    return post.works_on, post.n_doing, post.wants_more
