@@ -261,12 +261,16 @@ def service_table(rows: Rows) -> str:
         for row in _of_kind(rows, "pages")
     ]
     for row in _of_kind(rows, "labels"):
-        low, high = row["wall_s_quartiles"]
-        within = f"{row['wall_s']:.2f} s ({low:.2f} to {high:.2f})"
+        of = f"of {row['n_songs']:,} songs"
+        lines.append([f"a like, until a new order {of} is ready", *_within(row, "ready_s")])
         lines.append(
-            [f"a label, then the new ranking of {row['n_songs']:,} songs", "1", "", within, "", ""]
+            [f"the same, until its first 100 finds {of} are there", *_within(row, "wall_s")]
         )
     return lay_out(heads, lines)
+
+
+def _within(row: dict[str, Any], name: str) -> list[str]:
+    return ["1", "", _seconds(row, name), "", ""]
 
 
 def hearing_table(rows: Rows) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -129,7 +131,9 @@ def test_training_counts_copies_once() -> None:
     assert fit(doubled, np.concatenate([OTHERS, copy_of(LIKES, seed=4)])) == (5, 30)
 
 
-def test_no_label_moves_the_space_whatever_is_labelled_and_copied() -> None:
+def test_no_label_moves_the_space_whatever_is_labelled_and_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A service places its songs once, and a label makes none of that void."""
     rows = np.concatenate([vectors(2100, 5), copy_of(vectors(40, 5))])
     everything = songs(rows, "s")
@@ -147,7 +151,20 @@ def test_no_label_moves_the_space_whatever_is_labelled_and_copied() -> None:
         examples = prepare_examples(likes=some[0], unlabelled=some[1])
         return fit_space(examples)[0]
 
+    fitted: list[int] = []
+    real = SongSpace.fit
+
+    def counted(vectors: Vectors, blocks: Sequence[int] = ()) -> SongSpace:
+        fitted.append(len(vectors))
+        return real(vectors, blocks=blocks)
+
+    monkeypatch.setattr(SongSpace, "fit", counted)
     first = space_with([3, 50, 2010])
+    n_fits = len(fitted)
     assert first.is_same(space_with([3, 50, 2010, 2120, 700]))
     assert first.is_same(space_with([2135, 90]))
-    assert not first.is_same(SongSpace.fit(rows))
+    assert len(fitted) == n_fits, "nor is it fitted again"
+    assert not first.is_same(real(rows))
+    rows[7] *= np.float32(1.5)  # heard whole, a song has another vector
+    assert not first.is_same(space_with([3, 50, 2010]))
+    assert len(fitted) == 2 * n_fits
