@@ -412,6 +412,7 @@ def test_likes_that_lie_in_the_library_under_their_own_digests_change_nothing() 
     )
 
 
+@pytest.mark.long
 def test_other_rips_of_real_likes_do_not_count_against_them(
     listener: Listener, tmp_path: Path
 ) -> None:

@@ -161,6 +161,7 @@ def test_each_worker_is_set_up_first(tmp_path: Path) -> None:
         pool.close(kill=True)
 
 
+@pytest.mark.long
 def test_several_that_crash_are_all_found(pool: WorkerPool) -> None:
     tasks: list[tuple[Any, ...]] = [(n, double, n) for n in range(12)]
     for at in (0, 5, 6, 14):

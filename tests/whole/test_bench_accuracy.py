@@ -161,6 +161,7 @@ def test_ways_that_take_no_dislikes_find_the_same_with_every_kind() -> None:
             np.testing.assert_array_equal(scores, first)
 
 
+@pytest.mark.long
 def test_a_draw_gives_the_same_figures_again() -> None:
     plan, songs = bench("plan"), collection()
     names = ("sevensongs kernel", "tutorial", "isolation forest", "one-class SVM")

@@ -123,6 +123,7 @@ def test_changes_of_some_songs_are_judged_beside_their_own_originals() -> None:
     np.testing.assert_array_equal(pairs, [[0, 1]] * 3)
 
 
+@pytest.mark.long
 def test_coverage_that_changes_nothing_costs_exactly_nothing() -> None:
     coverage, songs = bench("coverage"), collection()
     same = dict.fromkeys(coverage.COVERAGES, songs)

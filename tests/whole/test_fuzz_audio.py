@@ -21,8 +21,10 @@ from embed import AudioError, LimitExceeded, Limits, Span
 from embed.limits import bounded_memory
 from embed.worker_pool import Outcome, WorkerPool
 
-N_QUICK = 32  # each kind once or twice; the long form makes 2,000
+N_QUICK = 32  # each kind once or twice; the benchmark makes 2,000
 N_SECOND = 30
+# Damage at the start, in the middle and at the end, bombs of hours and of memory, and a sound file.
+SOME = (0, 2, 5, 6, 11, 16, 26, 28)
 HOUR_S = 3600.0
 
 
@@ -57,12 +59,12 @@ def second_corpus() -> range:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("both", [False, pytest.param(True, marks=pytest.mark.long)])
+@pytest.mark.parametrize("all_kinds", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_hostile_files_end_in_an_embedding_or_in_words(
-    sources: dict[str, bytes], tmp_path: Path, compiled: Path, both: bool
+    sources: dict[str, bytes], tmp_path: Path, compiled: Path, all_kinds: bool
 ) -> None:
     fuzz = bench("reliability.fuzz")
-    numbers = [*range(N_QUICK), *(second_corpus() if both else ())]
+    numbers = [*range(N_QUICK), *second_corpus()] if all_kinds else SOME
     files = bench("fuzz.corpus").write_corpus(numbers, sources, tmp_path / "corpus")
     paths = [tmp_path / "corpus" / file.name for file in files]
     run = fuzz.fuzz(paths, tmp_path / "cache", encoders=compiled, batch=len(paths))
@@ -70,11 +72,11 @@ def test_hostile_files_end_in_an_embedding_or_in_words(
     assert run.noise == []  # nothing from native libraries
     assert len(run.stored) + len(run.failures) == len(paths)
     whole = [file.name for file in files if file.kind == bench("fuzz.corpus").JOINED]
-    assert sum(name in run.stored for name in whole) > len(whole) // 2 or not both
+    assert sum(name in run.stored for name in whole) >= len(whole) / 2
     sound = {file.name for file in files if file.kind == "sound"}
     assert sound
     assert sound <= run.stored.keys()
-    assert len(run.failures) > N_QUICK // 5
+    assert len(run.failures) >= len(SOME) // 3
     assert all(10 < len(words) < 300 for words in run.failures.values())
     assert any("up to 24 are embedded" in words for words in run.failures.values())
     if sys.platform == "linux":

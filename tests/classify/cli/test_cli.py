@@ -110,6 +110,7 @@ def test_the_demo_in_words_says_what_to_do_next(run: Command) -> None:
     assert "liked" in words
 
 
+@pytest.mark.long
 def test_the_evaluation_of_the_demo_says_what_each_figure_is_of(run: Command) -> None:
     n_right = round(run.json("demo")["accuracy_unseen"] * 21)
     words = run("evaluate", "--taste", "demo").stdout
@@ -196,6 +197,7 @@ def test_top_and_min_score_cut_the_list(run: Command) -> None:
     assert 0 < len(high) < len(rows)
 
 
+@pytest.mark.long
 @pytest.mark.exact
 def test_precision_cuts_where_the_estimated_share_of_liked_songs_falls_below_it(
     run: Command,

@@ -168,6 +168,7 @@ def test_a_liked_song_does_not_resemble_itself(tour: Tour) -> None:
     assert "You have called it a like yourself" in explanation_story(found)
 
 
+@pytest.mark.long
 def test_two_encoders_and_a_dislike_are_explained_too(
     tmp_path: Path, pair_root: Path, tiny: str
 ) -> None:

@@ -139,6 +139,7 @@ def bits(path: Path) -> bytes:
     return same.read_bytes()
 
 
+@pytest.mark.long
 def test_the_same_labels_make_the_same_taste_by_train_and_by_label(
     music: list[Path], root: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_a_taste_of_two_encoders_from_embedding_to_evaluation(
     assert classify.evaluate(taste=taste, root=pair_root).auc is not None
 
 
+@pytest.mark.long
 def test_the_order_of_the_names_changes_nothing(
     music: list[str], pair_root: Path, both: str, tiny: str
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_order_of_the_names_changes_nothing(
             classify.score(music, taste=one, encoder=name, root=pair_root)
 
 
+@pytest.mark.long
 def test_every_encoder_keeps_to_the_coverage_of_its_songs(
     music: list[str], pair_root: Path, both: str, tiny: str
 ) -> None:

@@ -52,6 +52,7 @@ def songs_in(playlist: str) -> list[str]:
     return [line for line in playlist.splitlines() if line and not line.startswith("#")]
 
 
+@pytest.mark.long
 def test_the_first_screen_after_some_likes_is_not_the_likes_themselves(
     library: tuple[Path, list[Path]],
 ) -> None:

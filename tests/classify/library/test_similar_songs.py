@@ -36,6 +36,7 @@ def library(
     return root, music
 
 
+@pytest.mark.long
 def test_the_nearest_songs_are_of_the_same_kind(library: tuple[Path, list[str]]) -> None:
     root, music = library
     right = 0

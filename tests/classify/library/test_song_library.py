@@ -202,6 +202,7 @@ def test_a_taste_of_another_width_is_to_blame_and_not_the_cache(
         classify.score(music, taste=narrow, root=root)
 
 
+@pytest.mark.long
 def test_songs_of_equal_score_keep_the_order_of_their_decisions(
     music: list[str], root: Path
 ) -> None:
@@ -211,6 +212,7 @@ def test_songs_of_equal_score_keep_the_order_of_their_decisions(
     assert ranked == [song.path for song in classify.score(music, taste=taste, root=root).songs]
 
 
+@pytest.mark.long
 def test_damage_is_found_and_pruned(music: list[str], root: Path) -> None:
     import cache
 
@@ -235,6 +237,7 @@ def test_damage_is_found_and_pruned(music: list[str], root: Path) -> None:
     assert cache.verify_cache(root)[0].damaged == ()
 
 
+@pytest.mark.long
 def test_one_thread_means_one_in_every_library_that_training_uses() -> None:
     code = (
         "from classify.learning.fit import make_head, one_thread\n"

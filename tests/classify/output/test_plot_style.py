@@ -113,6 +113,7 @@ def test_names_of_two_pictures_on_a_page_never_meet() -> None:
     assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg)) <= one
 
 
+@pytest.mark.long
 def test_pictures_are_the_same_every_time_and_in_every_thread() -> None:
     first = draw().svg(), draw().png()
     with ThreadPoolExecutor(4) as pool:

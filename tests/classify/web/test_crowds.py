@@ -96,6 +96,7 @@ def test_a_slow_reader_of_sound_holds_up_nobody(
             connection.close()
 
 
+@pytest.mark.long
 def test_moments_that_nobody_waits_for_are_not_worked_on(
     heard: Path, tmp_path: Path, ids: list[str]
 ) -> None:

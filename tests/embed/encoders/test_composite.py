@@ -185,6 +185,7 @@ def test_each_part_keeps_its_own_embeddings(music: Path, pair_root: Path, tiny: 
     np.testing.assert_array_equal(matrices[0][1], matrices[1][1])
 
 
+@pytest.mark.long
 def test_failures_and_copies_are_counted_once(music: Path, pair_root: Path, tiny: str) -> None:
     both = f"musicnn+{tiny}"
     shutil.copy(music / "0.opus", music / "copy.opus")

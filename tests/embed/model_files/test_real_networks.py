@@ -36,6 +36,7 @@ def _sounds() -> NDArray[np.float32]:
     return np.concatenate([tone(330, 6), rng.normal(0, 0.1, 96000).astype(np.float32)])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "dim"), [("nmp", 264), ("embedding_model", 96)])
 def test_both_kinds_of_one_network_give_the_same(
     name: str, dim: int, real: Path, used: Path

@@ -72,6 +72,7 @@ def half_silent(tracks: list[str], tmp_path_factory: pytest.TempPathFactory) -> 
     return KINDS["flac"].write(path, np.concatenate([*sound, silence(60)])[np.newaxis], RATE_HZ)
 
 
+@pytest.mark.long
 def test_what_is_known_is_neither_decoded_nor_run_again(
     mix: Path, compiled: Path, run_windows: list[int], decoded: list[int]
 ) -> None:

@@ -87,6 +87,7 @@ def sevensongs(root: Path, *arguments: str | Path, **options: Any) -> subprocess
 # --- What is embedded and what is skipped
 
 
+@pytest.mark.long
 def test_a_second_run_opens_no_unchanged_file(music: Path, root: Path) -> None:
     told: list[embed.Progress] = []
     first = embed.embed_library([music], root=root, progress=told.append)
@@ -225,6 +226,7 @@ def test_more_windows_than_a_song_has_are_all_of_it(music: Path, root: Path) -> 
     assert embed.embed_library([music / "0.opus"], root=root, coverage="full").cached == 1
 
 
+@pytest.mark.long
 def test_results_depend_on_nothing_but_the_music(music: Path, root: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(root / "encoders", other / "encoders")

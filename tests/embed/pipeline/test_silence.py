@@ -63,6 +63,7 @@ def test_silence_behind_a_song_does_not_move_its_vector(
     )
 
 
+@pytest.mark.long
 def test_a_song_with_silence_is_not_embedded_again(
     half_silent: Path, root: Path, tmp_path: Path
 ) -> None:

@@ -171,6 +171,7 @@ def test_one_run_embeds_new_songs_for_all(
     assert len(seen) == 1
 
 
+@pytest.mark.long
 def test_what_one_of_them_has_is_not_heard_again(
     tracks: list[str], both: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,7 @@ def test_a_scan_tells_how_far_it_is_and_the_library_has_what_is_new(
     )
 
 
+@pytest.mark.long
 def test_a_scan_hears_songs_as_well_as_the_rest_of_the_library(
     client: TestClient, root: Path, heard: Path
 ) -> None:

@@ -128,6 +128,7 @@ def test_a_song_of_the_library_under_another_name_and_tags_is_known(
     assert found["title"].startswith("Another")
 
 
+@pytest.mark.long
 def test_an_upload_is_heard_as_well_as_the_library_is(
     compiled: Path, heard: Path, tunes: list[Path], tmp_path: Path
 ) -> None:
