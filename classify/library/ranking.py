@@ -14,7 +14,6 @@ from classify.library.artist_groups import FewPerArtist
 from classify.library.copy_folder import CopyFolder, limit_of
 from classify.library.library_files import LibraryFiles
 from classify.library.score_cache import ScoreCache
-from classify.taste.sketch import sketch
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 
@@ -194,9 +193,9 @@ class Once:
 
     def __init__(self, taste: Taste) -> None:
         self._taste = taste
-        self._folder = CopyFolder(limit_of(taste))
+        self._folder = CopyFolder(limit_of(taste), taste.space.dim)
         self._places: set[int] = set()
-        self._rows: dict[int, tuple[Vectors, Vectors]] = {}
+        self._looked_at: dict[int, int] = {}
 
     def __len__(self) -> int:
         return len(self._folder)
@@ -209,19 +208,20 @@ class Once:
         at = vectors.places(digests) if digests else np.zeros(0, np.int64)
         at = at[at >= 0]
         listed._places.update(at.tolist())
-        for row in taste.space.standardise(vectors.matrix(at)) if len(at) else ():
-            listed._folder.add(row)
+        if len(at):
+            listed._folder.add(taste.space.standardise(vectors.matrix(at)))
         return listed
 
     def look_at(self, vectors: VectorReader, places: NDArray[np.int64]) -> None:
-        """Read the song vectors at some places, which are asked about next."""
-        self._rows = {}
+        """Read the song vectors at some places, which are asked about next, in that order."""
+        self._looked_at = {}
         if not len(places) or self.is_full:
             return
-        some = np.unique(places)
+        some, which = np.unique(places, return_inverse=True)
         rows = self._taste.space.standardise(vectors.matrix(some))
-        pairs = zip(rows, sketch(rows), strict=True)
-        self._rows = dict(zip(some.tolist(), pairs, strict=True))
+        first = list(dict.fromkeys(which.tolist()))  # copies of one stand at one place
+        self._folder.look_at(rows[first])
+        self._looked_at = {place: i for i, place in enumerate(some[first].tolist())}
 
     @property
     def is_full(self) -> bool:
@@ -233,8 +233,8 @@ class Once:
         if place in self._places:
             return True
         self._places.add(place)
-        row = self._rows.get(place)
-        return row is not None and not self.is_full and self._folder.take(*row) is not None
+        i = self._looked_at.get(place)
+        return i is not None and not self.is_full and self._folder.take(i) is not None
 
 
 def copies_among(

@@ -244,7 +244,7 @@ class _Folder:
     _albums: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._known = CopyFolder(self.limit)
+        self._known = CopyFolder(self.limit, len(self.query))
 
     def take(self, standardised: Vectors, similarity: float, files: Sequence[FileRecord]) -> None:
         """Take the song (dim,) that is in `files`, of which there is at least one."""
@@ -264,7 +264,7 @@ class _Folder:
         if len(self._chosen) < self.top and not full:
             self._copies[len(self._chosen)] += [row.path for row in files[1:]]
             self._chosen.append((files[0], similarity))
-            self._known.add(standardised)
+            self._known.add(standardised[np.newaxis])
             self._albums.update([album] if album else [])
 
     def songs(self) -> tuple[SimilarSong, ...]:

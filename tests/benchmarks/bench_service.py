@@ -264,8 +264,8 @@ def _memory_of(plan: Plan, made: Library, n_songs: int) -> dict[str, Any]:
 def _use_the_page(client: Client) -> None:
     """Do what keeps most in memory: a label, and so a former order; the map; what to teach next."""
     song = client.ask("GET", _FINDS)["songs"][60]["id"]
-    for label in ("like", None):
-        client.ask("PUT", f"/v1/songs/{song}/label", json.dumps({"label": label}).encode())
+    for method, label in (("PUT", b'{"label": "like"}'), ("DELETE", b"")):
+        client.ask(method, f"/v1/songs/{song}/label", label)
         for path in (_FINDS, "/v1/map", "/v1/suggestions"):
             client.ask("GET", path)
 
