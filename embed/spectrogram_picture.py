@@ -29,7 +29,7 @@ N_MELS = 128
 _N_FFT_S = 0.046
 """Of a column no more is heard than one transform takes, in its middle: of four minutes 18 s."""
 _MOST_COLUMNS = 400
-_RUN_UP_S = 0.06
+_RUN_UP_S = 0.08
 """Is decoded before it. A decoder is right to the eye after that, after a second to the bit."""
 _MAX_KEPT_BYTES = 32 * 2**20
 _AT_ONCE = 64
