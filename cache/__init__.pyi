@@ -15,9 +15,9 @@ from .errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
 from .file_record import FileRecord, FileState, is_same_file
 from .inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
 from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fingerprint
-from .object_store.bucket import Bucket, StoredObject
+from .object_store.bucket import Bucket, StoredObject, version_number, version_numbers
 from .root import default_root, is_there, is_uri, local_root
-from .row_choice import places
+from .row_choice import HeldDigests, digest_halves, places
 from .seal_file import newest_sealed
 from .store import EmbeddingStore
 from .stored_vectors import map_in_order
@@ -41,6 +41,7 @@ __all__ = [
     "Entry",
     "FileRecord",
     "FileState",
+    "HeldDigests",
     "RepairedCatalog",
     "RepairedStore",
     "Soundness",
@@ -53,6 +54,7 @@ __all__ = [
     "covers",
     "default_root",
     "digest_chars",
+    "digest_halves",
     "encoder_fingerprint",
     "is_digest",
     "is_fingerprint",
@@ -77,5 +79,7 @@ __all__ = [
     "sync_folder",
     "verify_cache",
     "verify_catalog",
+    "version_number",
+    "version_numbers",
     "write_whole",
 ]

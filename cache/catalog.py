@@ -16,7 +16,7 @@ from cache.row_choice import in_one_piece, last_of_each, places
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
@@ -25,6 +25,7 @@ __all__ = ["CATALOG", "Catalog", "CatalogFiles"]
 
 CATALOG = "catalog.lance"
 
+_ROWS_AT_ONCE = 65_536
 _TAKE_SHARE = 0.1  # picking rows one by one beats reading all up to about this share
 
 
@@ -196,6 +197,44 @@ class Catalog:
         """
         return CatalogFiles(self._dataset.open(), self.uri, paths)
 
+    def tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Read columns of all rows of files, in the order in which they came, some at a time.
+
+        A later row of a path takes the place of an earlier one.
+
+        Parameters
+        ----------
+        columns : sequence of str
+
+        Yields
+        ------
+        pyarrow.Table
+            Some 65,536 rows, each column in one piece.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        import pyarrow as pa
+
+        found = self._dataset.open()
+        if found is None:
+            return
+        names = [*columns, "track"]
+        with lance_errors("read", self.uri):
+            scanner = found.scanner(columns=_there(found, names), scan_in_order=True)
+            some: list[pa.RecordBatch] = []
+            n_rows = 0
+            for batch in scanner.to_batches():
+                some.append(batch)
+                n_rows += len(batch)
+                if n_rows >= _ROWS_AT_ONCE:
+                    yield _rows_of_files(pa.Table.from_batches(some), names)
+                    some, n_rows = [], 0
+            if some:
+                yield _rows_of_files(pa.Table.from_batches(some), names)
+
     def load(self) -> dict[str, FileRecord]:
         """Read everything.
 
@@ -345,6 +384,12 @@ def _there(found: Any, columns: list[str] | None) -> list[str] | None:
         return None
     # not none of them, which Lance takes for no rows
     return [name for name in columns if name in found.schema.names] or ["path"]
+
+
+def _rows_of_files(table: pa.Table, names: list[str]) -> pa.Table:
+    table = with_all_columns(table.combine_chunks(), names)
+    whole = _of_whole_files(table)
+    return table if len(whole) == len(table) else table.take(whole)
 
 
 def _of_whole_files(table: pa.Table) -> NDArray[np.int64]:

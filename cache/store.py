@@ -13,7 +13,14 @@ from cache.key import is_digest, is_fingerprint
 from cache.lance_dataset import Dataset
 from cache.locks import writing
 from cache.root import join
-from cache.row_choice import Keys, best_last, damaged_in, superseded, text_array
+from cache.row_choice import (
+    HeldDigests,
+    Keys,
+    best_last,
+    damaged_in,
+    superseded,
+    text_array,
+)
 from cache.seal import KEYS, check_keys
 from cache.stored_vectors import StoredVectors
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
@@ -191,6 +198,18 @@ class EmbeddingStore:
         if found is None:  # spares the import of Arrow
             return {}
         return self._reader(found, digests).held(digests)
+
+    def held_digests(self) -> HeldDigests:
+        """Which recordings are here, and how well each is covered, in columns.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        found = self._dataset.open()
+        with lance_errors("read", self.uri):
+            return HeldDigests.read(found)
 
     def count(self) -> int:
         """Count the recordings held.

@@ -143,9 +143,9 @@ def _one_song(
     whole: bool,
 ) -> FileRecord:
     found, name = find_audio(paths), ", ".join(paths)
-    if len(found.files) != 1:
+    if found.n_songs != 1:
         why = f": {found.failures[0].error}" if found.failures else "; name one audio file"
-        raise ClassifyError(f"{name} holds {len(found.files)} songs, one is needed{why}")
+        raise ClassifyError(f"{name} holds {found.n_songs} songs, one is needed{why}")
     failed = library.embed_missing(paths, workers, progress, taste=taste, whole=whole, picked=True)
     rows = library.rows(paths)
     if failed or not rows:

@@ -271,7 +271,7 @@ def _gone(labels: Iterable[Label], paths: Sequence[str]) -> dict[str, str]:
 
     The files may have gone.
     """
-    named = {*find_audio(paths).files, *(str(Path(path).expanduser().absolute()) for path in paths)}
+    named = {*find_audio(paths).paths, *(str(Path(path).expanduser().absolute()) for path in paths)}
     return {one.digest: one.path for one in labels if one.digest and one.path in named}
 
 

@@ -156,7 +156,7 @@ def similar(
         raise LabelError(
             f"{', '.join(named)} holds {len(asked)} songs that can be used; one is needed{why}"
         )
-    files = find_audio(named).files
+    files = find_audio(named).paths
     found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=files[0])
     everything = library.files()
     n_library, n_gone = everything.without(asked).n_gone()

@@ -110,7 +110,7 @@ class SongLibrary:
             If the cache can't be read.
         """
         if paths is not None:
-            files = self._catalog.files(find_audio(paths).files)
+            files = self._catalog.files(find_audio(paths).paths)
             return LibraryFiles.of(files, self.vectors.open(files.digests))
         return LibraryFiles.of(self.catalog_files(), self.vectors.open()).without_demo()
 
@@ -244,12 +244,12 @@ class SongLibrary:
             changed since, or makes song vectors of another width.
         """
         found = find_audio(paths)
-        known = self._catalog.lookup(found.files)
+        known, objects = self._catalog.lookup(found.paths), found.objects.by_address()
         current = {
-            path: _current_digest(known.get(path), found.objects.get(path)) for path in found.files
+            path: _current_digest(known.get(path), objects.get(path)) for path in found.paths
         }
         held = self.vectors.held([digest for digest in current.values() if digest])
-        missing = [path for path in found.files if not _is_held(held, current[path], whole)]
+        missing = [path for path in current if not _is_held(held, current[path], whole)]
         if not missing:
             return found.failures
         if taste is not None:

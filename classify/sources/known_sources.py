@@ -89,7 +89,7 @@ def _playlist_reading(path: Path) -> SourceReading:
     for failure in found.failures:
         if failure.path == str(path):
             raise LabelError(f"{path} {failure.error}")
-    paths = [*found.files, *(failure.path for failure in found.failures)]
+    paths = [*found.paths, *(failure.path for failure in found.failures)]
     return SourceReading(
         name=str(path), songs=tuple(SourceSong(key=one, path=one) for one in paths)
     )

@@ -17,8 +17,8 @@ from embed.cluster.station_process import Told
 from embed.errors import AudioError, EmbedError
 from embed.pipeline.commits import StagedBatch, commit_staged
 from embed.pipeline.encoder_run import Run
-from embed.pipeline.ledger import File
 from embed.pipeline.run_report import Progress
+from embed.sifting.files_left import FilesLeft
 
 __all__ = ["Crew", "Driver", "Post"]
 
@@ -114,7 +114,7 @@ class Driver:
     ----------
     runs : sequence of Run
         One for each encoder. Their ledgers are told what came of the files.
-    todo : sequence of sequence of File
+    todo : sequence of FilesLeft
         What each is to hear.
     crew : Crew
     progress : callable, optional
@@ -124,7 +124,7 @@ class Driver:
     def __init__(
         self,
         runs: Sequence[Run],
-        todo: Sequence[Sequence[File]],
+        todo: Sequence[FilesLeft],
         crew: Crew,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
@@ -203,7 +203,7 @@ class Driver:
     def _note(self, post: Post, report: Report) -> None:
         if isinstance(report, Staged):
             account, ledger = report.batch.account, self._runs[report.encoder].ledger
-            self._is_twice |= bool(account.fresh.keys() & ledger.fresh.keys())
+            self._is_twice |= ledger.has_embedded(account.fresh.keys())
             ledger.take(account)
             self._failed.update(failure.path for failure in account.failed)
             self._staged[report.encoder].append(report.batch)
@@ -239,9 +239,15 @@ class Driver:
 
     def _give_back(self, shard: Shard, reason: str, *, failed: bool) -> None:
         given_up = self._queue.give_back(shard, self._is_left, failed=failed)
+        self._put_away(song for song in shard.songs if not self._is_left(song))
         for file in given_up.files:
             self._failed.add(file.path)
             self._runs[0].ledger.fail(file, AudioError(_given_up_words(reason)))
+
+    def _put_away(self, songs: Iterable[Song]) -> None:
+        """Keep no more than an account of songs that nobody asks for again."""
+        for run, files in zip(self._runs, zip(*songs, strict=True), strict=False):
+            run.ledger.put_away_done(file.path for file in files if file)
 
     def _is_left(self, song: Song) -> bool:
         """Whether a song is not accounted for: one failure is enough, or all have it."""

@@ -21,9 +21,9 @@ from embed.cluster.driver import Driver, Post
 from embed.cluster.station_process import StationProcess, Told
 from embed.errors import EmbedError
 from embed.pipeline.encoder_run import Run
-from embed.pipeline.ledger import File
 from embed.pipeline.run_plan import RunPlan
 from embed.pipeline.run_report import Progress
+from embed.sifting.files_left import FilesLeft
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -100,7 +100,7 @@ class RayCluster:
         self,
         plan: RunPlan,
         runs: Sequence[Run],
-        todo: Sequence[Sequence[File]],
+        todo: Sequence[FilesLeft],
         workers: int | None,
         progress: Callable[[Progress], None] | None,
     ) -> None:

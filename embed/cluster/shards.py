@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, islice
+from itertools import count
 
-from embed.pipeline.ledger import File
+import numpy as np
+
+from embed.sifting.files_left import File, FilesLeft
 
 __all__ = ["MAX_ATTEMPTS", "Shard", "ShardQueue", "Song"]
 
@@ -60,22 +62,27 @@ class ShardQueue:
 
     Parameters
     ----------
-    todo : sequence of sequence of File
-        The files that each encoder is to hear.
+    todo : sequence of FilesLeft
+        The files that each encoder is to hear, all of the same songs. A `File` is made when it is
+        handed out.
     """
 
-    def __init__(self, todo: Sequence[Iterable[File]]) -> None:
-        songs: dict[str, list[File | None]] = {}
-        for k, files in enumerate(todo):
-            for file in files:
-                songs.setdefault(file.path, [None] * len(todo))[k] = file
-        self._songs: deque[Song] = deque(map(tuple, songs.values()))
+    def __init__(self, todo: Sequence[FilesLeft]) -> None:
+        self._todo = tuple(todo)
+        each = [files.places for files in todo]
+        self._places = each[0] if len(each) == 1 else np.unique(np.concatenate(each))
+        self._n_taken = 0
         self._again: deque[Shard] = deque()
         self._numbers = count()
 
     def __len__(self) -> int:
         """How many songs there are."""
-        return len(self._songs) + sum(map(len, self._again))
+        return self._n_whole + sum(map(len, self._again))
+
+    @property
+    def _n_whole(self) -> int:
+        """How many were never handed out."""
+        return len(self._places) - self._n_taken
 
     def take(self, n_workers: int, n_all: int) -> Shard | None:
         """Cut a shard for a station that has `n_workers` of the `n_all` workers of all stations.
@@ -84,11 +91,13 @@ class ShardQueue:
         """
         if self._again:
             return self._again.popleft()
-        if not self._songs:
+        if not self._n_whole:
             return None
-        share = -(-len(self._songs) * n_workers // (_AT_LEAST_EACH * n_all))
+        share = -(-self._n_whole * n_workers // (_AT_LEAST_EACH * n_all))
         n = min(max(share, _LEAST_SONGS * n_workers), _MOST_SONGS * n_workers, _MAX_SONGS)
-        songs = tuple(islice(_popped(self._songs), n))
+        places = self._places[self._n_taken : self._n_taken + n]
+        self._n_taken += len(places)
+        songs = tuple(zip(*(files.at(places) for files in self._todo), strict=True))
         return Shard(number=next(self._numbers), songs=songs)
 
     def give_back(self, shard: Shard, is_left: Callable[[Song], bool], *, failed: bool) -> Shard:
@@ -113,8 +122,3 @@ class ShardQueue:
                 number = next(self._numbers)
                 self._again.append(Shard(number=number, songs=half, n_failed=n_failed))
         return replace(left, songs=())
-
-
-def _popped(songs: deque[Song]) -> Iterator[Song]:
-    while songs:
-        yield songs.popleft()

@@ -20,9 +20,9 @@ from embed.encoders.runtime import require_gpu
 from embed.errors import EmbedError, EncoderError
 from embed.pipeline.commits import Account, Batch, StagedBatch, stage
 from embed.pipeline.encoder_run import Run
-from embed.pipeline.ledger import File
 from embed.pipeline.run_plan import RunPlan, choose_device, in_songs, work_through
 from embed.pipeline.run_report import Progress
+from embed.sifting.files_left import File
 
 __all__ = ["Ended", "Report", "Staged", "Station"]
 

@@ -18,12 +18,13 @@ from urllib.parse import unquote_to_bytes
 from embed.files.path_mapping import foreign_folder, mapped_here, path_maps
 from embed.files.playlists import LIST_SUFFIXES, MAX_ENTRY, is_elsewhere
 
-__all__ = ["URL_ERROR", "EntryReader", "Failure", "existing", "is_source", "is_url"]
+__all__ = ["SCHEMES", "URL_ERROR", "EntryReader", "Failure", "existing", "is_source", "is_url"]
 
 URL_ERROR = "is a URL; only files are read"
 """What is wrong with an entry such as that of a radio stream."""
 
-_SCHEMES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
+SCHEMES = ("s3://", "s3a://", "gs://", "gcs://", "az://", "abfs://", "abfss://")
+"""With which the address of an object store begins."""
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 _SHORT_URL = re.compile(r"file:(/[^/].*)", re.IGNORECASE | re.DOTALL)  # as Java writes it
 # as `classify.output.formats` writes what looks like a formula
@@ -97,7 +98,7 @@ def is_source(text: str) -> bool:
     >>> is_source("s3://bucket/music/"), is_source("http://radio.example/live")
     (True, False)
     """
-    return text.startswith(_SCHEMES)
+    return text.startswith(SCHEMES)
 
 
 class EntryReader:

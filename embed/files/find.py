@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from cache import StoredObject
 from embed.files.buckets import look_at, searched_bucket
 from embed.files.cue_sheets import files_of_sheet, sheet_of
 from embed.files.entries import URL_ERROR, EntryReader, Failure, existing, is_source, is_url
 from embed.files.folders import SHEET_SUFFIX, PassedOver, searched
 from embed.files.playlists import LIST_SUFFIXES, list_entries
+from embed.files.source_columns import SourceBlock, SourceColumns
 
 __all__ = ["Failure", "FoundAudio", "Paths", "find_audio", "path_list"]
 
@@ -21,18 +22,38 @@ Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 @dataclass(frozen=True, kw_only=True)
 class FoundAudio:
-    """Absolute paths in the order given (folders sorted), each once.
+    """Songs in the order given (folders sorted), each once, and what is not there.
 
-    It also has what could not be found, what folders hold that was passed over, the CUE sheets that
-    there are (beside songs of a list nobody looks), and the size and version of each file in an
-    object store, whose path is its address (``s3://bucket/song.mp3``).
+    Attributes
+    ----------
+    files : tuple of str
+        Absolute paths of files here.
+    failures : tuple of Failure
+        What could not be found.
+    passed_over : PassedOver
+        What folders hold that was passed over.
+    sheets : tuple of str
+        The CUE sheets that there are; beside songs of a list nobody looks.
+    objects : SourceColumns
+        Songs in object stores, with their sizes and versions. The path of one is its address
+        (``s3://bucket/song.mp3``).
     """
 
     files: tuple[str, ...]
     failures: tuple[Failure, ...]
     passed_over: PassedOver = field(default_factory=PassedOver)
     sheets: tuple[str, ...] = ()
-    objects: Mapping[str, StoredObject] = field(default_factory=dict)
+    objects: SourceColumns = field(default_factory=SourceColumns)
+
+    @property
+    def n_songs(self) -> int:
+        """How many songs there are."""
+        return len(self.files) + len(self.objects)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all songs: of files, then of objects in stores."""
+        return (*self.files, *self.objects)
 
     def joined(self, other: FoundAudio) -> FoundAudio:
         """Return what was found here, and then what was found there."""
@@ -41,8 +62,32 @@ class FoundAudio:
             failures=tuple(dict.fromkeys((*self.failures, *other.failures))),
             passed_over=self.passed_over,
             sheets=(*self.sheets, *other.sheets),
-            objects={**self.objects, **other.objects},
+            objects=self.objects.joined(other.objects),
         )
+
+    @cached_property
+    def unreadable(self) -> tuple[Failure, ...]:
+        """The files of which the system tells nothing, when `songs` were looked at."""
+        return self._looked_at[1]
+
+    @cached_property
+    def songs(self) -> SourceColumns:
+        """All songs in columns: files as they are when this is first asked for, then objects."""
+        return self._looked_at[0]
+
+    @cached_property
+    def _looked_at(self) -> tuple[SourceColumns, tuple[Failure, ...]]:
+        states: dict[str, os.stat_result] = {}
+        failures = []
+        for path in self.files:
+            try:
+                states[path] = os.stat(path)
+            except OSError as error:
+                failures.append(Failure(path=path, error=f"can't be read ({error.strerror})"))
+        if not states:
+            return self.objects, tuple(failures)
+        blocks = [SourceBlock.of_files(states), *self.objects.blocks]
+        return SourceColumns(blocks), tuple(failures)
 
 
 def path_list(paths: Paths) -> list[str]:
@@ -122,17 +167,21 @@ def find_audio(paths: Paths) -> FoundAudio:
     failures: dict[str, str] = {}
     passed_over = PassedOver()
     sheets: list[str] = []
-    objects: dict[str, StoredObject] = {}
-    for item in _expand(path_list(paths), passed_over, sheets, objects):
+    stored: list[SourceColumns] = []
+    for item in _expand(path_list(paths), passed_over, sheets):
         if isinstance(item, Failure):
             failures.setdefault(item.path, item.error)
-        else:
+        elif isinstance(item, str):
             files.setdefault(item)
-    for lost in look_at(filter(is_source, files), objects):
-        files.pop(lost.path)
-        failures.setdefault(lost.path, lost.error)
+        else:
+            stored.append(item)
+    listed = [path for path in files if is_source(path)]
+    first, *others = stored or [SourceColumns()]
+    objects, lost = look_at(listed, first.joined(*others))
+    for one in lost:
+        failures.setdefault(one.path, one.error)
     return FoundAudio(
-        files=tuple(files),
+        files=tuple(path for path in files if not is_source(path)),
         failures=tuple(Failure(path=p, error=e) for p, e in failures.items()),
         passed_over=passed_over,
         sheets=tuple(dict.fromkeys(sheets)),
@@ -141,17 +190,14 @@ def find_audio(paths: Paths) -> FoundAudio:
 
 
 def _expand(
-    paths: Iterable[str],
-    passed_over: PassedOver,
-    sheets: list[str],
-    objects: dict[str, StoredObject],
-) -> Iterator[str | Failure]:
+    paths: Iterable[str], passed_over: PassedOver, sheets: list[str]
+) -> Iterator[str | SourceColumns | Failure]:
     for given in paths:
         if not given:  # such as a shell variable that is not set; not the current folder
             yield Failure(path="", error="is empty; name a file or a folder")
             continue
         if is_source(given):
-            yield from searched_bucket(given, passed_over, objects)
+            yield searched_bucket(given, passed_over)
             continue
         path = os.path.abspath(os.path.expanduser(given))
         suffix = os.path.splitext(path)[1].lower()

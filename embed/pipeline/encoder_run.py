@@ -21,12 +21,11 @@ from embed.errors import EncoderError, UnusableEmbedding
 from embed.limits import Limits
 from embed.pipeline.fetching import FileQueue
 from embed.pipeline.known_songs import KnownSongs, Learnt
-from embed.pipeline.ledger import File, Ledger
+from embed.pipeline.ledger import Ledger
 from embed.pipeline.one_read import (
     MAX_KEPT_BYTES,
     Begun,
     NewFile,
-    beginnings,
     hear_file,
     hear_further,
     remember,
@@ -49,6 +48,7 @@ from embed.pipeline.worker_tasks import (
     probe_file,
     read_piece,
 )
+from embed.sifting.files_left import File
 from embed.worker_pool import Outcome, WorkerPool
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class Run:
         return WorkerPool(
             n_workers,
             max_tasks=None if each is None or n_files is None else each * n_files,
-            setup=(remember, beginnings(self.ledger.held())),
+            setup=(remember, self.ledger.held_beginnings()),
             limits=self.limits,
             niceness=self.niceness,
         )

@@ -17,9 +17,9 @@ from pathlib import Path
 
 from cache import Bucket, CacheError
 from embed.errors import AudioError, EmbedError, UnreadableFile
-from embed.files.buckets import bucket_and_key
+from embed.files.source_columns import bucket_and_key
 from embed.limits import Limits
-from embed.pipeline.ledger import File
+from embed.sifting.files_left import File
 
 __all__ = ["FileQueue"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from embed.encoders.registry import EncoderSpec
-from embed.pipeline.ledger import File
+from embed.sifting.files_left import File
 
 __all__ = ["FROM_SONGS", "WantedFirst", "first_windows"]
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from embed.decoding.probing import AudioInfo
 from embed.encoders.preparing import PreparedEncoder, prepared_spec
-from embed.pipeline.ledger import File, Ledger
+from embed.pipeline.ledger import Ledger
 from embed.pipeline.one_read import Begun
 from embed.pipeline.pieces import Known
+from embed.sifting.files_left import File
 
 __all__ = ["KnownSongs", "Learnt"]
 

@@ -5,90 +5,31 @@ These are files that are done or have failed, and rows to be committed.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from cache import (
-    Catalog,
-    CatalogFiles,
-    EmbeddingStore,
-    Entry,
-    FileRecord,
-    FileState,
-    StoredObject,
-    covers,
-    is_same_file,
-    is_uri,
-)
+from cache import Catalog, EmbeddingStore, Entry, FileRecord, covers, is_uri
 from embed.decoding.probing import AudioInfo
 from embed.decoding.tags import TAGS_VERSION, Tags
 from embed.errors import AudioError, UnreadableFile, UnusableEmbedding, WorkerCrashed
 from embed.files.find import Failure, FoundAudio
 from embed.pipeline.commits import Account, Batch, commit_here
+from embed.sifting.catalog_join import CatalogJoin
+from embed.sifting.done_songs import DoneSongs
+from embed.sifting.files_left import File, FilesLeft
+from embed.sifting.held_recordings import HeldRecordings
 
-__all__ = ["File", "Ledger", "tag_columns"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Ledger", "tag_columns"]
 
 _BATCH_S = 20.0
 _REMEMBERED = "(remembered; --retry-failed tries again)"
-
-
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """A file as it was when the run looked at it; a later change shows as another stat next time.
-
-    Attributes
-    ----------
-    is_unheard : bool
-        Whether its recording is probably to be embedded: no file of its path or its size was known
-        (else it may be one that was moved or retagged), or it is known, and not held.
-    stored : StoredObject or None
-        Of one in an object store.
-    read_from : str
-        Where its copy is, once that was fetched.
-    digest : str or None
-        Its recording, where the catalog knows it and the file has not changed since.
-    """
-
-    path: str
-    size_bytes: int
-    mtime_ns: int
-    is_unheard: bool = False
-    stored: StoredObject | None = None
-    read_from: str = ""
-    digest: str | None = None
-
-    @property
-    def place(self) -> str:
-        """Where it is read."""
-        return self.read_from or self.path
-
-
-class _Known:
-    """What the catalog tells of files, in columns: at each start there may be a million."""
-
-    def __init__(self, files: CatalogFiles) -> None:
-        paths = map(os.fsdecode, files.paths.to_pylist())
-        self._rows = {path: row for row, path in enumerate(paths)}
-        names = ("size_bytes", "mtime_ns", "error", "warning", "tags_version")
-        self.digests: list[str | None] = files.digests.to_pylist()
-        columns = files.columns(names)
-        self.sizes, self._mtimes, self.errors, self.warnings, self.tags_versions = (
-            columns[name].to_pylist() for name in names
-        )
-
-    def row_of(self, path: str) -> int | None:
-        return self._rows.get(path)
-
-    def digest_of(self, row: int | None, status: os.stat_result | FileState) -> str | None:
-        """Return the recording of a file, where it is known and has not changed."""
-        return None if row is None or not self.is_still(row, status) else self.digests[row]
-
-    def is_still(self, row: int, status: os.stat_result | FileState) -> bool:
-        return is_same_file(self.sizes[row], self._mtimes[row], status)
 
 
 @dataclass(kw_only=True)
@@ -105,11 +46,13 @@ class Ledger:
         Files of which it is not remembered that they failed.
     failed, warnings : list of Failure
     done : dict
-        Of each file that has its embedding in the cache, path to digest.
+        Of each file that was opened and has its embedding in the cache, path to digest.
     fresh : dict
         Of each recording that was embedded now, digest to seconds.
+    put_away : DoneSongs
+        What of both nobody asks for by name any more.
     audio_s : float
-        The sum of these.
+        The sum of all seconds.
     outdated : list of str
         Known files of which an earlier version read the tags.
     committer : callable
@@ -125,79 +68,46 @@ class Ledger:
     warnings: list[Failure] = field(default_factory=list)
     done: dict[str, str] = field(default_factory=dict)
     fresh: dict[str, float] = field(default_factory=dict)
+    put_away: DoneSongs = field(default_factory=DoneSongs)
     audio_s: float = 0.0
     outdated: list[str] = field(default_factory=list)
     committer: Callable[[EmbeddingStore, Catalog, Batch], None] = commit_here
-    _held: dict[str, int] = field(default_factory=dict)
+    _held: HeldRecordings = field(default_factory=HeldRecordings)
     _n_told: tuple[int, int, int, int] = (0, 0, 0, 0)
     _begun: dict[str, Entry] = field(default_factory=dict)
     _entries: list[Entry] = field(default_factory=list)
     _recordings: list[FileRecord] = field(default_factory=list)
     _committed: float = field(default_factory=time.monotonic)
 
-    def sift(self, found: FoundAudio, *, retry_failed: bool) -> Iterator[File]:
-        """Yield the files that must be opened.
+    def sift(self, found: FoundAudio, *, retry_failed: bool) -> FilesLeft:
+        """Return the files that must be opened.
 
-        They are new, changed, or without this encoder's embedding.
+        They are new, changed, or without this encoder's embedding. Of the others those that failed
+        before are noted as failed, and are not counted as done.
         """
-        known = _Known(self.catalog.files())
         self.look_at_held()
-        sizes: set[int] | None = None
-        heard: set[str] = set()
-        for path in found.files:
-            stored = found.objects.get(path)
-            try:
-                status = os.stat(path) if stored is None else stored.state
-            except OSError as error:
-                self.failed.append(Failure(path=path, error=f"can't be read ({error.strerror})"))
-                continue
-            row = known.row_of(path)
-            if (
-                row is not None
-                and known.is_still(row, status)
-                and self._settle(path, known, row, retry_failed=retry_failed, local=stored is None)
-            ):
-                continue
-            if sizes is None:  # not before, as mostly there is nothing to do
-                sizes = set(known.sizes)
-            digest = known.digest_of(row, status)
-            is_unheard = digest not in heard and digest is not None
-            if row is None:
-                is_unheard = status.st_size not in sizes
-            heard.add(digest or "")
-            sizes.add(status.st_size)
-            yield File(
-                path=path,
-                size_bytes=status.st_size,
-                mtime_ns=status.st_mtime_ns,
-                is_unheard=is_unheard,
-                stored=stored,
-                digest=digest,
-            )
+        join = CatalogJoin(
+            songs=found.songs,
+            held=self._held,
+            n_windows=self.n_windows,
+            retry_failed=retry_failed,
+        )
+        sifted = join.sift(self.catalog)
+        self.failed += found.unreadable
+        self.failed += (
+            Failure(path=path, error=f"{reason} {_REMEMBERED}") for path, reason in sifted.failed
+        )
+        self.warnings += (Failure(path=path, error=text) for path, text in sifted.warnings)
+        self.outdated += sifted.outdated
+        return sifted.left
 
     def look_at_held(self) -> None:
         """Read which recordings the cache holds; `sift` does it by itself."""
-        self._held = self.store.held()
+        self._held = HeldRecordings(self.store.held_digests())
 
     def share_held(self, other: Ledger) -> None:
         """Know what another run of the same encoder knows, and hears from now on."""
         self._held = other._held
-
-    def _settle(
-        self, path: str, known: _Known, row: int, *, retry_failed: bool, local: bool
-    ) -> bool:
-        """Take a file that stands still as done or failed; False where it must be opened."""
-        digest, failure = known.digests[row], known.errors[row]
-        if digest and self.is_held(digest):
-            self.done[path] = digest
-            self._warn(path, known.warnings[row])
-            if known.tags_versions[row] != TAGS_VERSION and local:
-                self.outdated.append(path)
-            return True
-        if failure and not retry_failed:
-            self.failed.append(Failure(path=path, error=f"{failure} {_REMEMBERED}"))
-            return True
-        return False
 
     def recognise(self, files: Sequence[File], digests: Mapping[str, str]) -> list[File]:
         """Take as done the files that another run has found to be recordings held here.
@@ -215,7 +125,7 @@ class Ledger:
 
     @property
     def n_settled(self) -> int:
-        """How many files are done or have failed."""
+        """How many files are done or have failed, beside those that were left as they are."""
         return len(self.done) + len(self.failed)
 
     def heard_elsewhere(self, file: File, entry: Entry) -> None:
@@ -226,7 +136,7 @@ class Ledger:
 
     def is_held(self, digest: str) -> bool:
         """Whether the cache holds a recording with the coverage asked for, or more."""
-        return covers(self._held.get(digest), self.n_windows)
+        return covers(self._held.windows_of(digest), self.n_windows)
 
     def look_up(self, files: Iterable[File]) -> None:
         """Read what the cache has of files that are next, where that is less than is asked for."""
@@ -246,16 +156,17 @@ class Ledger:
         return file.digest is not None and self._is_begun(file.digest)
 
     def _is_begun(self, digest: str) -> bool:
-        return digest in self._held and not self.is_held(digest)
+        n_windows = self._held.windows_of(digest)
+        return n_windows is not None and not covers(n_windows, self.n_windows)
 
-    def held(self) -> list[str]:
-        """Return the recordings that the cache holds with the coverage asked for, or more."""
-        return [digest for digest in self._held if self.is_held(digest)]
+    def held_beginnings(self) -> NDArray[np.uint64]:
+        """Return the first 64 bits of all that the cache holds with the coverage asked for."""
+        return self._held.beginnings(self.n_windows)
 
     def embedded(self, entry: Entry) -> None:
         """Note a recording's embedding."""
         self._entries.append(entry)
-        self._held[entry.digest] = entry.n_windows
+        self._held.add(entry.digest, entry.n_windows)
         self.fresh[entry.digest] = entry.duration_s
         self.audio_s += entry.duration_s
 
@@ -310,6 +221,16 @@ class Ledger:
         self.failed += account.failed
         self.warnings += account.warnings
         self.audio_s += sum(account.fresh.values())
+
+    def has_embedded(self, digests: Collection[str]) -> bool:
+        """Tell whether one of some recordings was embedded, here or by another process."""
+        return not self.fresh.keys().isdisjoint(digests) or self.put_away.has_embedded(digests)
+
+    def put_away_done(self, paths: Iterable[str]) -> None:
+        """Keep the account of files that are done, of which nobody asks by name any more."""
+        done = {path: self.done.pop(path) for path in paths if path in self.done}
+        fresh = {digest: self.fresh.pop(digest) for digest in done.values() if digest in self.fresh}
+        self.put_away.add(done, fresh)
 
     def commit(self) -> None:
         """Have what there is committed."""

@@ -26,14 +26,15 @@ from embed.encoders.preparing import prepared_spec
 from embed.encoders.windows import coverage_windows
 from embed.errors import EmbedError
 from embed.files.find import FoundAudio, Paths, find_audio
+from embed.files.source_columns import SourceColumns
 from embed.files.source_lists import find_listed
 from embed.limits import Limits
 from embed.pipeline.encoder_run import Run
 from embed.pipeline.first_look import FROM_SONGS, first_windows
-from embed.pipeline.ledger import File
 from embed.pipeline.retagging import read_tags_anew
 from embed.pipeline.run_plan import RunPlan, choose_device, in_songs, work_through
 from embed.pipeline.run_report import EmbedReport, Progress, Stage, report_of
+from embed.sifting.files_left import FilesLeft
 
 __all__ = ["DEVICES", "Workplace", "embed_library"]
 
@@ -50,7 +51,7 @@ class Workplace(Protocol):
         self,
         plan: RunPlan,
         runs: Sequence[Run],
-        todo: Sequence[Sequence[File]],
+        todo: Sequence[FilesLeft],
         workers: int | None,
         progress: Callable[[Progress], None] | None,
     ) -> None:
@@ -168,7 +169,7 @@ def embed_library(
         niceness=niceness,
     )
     runs = plan.runs(wanted_first)
-    todo = [list(run.ledger.sift(found, retry_failed=retry_failed)) for run in runs]
+    todo = [run.ledger.sift(found, retry_failed=retry_failed) for run in runs]
     looking: list[Run] = []
     if any(todo):
         require_writable(base)
@@ -196,11 +197,11 @@ def _windows_asked(prepared: PreparedEncoders, asked: Mapping[str, str | int]) -
     }
 
 
-def _looks_first(asked: bool | None, runs: Sequence[Run], todo: Sequence[list[File]]) -> bool:
+def _looks_first(asked: bool | None, runs: Sequence[Run], todo: Sequence[FilesLeft]) -> bool:
     """Whether a few windows of each song are heard before the rest of any."""
     if asked is False or any(run.batched for run in runs):
         return False  # on a GPU it is decoding that takes the time, and it would be done twice
-    if any(file.stored is not None for files in todo for file in files):
+    if any(files.has_objects for files in todo):
         return False  # each would be fetched twice
     for run in runs:
         n, spec = run.ledger.n_windows, prepared_spec(run.prepared)
@@ -217,28 +218,28 @@ def _look_first(
     plan: RunPlan,
     wanted_first: Callable[[], Sequence[str]] | None,
     runs: Sequence[Run],
-    todo: Sequence[list[File]],
+    todo: list[FilesLeft],
     found: FoundAudio,
     workers: int | None,
     progress: Callable[[Progress], None] | None,
 ) -> list[Run]:
     """Hear a few windows of each song; then tell the runs that hear the rest what was learnt.
 
-    Return the runs that have heard them.
+    Look anew at what these have to do. Return the runs that have heard the few windows.
     """
     n_windows = {p.name: first_windows(prepared_spec(p)) for p in plan.prepared.parts}
     looking = replace(plan, n_windows=n_windows).runs(wanted_first)
     paths = dict.fromkeys(file.path for files in todo for file in files)
-    new = replace(found, files=tuple(paths))
-    first = [list(run.ledger.sift(new, retry_failed=True)) for run in looking]
+    new = replace(found, files=tuple(paths), objects=SourceColumns())
+    first = [run.ledger.sift(new, retry_failed=True) for run in looking]
     for run in looking:
         run.known.keeps = True
     work_through(looking, first, workers, in_songs(progress, looking, first, "first look"))
     failed = {failure.path for run in looking for failure in run.ledger.failed}
     learnt = {path: one for run in reversed(looking) for path, one in run.known.learnt.items()}
-    for run, files in zip(runs, todo, strict=True):
-        left = tuple(file.path for file in files if file.path not in failed)
-        files[:] = run.ledger.sift(replace(found, files=left), retry_failed=True)
+    for k, run in enumerate(runs):
+        left = tuple(file.path for file in todo[k] if file.path not in failed)
+        todo[k] = run.ledger.sift(replace(new, files=left), retry_failed=True)
         run.known.before = learnt
     return looking
 
@@ -249,11 +250,13 @@ def _find(paths: Paths, listed: str | Path | None) -> FoundAudio:
 
 
 def _read_tags_anew(
-    runs: Sequence[Run], todo: Sequence[list[File]], base: str | Path, n_workers: int | None
+    runs: Sequence[Run], todo: Sequence[FilesLeft], base: str | Path, n_workers: int | None
 ) -> int:
     """Read what an earlier version left out of the tags of songs that are in the cache already."""
-    looked_at = {file.path for files in todo for file in files}
     outdated = dict.fromkeys(path for run in runs for path in run.ledger.outdated)
+    if not outdated:
+        return 0
+    looked_at = {file.path for files in todo for file in files}
     paths = [path for path in outdated if path not in looked_at]
     if not paths:
         return 0

@@ -17,8 +17,9 @@ from embed.encoders.preparing import prepared_spec
 from embed.limits import Limits
 from embed.pipeline.encoder_run import Listener, Run
 from embed.pipeline.first_look import WantedFirst
-from embed.pipeline.ledger import File, Ledger
+from embed.pipeline.ledger import Ledger
 from embed.pipeline.run_report import Progress, Stage
+from embed.sifting.files_left import File
 from embed.worker_pool import WorkerPool
 
 __all__ = ["RunPlan", "choose_device", "in_songs", "work_through"]

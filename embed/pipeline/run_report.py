@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from embed.encoders.composite import PreparedEncoders
 from embed.files.cue_sheets import Album, album_words, albums_in, songs_in_words
 from embed.files.find import Failure, FoundAudio
@@ -101,29 +103,45 @@ def report_of(
     failed: dict[str, Failure] = {}
     for failure in (*found.failures, *(one for run in runs for one in run.ledger.failed)):
         failed.setdefault(failure.path, failure)
-    fresh = {
-        digest: run.ledger.fresh[digest]
-        for run in runs
-        for path, digest in run.ledger.done.items()
-        if digest in run.ledger.fresh and path not in failed
-    }
-    n_found = len(found.files) + len(found.failures)
+    n_embedded, audio_s = _embedded(runs, failed)
+    n_found = found.n_songs + len(found.failures)
     worker_s = sum(run.worker_s for run in runs)
     warnings, albums = _with_albums(found, runs, failed)
     return EmbedReport(
         encoder=prepared.name,
         fingerprint=prepared.fingerprint,
         found=n_found,
-        embedded=len(fresh),
-        cached=n_found - len(fresh) - len(failed),
+        embedded=n_embedded,
+        cached=n_found - n_embedded - len(failed),
         failed=tuple(failed.values()),
         warnings=warnings,
-        audio_s=sum(fresh.values()),
+        audio_s=audio_s,
         wall_s=time.monotonic() - started,
         busy=sum(run.cpu_s for run in runs) / worker_s if worker_s else None,
         passed_over=found.passed_over,
         albums=albums,
     )
+
+
+def _embedded(runs: Sequence[Run], failed: Mapping[str, Failure]) -> tuple[int, float]:
+    """Return how many songs were embedded now, and their seconds; by several encoders counts once.
+
+    Of what each run has put away there are keys alone.
+    """
+    fresh = {
+        digest: run.ledger.fresh[digest]
+        for run in runs
+        for path, digest in run.ledger.done.items()
+        if digest in run.ledger.fresh and path not in failed
+    }
+    away = [run.ledger.put_away.embedded(failed) for run in runs]
+    if not any(len(keys) for keys, _ in away):
+        return len(fresh), sum(fresh.values())
+    own = np.array([int(digest[:16], 16) for digest in fresh], np.uint64)
+    keys = np.concatenate([own, *(one for one, _ in away)])
+    seconds = np.concatenate([np.array([*fresh.values()], float), *(one for _, one in away)])
+    first = np.unique(keys, return_index=True)[1]
+    return len(first), float(seconds[first].sum())
 
 
 def _with_albums(

@@ -36,6 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embed.worker_pool",),
     ("embed.encoders",),
     ("embed.cover_art", "embed.loudness", "embed.spectrogram_picture", "embed.stored_embeddings"),
+    ("embed.sifting",),
     ("embed.pipeline",),
     ("embed.cluster", "embed.watching"),
     ("embed",),

@@ -16,8 +16,8 @@ import embed
 from embed.cluster.driver import Driver, Post
 from embed.cluster.station_process import StationProcess, Told
 from embed.pipeline.encoder_run import Run
-from embed.pipeline.ledger import File
 from embed.pipeline.run_plan import RunPlan
+from embed.sifting.files_left import FilesLeft
 
 __all__ = ["NearbyPost", "NearbyStations"]
 
@@ -70,7 +70,7 @@ class NearbyStations:
         self,
         plan: RunPlan,
         runs: Sequence[Run],
-        todo: Sequence[Sequence[File]],
+        todo: Sequence[FilesLeft],
         workers: int | None,
         progress: Callable[[embed.Progress], None] | None,
     ) -> None:

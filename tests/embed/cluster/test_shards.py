@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from cache import StoredObject
 from embed.cluster.driver import Post
 from embed.cluster.shards import Shard, ShardQueue, Song
-from embed.pipeline.ledger import File
+from embed.files.source_columns import SourceBlock, SourceColumns
+from embed.sifting.files_left import FilesLeft
 
 
-def files(*names: str) -> list[File]:
-    return [File(path=f"/music/{name}", size_bytes=1, mtime_ns=1) for name in names]
+def songs_of(*names: str) -> SourceColumns:
+    objects = {
+        f"s3://songs/{name}": StoredObject(name=name, size_bytes=1, version="1") for name in names
+    }
+    return SourceColumns([SourceBlock.of_objects(objects)])
+
+
+def files(*names: str) -> FilesLeft:
+    return FilesLeft.of(songs_of(*names))
 
 
 def names(shard: Shard) -> list[str]:
-    return [file.path.removeprefix("/music/") for file in shard.files]
+    return [file.path.removeprefix("s3://songs/") for file in shard.files]
 
 
 def taken(queue: ShardQueue, n_workers: int = 1, n_all: int = 1) -> Shard:
@@ -38,11 +47,12 @@ def test_every_song_is_handed_out_once_and_shards_become_smaller() -> None:
 
 
 def test_each_encoder_gets_the_files_that_it_lacks() -> None:
-    queue = ShardQueue([files("a", "b"), files("b", "c")])
+    songs = songs_of("a", "b", "c")
+    queue = ShardQueue([FilesLeft.of(songs, (0, 1)), FilesLeft.of(songs, (1, 2))])
     assert len(queue) == 3
-    first, second = taken(queue).todo
-    assert first == files("a", "b")
-    assert second == files("b", "c")
+    shard = taken(queue)
+    assert shard.todo == [list(files("a", "b")), list(files("b", "c"))]
+    assert names(shard) == ["a", "b", "c"]
 
 
 def test_what_is_left_of_a_shard_comes_first_and_without_what_is_accounted_for() -> None:
@@ -67,7 +77,7 @@ def test_one_crashing_file_is_found_by_halving_and_all_others_are_done() -> None
         given_up += names(
             queue.give_back(
                 shard,
-                lambda song: song[0] is not None and song[0].path[7:] not in done,
+                lambda song: song[0] is not None and song[0].path[11:] not in done,
                 failed=crashes,
             )
         )

@@ -19,8 +19,8 @@ from embed.cluster.station import Ended, Staged
 from embed.cluster.station_process import StationProcess, Told
 from embed.encoders.composite import prepare_encoders
 from embed.pipeline.commits import StagedBatch, stage
-from embed.pipeline.ledger import File
 from embed.pipeline.run_plan import RunPlan
+from embed.sifting.files_left import File
 from tests.cache.test_store import assert_same
 from tests.embed.cluster.nearby_stations import NearbyPost, NearbyStations
 

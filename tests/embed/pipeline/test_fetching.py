@@ -24,7 +24,7 @@ from cache import Bucket, Catalog, EmbeddingStore, StoredObject, open_stores
 from classify.cli.app import app
 from embed.errors import EmbedError
 from embed.pipeline.fetching import FileQueue
-from embed.pipeline.ledger import File
+from embed.sifting.files_left import File
 from tests.support.object_stores import ask, speaking_to
 
 N = 9  # songs that train and score can do with
@@ -164,7 +164,7 @@ def test_a_list_stands_for_a_search(library: Library, kind: str, tmp_path: Path)
     else:
         path.write_text("\n".join(sources))
     listed = embed.find_listed(path)
-    assert list(listed.files) == list(found)
+    assert listed.paths == tuple(found)
     assert dict(listed.objects) == found
     assert [one.path for one in listed.failures] == (sources[-1:] if kind == "txt" else [])
     done = CliRunner().invoke(app, ["--cache", ROOT, "embed", "--list", str(path), "--json"])
@@ -243,7 +243,7 @@ def test_a_taste_is_learnt_and_songs_are_found_by_their_addresses(
     for kind in ("m3u8", "pls", "xspf", "csv"):
         run("score", "--taste", taste, "--top", "9", "-o", str(tmp_path / f"again.{kind}"))
         again = embed.find_audio(tmp_path / f"again.{kind}")
-        assert (list(again.files), again.failures) == (listed, ())
+        assert (list(again.paths), again.failures) == (listed, ())
 
 
 def refusals(queue: FileQueue) -> list[tuple[int, str]]:

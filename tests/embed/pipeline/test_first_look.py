@@ -19,9 +19,9 @@ from embed.encoders.windows import take_windows
 from embed.pipeline import one_read
 from embed.pipeline.first_look import WantedFirst, first_windows
 from embed.pipeline.known_songs import KnownSongs, Learnt
-from embed.pipeline.ledger import File
 from embed.pipeline.pieces import Assembly, Known, Outline, cut_pieces
 from embed.pipeline.worker_tasks import Heard, embed_piece, embed_recording, hear_together
+from embed.sifting.files_left import File
 from tests.embed.pipeline.test_pieces import assert_same
 from tests.support.audio_files import KINDS, silence, track_samples
 

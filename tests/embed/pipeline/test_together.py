@@ -21,9 +21,10 @@ from embed.files.find import FoundAudio
 from embed.limits import Limits
 from embed.pipeline import worker_tasks
 from embed.pipeline.encoder_run import Run
-from embed.pipeline.ledger import File, Ledger
+from embed.pipeline.ledger import Ledger
 from embed.pipeline.one_read import hear_file
 from embed.pipeline.worker_tasks import embed_recording, embed_together
+from embed.sifting.files_left import File
 from tests.support.audio_files import KINDS, music
 from tests.support.encoder_models import compiled_root
 
