@@ -6,6 +6,7 @@ A path as text with an object for its size takes a kilobyte in Python, in column
 from __future__ import annotations
 
 import os
+from binascii import hexlify, unhexlify
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SourceBlock", "SourceColumns", "SourceIndex", "bucket_and_key", "path_keys"]
 
 _BLOCK_ROWS = 2**18  # of paths of 4096 bytes: 1 GB, and a column of Arrow has room for 2
+_ETAG_CHARS = 34  # of 128 bits, with its quotes
 _AT_ONCE = 2**16  # paths that are Python objects at a time
 
 
@@ -63,14 +65,15 @@ class SourceBlock:
         In bytes.
     mtimes_ns : ndarray, shape (n,), int64, or None
         Of files.
-    versions : pyarrow.StringArray, shape (n,), or None
-        Of objects, see `cache.StoredObject`.
+    versions : pyarrow.StringArray or FixedSizeBinaryArray, shape (n,), or None
+        Of objects, see `cache.StoredObject`; as bytes where all are 32 hexadecimal digits in
+        quotes, as the ETags of stores mostly are.
     """
 
     paths: pa.BinaryArray
     sizes: NDArray[np.int64]
     mtimes_ns: NDArray[np.int64] | None = None
-    versions: pa.StringArray | None = None
+    versions: pa.StringArray | pa.FixedSizeBinaryArray | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -107,7 +110,9 @@ class SourceBlock:
         """Take the columns of a list of objects."""
         import pyarrow as pa
 
-        return cls(paths=paths.cast(pa.binary()), sizes=sizes.to_numpy(), versions=versions)
+        return cls(
+            paths=paths.cast(pa.binary()), sizes=sizes.to_numpy(), versions=_packed(versions)
+        )
 
     def take(self, at: NDArray[np.integer[Any]]) -> SourceBlock:
         """Return those at some places."""
@@ -123,7 +128,7 @@ class SourceBlock:
         if self.mtimes_ns is not None:
             return self.mtimes_ns
         assert self.versions is not None
-        return version_numbers(self.versions.cast("binary").to_numpy(zero_copy_only=False))
+        return version_numbers(_unpacked(self.versions))
 
     @staticmethod
     def joined(blocks: Sequence[SourceBlock]) -> SourceBlock:
@@ -134,12 +139,43 @@ class SourceBlock:
             return blocks[0]
         times = [block.mtimes_ns for block in blocks if block.mtimes_ns is not None]
         versions = [block.versions for block in blocks if block.versions is not None]
+        if len({one.type for one in versions}) > 1:
+            versions = [pa.array(_unpacked(one), pa.binary()).cast(pa.string()) for one in versions]
         return SourceBlock(
             paths=pa.concat_arrays([block.paths for block in blocks]),
             sizes=np.concatenate([block.sizes for block in blocks]),
             mtimes_ns=np.concatenate(times) if times else None,
             versions=pa.concat_arrays(versions) if versions else None,
         )
+
+
+def _packed(versions: pa.StringArray) -> pa.StringArray | pa.FixedSizeBinaryArray:
+    """Return versions that are all 32 hexadecimal digits in quotes as 16 bytes each."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lengths = pc.min_max(pc.binary_length(versions)).as_py()
+    if lengths != {"min": _ETAG_CHARS, "max": _ETAG_CHARS} or versions.null_count:
+        return versions
+    joined = b"".join(versions.cast(pa.binary()).to_pylist())
+    digits = np.frombuffer(joined, np.uint8).reshape(-1, _ETAG_CHARS)[:, 1:-1].tobytes()
+    try:
+        packed = unhexlify(digits)
+    except ValueError:
+        return versions
+    as_bytes = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(16), len(versions), [None, pa.py_buffer(packed)]
+    )
+    return as_bytes if b"".join(_unpacked(as_bytes)) == joined else versions  # as in upper case
+
+
+def _unpacked(versions: pa.StringArray | pa.FixedSizeBinaryArray) -> list[bytes]:
+    import pyarrow as pa
+
+    texts: list[bytes] = versions.cast(pa.binary()).to_pylist()
+    if pa.types.is_fixed_size_binary(versions.type):
+        return [b'"%b"' % hexlify(one) for one in texts]
+    return texts
 
 
 class SourceColumns(Mapping[str, StoredObject]):
@@ -231,12 +267,10 @@ class SourceColumns(Mapping[str, StoredObject]):
         for here, block in self.at(places):
             if block.versions is None:
                 continue
-            columns = (block.paths, block.sizes, block.versions)
-            for at, path, size, version in zip(
-                here.tolist(), *(column.tolist() for column in columns), strict=True
-            ):
+            columns = (block.paths.to_pylist(), block.sizes.tolist(), _unpacked(block.versions))
+            for at, path, size, version in zip(here.tolist(), *columns, strict=True):
                 key = bucket_and_key(os.fsdecode(path))[1]
-                objects[at] = StoredObject(name=key, size_bytes=size, version=version)
+                objects[at] = StoredObject(name=key, size_bytes=size, version=version.decode())
         return objects
 
     def are_objects(self, places: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:

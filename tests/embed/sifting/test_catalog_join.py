@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from cache import Catalog, EmbeddingStore, Entry, FileRecord, StoredObject, covers
@@ -61,10 +62,21 @@ def objects() -> dict[str, StoredObject]:
     rng = np.random.default_rng(7)
     return {
         address(n): StoredObject(
-            name=f"music/Ünï {n}.mp3", size_bytes=int(rng.integers(1, 400)), version=f'"{n}"'
+            name=f"music/Ünï {n}.mp3", size_bytes=int(rng.integers(1, 400)), version=version(n)
         )
         for n in range(N)
     }
+
+
+def version(n: int) -> str:
+    return (f'"{n:032x}"', f'"{n:032X}"', f'"{n:032x}-2"', "2026-11-30T21:43:01+00:00")[n // 80]
+
+
+def block(part: dict[str, StoredObject]) -> SourceBlock:
+    """Put objects into columns as a list of them comes."""
+    texts = [one.version for one in part.values()]
+    sizes = pa.array([one.size_bytes for one in part.values()], pa.int64())
+    return SourceBlock.of_columns(pa.array(list(part)), sizes, pa.array(texts))
 
 
 def records(objects: dict[str, StoredObject]) -> list[FileRecord]:
@@ -136,7 +148,8 @@ def test_songs_are_sifted_as_one_by_one(
         catalog.put(rows[start : start + 50])
     store.put([entry(digest(n), (4, 12, 0)[n % 3]) for n in range(0, N, 2)])
     ledger = Ledger(catalog=catalog, store=store, n_windows=12, batch_songs=64)
-    blocks = [SourceBlock.of_objects({path: one}) for path, one in objects.items()]
+    items = list(objects.items())
+    blocks = [block(dict(items[start : start + 20])) for start in range(0, N, 20)]
     found = FoundAudio(files=(), failures=(), objects=SourceColumns(blocks))
     left = ledger.sift(found, retry_failed=retry)
     expected, failed, warnings = one_by_one(objects, catalog, store.held(), retry=retry)
@@ -155,7 +168,9 @@ def test_songs_are_sifted_as_one_by_one(
 def test_each_song_is_there_once_and_found_by_its_address(
     objects: dict[str, StoredObject],
 ) -> None:
-    first = SourceColumns([SourceBlock.of_objects(objects)])
+    first = SourceColumns([block(objects)])
+    some = dict(list(objects.items())[:80])
+    assert SourceColumns([block(some)]).by_address() == some
     more = {**dict(list(objects.items())[::3]), "s3://other/a.mp3": next(iter(objects.values()))}
     both = first.joined(SourceColumns([SourceBlock.of_objects(more)]), first)
     assert list(both) == [*objects, "s3://other/a.mp3"]
