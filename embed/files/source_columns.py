@@ -123,12 +123,12 @@ class SourceBlock:
             versions=None if self.versions is None else self.versions.take(at),
         )
 
-    def states(self) -> NDArray[np.int64]:
-        """Return what the catalog keeps of each one's time or version, shape (n,)."""
+    def states(self, at: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+        """Return what the catalog keeps of the times or versions at some places, shape (n,)."""
         if self.mtimes_ns is not None:
-            return self.mtimes_ns
+            return self.mtimes_ns[at]
         assert self.versions is not None
-        return version_numbers(_unpacked(self.versions))
+        return version_numbers(_unpacked(self.versions.take(at)))
 
     @staticmethod
     def joined(blocks: Sequence[SourceBlock]) -> SourceBlock:
@@ -235,38 +235,40 @@ class SourceColumns(Mapping[str, StoredObject]):
         each = [block.sizes for block in self.blocks]
         return each[0] if len(each) == 1 else np.concatenate([np.zeros(0, np.int64), *each])
 
-    def at(
+    def _parts(
         self, places: NDArray[np.integer[Any]]
-    ) -> Iterator[tuple[NDArray[np.intp], SourceBlock]]:
-        """Return the songs at some places in blocks, each with where these stand in `places`."""
+    ) -> Iterator[tuple[NDArray[np.intp], SourceBlock, NDArray[np.integer[Any]]]]:
+        """Return where some places lie: which of them in a block, the block, and where in it."""
         which = self._blocks_at(places)
         for number in np.flatnonzero(np.bincount(which)).tolist():
             here = np.flatnonzero(which == number)
-            yield here, self.blocks[number].take(places[here] - self._starts[number])
+            yield here, self.blocks[number], places[here] - self._starts[number]
 
     def paths_at(self, places: NDArray[np.integer[Any]]) -> pa.BinaryArray:
         """Return the paths at some places, in their order."""
         import pyarrow as pa
 
-        parts = list(self.at(places))
-        if not parts:
-            return pa.array([], pa.binary())
+        parts = [(here, block.paths.take(rows)) for here, block, rows in self._parts(places)]
+        if len(parts) <= 1:
+            return parts[0][1] if parts else pa.array([], pa.binary())
         order = np.argsort(np.concatenate([here for here, _ in parts]))
-        return pa.concat_arrays([block.paths for _, block in parts]).take(order)
+        return pa.concat_arrays([paths for _, paths in parts]).take(order)
 
     def states_at(self, places: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return what the catalog keeps of times and versions, see `SourceBlock.states`."""
         states = np.empty(len(places), np.int64)
-        for here, block in self.at(places):
-            states[here] = block.states()
+        for here, block, rows in self._parts(places):
+            states[here] = block.states(rows)
         return states
 
     def objects_at(self, places: NDArray[np.integer[Any]]) -> list[StoredObject | None]:
         """Return the objects at some places; None for a file."""
         objects: list[StoredObject | None] = [None] * len(places)
-        for here, block in self.at(places):
-            if block.versions is None:
+        for here, whole, rows in self._parts(places):
+            if whole.versions is None:
                 continue
+            block = whole.take(rows)
+            assert block.versions is not None
             columns = (block.paths.to_pylist(), block.sizes.tolist(), _unpacked(block.versions))
             for at, path, size, version in zip(here.tolist(), *columns, strict=True):
                 key = bucket_and_key(os.fsdecode(path))[1]

@@ -108,13 +108,14 @@ class CatalogJoin:
         rows = _last_of_each(places)
         if not len(rows):
             return
-        places, table, sizes = places[rows], table.take(rows), sizes[rows]
+        table = _taken(table.drop_columns("path"), rows)
+        places, sizes = places[rows], sizes[rows]
         self._state[places] = _CHANGED
         self._forget(places)
         same_size = np.flatnonzero(self.songs.sizes[places] == sizes)
         states = self.songs.states_at(places[same_size])
         still = same_size[states == table["mtime_ns"].to_numpy()[same_size]]
-        self._settle(places[still], table.take(still))
+        self._settle(places[still], _taken(table, still))
 
     def _settle(self, places: NDArray[np.int64], table: pa.Table) -> None:
         """Tell what becomes of songs that stand still."""
@@ -202,6 +203,11 @@ class CatalogJoin:
         first = known_places[_first_of_each(known_halves[:, 0])]
         are_unheard[np.searchsorted(left, first)] = True
         return are_unheard
+
+
+def _taken(table: pa.Table, rows: NDArray[np.integer[Any]]) -> pa.Table:
+    """Return some rows, which are mostly all of them."""
+    return table if len(rows) == len(table) else table.take(rows)
 
 
 def _last_of_each(places: NDArray[np.int64]) -> NDArray[np.int64]:
