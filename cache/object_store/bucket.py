@@ -69,7 +69,14 @@ def version_number(version: str) -> int:
 
 
 def version_numbers(versions: Iterable[bytes]) -> NDArray[np.int64]:
-    """Return those of many versions, shape (n,), int64: a third of the time for each."""
+    """Return those of many versions, shape (n,), int64: in half the time for each.
+
+    Examples
+    --------
+    >>> from cache import version_number, version_numbers
+    >>> version_numbers([b'"0a1b"'])[0] == version_number('"0a1b"')
+    np.True_
+    """
     joined = b"".join([blake2b(one, digest_size=8).digest() for one in versions])
     return (np.frombuffer(joined, ">u8") >> np.uint64(1)).astype(np.int64)
 

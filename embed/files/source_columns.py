@@ -126,7 +126,7 @@ class SourceBlock:
     def states(self, at: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """Return what the catalog keeps of the times or versions at some places, shape (n,)."""
         if self.mtimes_ns is not None:
-            return self.mtimes_ns[at]
+            return np.asarray(self.mtimes_ns[at])
         assert self.versions is not None
         return version_numbers(_unpacked(self.versions.take(at)))
 

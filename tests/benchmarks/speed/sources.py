@@ -134,7 +134,7 @@ def _embedding_rows(numbers: NDArray[np.uint64]) -> pa.Table:
         "coverage": pa.array(np.full(n, 0.2)),
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(2 * n, np.float32)), 2),
         "frames": pa.LargeListArray.from_arrays(ends, pa.array(np.zeros(n, np.float16))),
-        "starts_s": pa.LargeListArray.from_arrays(ends, pa.array(np.zeros(n, np.float64))),
+        "starts_s": pa.LargeListArray.from_arrays(ends, pa.array(np.zeros(n, np.float32))),
         "vector_crc32": pa.array(numbers.astype(np.uint32)),
         "frames_crc32": pa.array(numbers.astype(np.uint32)),
     }
