@@ -145,6 +145,7 @@ def _embedding_rows(numbers: NDArray[np.uint64]) -> pa.Table:
 def _sift(root: str, n_songs: int) -> dict[str, Any]:
     """List the songs and sift them, then hand out the first; each with its processor time."""
     vars(obstore)["list"] = lambda *_, **__: _list(n_songs)
+    deque(_list(1), maxlen=0)  # imports
     marks = [time.process_time()]
     deque(_list(n_songs), maxlen=0)  # what the made-up list itself takes
     marks.append(time.process_time())
