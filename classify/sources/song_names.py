@@ -34,6 +34,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("live", r"live|concert|unplugged|concierto|en vivo|en directo|ao vivo|en public"),
         ("remix", r"remix|remixed|rmx|mix|dub|rework|reworked|bootleg|mashup|flip|vip|refix"),
         ("edit", r"edit|radio|single version|short|extended|long version|12 inch|7 inch"),
+        ("clean", "^clean(?: album)?(?: version)?$"),
         ("demo", r"demo|rough|work tape|outtake|early take|rehearsal"),
         ("acoustic", r"acoustic|akustik|acustico|piano version|stripped|unplugged|orchestral"),
         ("instrumental", r"instrumental|karaoke|backing track|a cappella|acapella|minus one"),
@@ -45,14 +46,23 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("version", r"version|ver|arrangement"),
     )
 )
-# An edition is the same recording, sold again.
-_EDITION = re.compile(
-    r"(?:\d{4} )?(?:digital(?:ly)? )?re ?master(?:ed|ing)?(?: \d{4})?(?: version)?"
-    r"|(?:super |\d{4} )?(?:deluxe|expanded|special|limited|anniversary|collectors?|bonus)\b.*"
-    r"|\d+(?:st|nd|rd|th) anniversary\b.*|explicit(?: version)?|clean(?: version)?"
-    r"|album version|lp version|original mix|re ?issue(?: \d{4})?|single|ep|ost"
-    r"|original (?:motion picture )?soundtrack|official (?:audio|video)"
+# An edition is the same recording, sold again: one of these words and none of another kind.
+_EDITION_WORD = re.compile(
+    r"remaster(?:ed|ing|s)?|reissued?|deluxe|expanded|bonus|explicit|edition"
 )
+_EDITION_DETAIL = re.compile(
+    r"special|limited|collectors?|super|anniversary|digital(?:ly)?|album|tracks?|contents?"
+    r"|dis[ck]s?|\d*cds?|dvd|vinyl|box|set|release|digipak|exclusive|itunes|spotify"
+    r"|japan(?:ese)?|uk|us|european|international|tour|years?|the|of|and"
+    r"|\d{4}|\d+(?:st|nd|rd|th)"
+)
+_EDITION_PHRASES = frozenset(
+    (
+        "album version", "lp version", "original mix", "single", "ep", "ost",
+        "original soundtrack", "original motion picture soundtrack",
+        "official audio", "official video",
+    )
+)  # fmt: skip
 _ALBUM_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("live", re.compile(r"\blive (?:at|in|from|on|album)\b|\blive$|\bunplugged\b|\bin concert\b")),
     ("remix", re.compile(r"\bremix(?:es|ed)?\b")),
@@ -142,10 +152,15 @@ def title_name(title: str) -> TitleName:
     guests: set[str] = set()
     notes: list[str] = []
 
+    def named(text: str) -> None:
+        guests.update(_parted(text))
+        if _kinds_of(plain_text(text)):  # "feat. Bob Remix"
+            notes.append(plain_text(text))
+
     def note(found: re.Match[str]) -> str:
         inside = found[1].strip()
         if _is_guests(inside):
-            guests.update(_parted(_guests_of(inside)))
+            named(_guests_of(inside))
             return ""
         if _is_note(inside):
             notes.append(plain_text(inside))
@@ -155,13 +170,14 @@ def title_name(title: str) -> TitleName:
     parts = _DASH.split(_BRACKETS.sub(note, title))
     while len(parts) > 1 and _is_note(parts[-1]):
         notes.append(plain_text(parts.pop()))
-    rest, *named = _GUESTS.split(" - ".join(parts), maxsplit=1)
-    guests.update(_parted(named[0]) if named else ())
+    rest, *others = _GUESTS.split(" - ".join(parts), maxsplit=1)
+    for text in others:
+        named(text)
     core = plain_text(rest)
     if not core.strip():  # of brackets alone
         return TitleName(core=plain_text(title))
-    editions = [text for text in notes if _EDITION.fullmatch(text)]
-    versions = [text for text in notes if not _EDITION.fullmatch(text)]
+    editions = [text for text in notes if _is_edition(text)]
+    versions = [text for text in notes if not _is_edition(text)]
     return TitleName(
         core=core,
         kinds=frozenset(kind for text in versions for kind in _kinds_of(text)),
@@ -197,31 +213,43 @@ def album_name(album: str) -> AlbumName:
     'blue'
     """
     editions: list[str] = []
+    kinds: set[str] = set()
 
-    def note(found: re.Match[str]) -> str:
-        inside = plain_text(found[1])
-        if not _EDITION.fullmatch(inside):
-            return found[0]
-        editions.append(inside)
-        return ""
+    def is_edition(text: str) -> bool:
+        plain = plain_text(text)
+        if _is_edition(plain):
+            editions.append(plain)
+            return True
+        kinds.update(_kinds_of(plain))
+        return False
 
     album = album[:_MAX_CHARS]
-    parts = _DASH.split(_BRACKETS.sub(note, album))
-    while len(parts) > 1 and _EDITION.fullmatch(plain_text(parts[-1])):
-        editions.append(plain_text(parts.pop()))
+    parts = _DASH.split(_BRACKETS.sub(lambda one: "" if is_edition(one[1]) else one[0], album))
+    while len(parts) > 1 and is_edition(parts[-1]):
+        parts.pop()
     core = plain_text(" ".join(parts))
     whole = plain_text(album)
-    return AlbumName(
-        core=core or whole,
-        kinds=frozenset(kind for kind, words in _ALBUM_KINDS if words.search(whole)),
-        edition=" ".join(sorted(editions)),
-    )
+    kinds.update(kind for kind, words in _ALBUM_KINDS if words.search(whole))
+    return AlbumName(core=core or whole, kinds=frozenset(kinds), edition=" ".join(sorted(editions)))
+
+
+def _is_edition(plain: str) -> bool:
+    """Whether a note tells an edition, and nothing of another version: not "special dance mix"."""
+    if plain in _EDITION_PHRASES:
+        return True
+    words = {*plain.replace("re master", "remaster").replace("re issue", "reissue").split()}
+    told = {word for word in words if _EDITION_WORD.fullmatch(word)}
+    others = words - told
+    if told - {"edition"}:  # "deluxe version"; but a special version is another recording
+        others.discard("version")
+    is_told = bool(told) or ("anniversary" in words and len(words) > 1)
+    return is_told and all(map(_EDITION_DETAIL.fullmatch, others))
 
 
 def _is_note(text: str) -> bool:
     """Whether a part of a title tells an edition or a version, and not more of the title."""
     plain = plain_text(text)
-    return bool(_EDITION.fullmatch(plain) or _kinds_of(plain))
+    return _is_edition(plain) or bool(_kinds_of(plain))
 
 
 def _kinds_of(plain: str) -> list[str]:

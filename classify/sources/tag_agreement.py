@@ -93,10 +93,11 @@ def differences(song: SourceSong, file: FileRecord) -> str:
 
 
 def same_album(song: SourceSong, file: FileRecord) -> bool:
-    """Whether both are known to be on one album, of whatever edition."""
+    """Whether both are known to be on one album, of whatever edition, but of the same kind."""
     if not (song.album and file.album):
         return False
-    return album_name(song.album).core == album_name(file.album).core
+    theirs, ours = album_name(song.album), album_name(file.album)
+    return (theirs.core, theirs.kinds) == (ours.core, ours.kinds)
 
 
 def same_edition(song: SourceSong, file: FileRecord) -> bool:

@@ -146,6 +146,20 @@ def test_tags_are_compared_without_case_width_accents_guests_and_editions(
         {"title": f"{TITLE} (Extended Mix)"},
         {"title": f"{TITLE} (Mono)"},
         {"title": f"{TITLE} (Taylor's Version)"},
+        {"title": f"{TITLE} (Special Dance Mix)"},
+        {"title": f"{TITLE} (Bonus Track, Live)"},
+        {"title": f"{TITLE} (Deluxe Live)"},
+        {"title": f"{TITLE} (Limited Edition Remix)"},
+        {"title": f"{TITLE} (20th Anniversary Mix)"},
+        {"title": f"{TITLE} (50th Anniversary Acoustic Version)"},
+        {"title": f"{TITLE} (Special Version)"},
+        {"title": f"{TITLE} (5.1 Deluxe Edition)"},
+        {"title": f"{TITLE} (Special Night)"},
+        {"title": f"{TITLE} (Clean)"},
+        {"title": f"{TITLE} (feat. Bob Remix)"},
+        {"title": f"{TITLE} (feat. Bob & Orchestra, Live at X)"},
+        {"title": f"{TITLE} (with Bob - Live in Paris)"},
+        {"title": f"{TITLE} ft. Bob Remix"},
         {"title": "Big Time (Sensitivity)"},
         {"title": "Big Time"},
         {"title": f"{TITLE}, Pt. 2"},
@@ -154,6 +168,10 @@ def test_tags_are_compared_without_case_width_accents_guests_and_editions(
         {"artist": "Tribute to Björk"},
         {"album": "Live in Paris"},
         {"album": "Début: The Remixes"},
+        {"album": f"{ALBUM} (Special Remixes)"},
+        {"album": f"{ALBUM} - Anniversary Live in Paris"},
+        {"album": f"{ALBUM} (Deluxe Live Edition)"},
+        {"album": f"{ALBUM} (2019 Mix)"},
         {"album": "Another Album", "duration_s": None},
         {"duration_s": 240.0},
         {"artist": None},
@@ -169,6 +187,41 @@ def test_another_version_edition_or_artist_never_stands_in_for_the_song(
         index = SongIndex([file_of(**ours), *OTHERS])
         assert index.match(song_of(**theirs)) is None
         assert index.match(song_of(**{k: v for k, v in ours.items() if v})) or not ours["artist"]
+
+
+def test_what_is_explicit_never_stands_in_for_what_is_clean() -> None:
+    wanted: dict[str, Any] = {"artist": ARTIST, "title": TITLE, "duration_s": 236.4}
+    for field, name in (("title", TITLE), ("album", ALBUM)):
+        explicit: dict[str, Any] = {field: f"{name} (Explicit)"}
+        clean: dict[str, Any] = {field: f"{name} (Clean Version)"}
+        assert by(SongIndex([file_of(**explicit)]), **wanted | explicit) == "title"
+        assert by(SongIndex([file_of(**explicit)]), **wanted | clean) is None
+        assert by(SongIndex([file_of(**clean)]), **wanted | explicit) is None
+
+
+@pytest.mark.parametrize(
+    "edition",
+    [
+        "2011 Remaster",
+        "Digitally Re-mastered 1999",
+        "Remastered Version",
+        "Deluxe Version",
+        "Bonus Track Version",
+        "Super Deluxe Edition",
+        "20th Anniversary Edition",
+        "50th Anniversary",
+        "Special Limited Collector's Edition",
+        "Japanese Bonus Track",
+        "Explicit Album Version",
+        "2CD Expanded",
+        "LP Version",
+    ],
+)
+def test_an_edition_is_the_same_song(edition: str) -> None:
+    for field, name in (("title", TITLE), ("album", ALBUM)):
+        tags = {"artist": ARTIST, "title": TITLE, "album": ALBUM}
+        assert by(INDEX, **tags | {field: f"{name} ({edition})"}) == "title"
+        assert by(INDEX, **tags | {field: f"{name} - {edition}"}) == "title"
 
 
 def test_a_title_on_another_album_needs_the_length() -> None:
@@ -222,7 +275,13 @@ WORDS = st.sampled_from(
     ["love", "night", "live", "mix", "rain", "you", "the", "intro", "part two", "夜", "été"]
 )
 NAMES = st.lists(WORDS, min_size=1, max_size=3).map(" ".join)
-MARKS = st.sampled_from(["", " (Live)", " (X Remix)", " (Y Remix)", " [2011 Remaster]", " - Demo"])
+MARKS = st.sampled_from(
+    [
+        *("", " (Live)", " (X Remix)", " (Y Remix)", " [2011 Remaster]", " - Demo"),
+        *(" (Bonus Track, Live)", " (feat. Z, Live)", " (feat. Y Remix)", " (Special W Mix)"),
+    ]
+)
+KINDS = ("Live", "X Re", "Y Re", "W Mix", "Demo")
 SONGS = st.builds(
     lambda n, artist, title, mark, album, s: file_of(
         n, artist=artist, title=title + mark, album=album, duration_s=s, size_bytes=1000 + n % 3
@@ -249,10 +308,8 @@ def test_a_match_is_of_the_song_itself_whatever_else_is_there(
         # only itself, or one that has the very same names as far as they are known
         if found and found.digest != file.digest:
             other = next(one for one in files if one.digest == found.digest)
-            kinds = [mark in (other.title or "") for mark in ("Live", "X Re", "Y Re", "Demo")]
-            assert kinds == [
-                mark in (file.title or "") for mark in ("Live", "X Re", "Y Re", "Demo")
-            ]
+            kinds = [mark in (other.title or "") for mark in KINDS]
+            assert kinds == [mark in (file.title or "") for mark in KINDS]
         assert SongIndex([file]).match(wanted), "alone it is surely found"
         assert SongIndex(data.draw(st.permutations(files))).match(wanted) == found
         without = SongIndex([one for one in files if one.digest != file.digest])
