@@ -29,7 +29,7 @@ _VERSION = "1.13.0"  # the first with tokens
 _COMMON = (("v", _VERSION), ("c", "sevensongs"), ("f", "json"))
 _PAGE = 500
 _MAX_SONGS = 1_000_000
-_WRONG_PASSWORD, _NOT_ALLOWED, _NOT_FOUND = 40, 50, 70
+_WRONG_PASSWORD, _WRONG_KEY, _NOT_ALLOWED, _NOT_FOUND = 40, 44, 50, 70
 # What servers say that know no tokens: a parameter is missing, or they say so.
 _NO_TOKENS = frozenset({10, 41, 42})
 _COMMENT = "made by Seven Songs from scores; no list of likes"
@@ -68,9 +68,7 @@ class SubsonicServer:
         """Find the way to log in that a server knows: a key, a token, the password itself."""
         key = os.environ.get(API_KEY_VARIABLE)
         if key:
-            login = [("apiKey", key)]
-            self._asked("ping", login)
-            return login
+            return self._with_key(address, key)
         if not self.user:
             raise ServerError(
                 f"whose stars? Name the user, as in subsonic:https://user@host/base, or in the "
@@ -86,14 +84,41 @@ class SubsonicServer:
         except _RefusalError as error:
             if error.code not in _NO_TOKENS:
                 raise
-            parts = urlsplit(address)
-            if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+            if not _is_private(address):
                 raise ServerError(
                     f"{address} knows no login by token, and the password itself is sent over "
                     "https alone: name an https address"
                 ) from None
             login = [("u", self.user), ("p", f"enc:{password.encode().hex()}")]
             self._asked("ping", login)
+        return login
+
+    def _with_key(self, address: str, key: str) -> list[tuple[str, str]]:
+        """Log in by a key, and find whose it is: playlists are found by name and owner."""
+        if not _is_private(address):
+            raise ServerError(
+                f"the key of {API_KEY_VARIABLE} is sent over https alone, and not to {address}: "
+                "name an https address"
+            )
+        login = [("apiKey", key)]
+        self._asked("ping", login)
+        try:
+            told = self._asked("tokenInfo", login).get("tokenInfo")
+        except ServerError:  # a server that knows keys need not know this
+            told = None
+        owner = _text(told.get("username")) if isinstance(told, dict) else None
+        if owner and self.user and owner.lower() != self.user.lower():
+            raise ServerError(
+                f"the key of {API_KEY_VARIABLE} is one of {owner!r} on {self.name}, and not of "
+                f"{self.user!r}"
+            )
+        self.user = owner or self.user
+        if not self.user:
+            raise ServerError(
+                f"{self.name} does not say whose key it is that {API_KEY_VARIABLE} has: name the "
+                f"user, as in subsonic:https://user@host/base, or in the environment's "
+                f"{USER_VARIABLE}"
+            )
         return login
 
     def again(self) -> SubsonicServer:
@@ -142,8 +167,7 @@ class SubsonicServer:
         if not made:
             raise ServerError(f"{self.name} has taken the playlist {name!r}, but does not list it")
         self._ask("updatePlaylist", [("playlistId", made), ("comment", _COMMENT)])
-        there = self._ask("getPlaylist", [("id", made)]).get("playlist")
-        held = [str(one.get("id")) for one in _dicts(there, "entry")]
+        held = self._entries(made)
         if held != list(keys):
             raise ServerError(
                 f"{self.name} holds {len(held)} songs in {name!r} in place of {len(keys)}, or in "
@@ -151,13 +175,22 @@ class SubsonicServer:
             )
         return bool(found)
 
+    def playlist(self, name: str) -> list[str] | None:
+        """Return what songs the user's playlist of a name holds; None where there is none."""
+        found = self._playlist_id(name)
+        return None if found is None else self._entries(found)
+
+    def _entries(self, playlist: str) -> list[str]:
+        there = self._ask("getPlaylist", [("id", playlist)]).get("playlist")
+        return [str(one.get("id")) for one in _dicts(there, "entry")]
+
     def _playlist_id(self, name: str) -> str | None:
         document = self._ask("getPlaylists").get("playlists")
         own = [
             str(one.get("id"))
             for one in _dicts(document, "playlist")
             if one.get("name") == name
-            and str(one.get("owner") or self.user).lower() == (self.user or "").lower()
+            and str(one.get("owner") or self.user).lower() == self.user.lower()
         ]
         if len(own) > 1:
             raise ServerError(
@@ -212,7 +245,9 @@ class SubsonicServer:
         code = told.get("code")
         code = code if isinstance(code, int) else 0
         words = f"{self.name} refuses {method}: {told.get('message') or 'without a word'!s:.200}"
-        if code in (_WRONG_PASSWORD, 44):
+        if code == _WRONG_KEY:
+            words = f"{self.name} says that the key of {API_KEY_VARIABLE} is wrong"
+        elif code == _WRONG_PASSWORD:
             words = f"{self.name} says that the user {self.user!r} or the password is wrong"
         elif code == _NOT_ALLOWED:
             words = f"{self.name} does not let {self.user!r} do that ({method})"
@@ -232,12 +267,18 @@ def subsonic_reading(place: str, asked: Sequence[str] = ()) -> SourceReading:
     server = SubsonicServer(place)
     wants_all = any(not text.strip().lower().startswith("starred") for text in asked)
     return SourceReading(
-        name=f"{server.name}#{server.user}" if server.user else server.name,
+        name=f"{server.name}#{server.user}",
         songs=tuple(server.songs() if wants_all else server.starred_songs()),
         fields=("starred", "rating", "plays"),
         like=("starred",),
         download=server.download,
     )
+
+
+def _is_private(address: str) -> bool:
+    """Whether nobody reads along on the way to an address: over https, or on this computer."""
+    parts = urlsplit(address)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
 
 
 def _song(one: Mapping[str, Any]) -> SourceSong:

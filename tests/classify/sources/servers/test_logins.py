@@ -1,0 +1,133 @@
+"""Tokens, keys and passwords, wherever they come from; and what a server may do to a playlist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from classify.errors import ServerError
+from classify.sources.servers import http_client, subsonic
+from classify.sources.servers.http_client import HttpClient
+from classify.sources.servers.subsonic import SubsonicServer
+from tests.support.music_servers import PASSWORD
+from tests.support.small_subsonic import SmallSubsonic
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallSubsonic]:
+    monkeypatch.setenv("SEVENSONGS_PASSWORD", PASSWORD)
+    monkeypatch.setattr(http_client, "_WAIT_S", 0.05)
+    with SmallSubsonic(password=PASSWORD) as server:
+        yield server
+
+
+@pytest.fixture
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEVENSONGS_PASSWORD", raising=False)
+    monkeypatch.setenv("SEVENSONGS_API_KEY", "a key")
+
+
+def test_a_token_is_the_md5_of_password_and_salt_and_the_password_stays_here(
+    small: SmallSubsonic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server computes it again."""
+    assert len(SubsonicServer(small.place).songs()) == 30
+    assert len({form["s"][0] for _, form, _ in small.asked}) == 1
+    SubsonicServer(small.place)
+    assert len({form["s"][0] for _, form, _ in small.asked}) == 2, "a salt is used once"
+    assert PASSWORD not in str(small.asked)
+    assert PASSWORD.encode().hex() not in str(small.asked)
+    monkeypatch.setenv("SEVENSONGS_PASSWORD", f"{PASSWORD}!")
+    with pytest.raises(ServerError, match="the user 'ann' or the password is wrong"):
+        SubsonicServer(small.place)
+
+
+def test_albums_are_asked_for_page_by_page_where_the_search_finds_nothing(
+    small: SmallSubsonic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subsonic, "_PAGE", 3)
+    server = SubsonicServer(small.place)
+    searched = [one.key for one in server.songs()]
+    assert (small.n_asked("search3"), small.n_asked("getAlbumList2")) == (11, 0)
+    small.searches = False
+    assert [one.key for one in server.songs()] == searched == [str(n) for n in range(30)]
+    offsets = [form["offset"][0] for method, form, _ in small.asked if method == "getAlbumList2"]
+    assert offsets == ["0", "3", "6"]
+    assert small.n_asked("getAlbum") == 8
+
+
+@pytest.mark.usefixtures("_key")
+@pytest.mark.parametrize("named", [True, False])
+def test_a_list_stays_one_list_with_a_key(small: SmallSubsonic, named: bool) -> None:
+    small.playlists["of bob"] = {"name": "finds", "owner": "bob", "entry": ["9"]}
+    server = SubsonicServer(small.place if named else small.address)
+    assert server.user == "ann"
+    assert [server.put_playlist("finds", keys) for keys in (["1", "2"], ["3"])] == [False, True]
+    assert small.playlists["of bob"]["entry"] == ["9"]
+    assert [one["entry"] for one in small.playlists.values()] == [["9"], ["3"]]
+
+
+@pytest.mark.usefixtures("_key")
+def test_a_key_needs_a_user_where_the_server_does_not_say_whose_it_is(
+    small: SmallSubsonic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ServerError, match="the key of SEVENSONGS_API_KEY is one of 'ann' on"):
+        SubsonicServer(small.address.replace("//", "//bob@"))
+    small.tells_owner = False
+    with pytest.raises(ServerError, match=r"does not say whose key it is .*SEVENSONGS_USER"):
+        SubsonicServer(small.address)
+    server = SubsonicServer(small.place)
+    assert [server.put_playlist("finds", ["1"]) for _ in range(2)] == [False, True]
+    monkeypatch.setenv("SEVENSONGS_API_KEY", "another")
+    with pytest.raises(ServerError, match="the key of SEVENSONGS_API_KEY is wrong"):
+        SubsonicServer(small.place)
+
+
+@pytest.mark.usefixtures("_key")
+def test_a_key_goes_over_https_or_to_this_computer_alone(small: SmallSubsonic) -> None:
+    client = HttpClient(small.address)
+    with pytest.raises(ServerError, match=r"over https alone, and not to http://music\.example"):
+        SubsonicServer("http://ann@music.example", client)
+    assert small.asked == []
+    assert SubsonicServer("https://ann@music.example", client).user == "ann"
+
+
+def test_a_server_that_is_busy_is_asked_again_after_longer_and_longer_waits(
+    small: SmallSubsonic,
+) -> None:
+    server = SubsonicServer(small.place)
+    small.busy["getStarred2"] = 2
+    assert server.starred_songs() == []
+    times = [at for method, _, at in small.asked if method == "getStarred2"]
+    assert len(times) == 3
+    assert times[1] - times[0] >= 0.05
+    assert times[2] - times[1] >= 0.1
+    small.busy["getStarred2"] = 3
+    with pytest.raises(ServerError, match=r"answers 503 .*; try again later"):
+        server.starred_songs()
+    assert small.n_asked("getStarred2") == 6
+
+
+def test_a_playlist_is_never_made_twice(small: SmallSubsonic) -> None:
+    """The answer may have got lost, and not the question."""
+    server = SubsonicServer(small.place)
+    small.busy["createPlaylist"] = 1
+    with pytest.raises(ServerError, match="answers 503"):
+        server.put_playlist("finds", ["1"])
+    assert small.n_asked("createPlaylist") == 1
+    assert server.put_playlist("finds", ["1"]) is False
+    small.busy["createPlaylist"] = 1
+    assert server.put_playlist("finds", ["2"]) is True  # by its id, as often as one likes
+    assert small.n_asked("createPlaylist") == 4
+    assert [one["entry"] for one in small.playlists.values()] == [["2"]]
+
+
+def test_songs_that_a_server_drops_are_told(small: SmallSubsonic) -> None:
+    server = SubsonicServer(small.place)
+    small.most_entries = 3
+    with pytest.raises(ServerError, match="holds 3 songs in 'finds' in place of 5"):
+        server.put_playlist("finds", list("12345"))
+    small.lists_playlists = False
+    with pytest.raises(ServerError, match="has taken the playlist 'other', but does not list it"):
+        server.put_playlist("other", ["1"])
