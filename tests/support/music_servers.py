@@ -22,7 +22,7 @@ from tests.support.audio_files import KINDS, music
 from tests.support.tools import tool
 
 __all__ = ["PASSWORD", "MadeLibrary", "answering", "free_port", "http_answer", "made_library"]
-__all__ += ["running", "running_mpd", "running_supysonic"]
+__all__ += ["running", "running_mpd", "running_supysonic", "update_mpd"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 N_SONGS = 28
@@ -125,22 +125,33 @@ def http_answer(status: str, body: str = "", *headers: str) -> bytes:
 
 
 @contextmanager
-def running_mpd(library: Path, folder: Path) -> Iterator[int]:
-    """Run Debian's mpd over a folder of music, which it has read; gives its port."""
+def running_mpd(library: Path, folder: Path, *, password: str = "") -> Iterator[int]:
+    """Run Debian's mpd over a folder of music, which it has read; gives its port.
+
+    With a password it permits nothing without it.
+    """
     program = tool("mpd")
     tool("timeout")
     port = free_port()
     folder.mkdir()
     (folder / "playlists").mkdir()
     configuration = folder / "mpd.conf"
-    configuration.write_text(_MPD.format(music=library, folder=folder, port=port))
+    text = _MPD.format(music=library, folder=folder, port=port)
+    configuration.write_text(
+        text + (f'password "{password}@read,add,control,admin"\n' if password else "")
+    )
     with running([program, "--no-daemon", str(configuration)], port, folder):
-        with MpdClient("127.0.0.1", port) as client:
-            client.ask("update")
-            wait_until(
-                lambda: "updating_db" not in dict(client.ask("status")), "mpd to read its music"
-            )
+        update_mpd(port, password)
         yield port
+
+
+def update_mpd(port: int, password: str = "") -> None:
+    """Have mpd read its music again, and wait for that."""
+    with MpdClient("127.0.0.1", port) as client:
+        if password:
+            client.ask("password", password)
+        client.ask("update")
+        wait_until(lambda: "updating_db" not in dict(client.ask("status")), "mpd to read its music")
 
 
 @contextmanager

@@ -57,8 +57,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def password_of(server: str, user: str) -> str:
-    """Return a user's password for a server.
+def password_of(server: str, user: str = "") -> str:
+    """Return the password for a server, of a user where it has users.
 
     It comes from the environment's `SEVENSONGS_PASSWORD`, a keyring where there is one, or whoever
     sits at the terminal.
@@ -69,27 +69,29 @@ def password_of(server: str, user: str) -> str:
         If none of these has one.
     """
     password = os.environ.get(PASSWORD_VARIABLE)
+    account = f"{user}@{server}" if user else server
+    whose = f"{user} at {server}" if user else server
     if not password:
-        password = _from_keyring(server, user)
+        password = _from_keyring(account)
     if not password and sys.stdin is not None and sys.stdin.isatty():
         from getpass import getpass
 
-        password = getpass(f"Password of {user} at {server}: ")
+        password = getpass(f"Password of {whose}: ")
     if not password:
         raise ServerError(
-            f"no password for {user} at {server}: put it into the environment's "
-            f"{PASSWORD_VARIABLE}, or into a keyring ('keyring set {_KEYRING} {user}@{server}')"
+            f"no password for {whose}: put it into the environment's {PASSWORD_VARIABLE}, or into "
+            f"a keyring ('keyring set {_KEYRING} {account}')"
         )
     return password
 
 
-def _from_keyring(server: str, user: str) -> str | None:
+def _from_keyring(account: str) -> str | None:
     try:
         import keyring
     except ImportError:
         return None
     try:
-        found: str | None = keyring.get_password(_KEYRING, f"{user}@{server}")
+        found: str | None = keyring.get_password(_KEYRING, account)
     except Exception:  # of whatever keyring there is, such as a locked one
         return None
     return found

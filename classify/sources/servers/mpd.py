@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 
 from classify.errors import ServerError
-from classify.sources.servers.address import PASSWORD_VARIABLE
+from classify.sources.servers.address import PASSWORD_VARIABLE, is_loopback, password_of
 from classify.sources.servers.mpd_client import DEFAULT_PORT, MpdClient, MpdRefusalError
 from classify.sources.source_song import SourceReading, SourceSong
 
@@ -19,40 +18,72 @@ _STICKERS = ("like", "rating")
 _NOT_THERE = 50  # MPD's code
 _MAX_SONGS = 1_000_000
 _TAGS = {"Artist": "artist", "Title": "title", "Album": "album", "MUSICBRAINZ_TRACKID": "id"}
+_READING = ("lsinfo", "sticker")
+_WRITING = ("lsinfo", "listplaylist", "playlistadd", "rm", "rename")
+_IN_CLEAR = "/send-password"
+_NO_PLACE = (
+    "MPD's address is mpd:HOST or mpd:HOST:PORT; its password comes from the environment's "
+    f"{PASSWORD_VARIABLE}, a keyring or a prompt"
+)
 _AT_ONCE = 100  # songs of a playlist that are added by one list of commands
 
 
 class MpdServer:
     """A client of MPD that knows songs and playlists.
 
+    The password is sent only where MPD permits too little without one, as the protocol has no
+    secrecy; and to another computer only where the address says that it may be.
+
     Parameters
     ----------
     place : str
-        ``HOST:PORT``; the port is 6600 by default.
+        ``HOST:PORT``; the port is 6600 by default. ``/send-password`` at its end lets the password
+        go to another computer, readable for who is on the way.
+    commands : sequence of str
+        What will be asked of it.
+    password : str, optional
+        Where it is known already.
 
     Raises
     ------
     ServerError
-        If it is no such place, or nobody answers there.
+        If it is no such place, nobody answers there, or it wants a password that is not to be had.
     """
 
-    def __init__(self, place: str) -> None:
-        host, colon, port = place.rpartition(":")
-        if not colon or place.endswith("]"):
-            host, port = place, str(DEFAULT_PORT)
-        if not host or not port.isdigit() or "@" in place or not 0 < int(port) < 65536:
-            raise ServerError(
-                "MPD's address is mpd:HOST or mpd:HOST:PORT; its password comes from the "
-                f"environment's {PASSWORD_VARIABLE}"
-            )
-        password = os.environ.get(PASSWORD_VARIABLE, "")
-        self._client = MpdClient(host.strip("[]"), int(port), password)
+    def __init__(
+        self, place: str, *, commands: Sequence[str] = _WRITING, password: str | None = None
+    ) -> None:
+        address = place.removesuffix(_IN_CLEAR)
+        host, colon, port = address.rpartition(":")
+        if not colon or address.endswith("]"):
+            host, port = address, str(DEFAULT_PORT)
+        if not host or {*"/@"} & {*address} or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ServerError(_NO_PLACE)
+        self._place, self._commands, self._password = place, commands, password
+        self._may_send = is_loopback(host.strip("[]")) or place.endswith(_IN_CLEAR)
+        self._client = MpdClient(host.strip("[]"), int(port))
         self.name = self._client.name
-        self._place = place
+        try:
+            self._log_in(address)
+        except BaseException:
+            self.close()
+            raise
+
+    def _log_in(self, address: str) -> None:
+        refused = {value for _, value in self._client.ask("notcommands")}
+        if refused.isdisjoint(self._commands):
+            return
+        if not self._may_send:
+            raise ServerError(
+                f"{self.name} asks for a password, and MPD's protocol sends it readable for "
+                f"everybody on the way: if it may, write mpd:{address}{_IN_CLEAR}"
+            )
+        self._password = self._password or password_of(self.name)
+        self._client.ask("password", self._password)
 
     def again(self) -> MpdServer:
         """Connect once more, as MPD ends a connection on which nothing is asked for a minute."""
-        return MpdServer(self._place)
+        return MpdServer(self._place, commands=self._commands, password=self._password)
 
     def close(self) -> None:
         """Close the connection."""
@@ -96,7 +127,7 @@ class MpdServer:
         """
         if not name.strip() or "/" in name or name.startswith("."):
             raise ServerError(f"{name!r:.80} is no name for a playlist of MPD: leave out '/'")
-        former = self._playlist(name)
+        former = self.playlist(name)
         if former == list(keys):
             return True
         fresh = f"{name} {secrets.token_hex(4)}"
@@ -112,7 +143,8 @@ class MpdServer:
             raise
         return former is not None
 
-    def _playlist(self, name: str) -> list[str] | None:
+    def playlist(self, name: str) -> list[str] | None:
+        """Return what songs a stored playlist holds; None where there is none."""
         try:
             answer = self._client.ask("listplaylist", name)
         except MpdRefusalError as error:
@@ -130,7 +162,7 @@ def mpd_reading(place: str, _asked: Sequence[str] = ()) -> SourceReading:
     ServerError
         If it can't be reached, or has no stickers.
     """
-    with closing(MpdServer(place)) as server:
+    with closing(MpdServer(place, commands=_READING)) as server:
         try:
             songs = server.labelled_songs()
         except MpdRefusalError as error:

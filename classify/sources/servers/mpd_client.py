@@ -38,8 +38,6 @@ class MpdClient:
     ----------
     host : str
     port : int
-    password : str
-        Empty where the server asks for none.
     timeout_s : float
         How long it may say nothing.
 
@@ -49,9 +47,7 @@ class MpdClient:
         If nobody answers there, or somebody else.
     """
 
-    def __init__(
-        self, host: str, port: int, password: str = "", *, timeout_s: float = _TIMEOUT_S
-    ) -> None:
+    def __init__(self, host: str, port: int, *, timeout_s: float = _TIMEOUT_S) -> None:
         self.name = f"mpd:{host}:{port}"
         try:
             self._socket = socket.create_connection((host, port), timeout=timeout_s)
@@ -69,8 +65,6 @@ class MpdClient:
                 raise ServerError(
                     f"what answers at {host}:{port} is no MPD: it says {greeting!r:.60}"
                 )
-            if password:
-                self.ask("password", password)
         except BaseException:
             self.close()
             raise
@@ -144,7 +138,7 @@ class MpdClient:
         if command == "password":
             words = "the password is wrong"
         elif code == "4":
-            words = f"it asks for a password: put it into SEVENSONGS_PASSWORD ({words})"
+            words = f"it asks for a password, or for another one ({words})"
         return MpdRefusalError(
             f"{self.name} refuses {command!r}: {words:.200}", int(code) if code.isdigit() else 0
         )

@@ -6,6 +6,7 @@ import dataclasses
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from tests.support.music_servers import (
     made_library,
     running_mpd,
 )
+from tests.support.terminals import TerminalCommand
 from tests.support.tools import tool
 
 
@@ -163,10 +165,58 @@ def test_an_mpd_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
             client.ask("lsinfo")
 
 
+@pytest.fixture(scope="module")
+def guarded(mpd: Mpd) -> Iterator[int]:
+    """The port of an mpd that permits nothing without the password `sesame`."""
+    with running_mpd(mpd.library.music, mpd.folder / "guarded", password="sesame") as port:
+        yield port
+
+
+def test_a_password_goes_only_to_an_mpd_that_asks_for_one(
+    mpd: Mpd, guarded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An mpd without a password refuses every password."""
+    with pytest.raises(ServerError, match=r"no password for mpd:127\.0\.0\.1:.*keyring set seven"):
+        MpdServer(f"127.0.0.1:{guarded}")
+    monkeypatch.setenv("SEVENSONGS_PASSWORD", "sesame")
+    with closing(MpdServer(f"127.0.0.1:{mpd.port}")) as server:
+        assert len(server.songs()) == 28
+    with closing(MpdServer(f"127.0.0.1:{guarded}")) as server:
+        assert len(server.songs()) == 28
+        assert server.put_playlist("finds", [mpd.uri(0)]) is False
+        monkeypatch.delenv("SEVENSONGS_PASSWORD")
+        with closing(server.again()) as again:  # without asking again
+            assert again.playlist("finds") == [mpd.uri(0)]
+
+
+def test_whoever_sits_at_the_terminal_is_asked_for_the_password_of_mpd(
+    guarded: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEVENSONGS_PASSWORD", raising=False)
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    words = ("--cache", str(tmp_path), "label", "import", f"mpd:127.0.0.1:{guarded}")
+    with TerminalCommand(*words) as command:
+        command.until(f"Password of mpd:127.0.0.1:{guarded}: ")
+        command.answer("sesame")
+        assert "sesame" not in command.until("--like")
+
+
 def test_a_password_that_is_wrong_is_told_and_never_shown(
-    mpd: Mpd, monkeypatch: pytest.MonkeyPatch
+    guarded: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SEVENSONGS_PASSWORD", "secret word")
     with pytest.raises(ServerError, match="the password is wrong") as told:
-        MpdServer(f"127.0.0.1:{mpd.port}")
+        MpdServer(f"127.0.0.1:{guarded}")
     assert "secret" not in str(told.value)
+
+
+def test_a_password_goes_in_clear_to_another_computer_only_where_the_address_says_so(
+    guarded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """127.1 is this computer, but no name by which it is known to be this one."""
+    monkeypatch.setenv("SEVENSONGS_PASSWORD", "sesame")
+    with pytest.raises(ServerError, match=r"if it may, write mpd:127\.1:\d+/send-password"):
+        MpdServer(f"127.1:{guarded}")
+    with closing(MpdServer(f"127.1:{guarded}/send-password")) as server:
+        assert server.name == f"mpd:127.1:{guarded}"
+        assert len(server.songs()) == 28
