@@ -273,7 +273,7 @@ def score(
         )
     least = likely_from(scores.taste) if likely else min_score or 0.0
     if push:
-        push_scores(scores, push, playlist, as_json=chosen == "json")
+        push_scores(scores, push, playlist, as_json=chosen == "json", top=top)
         end(scores.failed)
         return
     kept = put_scores(

@@ -186,7 +186,9 @@ def _refuse_shorter(scores: Scores, output: Path) -> None:
         raise typer.Exit(EXIT_FAILED)
 
 
-def push_scores(scores: Scores, server: str, name: str, *, as_json: bool) -> None:
+def push_scores(
+    scores: Scores, server: str, name: str, *, as_json: bool, top: int | None = None
+) -> None:
     """Have a playlist on a server hold what was scored; say what is not there.
 
     Parameters
@@ -196,11 +198,15 @@ def push_scores(scores: Scores, server: str, name: str, *, as_json: bool) -> Non
         See `push_playlist`.
     as_json : bool
         Whether to tell it as JSON.
+    top : int, optional
+        How many songs were asked for.
 
     Raises
     ------
     typer.Exit
         With 1 where nothing is listed: the server's list stays as it was.
+    ServerError
+        Also where the list would be shorter because songs are not there now.
     """
     from dataclasses import asdict
 
@@ -208,11 +214,16 @@ def push_scores(scores: Scores, server: str, name: str, *, as_json: bool) -> Non
     from classify.output.formats import counted
     from classify.sources.pushing import push_playlist
 
+    warn_gone(scores.n_library, scores.n_gone)
     if not scores.songs:
         say(f"no song is listed, so the playlist {name!r} stays as it is")
         raise typer.Exit(EXIT_FAILED)
     done = push_playlist(
-        server, name, [(one.digest, one.path) for one in scores.songs], taste=scores.taste
+        server,
+        name,
+        [(one.digest, one.path) for one in scores.songs],
+        taste=scores.taste,
+        some_gone=scores.n_gone > 0 and len(scores.songs) != top,
     )
     if as_json:
         print_json(asdict(done))

@@ -42,6 +42,7 @@ class UpdatedPlaylist:
     to : str or None
         Where the list is.
     n_songs : int
+        Songs that it has.
     came, went : tuple of str
         Songs that are new in the list, and those that are no longer in it.
     missing : tuple of str
@@ -78,11 +79,8 @@ def save_playlist(
     """
     former = read_playlist(name, root) if playlist_path(name, root).exists() else None
     place = _place(to)
-    if place and not _is_server(place) and os.path.exists(place) and not is_own_list(place):
-        raise ClassifyError(
-            f"{place} is there, and no list that Seven Songs has made: name another file, or move "
-            "it away"
-        )
+    if place and not _is_server(place):
+        _refuse_others(place)
     versions, held = (former.versions, former.held) if former else ((), {})
     kept = KeptPlaylist(name=name, rule=rule, to=place, versions=versions, held=held)
     return _updated(kept, root)
@@ -94,8 +92,8 @@ def update_playlist(name: str, *, root: str | Path | None = None) -> UpdatedPlay
     Raises
     ------
     ClassifyError
-        If the list would be worse because files are not there, or it can't be written; then it
-        stays as it is.
+        If the list would be worse because files are not there, here or on its server, its file is
+        no list of ours any more, or it can't be written; then it stays as it is.
     """
     return _updated(read_playlist(name, root), root)
 
@@ -116,7 +114,7 @@ def restore_playlist(
     Raises
     ------
     ClassifyError
-        If there is no such version.
+        If there is no such version, or the list can't be written; see `update_playlist`.
     """
     kept = read_playlist(name, root)
     if not 1 <= back < len(kept.versions):
@@ -174,13 +172,16 @@ def _refuse_worse(kept: KeptPlaylist, songs: Songs, scores: Scores) -> None:
 
 def _written(kept: KeptPlaylist, songs: Songs, root: str | Path | None) -> UpdatedPlaylist:
     """Write the list first, then remember it: what fails is tried again the next time."""
+    former = kept.versions[0].songs if kept.versions else ()
     missing: tuple[str, ...] = ()
     if kept.to and _is_server(kept.to):
         taste = Taste.load(taste_path(kept.rule.taste, root=root))
-        missing = push_playlist(kept.to, kept.name, songs, taste=taste, root=root).missing
+        had = [digest for digest, _ in former]
+        done = push_playlist(kept.to, kept.name, songs, taste=taste, former=had, root=root)
+        missing = done.missing
+        songs = tuple(one for one in songs if one[1] not in {*missing})  # what the list has
     elif kept.to:
         _write_file(kept.to, songs, root)
-    former = kept.versions[0].songs if kept.versions else ()
     versions = kept.versions
     if [digest for digest, _ in former] != [digest for digest, _ in songs]:
         at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -195,6 +196,15 @@ def _written(kept: KeptPlaylist, songs: Songs, root: str | Path | None) -> Updat
         went=tuple(path for digest, path in former if digest not in now),
         missing=missing,
     )
+
+
+def _refuse_others(path: str) -> None:
+    """Refuse to write over a file that is not ours, or that its listener has made his own."""
+    if os.path.exists(path) and not is_own_list(path):
+        raise ClassifyError(
+            f"{path} is there, and no list that Seven Songs has made: name another file, or move "
+            "it away"
+        )
 
 
 def _write_file(path: str, songs: Songs, root: str | Path | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,9 @@ class PlaylistServer(Protocol):
 
     def songs(self) -> list[SourceSong]:
         """Return all songs of the server."""
+
+    def playlist(self, name: str) -> list[str] | None:
+        """Return the songs of a playlist; None where there is none."""
 
     def put_playlist(self, name: str, keys: Sequence[str]) -> bool:
         """Have a playlist hold some songs; return whether there was one before."""
@@ -72,6 +75,8 @@ def push_playlist(
     songs: Sequence[tuple[str, str]],
     *,
     taste: Taste,
+    former: Collection[str] = (),
+    some_gone: bool = False,
     root: str | Path | None = None,
 ) -> ServerPlaylist:
     """Have a playlist on a server hold songs, in their order; one of this name is replaced.
@@ -88,17 +93,24 @@ def push_playlist(
         Digest and path of each, best first.
     taste : Taste
         By which they were scored; its library is compared with the server's.
+    former : collection of str
+        Digests of songs that the list is known to have had.
+    some_gone : bool
+        Songs may be left out because their files are not there now.
     root : path or URI, optional
         The cache.
 
     Raises
     ------
     ServerError
-        If it can't be done, or the server has none of the songs: its list stays as it was.
+        If it can't be done, the server has none of the songs, or the list would be shorter because
+        songs of it are not there now, here or on the server: then it stays as it was.
     CacheError
     """
     with closing(open_server(server)) as there:
-        return put_playlist(there, name, songs, taste=taste, root=root)
+        return put_playlist(
+            there, name, songs, taste=taste, former=former, some_gone=some_gone, root=root
+        )
 
 
 def put_playlist(
@@ -107,22 +119,33 @@ def put_playlist(
     songs: Sequence[tuple[str, str]],
     *,
     taste: Taste,
+    former: Collection[str] = (),
+    some_gone: bool = False,
     root: str | Path | None = None,
 ) -> ServerPlaylist:
     """Do what `push_playlist` does, on a server that is connected."""
     base = default_root() if root is None else root
     index = SongIndex(SongLibrary.of_taste(taste, base).files().recordings())
-    keys: dict[str, str] = {}
-    for song in there.songs():
-        found = index.match(song)
-        if found:
-            keys.setdefault(found.digest, song.key)
+    theirs = there.songs()
+    keys = _keys_of(theirs, index)
     held = {digest: keys[digest] for digest, _ in songs if digest in keys}
     if not held:
         raise ServerError(
             f"none of the {len(songs)} songs is surely on {there.name}; its playlist {name!r} "
             "stays as it is"
         )
+    if some_gone or len(held) < len(songs):
+        there_now = {song.key for song in theirs}
+        before = there.playlist(name) or []
+        lost = any(key not in there_now for key in before)
+        lost = lost or any(digest not in keys for digest in former)
+        n_before = max(len(before), len(former)) if before else 0
+        if (some_gone or lost) and len(held) < n_before:
+            raise ServerError(
+                f"songs are not there now: the playlist {name!r} on {there.name} has {n_before} "
+                f"songs and would have {len(held)}; it is left as it was. If the songs are gone "
+                "for good, remove it first"
+            )
     replaced = there.put_playlist(name, [*held.values()])
     remember_pushed_list(held, root, name=name)
     return ServerPlaylist(
@@ -132,3 +155,13 @@ def put_playlist(
         missing=tuple(path for digest, path in songs if digest not in keys),
         replaced=replaced,
     )
+
+
+def _keys_of(songs: Sequence[SourceSong], index: SongIndex) -> dict[str, str]:
+    """Return the server's key of each recording that it surely has, by digest."""
+    keys: dict[str, str] = {}
+    for song in songs:
+        found = index.match(song)
+        if found:
+            keys.setdefault(found.digest, song.key)
+    return keys

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,10 +17,13 @@ import pytest
 from typer.testing import CliRunner
 from waiting import run
 
+import classify
 from cache import Catalog
 from classify.cli.app import app
 from classify.errors import LabelError, ServerError
 from classify.labels.labelling import labels_now
+from classify.playlists.kept_playlist import PlaylistRule
+from classify.playlists.updating import save_playlist, update_playlist
 from classify.sources.importing import import_labels
 from classify.sources.servers import mpd as mpd_module
 from classify.sources.servers import mpd_client
@@ -31,6 +36,7 @@ from tests.support.music_servers import (
     free_port,
     made_library,
     running_mpd,
+    update_mpd,
 )
 from tests.support.terminals import TerminalCommand
 from tests.support.tools import tool
@@ -220,3 +226,48 @@ def test_a_password_goes_in_clear_to_another_computer_only_where_the_address_say
     with closing(MpdServer(f"127.1:{guarded}/send-password")) as server:
         assert server.name == f"mpd:127.1:{guarded}"
         assert len(server.songs()) == 28
+
+
+def test_a_list_never_shrinks_because_songs_are_not_there(compiled: Path, tmp_path: Path) -> None:
+    """Neither on the server, nor here."""
+    library = made_library(compiled, tmp_path)
+    there = Path(shutil.copytree(library.music, tmp_path / "there"))
+    classify.label("like", [str(one) for one in library.paths[:16:4]], root=library.root)
+
+    def push(*words: str) -> Any:
+        rest = ("--push", server, "--playlist", "all", *words)
+        return CliRunner().invoke(app, ["--cache", str(library.root), "score", *rest])
+
+    with running_mpd(there, tmp_path / "server") as port:
+        server = f"mpd:127.0.0.1:{port}"
+        rule = PlaylistRule(taste="default", top=6)
+        saved = save_playlist("finds", rule, server, root=library.root)
+        assert (saved.n_songs, saved.missing) == (6, ())
+        assert "24 songs in 'all'" in push("--min-score", "0").stdout
+        for path in saved.came[1:]:
+            away = there / Path(path).relative_to(library.music)
+            away.rename(tmp_path / away.name)
+        update_mpd(port)
+        has = r"the playlist '{}' on mpd:.* has {} songs and would have {}; it is left as it was"
+        with pytest.raises(ServerError, match=has.format("finds", 6, 1)):
+            update_playlist("finds", root=library.root)
+        refused = push("--min-score", "0")
+        assert refused.exit_code == 1
+        assert re.search(has.format("all", 24, 19), refused.stderr)
+        with closing(MpdServer(server.removeprefix("mpd:"))) as client:
+            lists = [client.playlist(name) for name in ("finds", "all")]
+            assert [len(one or ()) for one in lists] == [6, 24]
+            client._client.ask("rm", "finds")
+        fresh = update_playlist("finds", root=library.root)
+        assert (fresh.n_songs, fresh.went) == (1, saved.came[1:])
+        assert set(fresh.missing) == {*saved.came[1:]}
+        for path in saved.came[1:]:
+            (tmp_path / Path(path).name).rename(there / Path(path).relative_to(library.music))
+        update_mpd(port)
+        assert "24 songs in 'all'" in push("--min-score", "0").stdout
+        for path in saved.came[:3]:
+            Path(path).unlink()
+        refused = push("--min-score", "0")
+        assert (refused.exit_code, refused.stdout) == (1, "")
+        assert "3 of 28 songs" in refused.stderr
+        assert re.search(has.format("all", 24, 21), refused.stderr)
