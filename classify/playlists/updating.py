@@ -181,6 +181,7 @@ def _written(kept: KeptPlaylist, songs: Songs, root: str | Path | None) -> Updat
         missing = done.missing
         songs = tuple(one for one in songs if one[1] not in {*missing})  # what the list has
     elif kept.to:
+        _refuse_others(kept.to)
         _write_file(kept.to, songs, root)
     versions = kept.versions
     if [digest for digest, _ in former] != [digest for digest, _ in songs]:

@@ -135,6 +135,22 @@ def test_a_file_of_somebody_else_is_left_alone(songs: list[Path], tmp_path: Path
     assert (list_playlists(root), theirs.read_text()) == ([], "a.mp3\n")
 
 
+def test_a_list_that_its_listener_has_made_his_own_is_left_alone(
+    songs: list[Path], tmp_path: Path
+) -> None:
+    """The line that says who made it is gone, as after saving with a player."""
+    root, to = tmp_path / "cache", tmp_path / "finds.m3u8"
+    save_playlist("finds", RULE, str(to), root=root)
+    save_playlist("finds", PlaylistRule(taste="default", top=3), str(to), root=root)
+    to.write_text("a.mp3\n")
+    for write in (update_playlist, restore_playlist):
+        with pytest.raises(ClassifyError, match=r"finds\.m3u8 is there, and no list that Seven"):
+            write("finds", root=root)
+    assert (to.read_text(), len(read_playlist("finds", root).versions)) == ("a.mp3\n", 2)
+    to.unlink()
+    assert restore_playlist("finds", root=root).n_songs == 6
+
+
 def test_the_command_updates_all_lists_though_one_fails(
     songs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
