@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from waiting import run
 
 from classify.errors import ServerError
 from classify.sources.servers import http_client, subsonic
 from classify.sources.servers.http_client import HttpClient
 from classify.sources.servers.subsonic import SubsonicServer
-from tests.support.music_servers import PASSWORD
+from tests.support.music_servers import PASSWORD, REPOSITORY
 from tests.support.small_subsonic import SmallSubsonic
+from tests.support.terminals import TerminalCommand
 
 
 @pytest.fixture
@@ -131,3 +137,49 @@ def test_songs_that_a_server_drops_are_told(small: SmallSubsonic) -> None:
     small.lists_playlists = False
     with pytest.raises(ServerError, match="has taken the playlist 'other', but does not list it"):
         server.put_playlist("other", ["1"])
+
+
+def test_whoever_sits_at_the_terminal_is_asked_for_the_password(
+    small: SmallSubsonic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SEVENSONGS_PASSWORD")
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    words = ("--cache", str(tmp_path), "label", "import", f"subsonic:{small.place}")
+    with TerminalCommand(*words) as command:
+        command.until(f"Password of ann at {small.address}: ")
+        command.answer(PASSWORD)
+        shown = command.until("--like")
+    assert PASSWORD not in shown
+    assert small.n_asked("getStarred2") == 1
+
+
+_ASK = """
+import sys
+from classify.sources.servers.address import password_of
+print(password_of(*sys.argv[1:]))
+"""
+
+
+def test_the_variable_comes_first_then_a_keyring(tmp_path: Path) -> None:
+    env = os.environ | {
+        "PYTHON_KEYRING_BACKEND": "tests.support.keyring_file.KeyringFile",
+        "KEYRING_FILE": str(tmp_path / "keys.json"),
+        "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+    }
+    env.pop("SEVENSONGS_PASSWORD", None)
+    keep = [sys.executable, "-m", "keyring", "set", "sevensongs"]
+    for account in ("ann@https://music.example/base", "mpd:nas:6600"):
+        secret = f"of {account}"
+        subprocess.run([*keep, account], input=secret, env=env, check=True, text=True)
+
+    def ask(*who: str, **more: str) -> tuple[str, str]:
+        done = run([sys.executable, "-c", _ASK, *who], env=env | more, stdin=subprocess.DEVNULL)
+        return done.stdout.strip(), done.stderr
+
+    ann = ("https://music.example/base", "ann")
+    assert ask(*ann)[0] == "of ann@https://music.example/base"
+    assert ask("mpd:nas:6600")[0] == "of mpd:nas:6600"
+    assert ask(*ann, SEVENSONGS_PASSWORD="the variable's")[0] == "the variable's"
+    assert "no password for bob at https://music.example/base" in ask(ann[0], "bob")[1]
+    broken = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    assert "no password for ann" in ask(*ann, **broken)[1]
