@@ -9,16 +9,18 @@ from pathlib import Path
 from classify.errors import LabelError
 from classify.output.own_lists import refuse_own_lists
 from classify.sources.beets_database import beets_reading
+from classify.sources.lists.table_files import table_reading
+from classify.sources.lists.titled_lists import song_at, titled_songs
 from classify.sources.music_apps import is_itunes_library, itunes_reading, listenbrainz_reading
 from classify.sources.servers.mpd import mpd_reading
 from classify.sources.servers.subsonic import subsonic_reading
 from classify.sources.source_song import SourceReading, SourceSong
-from classify.sources.table_files import table_reading
 from embed import LIST_SUFFIXES, find_audio
 
 __all__ = ["SCHEMES", "read_source"]
 
 _TABLES = frozenset({".csv", ".tsv"})
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _EXPORTS = frozenset({".json", ".jsonl", ".zip"})
 _MAX_BYTES = 64 * 2**20
 
@@ -64,12 +66,11 @@ def read_source(source: str, asked: Sequence[str] = ()) -> SourceReading:
 
 def _read_file(path: Path) -> SourceReading:
     suffix = path.suffix.lower()
-    if suffix in _TABLES:
-        if path.stat().st_size > _MAX_BYTES:
-            raise LabelError(f"{path} has more than {_MAX_BYTES >> 20} MiB; split it")
-        content = path.read_bytes()
-        encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        return table_reading(content.decode(encoding, "surrogateescape"), str(path))
+    if suffix in _TABLES or suffix == ".txt":
+        text = _text(path)
+        # Apple's export of a playlist; other texts have a path a line
+        if suffix in _TABLES or text.partition("\n")[0].count("\t") > 1:
+            return table_reading(text, str(path))
     if suffix in _EXPORTS:
         return listenbrainz_reading(path)
     if suffix == ".xml" and is_itunes_library(path):
@@ -80,16 +81,31 @@ def _read_file(path: Path) -> SourceReading:
     raise LabelError(f"{path} is of no kind that is read: {kinds}")
 
 
-def _playlist_reading(path: Path) -> SourceReading:
-    """Read a playlist: songs that are there, and paths that are not, which may match all the same.
+def _text(path: Path) -> str:
+    if path.stat().st_size > _MAX_BYTES:
+        raise LabelError(f"{path} has more than {_MAX_BYTES >> 20} MiB; split it")
+    content = path.read_bytes()
+    encoding = "utf-16" if content[:2] in _UTF_16 else "utf-8-sig"
+    try:
+        return content.decode(encoding, "surrogateescape")
+    except UnicodeDecodeError as error:
+        raise LabelError(
+            f"{path} is no UTF-16, as its first bytes say; save it in UTF-8"
+        ) from error
 
-    Of a list that can't be read nothing is taken.
+
+def _playlist_reading(path: Path) -> SourceReading:
+    """Read a playlist: songs that are there, and others, which may match all the same.
+
+    These by a path of another computer, or by what the list tells of them. Of a list that can't be
+    read nothing is taken.
     """
     found = find_audio(str(path))
     for failure in found.failures:
         if failure.path == str(path):
             raise LabelError(f"{path} {failure.error}")
-    paths = [*found.paths, *(failure.path for failure in found.failures)]
-    return SourceReading(
-        name=str(path), songs=tuple(SourceSong(key=one, path=one) for one in paths)
-    )
+    told = titled_songs(path)
+    songs = [SourceSong(key=one, path=one) for one in found.paths]
+    songs += [song_at(failure.path, told) for failure in found.failures]
+    songs += [song for song in told if not song.path]
+    return SourceReading(name=str(path), songs=tuple(songs))

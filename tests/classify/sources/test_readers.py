@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from classify.errors import LabelError
 from classify.output.formats import render
 from classify.sources.known_sources import read_source
+from classify.sources.lists.table_files import table_reading
 from classify.sources.opinions import opinions_of, parse_condition
 from classify.sources.song_names import album_name, artist_names, plain_text, title_name
-from classify.sources.table_files import table_reading
 
 HEADERS = {
     "Exportify": 'Track URI,"Track Name",Artist Name(s),Album Name,Track Duration (ms)',
@@ -46,6 +46,72 @@ def test_tables_of_many_programs_are_read(program: str, tmp_path: Path) -> None:
     assert song.duration_s == (None if program == "Last.fm" else 236.4)
     assert opinions_of(reading).likes == (song,)
     assert opinions_of(reading, dislike=["all"]).dislikes == (song,)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_text_export_of_apple_is_read(suffix: str, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / f"Favourites{suffix}"
+    lines = ["Name\tArtist\tAlbum\tTime", "Söng, one\tAnn\tFirst\t3:56"]
+    path.write_bytes("\r".join(lines).replace("\r", "\r\n").encode(encoding))
+    (song,) = read_source(str(path)).songs
+    assert (song.title, song.artist, song.album, song.duration_s) == (
+        "Söng, one", "Ann", "First", 236.0
+    )  # fmt: skip
+    (tmp_path / "paths.txt").write_text("/m/a.mp3\n/m/b.mp3\n")
+    assert [one.path for one in read_source(str(tmp_path / "paths.txt")).songs] == [
+        "/m/a.mp3", "/m/b.mp3"
+    ]  # fmt: skip
+
+
+MBID = "0d6b9f1a-3d6c-4a52-9f0e-0d2f5b4f8a11"
+TITLED = {
+    ".m3u": "#EXTM3U\n#EXTINF:236,Ann - Song - Live\n{path}\n#EXTINF:-1,Other\nhttp://x/b\n/m/c.mp3\n",
+    ".xspf": "<playlist xmlns='http://xspf.org/ns/0/'><title>Mine</title><trackList><track>"
+    "<location>{path}</location><creator>Ann</creator><title>Song - Live</title>"
+    "<duration>236000</duration><extension><title>no</title></extension></track>"
+    "<track><location>http://x/b</location><title>Other</title></track>"
+    "<track><location>/m/c.mp3</location></track></trackList></playlist>",
+    ".jspf": '{{"playlist": {{"title": "Mine", "track": [{{"location": ["{path}"], '
+    '"creator": "Ann", "title": "Song - Live", "duration": 236000}}, '
+    '{{"location": "http://x/b", "title": "Other"}}, {{"location": "/m/c.mp3"}}, 7]}}}}',
+}
+TITLED[".m3u8"] = TITLED[".m3u"]
+
+
+@pytest.mark.parametrize("suffix", sorted(TITLED))
+def test_a_playlist_tells_titles_of_songs_that_are_not_there(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"mine{suffix}"
+    path.write_text(TITLED[suffix].format(path="/nas/Ann/First/a.mp3"))
+    songs = {one.path: one for one in read_source(str(path)).songs}
+    assert [*songs] == ["/nas/Ann/First/a.mp3", "http://x/b", "/m/c.mp3"]
+    told = [(one.artist, one.title, one.duration_s) for one in songs.values()]
+    assert told == [("Ann", "Song - Live", 236.0), (None, "Other", None), (None, None, None)]
+    (tmp_path / "a.mp3").write_bytes(b"")
+    path.write_text(TITLED[suffix].format(path="a.mp3"))
+    there = read_source(str(path)).songs[0]
+    assert (there.path, there.title) == (str(tmp_path / "a.mp3"), None), "its path says enough"
+
+
+@pytest.mark.parametrize("suffix", [".xspf", ".jspf"])
+def test_songs_without_a_place_are_known_by_what_the_list_tells(
+    suffix: str, tmp_path: Path
+) -> None:
+    """As in playlists of ListenBrainz."""
+    fields = {"creator": "Ann", "title": "Song", "album": "First"}
+    url = f"https://musicbrainz.org/recording/{MBID}"
+    if suffix == ".jspf":
+        tracks = [fields, {"identifier": [url]}, {"identifier": url}, {}]
+        text = json.dumps({"playlist": {"track": tracks}})
+    else:
+        named = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+        ids = 2 * f"<track><identifier>{url}</identifier></track>"
+        text = f"<playlist><trackList><track>{named}</track>{ids}<track/></trackList></playlist>"
+    path = tmp_path / f"mine{suffix}"
+    path.write_text(text)
+    first, *others = read_source(str(path)).songs
+    assert (first.artist, first.title, first.album, first.path) == ("Ann", "Song", "First", None)
+    assert [(one.musicbrainz_id, one.key) for one in others] == [(MBID, url)] * 2
 
 
 def test_a_table_may_say_more_and_a_history_is_no_list_of_likes() -> None:

@@ -19,7 +19,16 @@ __all__ = ["table_reading"]
 
 # By what a song is known, and the names of columns, in lower case, the surest first.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "title": ("track name", "track", "title", "song title", "song name", "song", "name"),
+    "title": (
+        "track name",
+        "track",
+        "title",
+        "song title",
+        "track title",
+        "song name",
+        "song",
+        "name",
+    ),
     "artist": ("artist name(s)", "artist name", "artist names", "artist", "artists", "creator"),
     "album": ("album name", "album", "album title", "release", "release name"),
     "milliseconds": ("track duration (ms)", "duration (ms)", "duration_ms", "total time (ms)"),
