@@ -10,8 +10,9 @@ own slope is infinite at zero.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,13 @@ from numpy.typing import NDArray
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 
+if TYPE_CHECKING:
+    from cache import Entry
+
 __all__ = [
     "Reference",
     "Shares",
+    "decide_as_if",
     "decide_with_slopes",
     "points_a_decision",
     "share_windows",
@@ -30,6 +35,7 @@ __all__ = [
 __all__ += ["signed_roots64"]
 
 _FLAT = 1e-9
+_AT_ONCE = 64
 _NODES = 16
 """Of Gauss and Legendre's rule on each way: the smooth heads' remainder is then some 1e-11."""
 
@@ -143,6 +149,36 @@ def decide_with_slopes(taste: Taste, roots: FloatArray) -> tuple[FloatArray, Flo
     for part in _parts(space.blocks):
         slopes[:, part] = _across_unit(slopes[:, part], unit[:, part])
     return decisions, slopes / lengths / scale
+
+
+def decide_as_if(
+    taste: Taste, vector: Vectors, means: FloatArray, entries: Sequence[Entry]
+) -> FloatArray:
+    """Decide on a song as if all of it sounded like each of some moments; it stays as varied.
+
+    Parameters
+    ----------
+    taste : Taste
+    vector : ndarray, shape (dim,), float32
+        The song's.
+    means : ndarray, shape (n, dim / 2), float64
+        Embeddings of the moments; of several encoders side by side.
+    entries : sequence of Entry
+        The song's, one for each encoder.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        Without the cap for unfamiliar songs.
+    """
+    is_mean = np.concatenate([np.repeat([True, False], one.frames.shape[1]) for one in entries])
+    decisions = np.empty(len(means))
+    for start in range(0, len(means), _AT_ONCE):
+        some = means[start : start + _AT_ONCE]
+        rows = np.tile(vector.astype(np.float64), (len(some), 1))
+        rows[:, is_mean] = some
+        decisions[start : start + _AT_ONCE] = decide_with_slopes(taste, signed_roots64(rows))[0]
+    return decisions
 
 
 def _parts(blocks: tuple[int, ...]) -> list[slice]:

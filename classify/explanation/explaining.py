@@ -13,6 +13,7 @@ from cache import WHOLE, FileRecord, default_root, require_cache
 from classify.errors import ClassifyError, TasteError
 from classify.explanation.contributions import (
     Reference,
+    decide_as_if,
     decide_with_slopes,
     points_a_decision,
     share_windows,
@@ -49,7 +50,6 @@ _MOST_LIKES, _MOST_OTHERS = 24, 48
 """References: twice as many change no share by more than a hundredth."""
 _MOST_TAGGED = 500
 _FEW = 10
-_AT_ONCE = 64
 
 
 def explain(
@@ -282,17 +282,7 @@ class _Explainer:
         """
         # windows of a scan lie too far apart to be neighbours
         means = local_means(frames, edges, _CURVE_WINDOWS if self.n_windows == WHOLE else 1)
-        is_mean = np.concatenate(
-            [np.arange(2 * store.dim) < store.dim for store in self.library.vectors.stores]
-        )
-        decisions = np.empty(len(means))
-        for start in range(0, len(means), _AT_ONCE):
-            some = means[start : start + _AT_ONCE]
-            rows = np.tile(self.vector.astype(np.float64), (len(some), 1))
-            rows[:, is_mean] = some
-            decisions[start : start + _AT_ONCE] = decide_with_slopes(
-                self.taste, signed_roots64(rows)
-            )[0]
+        decisions = decide_as_if(self.taste, self.vector, means, self.entries)
         if self.found.unfamiliar:  # what holds the song down holds each of its moments down
             decisions = np.minimum(decisions, self.found.decision)
         return self.taste.calibration(decisions)

@@ -19,6 +19,7 @@ __all__ = [
     "MapFound",
     "Moments",
     "Neighbour",
+    "OutlineFound",
     "PassageFound",
     "ProblemDocument",
     "Resembled",
@@ -266,6 +267,21 @@ class Moments(BaseModel):
     song: Song
     explanation: ExplanationFound | None
     note: str
+
+
+class OutlineFound(BaseModel):
+    """How a song goes, by the windows that are stored of it; nothing of it is heard for that."""
+
+    id: Digest
+    duration_s: float
+    starts_s: list[float]
+    values: list[Share] = Field(
+        description="Of each window, by `by`: its score, as if all of the song sounded so; or how "
+        "much it sounds like the whole song."
+    )
+    by: Literal["score", "typical"] = Field(description="'typical': nothing is learnt yet.")
+    best_s: float = Field(description="Where the best 20 s begin.")
+    best_end_s: float
 
 
 class MapFound(BaseModel):

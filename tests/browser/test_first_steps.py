@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from service.process import Service
+from waiting import LONG_S
 
 from tests.support.watched_page import appears, until, watched_page
 
@@ -53,6 +55,20 @@ def test_a_new_listener_comes_from_a_folder_to_finds_that_play(
     appears(steps.get_by_role("heading", name="Choose about seven songs"))
     assert "0 of 7" in page.locator("#seven-count").inner_text()
     until(page, "document.querySelectorAll('#seven-cards [data-id]').length === 12")
+
+    ids = page.locator("#seven-cards li").evaluate_all("all => all.map(card => card.dataset.id)")
+    outlines = [
+        httpx2.get(f"{service.url}/v1/songs/{one}/outline", timeout=LONG_S).json() for one in ids
+    ]
+    best = next(one for one in outlines if one["best_end_s"] < one["duration_s"] - 2)
+    card = page.locator(f'#seven-cards [data-id="{best["id"]}"]')
+    card.get_by_role("button", name=re.compile("^Play ")).click()
+    audio = "document.querySelector('#audio')"
+    until(page, f"{audio}.currentTime > {best['best_s']} && !{audio}.paused")
+    page.evaluate(f"{audio}.currentTime = {best['best_end_s'] - 0.4}")
+    until(page, f"{audio}.paused")
+    stopped_s = page.evaluate(f"{audio}.currentTime")
+    assert stopped_s < best["best_end_s"] + 1, "its best 20 s, and no more"
 
     page.locator("#seven-search").fill("acoustic")
     cards = page.locator("#seven-cards")

@@ -21,6 +21,7 @@ from classify.errors import ClassifyError
 from classify.evaluation.evaluating import evaluate
 from classify.evaluation.sentences import trust_sentences
 from classify.explanation.explaining import explain
+from classify.explanation.outline import song_outline
 from classify.labels.suggesting import suggest_from
 from classify.library.scoring import ScoredSong
 from classify.library.similar_songs import similar_to
@@ -115,6 +116,22 @@ class SlowAnswers:
         except (ClassifyError, EmbedError) as error:  # the song is still a song
             note = str(error)
         return {"song": ranking.song(row), "explanation": explanation, "note": note}
+
+    def outline(self, name: str, digest: str) -> dict[str, Any]:
+        """Tell of a song what `classify.web.models.OutlineFound` has."""
+        ranking = self._live.ranking(name)
+        self._live.row_of(ranking.columns, digest)
+        stores = ranking.columns.library.vectors.stores
+
+        def find() -> dict[str, Any]:
+            entries = [entry for store in stores if (entry := store.get(digest)) is not None]
+            if not entries:
+                raise ClassifyError(
+                    f"nothing is stored of {digest} any more; scan its folder again"
+                )
+            return asdict(song_outline(entries, taste=ranking.taste))
+
+        return {"id": digest, **self._once(("outline", ranking.taste, digest), find)}
 
     def alike(self, ranking: RankedSongs, row: int, move: TagMove | None) -> AlikeSongs:
         """Find songs that sound like one, or like it but with more or less of a tag.

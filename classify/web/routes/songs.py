@@ -20,6 +20,7 @@ from classify.web.models import (
     LabelAsked,
     LabelName,
     Moments,
+    OutlineFound,
     ScoreOfSong,
     SongPage,
     TagList,
@@ -35,6 +36,7 @@ __all__ = [
     "list_songs",
     "list_tags",
     "read_moments",
+    "read_outline",
     "read_score",
     "read_song",
     "router",
@@ -155,6 +157,21 @@ async def read_moments(
     name = taste or state.settings.taste
     work = partial(state.slow_answers.moments, name, song_id, whole=whole)
     return json_response(await state.slow_lane.run(work, asked_by=request))
+
+
+@router.get(
+    "/songs/{song_id}/outline",
+    responses={200: {"model": OutlineFound}, **problems(404, 409, 503)},
+    response_model=None,
+)
+def read_outline(request: Request, song_id: SongId, taste: TasteQuery = None) -> Response:
+    """Tell how a song goes, and where its best 20 s are, at once: by what is stored of it.
+
+    Before there is a taste these are the 20 s that sound most like the whole song.
+    """
+    state = state_of(request.app)
+    name = taste or state.settings.taste
+    return json_response(state.slow_answers.outline(name, song_id))
 
 
 @router.get(

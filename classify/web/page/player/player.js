@@ -4,12 +4,12 @@
 import { address, ask } from "../base/api.js";
 import { say, sayError } from "../base/announce.js";
 import { cover } from "../song/cover.js";
-import { moments } from "../song/details.js";
+import { moments, outline } from "../song/details.js";
 import { bdi, byId, debounce, pressLabels, setIcon } from "../base/dom.js";
 import { labelOf, toggleLabel } from "../songs/labelling.js";
 import { emit, on, select, state } from "../base/state.js";
 import { level } from "./level.js";
-import { setLength, showScores, showSound, showTime, startTimeline } from "./timeline.js";
+import { setLength, showOutline, showScores, showSound, showTime, startTimeline } from "./timeline.js";
 import { inline, nameOf, titleOf } from "../base/words.js";
 
 const play = byId("play");
@@ -19,6 +19,9 @@ let ahead = byId("audio-next"); // that has the next song ready
 let wanted = 0;
 /** @type {number | null} where to begin when the song's length is known */
 let beginAt = null;
+let begun = false; // whether what is loaded has sounded, or was sought in
+/** @type {number | null} where it stops */
+let endAt = null;
 
 /**
  * @typedef {object} Source what plays next
@@ -81,6 +84,7 @@ function listen(element) {
   const mine = (act) => (event) => event.target === audio && act();
   const paused = (now) => () => {
     state.paused = now;
+    begun = begun || !now;
     show();
   };
   element.addEventListener("play", mine(paused(false)));
@@ -91,7 +95,7 @@ function listen(element) {
   );
   element.addEventListener(
     "timeupdate",
-    mine(() => (showTime(audio.currentTime), makeReady())),
+    mine(() => (showTime(audio.currentTime), makeReady(), stopAtEnd())),
   );
   element.addEventListener(
     "seeked",
@@ -107,6 +111,12 @@ function known() {
   beginAt = null;
   showTime(audio.currentTime);
   explain();
+}
+
+function stopAtEnd() {
+  if (endAt === null || audio.currentTime < endAt) return;
+  endAt = null;
+  audio.pause();
 }
 
 /** Ask for the sound of the next song when this one nears its end. */
@@ -136,6 +146,7 @@ export function load(song) {
   state.playing = song;
   byId("player").classList.remove("idle");
   beginAt = source.begin?.(song) ?? null;
+  [begun, endAt] = [false, null];
   const sound = soundOf(song);
   if (ahead.dataset.address === sound) swap();
   else audio.src = sound;
@@ -145,10 +156,18 @@ export function load(song) {
   showSound(song, song.url ? "" : pictureOf(song));
   for (const id of ["play", "next", "previous", "now-like", "now-dislike"]) byId(id).disabled = false;
   if (song.url) for (const id of ["now-like", "now-dislike"]) byId(id).disabled = true;
+  sketch(song);
   show();
   select(song);
   if (audio.readyState > 0) known();
   else explain();
+}
+
+/** Until the song's picture is drawn, what is stored of it gives a coarse one. */
+async function sketch(song) {
+  if (song.url) return;
+  const found = await outline(song.id, "player").catch(() => null);
+  if (found && state.playing === song) showOutline(found);
 }
 
 function pictureOf(song) {
@@ -174,6 +193,7 @@ export function sounding() {
 /** Play a song, or go on with it; unlike `toggle` it never pauses. @param {Song} song */
 export function hear(song) {
   if (song.id !== state.playing?.id) load(song);
+  else if (!begun) seek(source.begin?.(song) ?? beginAt ?? 0); // it was cued before that was known
   start();
 }
 
@@ -184,11 +204,17 @@ export function toggle(song = state.playing) {
   else audio.pause();
 }
 
+/** Play a stretch of a song, and stop at its end. */
+export function hearStretch(song, start_s, end_s) {
+  seekIn(song, start_s);
+  endAt = end_s;
+}
+
 /** Play a song from a moment. */
 export function seekIn(song, at_s) {
   load(song);
-  if (audio.readyState === 0) beginAt = at_s;
-  else seek(at_s);
+  if (audio.readyState > 0) seek(at_s);
+  else [beginAt, begun] = [at_s, true];
   start();
 }
 
@@ -196,6 +222,7 @@ export function seek(at_s) {
   if (!state.playing) return;
   const last = Number.isFinite(audio.duration) ? audio.duration : (state.playing.duration_s ?? 0);
   const to = Math.max(0, Math.min(last, at_s));
+  [begun, endAt] = [true, null];
   if (audio.readyState === 0) beginAt = to;
   else audio.currentTime = to;
   showTime(to);

@@ -3,24 +3,21 @@
 
 import { askJson, askSongs } from "../base/api.js";
 import { say, sayError } from "../base/announce.js";
-import { momentOf } from "../song/details.js";
 import { byId, settings } from "../base/dom.js";
 import { labelOf } from "../songs/labelling.js";
 import { pages } from "../songs/list.js";
+import { beginningOf, findBeginning, soon } from "./beginnings.js";
 import { findGain } from "./level.js";
 import { hear, playFrom, sourceName, step } from "./player.js";
 import { emit, on, state } from "../base/state.js";
 
 const LONG = 60; // songs of a queue
-const WAIT_MS = 1200; // for the best moment and the loudness of the first song
 const best = byId("best-moment");
 let place = -1; // in the list, of what plays
 let left = false;
 /** @type {any[]} the queue: what was played, what plays, what comes */
 let queue = [];
 let at = -1;
-/** Where songs of the queue begin, by id. @type {Map<string, number>} */
-const begins = new Map();
 
 const list = {
   name: "list",
@@ -45,7 +42,7 @@ const finds = {
   },
   peek: () => queue[at + 1] ?? null,
   levelled: true,
-  begin: (song) => (best.checked ? (begins.get(song.id) ?? null) : null),
+  begin: (song) => (best.checked ? beginningOf(song) : null),
 };
 
 export function startSources() {
@@ -82,10 +79,9 @@ export async function playFinds() {
     return sayError(error);
   }
   at = 0;
-  begins.clear();
   if (!queue.length) return say("Nothing is likely yet: teach a few more songs.");
   playFrom(finds);
-  await Promise.race([prepare(queue[0]), new Promise((resolve) => setTimeout(resolve, WAIT_MS))]);
+  await soon(prepare(queue[0]));
   hear(queue[0]);
   look();
   return undefined;
@@ -142,17 +138,7 @@ function look() {
 
 /** Find where a song begins, and how loud it is. */
 function prepare(song) {
-  return Promise.all([findMoment(song), findGain(song)]);
-}
-
-async function findMoment(song) {
-  if (begins.has(song.id)) return;
-  try {
-    const found = await momentOf(song.id, "next");
-    if (found !== null) begins.set(song.id, found);
-  } catch {
-    // it begins at its beginning
-  }
+  return Promise.all([findBeginning(song, "next"), findGain(song)]);
 }
 
 /** How many songs a taste would like. @returns {Promise<any>} the counts of verdicts among the finds */

@@ -7,6 +7,7 @@ import { clock, points } from "../base/words.js";
 const slider = byId("seek");
 const picture = byId("spectrogram");
 const curve = byId("curve");
+const coarse = byId("coarse");
 const passages = byId("passages");
 const head = byId("head");
 const veil = byId("veil");
@@ -60,6 +61,7 @@ export function startTimeline(player) {
 /** The picture is there, or there is none to come. */
 function shown(here) {
   picture.hidden = !here;
+  if (here) coarse.replaceChildren();
   slider.classList.remove("waiting");
 }
 
@@ -76,8 +78,7 @@ export function showSound(song, source) {
   slider.classList.toggle("waiting", Boolean(source));
   if (source) picture.src = source;
   else picture.removeAttribute("src");
-  curve.replaceChildren();
-  passages.replaceChildren();
+  for (const one of [coarse, curve, passages]) one.replaceChildren();
   slider.setAttribute("aria-disabled", String(!length));
   showTime(0);
 }
@@ -98,6 +99,20 @@ export function showTime(at_s) {
   slider.setAttribute("aria-valuemax", String(Math.round(length)));
   slider.setAttribute("aria-valuenow", String(Math.round(at_s)));
   slider.setAttribute("aria-valuetext", `${clock(at_s)} of ${clock(length)}`);
+}
+
+/** Draw a coarse curve where the sound's picture will be. @param {any} found the song's outline */
+export function showOutline({ starts_s: starts, values, duration_s: whole }) {
+  if (!picture.hidden || !values.length || !whole) return;
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const y = (value) => (high > low ? 88 - (70 * (value - low)) / (high - low) : 50).toFixed(1);
+  const tops = values.map((value, i) => {
+    const end = starts[i + 1] ?? whole;
+    return `${((500 * (starts[i] + end)) / whole).toFixed(1)} ${y(value)}`;
+  });
+  const line = `M0 ${y(values[0])}L${tops.join("L")}L1000 ${y(values.at(-1))}`;
+  coarse.replaceChildren(s("path", { d: `${line}L1000 100L0 100Z` }));
+  slider.classList.remove("waiting"); // something is there to look at
 }
 
 /** Draw the score over time, and mark the passages. @param {any} found the explanation, or null */

@@ -35,6 +35,14 @@ export function moments(id, who, whole = false) {
   return asked(`/songs/${id}/moments${whole ? "?whole=true" : ""}`, `${who}, moments`);
 }
 
+/**
+ * Ask how a song goes, by what is stored of it: at once, and before anything is learnt.
+ * @returns {Promise<any>} the answer of /v1/songs/{id}/outline
+ */
+export function outline(id, who) {
+  return asked(`/songs/${id}/outline`, `${who}, outline`);
+}
+
 /** Where the moment begins that speaks most for a song. @returns {Promise<number | null>} */
 export async function momentOf(id, who) {
   const { explanation } = await moments(id, who);

@@ -5,7 +5,8 @@ import { askSongs, askJson } from "../base/api.js";
 import { sayError } from "../base/announce.js";
 import { bdi, byId, debounce, h, icon, labelButtons, pressLabels, setIcon } from "../base/dom.js";
 import { cover } from "../song/cover.js";
-import { playFrom, toggle } from "../player/player.js";
+import { hearStretch, pause, playFrom } from "../player/player.js";
+import { outline } from "../song/details.js";
 import { labelOf, toggleLabel } from "../songs/labelling.js";
 import { askFolder, askList } from "./likes.js";
 import { countFinds } from "../player/sources.js";
@@ -16,6 +17,7 @@ const ABOUT = 7;
 const CARDS = 12;
 const FOUND = 24;
 const ARTISTS = 12;
+const PREVIEW_S = 20;
 const bars = h("div", { class: "seven big-seven", "aria-hidden": "true" });
 const counted = h("p", { class: "seven-count", id: "seven-count", role: "status" });
 const hint = h("p", { class: "small muted", id: "seven-hint" });
@@ -208,16 +210,16 @@ function card(song) {
   return item;
 }
 
-const source = {
-  name: "cards",
-  next: () => null,
-  peek: () => null,
-  begin: (song) => (song.duration_s > 60 ? song.duration_s / 3 : null),
-};
+const source = { name: "cards", next: () => null, peek: () => null };
 
-function hearCard(song) {
+/** Play the best 20 s of a song; before anything is learnt, the most typical ones. */
+async function hearCard(song) {
   playFrom(source);
-  toggle(song);
+  if (state.playing?.id === song.id && !state.paused) return pause();
+  const start = { best_s: 0, best_end_s: PREVIEW_S };
+  const found = await outline(song.id, "card").catch(({ name }) => (name === "AbortError" ? null : start));
+  if (found) hearStretch(song, found.best_s, found.best_end_s);
+  return undefined;
 }
 
 function showPlaying(item) {

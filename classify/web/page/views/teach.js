@@ -6,7 +6,8 @@
 
 import { askJson } from "../base/api.js";
 import { byId, h, pressLabels, settings } from "../base/dom.js";
-import { hear, playFrom, toggle } from "../player/player.js";
+import { beginningOf, findBeginning, soon } from "../player/beginnings.js";
+import { hear, pause, playFrom } from "../player/player.js";
 import { dislikeTogether, labelOf, setLabel } from "../songs/labelling.js";
 import { currentTaste, on, select, state } from "../base/state.js";
 import { changedWords, likesOf, sentence, trustOf } from "../base/words.js";
@@ -147,7 +148,8 @@ async function next(learnt = false) {
   if ((ahead.length < few || (isDuel && learnt)) && !(await fetchMore(former))) return;
   now = ahead.splice(0, few);
   show();
-  if (!isDuel) fetchMore(now.map(({ song }) => song.id)); // what was learnt may ask for others
+  if (!isDuel) await fetchMore(now.map(({ song }) => song.id)); // what was learnt may ask for others
+  if (ahead.length) findBeginning(ahead[0].song, "teach, ahead");
 }
 
 function usable(song) {
@@ -185,7 +187,8 @@ function show() {
   card.querySelectorAll("button")[held]?.focus({ preventScroll: true }); // the keyboard keeps its place
   select(song);
   playFrom(source);
-  if (sounds) hear(song);
+  now.forEach((one, at) => findBeginning(one.song, `teach ${at}`));
+  if (sounds) sound(song);
   markPlaying(card, now);
   return undefined;
 }
@@ -199,7 +202,7 @@ const source = {
     return null;
   },
   peek: () => [...now, ...ahead][place() + 1]?.song ?? null,
-  begin: (song) => (song.duration_s > 60 ? song.duration_s / 3 : null),
+  begin: beginningOf,
 };
 
 function place() {
@@ -208,8 +211,16 @@ function place() {
 
 function press(song) {
   playFrom(source);
+  if (state.playing?.id === song.id && !state.paused) return pause();
   sounds = true;
-  toggle(song);
+  return sound(song);
+}
+
+/** Play a song of the card from its best moment. */
+async function sound(song) {
+  const at = now.findIndex((one) => one.song === song);
+  await soon(findBeginning(song, `teach ${at}`));
+  if (now[at]?.song === song) hear(song);
 }
 
 function nothing() {

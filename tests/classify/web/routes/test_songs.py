@@ -16,7 +16,14 @@ import embed
 from classify.evaluation.report.library_map import draw_map, sample_library
 from classify.library.song_library import SongLibrary
 from classify.web.app import create_app
-from classify.web.models import Detail, MapFound, Moments, ScoreOfSong, SongPage
+from classify.web.models import (
+    Detail,
+    MapFound,
+    Moments,
+    OutlineFound,
+    ScoreOfSong,
+    SongPage,
+)
 from classify.web.settings import ServiceSettings
 from classify.web.taste_models import Change
 from tests.support.audio_files import KINDS, decode_whole
@@ -131,6 +138,26 @@ def test_another_taste_has_no_scores_yet(client: TestClient) -> None:
     assert {(song.rank, song.score, song.verdict, song.label) for song in page.songs} == {
         (None,) * 4
     }
+
+
+def test_how_a_song_goes_is_told_at_once_and_before_anything_is_learnt(
+    client: TestClient, root: Path
+) -> None:
+    song = songs_of(client).songs[0]
+    found = {}
+    for taste in ("default", "not yet"):
+        answer = client.get(f"/v1/songs/{song.id}/outline", params={"taste": taste})
+        assert answer.status_code == 200, answer.text
+        one = found[taste] = OutlineFound.model_validate_json(answer.content, strict=True)
+        assert (one.id, one.duration_s) == (song.id, song.duration_s)
+        assert len(one.starts_s) == len(one.values) > 2
+        assert 0 <= one.best_s < one.best_end_s <= one.duration_s
+        assert one.best_end_s - one.best_s == pytest.approx(min(20, one.duration_s))
+    assert (found["default"].by, found["not yet"].by) == ("score", "typical")
+    told = client.get(f"/v1/songs/{song.id}/moments").json()["explanation"]
+    assert found["default"].starts_s == told["starts_s"]
+    assert found["default"].values == pytest.approx(told["scores"], abs=0.02)
+    assert client.get(f"/v1/songs/{'0' * 32}/outline").status_code == 404
 
 
 def test_a_score_is_what_the_list_says(client: TestClient, root: Path) -> None:
