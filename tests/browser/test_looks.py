@@ -5,9 +5,11 @@ It has hostile names, and 100,000 songs.
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
+import wave
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -388,6 +390,50 @@ def test_a_hundred_thousand_songs_scroll_to_the_last(browser: Any, service: Serv
     # The songs at both ends were cued, of which the service knows nothing.
     watched.wrong = [line for line in watched.wrong if "404" not in line]
     watched.close()
+
+
+def test_a_queue_of_finds_goes_on_to_the_last_of_them(browser: Any, service: Service) -> None:
+    n_finds = 62  # two more than are put into the queue at once
+    watched = watched_page(browser, service.url)
+    page = watched.page
+
+    def answer(route: Any) -> None:
+        query = parse_qs(urlsplit(route.request.url).query)
+        offset, limit = (int(query.get(one, ["100"])[0]) for one in ("offset", "limit"))
+        likely = query.get("verdict", ["like"])[0] == "like"
+        numbers = range(offset, min(offset + limit, n_finds if likely else 0))
+        found = {"taste": "default", "revision": 1, "total": n_finds, "matched": n_finds}
+        groups = {"like": n_finds, "unsure": 0, "dislike": 0}
+        songs = [_song(number) for number in numbers]
+        route.fulfill(json=found | {"groups": groups, "offset": offset, "songs": songs})
+
+    page.route(re.compile(r"/v1/songs/[0-9a-f]{32}"), lambda route: route.fulfill(status=404))
+    sound = {"body": _silence(), "content_type": "audio/wav"}
+    page.route(re.compile(r"/v1/songs/[0-9a-f]{32}/audio"), lambda route: route.fulfill(**sound))
+    page.route(re.compile(r"/v1/songs(\?|$)"), answer)
+    watched.open()
+    page.get_by_role("button", name="Play what I'd like").click()
+    until(page, "document.querySelector('#audio').currentTime > 0")
+    for _ in range(n_finds - 1):
+        page.keyboard.press("n")
+    now = page.locator("#now-title")
+    until(page, lambda: now.inner_text() == f"song {n_finds - 1}")
+    page.keyboard.press("n")
+    appears(page.get_by_text(re.compile("^Those were all your finds")))
+    assert now.inner_text() == f"song {n_finds - 1}"
+    watched.wrong = [line for line in watched.wrong if "404" not in line]
+    watched.close()
+
+
+def _silence() -> bytes:
+    """Return twenty seconds of it."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(1)
+        sound.setframerate(8000)
+        sound.writeframes(b"\x80" * 160_000)
+    return file.getvalue()
 
 
 def _song(number: int) -> dict[str, Any]:

@@ -11,13 +11,18 @@ import { findGain } from "./level.js";
 import { hear, playFrom, sourceName, step } from "./player.js";
 import { emit, on, state } from "../base/state.js";
 
-const LONG = 60; // songs of a queue
+const LONG = 60; // songs that are put into the queue at once
+const NEAR = 3; // songs before its end at which more are asked for
+const PAGE = 200;
+const FEW = 5; // with fewer likely ones the unsure ones are played, too
 const best = byId("best-moment");
 let place = -1; // in the list, of what plays
 let left = false;
 /** @type {any[]} the queue: what was played, what plays, what comes */
 let queue = [];
 let at = -1;
+/** What is asked for at the queue's end. @type {Promise<void> | null} */
+let coming = null;
 
 const list = {
   name: "list",
@@ -33,8 +38,9 @@ const list = {
 
 const finds = {
   name: "finds",
-  next: (by) => {
+  next: async (by) => {
     if (at + by < 0) return null;
+    if (at + by >= queue.length) await extend();
     if (at + by >= queue.length) return over();
     at += by;
     look();
@@ -74,7 +80,7 @@ export function fromList(act) {
 /** Play what the listener would like: the finds, best first. */
 export async function playFinds() {
   try {
-    queue = await askFinds();
+    queue = await askFinds([]);
   } catch (error) {
     return sayError(error);
   }
@@ -101,22 +107,48 @@ export function skipTo(song) {
   look();
 }
 
-async function askFinds() {
-  const query = { q: "", sort: "score", order: "desc", label: "none" };
-  const ask = (verdict) => askSongs({ ...query, verdict }, 0, LONG);
-  const likely = (await ask("like")).songs;
-  if (likely.length >= 5) return likely;
-  return [...likely, ...(await ask("unsure")).songs];
+/** The best finds beside those that the queue had, as the taste has them now. @param {any[]} had */
+async function askFinds(had) {
+  const known = new Set(had.map((song) => song.id));
+  const likely = await findsOf("like", known);
+  if (likely.matched >= FEW) return likely.found;
+  return [...likely.found, ...(await findsOf("unsure", known)).found];
+}
+
+async function findsOf(verdict, known) {
+  const query = { q: "", sort: "score", order: "desc", label: "none", verdict };
+  for (let offset = 0; ; offset += PAGE) {
+    const { songs, matched } = await askSongs(query, offset, PAGE);
+    const found = songs.filter((song) => !known.has(song.id) && !labelOf(song)).slice(0, LONG);
+    if (found.length || offset + PAGE >= matched) return { found, matched };
+  }
+}
+
+/** Put more finds at the queue's end, where there are more. */
+function extend() {
+  coming ??= more().finally(() => (coming = null));
+  return coming;
+}
+
+async function more() {
+  const had = queue;
+  try {
+    const fresh = await askFinds(had);
+    if (queue !== had || !fresh.length) return; // another queue plays, or has been shaped
+    queue = [...had, ...fresh];
+    emit("queue");
+  } catch (error) {
+    sayError(error);
+  }
 }
 
 /** The songs to come in the order that the taste has now; those that were played or labelled do not return. */
 async function reshape() {
-  const played = queue.slice(0, at + 1);
   try {
-    const fresh = await askFinds();
+    const fresh = await askFinds(queue.slice(0, at + 1));
     if (sourceName() !== "finds") return;
-    const known = new Set(played.map((song) => song.id));
-    queue = [...played, ...fresh.filter((song) => !known.has(song.id) && !labelOf(song))];
+    const played = queue.slice(0, at + 1); // somebody may have skipped one meanwhile
+    queue = [...played, ...fresh.filter((song) => !played.some(({ id }) => id === song.id))];
     look();
   } catch (error) {
     sayError(error);
@@ -124,7 +156,7 @@ async function reshape() {
 }
 
 function over() {
-  say("That were all finds. Teach a few more songs, and there will be more.");
+  say("Those were all your finds. Teach a few more songs, and there will be more.");
   return null;
 }
 
@@ -134,6 +166,7 @@ function look() {
   findGain(queue[at]);
   const next = queue[at + 1];
   if (next) prepare(next);
+  if (at + NEAR >= queue.length) extend();
 }
 
 /** Find where a song begins, and how loud it is. */
