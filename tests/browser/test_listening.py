@@ -32,6 +32,7 @@ from tests.support.watched_page import WatchedPage, appears, go, serious_issues,
 
 N_NEW = 24
 _LIKED: list[str] = []
+_BEST_S = 9
 _DROP = """([name, text]) => {
     const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
     const dropped = new DataTransfer();
@@ -356,6 +357,7 @@ def test_finds_play_as_a_queue_that_labels_shape(
 def test_teach_asks_one_song_at_a_time_and_says_what_it_learnt(
     watched: WatchedPage, api: httpx2.Client, taste: str
 ) -> None:
+    best_at_nine_seconds(watched.page)
     page = watched.open("#view=teach")
     card = page.locator("#teach-card[data-id]")
     appears(card)
@@ -364,7 +366,7 @@ def test_teach_asks_one_song_at_a_time_and_says_what_it_learnt(
     until(page, lambda: card.get_attribute("data-id") != first)
     second = card.get_attribute("data-id")
     card.get_by_role("button", name=re.compile("^Play ")).click()
-    until(page, "document.querySelector('#audio').currentTime > 0.1")
+    until(page, f"document.querySelector('#audio').currentTime > {_BEST_S}")  # from there it plays
     page.keyboard.press("d")
     until(page, lambda: card.get_attribute("data-id") not in (first, second))
     until(
@@ -372,6 +374,7 @@ def test_teach_asks_one_song_at_a_time_and_says_what_it_learnt(
         "/became|nothing else changed/i.test(document.querySelector('#teach-said').textContent)",
     )
     until(page, "!document.querySelector('#audio').paused")  # the next one plays by itself
+    until(page, f"document.querySelector('#audio').currentTime > {_BEST_S}")
     songs = api.get("/songs", params={"taste": taste, "label": "dislike"}).json()["songs"]
     assert [song["id"] for song in songs] == [second]
 
@@ -419,6 +422,19 @@ def test_teach_asks_which_of_two_songs_and_neither_is_one_step(
     appears(page.locator(".duel-song"))  # it is remembered
     page.get_by_role("radio", name="One song").check()
     appears(page.locator("#teach-card[data-id]"))
+
+
+def best_at_nine_seconds(page: Any) -> None:
+    """Have every song say that its best moment is in its middle."""
+    passages = [{"start_s": _BEST_S, "end_s": _BEST_S + 6, "points": 0.2, "score": 0.9}]
+
+    def answer(route: Any) -> None:
+        found = (answered := route.fetch()).json()
+        if found["explanation"]:
+            found["explanation"]["passages"] = passages
+        route.fulfill(response=answered, json=found)
+
+    page.route(re.compile(r"/moments\?"), answer)
 
 
 def pair_of(page: Any) -> list[str]:
@@ -701,8 +717,13 @@ def test_a_song_that_is_left_before_it_was_explained_is_not_waited_for(
     assert page.locator("#song").get_attribute("data-id") == ids[1]
 
 
-def test_a_dropped_file_has_the_command_s_score_and_can_be_played(
-    watched: WatchedPage, root: Path, new_songs: Path, heard: Path, taste: str
+def test_a_dropped_file_has_the_command_s_score_is_explained_and_liked_once_it_is_here(
+    watched: WatchedPage,
+    api: httpx2.Client,
+    root: Path,
+    new_songs: Path,
+    heard: Path,
+    taste: str,
 ) -> None:
     file = new_songs / "new 03.opus"
     page = watched.open()
@@ -710,17 +731,29 @@ def test_a_dropped_file_has_the_command_s_score_and_can_be_played(
     files = page.get_by_role("region", name="Files from elsewhere")
     appears(files.locator("[data-state=done]"))
     shown = files.locator("[data-score]").first.get_attribute("data-score")
-    (expected,) = command(root, "score", file, "--taste", taste)
-    assert float(shown) == expected["score"]
+    files.get_by_role("button", name="Why").click()
+    appears(page.locator("#song .why-line"))
+    assert page.locator("#song-title").inner_text() == file.name
+    assert page.get_by_role("button", name="Hear the whole song").count() == 0, "it has no file"
     files.get_by_role("button", name=re.compile("^Play ")).click()
     until(page, "document.querySelector('#audio').currentTime > 0.1")
-    assert page.locator("#song-title").inner_text() == file.name
     files.get_by_role("button", name="Add its folder").click()
     appears(page.get_by_role("dialog", name="Add a folder"))
     page.get_by_label("Folder", exact=True).fill(str(new_songs))
     page.locator("#folder-dialog").get_by_role("button", name="Add").click()
     appears(page.locator("#folder-said").get_by_text("nobody can be asked"))  # no terminal here
     page.keyboard.press("Escape")
+    like = files.get_by_role("button", name=re.compile("^Like: "))
+    like.click()
+    appears(page.locator("#folder-said").get_by_text(f"has been heard, {file.name} is liked"))
+    page.keyboard.press("Escape")
+    appears(files.locator("[data-label=like][aria-pressed=true]"))
+    (expected,) = command(root, "score", file, "--taste", taste)  # which puts it into the library
+    assert float(shown) == expected["score"]
+    appears(page.locator("#announcer").get_by_text(re.compile("^Liked new 03")), "attached")
+    liked = api.get("/songs", params={"taste": taste, "label": "like", "q": "new 03"}).json()
+    assert [song["path"] for song in liked["songs"]] == [str(file)]
+    files.get_by_role("button", name=f"Dismiss {file.name}").click()
 
     known = sorted((heard / "music").iterdir())[1]
     page.locator("#file-input").set_input_files(known)
@@ -737,7 +770,7 @@ def test_a_dropped_file_has_the_command_s_score_and_can_be_played(
     failed = files.locator("[data-state=failed]")
     appears(failed)
     assert "no music <img src=x>.txt" in failed.inner_text()
-    expected_problems = ("409", "422")  # the browser tells of them
+    expected_problems = ("404", "409", "422")  # the browser tells of them
     watched.wrong = [
         line for line in watched.wrong if not any(n in line for n in expected_problems)
     ]

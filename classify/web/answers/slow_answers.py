@@ -21,6 +21,7 @@ from classify.errors import ClassifyError
 from classify.evaluation.evaluating import evaluate
 from classify.evaluation.sentences import trust_sentences
 from classify.explanation.explaining import explain
+from classify.explanation.explanation import Explanation
 from classify.explanation.outline import song_outline
 from classify.labels.suggesting import suggest_from
 from classify.library.scoring import ScoredSong
@@ -31,9 +32,10 @@ from classify.web.answers.song_map import map_told, song_map
 from classify.web.answers.song_playlists import PlaylistAsked, playlist_songs
 from classify.web.live.live_library import LiveLibrary
 from classify.web.live.ranked_songs import RankedSongs
+from classify.web.live.song_columns import SongColumns
 from embed import EmbedError
 
-__all__ = ["SlowAnswers"]
+__all__ = ["SlowAnswers", "explanation_told"]
 
 _Result = TypeVar("_Result")
 _KEPT = 128
@@ -158,13 +160,8 @@ class SlowAnswers:
         file = ranking.columns.file_of(row)
         _require_same(file)
         root = self._live.settings.root
-        plain = asdict(explain(file.path, taste=ranking.taste, whole=whole, root=root, workers=1))
-        del plain["path"]
-        for side in ("like", "dislike"):
-            other = plain[side]
-            if other is not None:
-                other["id"] = ranking.columns.digest_at(other["path"])
-        return plain
+        found = explain(file.path, taste=ranking.taste, whole=whole, root=root, workers=1)
+        return explanation_told(found, ranking.columns)
 
     def _neighbours(self, ranking: RankedSongs, digest: str) -> list[tuple[str, float]]:
         try:
@@ -248,6 +245,17 @@ class SlowAnswers:
         columns, taste = ranking.columns, ranking.taste
         key = ("map", columns.serial, taste)
         return map_told(ranking, self._once(key, lambda: song_map(columns, taste)))
+
+
+def explanation_told(found: Explanation, columns: SongColumns) -> dict[str, Any]:
+    """Tell what `classify.web.models.ExplanationFound` has."""
+    plain = asdict(found)
+    del plain["path"]
+    for side in ("like", "dislike"):
+        other = plain[side]
+        if other is not None:
+            other["id"] = columns.digest_at(other["path"])
+    return plain
 
 
 def _require_same(file: FileRecord) -> None:

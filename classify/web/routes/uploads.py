@@ -18,10 +18,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from classify.output.formats import to_json
+from classify.web.answers.slow_answers import explanation_told
 from classify.web.app_state import state_of
 from classify.web.disconnects import unless_gone
 from classify.web.kept_process import Call
-from classify.web.models import Interval
+from classify.web.live.live_library import LiveLibrary
+from classify.web.models import ExplanationFound, Interval
 from classify.web.problems import problems
 from classify.web.routes.params import LiveLibraryOfApp, TasteQuery
 from classify.web.uploads.form_upload import UPLOAD_BODY, receive_file
@@ -51,6 +53,10 @@ class UploadScoreOut(BaseModel):
     artist: str | None
     title: str | None
     in_library: bool = Field(description="Whether the library holds this recording already.")
+    explanation: ExplanationFound | None = Field(
+        default=None, description="With `why=true`: by the moments that were heard."
+    )
+    note: str = Field(default="", description="Why there is no explanation, if so.")
 
 
 class UploadEmbeddingOut(BaseModel):
@@ -76,7 +82,12 @@ class UploadEmbeddingOut(BaseModel):
     openapi_extra=UPLOAD_BODY,
 )
 async def score_upload(
-    request: Request, live: LiveLibraryOfApp, taste: TasteQuery = None
+    request: Request,
+    live: LiveLibraryOfApp,
+    taste: TasteQuery = None,
+    why: Annotated[
+        bool, Query(description="Tell why it has its score, too; this takes a second more.")
+    ] = False,
 ) -> Response:
     """Score a song that is uploaded; nothing of it is kept."""
     # before the upload: a wrong name costs nothing
@@ -84,8 +95,8 @@ async def score_upload(
     hearing = _uploads_of(request).hearing
     return await _heard(
         request,
-        lambda call, path: hearing.score(call, path, wanted),
-        lambda found: _json(_score_document(found)),
+        lambda call, path: hearing.score(call, path, wanted, why=why),
+        lambda found: _json(_score_document(found) | _reasons(found, live, taste)),
     )
 
 
@@ -155,6 +166,13 @@ def _score_document(found: UploadScore) -> dict[str, Any]:
         "title": _text(found.info.tags.title),
         "in_library": found.in_library,
     }
+
+
+def _reasons(found: UploadScore, live: LiveLibrary, taste: str | None) -> dict[str, Any]:
+    if found.explanation is None:
+        return {"note": found.note} if found.note else {}
+    columns = live.ranking(taste).columns
+    return {"explanation": explanation_told(found.explanation, columns)}
 
 
 def _text(tag: str | None) -> str | None:

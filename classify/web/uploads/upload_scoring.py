@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cache import EmbeddingStore, covers, open_stores
+from cache import EmbeddingStore, FileRecord, covers, open_stores
+from classify.errors import ClassifyError
+from classify.explanation.song_explainer import explain_heard
 from classify.library.song_library import SongLibrary
 from classify.web.problems import Problem
 from embed import (
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cache import Entry
+    from classify.explanation.explanation import Explanation
     from classify.taste.taste import Taste
     from classify.web.kept_process import Call
     from classify.web.settings import ServiceSettings
@@ -50,13 +53,15 @@ _FRESH_S = 1.0  # for so long the library's usual coverage is taken as known
 
 @dataclass(frozen=True, kw_only=True)
 class UploadScore:
-    """What a taste says of an upload."""
+    """What a taste says of an upload; why, where that was asked for, or a note why not."""
 
     info: AudioInfo
     taste: Taste
     score: float
     verdict: str
     in_library: bool
+    explanation: Explanation | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,8 +98,8 @@ class UploadScoring:
         self._prepared: dict[str, PreparedEncoders] = {}
         self._coverage: tuple[str, float, dict[str, str | int]] = ("", 0.0, {})
 
-    def score(self, call: Call, path: Path, taste: Taste) -> UploadScore:
-        """Score an upload.
+    def score(self, call: Call, path: Path, taste: Taste, *, why: bool = False) -> UploadScore:
+        """Score an upload; `why`: explain its score, too.
 
         Raises
         ------
@@ -110,12 +115,38 @@ class UploadScoring:
         info = self._probe(call, path)
         library = SongLibrary.of_taste(taste, self._root)
         held, rows = library.vectors.matrix([info.digest])
-        vector = rows[0] if held else self._song_vector(call, library, taste, info)
+        entries = self._entries(call, library, taste, info, held=bool(held)) if why else []
+        if held:
+            vector = rows[0]
+        elif entries:
+            vector = np.concatenate([one.vector for one in entries])
+        else:
+            vector = self._song_vector(call, library, taste, info)
         values = taste.score(vector[np.newaxis])
         (verdict,) = taste.verdicts(values)
-        return UploadScore(
+        found = UploadScore(
             info=info, taste=taste, score=float(values[0]), verdict=verdict, in_library=bool(held)
         )
+        return self._explained(found, path, library, entries) if why else found
+
+    def _explained(
+        self, found: UploadScore, path: Path, library: SongLibrary, entries: list[Entry]
+    ) -> UploadScore:
+        info = found.info
+        song = FileRecord(
+            path=str(path),  # a random one: the client's name for it is never used
+            digest=info.digest,
+            duration_s=info.duration_s,
+            size_bytes=0,
+            mtime_ns=0,
+            artist=info.tags.artist,
+            title=info.tags.title,
+        )
+        try:
+            told = explain_heard(song, entries, taste=found.taste, library=library, root=self._root)
+        except ClassifyError as error:  # it has a score all the same
+            return replace(found, note=str(error))
+        return replace(found, explanation=told)
 
     def embed(
         self, call: Call, path: Path, encoder: str, *, whole_song: bool, coverage: str
@@ -179,6 +210,24 @@ class UploadScoring:
                 missing.append((part, n_windows))
         heard = iter(self._embed(call, info, missing))
         return np.concatenate([next(heard).vector if one is None else one for one in vectors])
+
+    def _entries(
+        self, call: Call, library: SongLibrary, taste: Taste, info: AudioInfo, *, held: bool
+    ) -> list[Entry]:
+        """Return what each encoder makes of an upload; what is stored of it is not heard again."""
+        stored = [store.get(info.digest) for store in library.vectors.stores]
+        if held:
+            return [entry for entry in stored if entry is not None]
+        prepared = library.prepared_for(taste)
+        coverage = self._usual_coverage(library)
+        wanted = [(part, self._n_windows(part, coverage[part.name])) for part in prepared.parts]
+        known = [
+            entry if entry is not None and covers(entry.n_windows, n) else None
+            for entry, (_, n) in zip(stored, wanted, strict=True)
+        ]
+        missing = [task for task, entry in zip(wanted, known, strict=True) if entry is None]
+        heard = iter(self._embed(call, info, missing))
+        return [next(heard) if entry is None else entry for entry in known]
 
     def _spec(self, part: PreparedEncoder) -> EncoderSpec:
         return stored_spec(part.name, part.fingerprint, root=self._root)

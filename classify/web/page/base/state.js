@@ -43,7 +43,7 @@ const bus = new EventTarget();
  * Listen to: "ready" (health is known), "taste" (another one is in use), "list" (a page of it came),
  * "list-failed", "again" (it shall be tried), "view" (another one is shown), "select" (a song to show), "open" (its sheet, too), "queue" (of finds, has changed), "playing" (song, or paused changed), "cover" (a song has one, its id), "gain" (how loud a song is
  * is known now; null: of any),
- * "label" ({id, label}: a song's label, at once), "figures" (of a taste, which has changed), "labelled"
+ * "label" ({id, label}: a song's label, at once), "label-file" ({song, label}: one for a file from elsewhere), "figures" (of a taste, which has changed), "labelled"
  * ({song, label, answer, more}: the service has learnt from it; more: others are on their way), "library"
  * (songs came or went), "scan" (its progress, or null), "applied" (the new order is shown), "offline", "online", "unauthorised".
  * @param {string} name @param {(detail: any) => void} heard

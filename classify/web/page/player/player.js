@@ -155,7 +155,6 @@ export function load(song) {
   byId("now-cover").replaceChildren(...cover(song));
   showSound(song, song.url ? "" : pictureOf(song));
   for (const id of ["play", "next", "previous", "now-like", "now-dislike"]) byId(id).disabled = false;
-  if (song.url) for (const id of ["now-like", "now-dislike"]) byId(id).disabled = true;
   sketch(song);
   show();
   select(song);

@@ -29,7 +29,7 @@ export function startSong() {
   on("select", (song) => {
     if (!song) return empty();
     if (shown?.id !== song.id) begin(song);
-    return song.url ? undefined : explainSoon(song.id);
+    return song.url ? fillReasons(song) : explainSoon(song.id);
   });
   on("label", ({ id, label }) => {
     if (shown?.id !== id) return;
@@ -137,11 +137,9 @@ function head(song) {
         icon("play"),
         "Play",
       ),
-      ...(song.url
-        ? []
-        : labelButtons({ label: labelOf(song) }, titleOf(song), (label) => toggleLabel(shown, label), {
-            words: true,
-          })),
+      ...labelButtons({ label: labelOf(song) }, titleOf(song), (label) => toggleLabel(shown, label), {
+        words: true,
+      }),
     ),
   );
 }
@@ -217,10 +215,11 @@ function fill({ song, neighbours }) {
 
 function fillReasons({ explanation, note }) {
   const seek = (at_s) => seekIn(shown, at_s);
+  const whole = shown.url ? null : hearWhole;
   const why = byId("song-why");
   body.classList.remove("old");
   why.replaceChildren(
-    ...(explanation ? [whyLine(explanation), momentsPart(explanation, seek, hearWhole)].filter(Boolean) : []),
+    ...(explanation ? [whyLine(explanation), momentsPart(explanation, seek, whole)].filter(Boolean) : []),
     ...(note ? [h("p", { class: "part muted" }, sentence(note))] : []),
   );
   byId("song-more").replaceChildren(...(explanation ? whyParts(explanation, seek) : []));

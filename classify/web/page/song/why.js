@@ -82,13 +82,14 @@ function part(heading, ...children) {
  * The moments that speak most for the song, as buttons; and that not all of it was heard.
  * @param {any} found the explanation
  * @param {(at_s: number) => void} seek plays the song from there
- * @param {(event: Event) => void} whole has all of the song heard
+ * @param {((event: Event) => void) | null} whole has all of the song heard; null where nothing can
  */
 export function momentsPart(found, seek, whole) {
   const best = [...found.passages].sort((one, other) => other.points - one.points).slice(0, MOST_MOMENTS);
   const isWhole = best.length === 1 && best[0].start_s === 0; // no moment is better than others
   const none = !best.length || isWhole;
-  if (none && !found.n_windows) return null;
+  const samples = whole ? found.n_windows : 0;
+  if (none && !samples) return null;
   const items = (none ? [] : best).map((one) => {
     const way = one.points < 0 ? "less to your taste" : "to your taste";
     const name = `Play from ${clock(one.start_s)}: ${way}`;
@@ -110,7 +111,7 @@ export function momentsPart(found, seek, whole) {
     );
   });
   const list = items.length ? h("ul", { class: "moments" }, ...items) : null;
-  return part("Moments", list, ...(found.n_windows ? heardSoFar(found.n_windows, items.length, whole) : []));
+  return part("Moments", list, ...(samples ? heardSoFar(samples, items.length, whole) : []));
 }
 
 function heardSoFar(n, n_best, whole) {

@@ -6,7 +6,7 @@ import { say } from "../base/announce.js";
 import { bdi, byId, h, icon, labelButtons, pressLabels } from "../base/dom.js";
 import { hear, playFrom } from "../player/player.js";
 import { matchMark, verdictMark } from "./row.js";
-import { labelOf, toggleLabel } from "./labelling.js";
+import { labelOf, setLabel, toggleLabel } from "./labelling.js";
 import { openById } from "../song/song.js";
 import { emit, on, select, state } from "../base/state.js";
 import { clean, clock, inline, matchOf, sentence, verdictWord } from "../base/words.js";
@@ -17,6 +17,9 @@ const section = byId("files");
 const list = section.querySelector("ul");
 let line = Promise.resolve();
 let over = 0; // elements that the dragged file is over
+const alone = { name: "file", next: () => null, peek: () => null };
+/** Labels of files whose songs the library shall get, by their digests. @type {Map<string, any>} */
+const wishes = new Map();
 
 export function startDrop() {
   byId("file-button").addEventListener("click", () => input.click());
@@ -42,6 +45,8 @@ on("label", ({ id, label }) => {
   const item = list.querySelector(`[data-id="${CSS.escape(id)}"]`);
   if (item) pressLabels(item, label);
 });
+on("label-file", ({ song, label }) => wish(song, label));
+on("library", grant);
 
 function holdsFiles(event) {
   return event.dataTransfer?.types.includes("Files");
@@ -99,7 +104,7 @@ async function send(item, file) {
     said.textContent = words;
   };
   step("sending", "Sending …");
-  const sending = upload("/score", { taste: state.taste }, file, (share) => {
+  const sending = upload("/score", { taste: state.taste, why: true }, file, (share) => {
     bar.value = share;
     if (share < 1) return;
     bar.removeAttribute("value");
@@ -130,58 +135,95 @@ function done(item, found, file) {
   item.querySelector(".file-said").replaceChildren(...words);
   const result = h("div", { class: "file-result" }, verdictMark(found.verdict), matchMark(found));
   item.querySelector("progress").replaceWith(result);
-  const acts = h("div", { class: "file-acts" }, playButton(item, found, file, title));
+  const song = songOf(item, found, file, title);
+  const acts = h("div", { class: "file-acts" }, playButton(song, found.in_library));
   item.querySelector(".icon").before(acts);
   if (found.in_library) ours(item, acts, found.id);
-  else
-    acts.append(
-      h("button", { type: "button", class: "button small-button", onclick: askFolder }, "Add its folder"),
-    );
+  else foreign(item, acts, song);
   const match = `match ${matchOf(found)} of 5`;
   say(`${inline(title)}: ${verdictWord(found.verdict).toLowerCase()}, ${match}.`, { quiet: true });
 }
 
-/** Play the file from where it lies; nothing of it is kept by the service. */
-function playButton(item, found, file, title) {
+/** The file as a song; it is played from where it lies, and nothing of it is kept by the service. */
+function songOf(item, found, file, title) {
+  item.url ??= URL.createObjectURL(file);
+  return {
+    id: `file-${found.id}`,
+    digest: found.id,
+    url: item.url,
+    label: null,
+    title,
+    name: file.name,
+    artist: found.artist,
+    path: file.name,
+    duration_s: found.duration_s,
+    score: found.score,
+    verdict: found.verdict,
+    explanation: found.explanation,
+    note: found.note,
+  };
+}
+
+function playButton(song, isOurs) {
   const play = async () => {
-    if (found.in_library) return hear((await openById(found.id)) ?? found);
-    item.url ??= URL.createObjectURL(file);
-    const song = { id: `file-${found.id}`, url: item.url, title, name: file.name, artist: found.artist };
-    playFrom({ name: "file", next: () => null, peek: () => null });
-    return hear({
-      ...song,
-      path: file.name,
-      duration_s: found.duration_s,
-      score: found.score,
-      verdict: found.verdict,
-    });
+    if (isOurs) return hear((await openById(song.digest)) ?? song);
+    playFrom(alone);
+    return hear(song);
   };
   return h(
     "button",
-    { type: "button", class: "button small-button", "aria-label": `Play ${title}`, onclick: play },
+    { type: "button", class: "button small-button", "aria-label": `Play ${song.title}`, onclick: play },
     icon("play"),
     "Play",
   );
 }
 
-/** The library has it: it can be labelled, and why it fits can be told. */
+/** The library has it: it can be labelled at once. */
 async function ours(item, acts, id) {
-  item.dataset.id = id;
   const song = await openById(id).catch(() => null);
-  if (!song) return;
+  if (song) offer(item, acts, song);
+}
+
+/** The library does not have it: it is explained all the same, and a like asks for its folder. */
+function foreign(item, acts, song) {
+  offer(item, acts, song);
+  const ask = () => emit("add-folder"); // a browser does not tell where a file lies
+  acts.append(h("button", { type: "button", class: "button small-button", onclick: ask }, "Add its folder"));
+}
+
+function offer(item, acts, song) {
+  item.dataset.id = song.id;
   const why = () => {
+    if (song.url) playFrom(alone);
     select(song);
     emit("open", song);
   };
   acts.append(
     h("button", { type: "button", class: "button small-button", onclick: why }, "Why"),
-    ...labelButtons({ label: labelOf(song) }, item.querySelector(".title").textContent, (label) =>
-      toggleLabel(song, label),
-    ),
+    ...labelButtons({ label: labelOf(song) }, song.title ?? song.name, (label) => toggleLabel(song, label)),
   );
 }
 
-/** A browser does not tell where a file lies; the folder is named by who has it. */
-function askFolder() {
-  emit("add-folder");
+/** Remember a label of a file until the library has its song, and ask for its folder. */
+function wish(song, label) {
+  song.label = label;
+  emit("label", { id: song.id, label });
+  wishes.delete(song.digest);
+  if (!label) return;
+  wishes.set(song.digest, { song, label, taste: state.taste });
+  emit("add-folder", song);
+}
+
+/** Give the songs that have come their labels. */
+async function grant() {
+  for (const [digest, { song, label, taste }] of wishes) {
+    const found = taste === state.taste ? await openById(digest).catch(() => null) : null;
+    if (!found || !wishes.delete(digest)) continue;
+    setLabel(found, label);
+    const item = list.querySelector(`[data-id="${CSS.escape(song.id)}"]`);
+    if (!item) continue;
+    const acts = item.querySelector(".file-acts");
+    acts.replaceChildren(playButton(song, true));
+    ours(item, acts, digest);
+  }
 }

@@ -48,7 +48,7 @@ export function toggleLabel(song, label) {
  * @param {"like" | "dislike" | null} label
  */
 export function setLabel(song, label) {
-  if (song.url) return say("A file from elsewhere can't be labelled: add its folder to your library.");
+  if (song.url) return emit("label-file", { song, label }); // it is not in the library yet
   const before = labelOf(song);
   if (before === label) {
     const name = inline(titleOf(song));

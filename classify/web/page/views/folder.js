@@ -6,6 +6,7 @@ import { say } from "../base/announce.js";
 import { byId } from "../base/dom.js";
 import { startScanning } from "../panels/scan.js";
 import { on, state } from "../base/state.js";
+import { inline, titleOf } from "../base/words.js";
 
 const dialog = byId("folder-dialog");
 const path = byId("folder-path");
@@ -28,8 +29,10 @@ export function startFolder() {
   });
 }
 
-function open() {
-  said.textContent = "";
+/** @param {any} [song] a file that is liked once its folder has been heard */
+function open(song) {
+  const then = song?.label === "like" ? "is liked" : "counts as not for you";
+  said.textContent = song?.url ? `Once its folder has been heard, ${inline(titleOf(song))} ${then}.` : "";
   dialog.showModal();
 }
 
@@ -40,9 +43,10 @@ function took(told) {
   if (told.state === "waiting") said.textContent = "Confirm it in the terminal that runs sevensongs serve.";
   if (told.state === "refused")
     said.textContent = "It was not added: the terminal said no, or it is no folder.";
-  if (told.state !== "added") return;
+  const served = told.folders.includes(path.value.trim());
+  if (told.state !== "added" && !served) return;
   asked = false;
   dialog.close();
-  say("The folder is added.");
+  say(told.state === "added" ? "The folder is added." : "The folder is heard again.");
   startScanning();
 }

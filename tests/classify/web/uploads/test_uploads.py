@@ -29,6 +29,7 @@ from classify.web.access.guard import Guard
 from classify.web.app import create_app
 from classify.web.app_state import state_of
 from classify.web.counters import Metrics
+from classify.web.models import ExplanationFound
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
 from classify.web.uploads.upload_queue import UploadQueue
@@ -104,6 +105,14 @@ def test_an_upload_scores_as_the_command_does_to_the_last_digit(
         assert found["score"] == expected.score
         assert (found["verdict"], found["duration_s"]) == (expected.verdict, expected.duration_s)
         assert not found["in_library"]
+    told = post(client, tunes[0], "/v1/score?why=true").json()
+    assert told["score"] == by_command[str(tunes[0])].score
+    reasons = ExplanationFound.model_validate(told["explanation"])
+    expected_reasons = classify.explain(tunes[0], root=root)
+    assert reasons.points == list(expected_reasons.points)
+    assert (reasons.score, reasons.n_windows) == (told["score"], expected_reasons.n_windows)
+    assert reasons.like is not None
+    assert reasons.like.id is not None, "it can be opened"
     assert folder_of(app) == []
 
 
