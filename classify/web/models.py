@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
+    "ArtistCount",
+    "ArtistList",
     "Detail",
     "Digest",
     "ExplanationFound",
@@ -297,6 +299,20 @@ class MapFound(BaseModel):
     labels: str = Field(description="int8 each: 1 like, -1 dislike, 0 none.")
     scores: str | None = Field(description="uint8 each: 255 is 1; null without a taste.")
     verdicts: str | None = Field(description="int8 each: 1 like, 0 unsure, -1 dislike.")
+
+
+class ArtistCount(BaseModel):
+    """An artist, and how many songs of the library are by them."""
+
+    artist: str
+    n_songs: int
+
+
+class ArtistList(BaseModel):
+    """The artists with most songs; `n_artists` counts all, however they are spelt."""
+
+    n_artists: int
+    artists: list[ArtistCount]
 
 
 class TagCount(BaseModel):

@@ -28,6 +28,7 @@ from classify.library.scoring import ScoredSong
 from classify.library.similar_songs import similar_to
 from classify.taste.taste import Taste
 from classify.web.answers.alike_songs import AlikeSongs, TagMove, alike_songs, moved_by_tag
+from classify.web.answers.artist_counts import artist_counts
 from classify.web.answers.song_map import map_told, song_map
 from classify.web.answers.song_playlists import PlaylistAsked, playlist_songs
 from classify.web.live.live_library import LiveLibrary
@@ -118,6 +119,13 @@ class SlowAnswers:
         except (ClassifyError, EmbedError) as error:  # the song is still a song
             note = str(error)
         return {"song": ranking.song(row), "explanation": explanation, "note": note}
+
+    def artists(self, name: str, top: int) -> dict[str, Any]:
+        """Tell what `classify.web.models.ArtistList` has."""
+        columns = self._live.ranking(name).columns
+        found = self._once(("artists", columns.serial), lambda: artist_counts(columns))
+        some = [{"artist": artist, "n_songs": n} for artist, n in found[:top]]
+        return {"n_artists": len(found), "artists": some}
 
     def outline(self, name: str, digest: str) -> dict[str, Any]:
         """Tell of a song what `classify.web.models.OutlineFound` has."""

@@ -267,6 +267,11 @@ class SongColumns:
             found &= has.to_numpy(zero_copy_only=False).astype(np.bool_) | self.tags.having(word)
         return found
 
+    @property
+    def artists(self) -> pa.StringArray:
+        """Whom each song is by, row by row; null where no tag tells."""
+        return _not_empty(self._columns["artist"])
+
     def warm(self) -> None:
         """Make now what the first search and the first sorting would wait for."""
         if len(self):

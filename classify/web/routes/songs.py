@@ -16,6 +16,7 @@ from classify.web.app_state import AppState, state_of
 from classify.web.live.changes import changes_between, moved_between, moves_between
 from classify.web.live.label_queue import LearnOutcome
 from classify.web.models import (
+    ArtistList,
     Detail,
     LabelAsked,
     LabelName,
@@ -33,6 +34,7 @@ __all__ = [
     "json_response",
     "label_song",
     "learnt_told",
+    "list_artists",
     "list_songs",
     "list_tags",
     "read_moments",
@@ -125,6 +127,19 @@ def list_songs(
 def list_tags(live: LiveLibraryOfApp, taste: TasteQuery = None) -> Response:
     """List the tags of the taste's encoder that tell something of songs; none where it has none."""
     return json_response({"tags": live.ranking(taste).columns.tags.counts()})
+
+
+@router.get(
+    "/artists", responses={200: {"model": ArtistList}, **problems(409)}, response_model=None
+)
+def list_artists(
+    request: Request,
+    taste: TasteQuery = None,
+    top: Annotated[int, Query(ge=1, le=_MAX_SONGS, description="So many of them.")] = 100,
+) -> Response:
+    """List the artists with most songs, as the songs' tags name them; case does not count."""
+    state = state_of(request.app)
+    return json_response(state.slow_answers.artists(taste or state.settings.taste, top))
 
 
 @router.get(

@@ -61,6 +61,7 @@ export const sevenStep = h(
 const likedBy = new Map();
 let abort = new AbortController();
 let filled = -1; // songs in the library when the cards were chosen
+let countedAt = -1; // and when its artists were counted
 
 /** @param {{listen: () => void}} act */
 export function startSeven(act) {
@@ -91,8 +92,8 @@ export function showSeven(taste, entered) {
   if (entered || (filled < CARDS && state.total > filled)) {
     filled = state.total;
     begin();
-    showArtists();
   }
+  if (entered || state.total !== countedAt) showArtists();
 }
 
 function advice(taste, n) {
@@ -163,15 +164,13 @@ function scatter() {
 }
 
 async function showArtists() {
-  const query = { q: "", sort: "artist", order: "asc", label: "" };
-  const found = await askSongs(query, 0, 1000).catch(() => null);
-  const numbers = new Map();
-  for (const { artist } of found?.songs ?? [])
-    if (artist) numbers.set(artist, (numbers.get(artist) ?? 0) + 1);
-  const most = [...numbers].sort((one, other) => other[1] - one[1]).slice(0, ARTISTS);
+  countedAt = state.total;
+  const params = { taste: state.taste, top: ARTISTS };
+  const found = await askJson("/artists", { params }).catch(() => null);
+  const most = found?.artists ?? [];
   artists.hidden = most.length < 2;
   artists.replaceChildren(
-    ...most.map(([artist, n]) =>
+    ...most.map(({ artist, n_songs: n }) =>
       h(
         "button",
         { type: "button", class: "chip", title: songs(n), onclick: () => ((search.value = artist), find()) },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ from starlette.testclient import TestClient
 
 import classify
 import embed
+from cache import Catalog
 from classify.evaluation.report.library_map import draw_map, sample_library
 from classify.library.song_library import SongLibrary
 from classify.web.app import create_app
 from classify.web.models import (
+    ArtistList,
     Detail,
     MapFound,
     Moments,
@@ -138,6 +141,22 @@ def test_another_taste_has_no_scores_yet(client: TestClient) -> None:
     assert {(song.rank, song.score, song.verdict, song.label) for song in page.songs} == {
         (None,) * 4
     }
+
+
+def test_artists_are_counted_over_all_songs_however_they_are_spelt(
+    heard: Path, tmp_path: Path
+) -> None:
+    root = Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+    catalog = Catalog(root)
+    songs = sorted(catalog.load().values(), key=lambda song: song.path)
+    artists = ["Zoë", "ZOË", "Zoë", "Ann", "Ann", None, "", "Bea", "Al"]
+    catalog.put([replace(song, artist=one) for song, one in zip(songs, artists, strict=False)])
+    with TestClient(create_app(ServiceSettings(root=root)), base_url=ADDRESS) as client:
+        answer = client.get("/v1/artists", params={"top": 3})
+        found = ArtistList.model_validate_json(answer.content, strict=True)
+    told = [(one.artist, one.n_songs) for one in found.artists]
+    assert told == [("Zoë", 3), ("Ann", 2), ("Al", 1)]
+    assert found.n_artists == 4
 
 
 def test_how_a_song_goes_is_told_at_once_and_before_anything_is_learnt(
