@@ -3,7 +3,11 @@
 Every message says what is wrong, the measured value with its unit, the limit and the remedy.
 """
 
+from __future__ import annotations
+
 import errno
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 __all__ = [
     "ClassifyError",
@@ -12,8 +16,12 @@ __all__ = [
     "ServerError",
     "TasteError",
     "VectorError",
+    "one_song_needed",
     "write_problem",
 ]
+
+if TYPE_CHECKING:
+    from embed import Failure
 
 
 class ClassifyError(Exception):
@@ -52,3 +60,11 @@ def write_problem(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({error.strerror}); free some space, or choose another place"
     return f"{error.strerror or error}; choose another place"
+
+
+def one_song_needed(named: Sequence[str], n_songs: int, failed: Sequence[Failure]) -> str:
+    """Say why what was named is not the one song that is needed."""
+    if len(named) == 1 and not n_songs and failed and failed[0].error == "does not exist":
+        return f"there is no file {named[0]}"
+    why = f": {failed[0].error}" if failed else "; name one audio file"
+    return f"{', '.join(named)} holds {n_songs} songs, one is needed{why}"

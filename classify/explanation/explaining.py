@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cache import WHOLE, FileRecord, default_root, require_cache
-from classify.errors import ClassifyError
+from classify.errors import ClassifyError, one_song_needed
 from classify.explanation.explanation import Explanation
 from classify.explanation.song_explainer import explain_heard
 from classify.library.song_library import SongLibrary, Tell
@@ -113,8 +113,7 @@ def _one_song(
 ) -> FileRecord:
     found, name = find_audio(paths), ", ".join(paths)
     if found.n_songs != 1:
-        why = f": {found.failures[0].error}" if found.failures else "; name one audio file"
-        raise ClassifyError(f"{name} holds {found.n_songs} songs, one is needed{why}")
+        raise ClassifyError(one_song_needed(paths, found.n_songs, found.failures))
     failed = library.embed_missing(paths, workers, progress, taste=taste, whole=whole, picked=True)
     rows = library.rows(paths)
     if failed or not rows:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache import FileRecord, default_root, is_there, require_cache
-from classify.errors import LabelError, TasteError
+from classify.errors import LabelError, TasteError, one_song_needed
 from classify.library.artist_groups import album_of
 from classify.library.copy_folder import CopyFolder
 from classify.library.label_file import LabelsNow
@@ -152,10 +152,7 @@ def similar(
     failed = library.embed_missing(named, workers, progress)
     asked = library.digests(named)
     if len(asked) != 1:
-        why = f": {failed[0].error}" if failed else ""
-        raise LabelError(
-            f"{', '.join(named)} holds {len(asked)} songs that can be used; one is needed{why}"
-        )
+        raise LabelError(one_song_needed(named, len(asked), failed))
     files = find_audio(named).paths
     found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=files[0])
     everything = library.files()

@@ -35,8 +35,9 @@ def test_songs_go_by_their_names_and_options_stand_anywhere(root: Path, heard: P
     assert f"{names[0]}.opus" in several.stderr
     nobody = runner.invoke(app, [f"--cache={root}", "explain", "Nebula"])
     assert (nobody.exit_code, "no file 'Nebula'" in nobody.stderr) == (1, True)
-    gone = runner.invoke(app, ["explain", "nebula.mp3", f"--cache={root}"])
-    assert "does not exist" in gone.stderr
+    for asked in ("explain", "similar"):
+        gone = runner.invoke(app, [asked, "nebula.mp3", f"--cache={root}"])
+        assert gone.stderr == "sevensongs: there is no file nebula.mp3\n"
 
 
 def test_no_label_leaves_no_empty_line(root: Path) -> None:

@@ -217,7 +217,7 @@ def test_what_can_not_be_explained_is_refused_in_words(
         tour.explain(str(broken))
     with pytest.raises(ClassifyError, match="holds 4 songs, one is needed"):
         tour.explain(str(Path(tour.spliced[0][0]).parent))
-    with pytest.raises(ClassifyError, match="does not exist"):
+    with pytest.raises(ClassifyError, match=r"^there is no file .*none\.mp3$"):
         tour.explain(str(tmp_path / "none.mp3"))
     with pytest.raises(TasteError, match="nothing to compare"):
         classify.explain(tour.unseen[0], taste=tour.taste, root=root)
@@ -367,6 +367,11 @@ def test_a_page_without_tags_or_moments_says_so(tour: Tour) -> None:
         verdict="like",
     )
     page = explanation_page(bare, tour.sound(found.path), audio="data:audio/ogg;base64,")
+    whole = explanation_page(found, tour.sound(found.path), audio="data:audio/ogg;base64,")
+    for told in (page, whole, explanation_story(found)):
+        said = re.sub(r"<style>.*?</style>|<script>.*?</script>", "", told, flags=re.DOTALL)
+        assert not [unclear for unclear in UNCLEAR if unclear in said]
+    assert "alone it would score" in whole
     assert "<p>Nothing.</p>" in page
     assert "<p>No tags here: the encoder has none of its own" in page
     assert f"fewer than {MIN_SONGS} songs" in page

@@ -103,7 +103,7 @@ def test_what_is_no_song_or_has_no_neighbour_is_refused(
 ) -> None:
     with pytest.raises(classify.LabelError, match="one is needed"):
         similar(str(Path(library[1][0]).parent), root=library[0])
-    with pytest.raises(classify.LabelError, match=r"0 songs .* does not exist"):
+    with pytest.raises(classify.LabelError, match=r"^there is no file nowhere\.mp3$"):
         similar("nowhere.mp3", root=library[0])
     with pytest.raises(classify.ClassifyError, match="no other song is embedded"):
         similar(library[1][0], root=root)

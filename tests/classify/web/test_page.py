@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from classify.output.plot_style import DARK, LIGHT
+from tests.support.unclear_words import UNCLEAR
 
 PAGE = Path(__file__).resolve().parents[3] / "classify" / "web" / "page"
 MODULES = sorted(PAGE.rglob("*.js"))
@@ -25,16 +26,6 @@ _DANGEROUS = re.compile(
 )
 _MAX_LINES = 300
 MANIFEST = (PAGE / "app.webmanifest").read_text("utf-8")
-# What people did not understand, or what a song's own row contradicted.
-_UNCLEAR = (
-    "against chance",
-    "all like this",
-    "alone it would have",
-    "shared out evenly",
-    "is it really",
-    " ranked",
-    "dislikes",
-)
 
 
 class _Index(HTMLParser):
@@ -77,7 +68,7 @@ def test_a_module_says_why_it_is_there_and_is_short(path: Path) -> None:
 def test_the_page_says_nothing_that_people_did_not_understand(path: Path) -> None:
     text = re.sub(r"^\s*(//|\*|/\*).*$", "", path.read_text("utf-8"), flags=re.MULTILINE)
     said = [text] if path.suffix == ".html" else re.findall(r'"[^"]*"|`[^`]*`', text)
-    assert not [words for words in said for unclear in _UNCLEAR if unclear in words]
+    assert not [words for words in said for unclear in UNCLEAR if unclear in words]
 
 
 def test_index_has_no_script_or_style_of_its_own() -> None:
