@@ -878,8 +878,17 @@ def test_a_song_that_was_scanned_is_heard_whole_when_asked(
     assert hear.is_enabled(), "it can be asked again"
     watched.wrong.clear()  # the browser notes the 503
     page.unroute(failing)
+
+    def had_less(route: Any) -> None:
+        found = (answered := route.fetch()).json()
+        found["explanation"]["scanned_score"] = max(0, found["explanation"]["score"] - 0.3)
+        route.fulfill(response=answered, json=found)
+
+    page.route(failing, had_less)
     hear.click()
     appears(hear, "hidden")
+    moved = page.get_by_text(re.compile("^Now that all of it was heard, it matches better: . of 5"))
+    assert moved.is_visible(), "not folded away"
     assert "moments that were heard" not in moments.inner_text()
     file = command(root, "explain", mix, "--taste", taste)
     assert (file["n_windows"], file["scanned_score"]) == (0, None)

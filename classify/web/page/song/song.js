@@ -13,7 +13,7 @@ import { currentTaste, on, state } from "../base/state.js";
 import { clock, sentence, titleOf } from "../base/words.js";
 import { matchMark, tagChips, verdictMark } from "../songs/row.js";
 import { queuePart } from "./next.js";
-import { momentsPart, neighbourPart, whyParts, whySentence } from "./why.js";
+import { heardPart, momentsPart, neighbourPart, whyParts, whySentence } from "./why.js";
 import { closeSong, openSong } from "../panels/sheets.js";
 
 const panel = byId("song");
@@ -219,7 +219,7 @@ function fillReasons({ explanation, note }) {
   const why = byId("song-why");
   body.classList.remove("old");
   why.replaceChildren(
-    ...(explanation ? [whyLine(explanation), momentsPart(explanation, seek, whole)].filter(Boolean) : []),
+    ...(explanation ? [whyLine(explanation), heardPart(explanation), momentsPart(explanation, seek, whole)].filter(Boolean) : []),
     ...(note ? [h("p", { class: "part muted" }, sentence(note))] : []),
   );
   byId("song-more").replaceChildren(...(explanation ? whyParts(explanation, seek) : []));

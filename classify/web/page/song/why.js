@@ -7,6 +7,7 @@ import {
   inline,
   isAlike,
   listed,
+  matchOf,
   points,
   score,
   sentence,
@@ -165,7 +166,7 @@ function wayOf(one) {
 
 /** The figures, for who asks how the guess came about. */
 function figures(found) {
-  const lines = [scored(found), heard(found), way(found), strange(found), share(found)].filter(Boolean);
+  const lines = [scored(found), heardFigures(found), way(found), strange(found), share(found)].filter(Boolean);
   return h(
     "details",
     { class: "part how" },
@@ -180,10 +181,25 @@ function scored(found) {
   return `Its score is ${score(found.score)} of 1, learnt from ${learnt}. From ${score(high)} on a song is likely, up to ${score(low)} unlikely.`;
 }
 
-/** That the score is another one now that all of the song was heard; "" where it is not. */
-function heard(found) {
+/** That the match is another one now that all of the song was heard; null where it is not. */
+export function heardPart(found) {
+  if (!hasMoved(found)) return null;
+  const [before, now] = [found.scanned_score, found.score];
+  const steps = [before, now].map((value) => matchOf({ score: value }));
+  const way = now > before ? "better" : "less well";
+  const much = steps[0] === steps[1] ? "a little " : "";
+  const from = steps[0] === steps[1] ? "" : `: ${steps[1]} of 5, where short samples of it had ${steps[0]}`;
+  const words = `Now that all of it was heard, it matches ${much}${way}${from}.`;
+  return h("p", { class: "small heard-whole" }, words);
+}
+
+function hasMoved({ scanned_score: before, score: now }) {
+  return before !== null && before !== undefined && score(before) !== score(now);
+}
+
+function heardFigures(found) {
+  if (!hasMoved(found)) return "";
   const before = found.scanned_score;
-  if (before === null || before === undefined || score(before) === score(found.score)) return "";
   const n = found.scanned_windows;
   const scan = `It had ${score(before)} from ${n} short ${n === 1 ? "sample" : "samples"}`;
   return `${scan}, and has ${score(found.score)} now that all of it was heard.`;
