@@ -10,7 +10,7 @@ import { labelOf, toggleLabel } from "../songs/labelling.js";
 import { changeSong, pages } from "../songs/list.js";
 import { seekIn, toggle } from "../player/player.js";
 import { currentTaste, on, state } from "../base/state.js";
-import { clock, sentence, titleOf } from "../base/words.js";
+import { clock, count, sentence, titleOf } from "../base/words.js";
 import { matchMark, tagChips, verdictMark } from "../songs/row.js";
 import { queuePart } from "./next.js";
 import { heardPart, momentsPart, neighbourPart, whyParts, whySentence } from "./why.js";
@@ -222,7 +222,12 @@ function fillReasons({ explanation, note }) {
     ...(explanation ? [whyLine(explanation), heardPart(explanation), momentsPart(explanation, seek, whole)].filter(Boolean) : []),
     ...(note ? [h("p", { class: "part muted" }, sentence(note))] : []),
   );
-  byId("song-more").replaceChildren(...(explanation ? whyParts(explanation, seek) : []));
+  byId("song-more").replaceChildren(...(explanation ? whyParts(explanation, seek, place()) : []));
+}
+
+/** "Number 8 of 9,993." */
+function place() {
+  return shown.rank && state.total > 0 ? `Number ${count(shown.rank)} of ${count(state.total)}.` : "";
 }
 
 /** Hear all of the song, where only samples of it were heard; its score may change by that. */

@@ -69,10 +69,11 @@ function bestOf(found) {
  * What stands below the moments.
  * @param {any} found the explanation
  * @param {(at_s: number) => void} seek plays the song from there
+ * @param {string} [place] the song's among all, in words
  * @returns {Node[]}
  */
-export function whyParts(found, seek) {
-  return [resembles(found, seek), sound(found), figures(found)].filter(Boolean);
+export function whyParts(found, seek, place = "") {
+  return [resembles(found, seek), sound(found), figures(found, place)].filter(Boolean);
 }
 
 function part(heading, ...children) {
@@ -165,8 +166,8 @@ function wayOf(one) {
 }
 
 /** The figures, for who asks how the guess came about. */
-function figures(found) {
-  const lines = [scored(found), heardFigures(found), way(found), strange(found), share(found)].filter(Boolean);
+function figures(found, place) {
+  const lines = [place, scored(found), heardFigures(found), way(found), strange(found), share(found)].filter(Boolean);
   return h(
     "details",
     { class: "part how" },

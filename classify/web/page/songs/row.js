@@ -17,6 +17,8 @@ import {
   verdictWord,
 } from "../base/words.js";
 
+const FEW_TAGS = 2; // where there is no column for them
+
 /**
  * @param {{open: (index: number) => void, play: (index: number) => void}} act
  * @returns {any} a row that `fillRow` fills
@@ -55,7 +57,7 @@ export function fillRow(row, index, song, act) {
   row.replaceChildren(
     cell("c-rank", h("span", {}, song.rank ? count(song.rank) : "–"), moved(song)),
     songCell(song, () => act.play(Number(row.dataset.index))),
-    cell("c-tags", tagText(song)),
+    cell("c-tags", ...tagMarks(song)),
     cell("c-match", matchMark(song)),
     cell("c-score", h("span", { class: "digits" }, score(song.score))),
     cell("c-verdict", verdictMark(song.verdict)),
@@ -113,7 +115,12 @@ function songCell(song, play) {
       "span",
       { class: "names" },
       bdi(titleOf(song), { class: "title" }),
-      h("span", { class: "artist" }, ...between(subtitle.map((text) => bdi(text)))),
+      h(
+        "span",
+        { class: "below" },
+        h("span", { class: "artist" }, ...between(subtitle.map((text) => bdi(text)))),
+        h("span", { class: "few-tags", "aria-hidden": "true" }, ...tagMarks(song).slice(0, FEW_TAGS)),
+      ),
     ),
   );
 }
@@ -122,9 +129,9 @@ function between(parts) {
   return parts.flatMap((part, i) => (i ? [" · ", part] : [part]));
 }
 
-/** What a song sounds like, in two or three words; "" where its encoder has no words. */
-export function tagText(song) {
-  return tagWords(song).join(" · ");
+/** What a song sounds like, in two or three words to look at; none where its encoder has no words. */
+export function tagMarks(song) {
+  return tagWords(song).map((tag) => h("span", { class: "tag" }, tag));
 }
 
 /** The same words, each a button that searches for it. */

@@ -5,7 +5,7 @@ import { state } from "../base/state.js";
 import { clean, sentence, titleOf } from "../base/words.js";
 import { cover } from "../song/cover.js";
 import { labelOf } from "../songs/labelling.js";
-import { tagText } from "../songs/row.js";
+import { tagMarks } from "../songs/row.js";
 
 /** @typedef {{song: any, reason: string, why: string}} Card */
 
@@ -86,7 +86,7 @@ function words(song, ...more) {
     { class: "teach-words" },
     h("h3", {}, bdi(titleOf(song))),
     h("p", { class: "muted" }, bdi(song.artist ?? song.album ?? "")),
-    h("p", { class: "teach-tags" }, tagText(song)),
+    h("p", { class: "teach-tags" }, ...tagMarks(song)),
     ...more,
   );
 }
