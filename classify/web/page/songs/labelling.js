@@ -65,18 +65,21 @@ export function setLabel(song, label) {
   return undefined;
 }
 
-/** Say of several songs that they are not for the listener; one step to undo. @param {any[]} songs */
-export function dislikeTogether(songs) {
+/**
+ * Give several songs a label; one step to undo.
+ * @param {any[]} songs @param {"like" | "dislike"} label @param {(names: string) => string} words what is said
+ */
+export function labelTogether(songs, label, words) {
   const { taste } = state;
   const mine = (number += 1);
   for (const song of songs) {
     known.set(song.id, song);
     if (!pending.has(song.id)) confirmed.set(song.id, labelOf(song));
     latest.set(song.id, mine);
-    show(song.id, "dislike");
+    show(song.id, label);
   }
   waiting += 1;
-  inTurn(() => sendTogether(songs, mine, taste));
+  inTurn(() => sendTogether({ songs, label, words }, mine, taste));
 }
 
 /** Take the last labels back; each call a step further. */
@@ -123,13 +126,13 @@ async function send(song, label, mine, taste) {
   }
 }
 
-async function sendTogether(songs, mine, taste) {
+async function sendTogether({ songs, label, words }, mine, taste) {
   waiting -= 1;
-  const body = { labels: songs.map(({ id }) => ({ id, label: "dislike" })) };
+  const body = { labels: songs.map(({ id }) => ({ id, label })) };
   try {
     const answer = await askJson(`/tastes/${encodeURIComponent(taste)}/labels`, { method: "POST", body });
     if (waiting === 0) pending.clear();
-    told(answer, taste, (names) => `${names} are not for you`);
+    told(answer, taste, words);
   } catch (error) {
     for (const { id } of songs) if (isLast(id, mine, taste)) takeBack(id);
     sayError(error);

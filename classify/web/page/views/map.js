@@ -1,21 +1,21 @@
 // The library as a map: songs that sound alike lie close together. Drawn on a canvas, so that 100,000 songs move
-// at 60 frames a second; colour is match, shape is label. A click plays, a drag moves, the
-// wheel zooms, and with the lasso songs are liked together.
+// at 60 frames a second; colour is match, shape is label. A click plays, a drag moves, the wheel, two fingers and
+// the buttons zoom, and with the lasso songs are liked together.
 
 import { askJson } from "../base/api.js";
-import { bdi, byId, h } from "../base/dom.js";
+import { bdi, byId, h, icon } from "../base/dom.js";
 import { details } from "../song/details.js";
-import { openById } from "../song/song.js";
 import { hear, playFrom } from "../player/player.js";
-import { setLabel } from "../songs/labelling.js";
+import { labelTogether } from "../songs/labelling.js";
 import { on, state } from "../base/state.js";
 import { count, nameOf, songs } from "../base/words.js";
 import { drawDots, themeColours } from "./map_paint.js";
+import { startPointers } from "./map_pointers.js";
 import { nearest, parseMap, within } from "./map_points.js";
 
 const MOST_LIKED = 20; // at once: more is a slip of the hand
 const NEAR_PX = 14;
-const ZOOM = 1.0015;
+const STEP = 1.4; // of the buttons and keys
 const view = byId("map");
 const canvas = h("canvas", { tabindex: 0, role: "img", "aria-label": "Map of the library" });
 const tip = h("div", { class: "map-tip", hidden: true });
@@ -43,7 +43,7 @@ export function startMap() {
       "div",
       { class: "view-top" },
       h("h2", {}, "Map"),
-      h("span", { class: "map-acts" }, likeButton, lassoButton),
+      h("span", { class: "map-acts" }, likeButton, lassoButton, zoomButton("in"), zoomButton("out")),
     ),
     h(
       "p",
@@ -54,8 +54,8 @@ export function startMap() {
     said,
   );
   for (const name of ["taste", "applied", "library", "elsewhere-shown"]) on(name, outdated);
-  on("labelled", ({ song, label }) => {
-    const at = points?.at.get(song.id);
+  on("label", ({ id, label }) => {
+    const at = points?.at.get(id);
     if (at !== undefined) points.labels[at] = label;
     draw();
   });
@@ -66,8 +66,24 @@ export function startMap() {
   likeButton.addEventListener("click", likeChosen);
   new ResizeObserver(draw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  startPointer();
+  startPointers(canvas, {
+    hover,
+    pan,
+    zoom: zoomAt,
+    draw,
+    press: (x, y) => press(find(x, y)),
+    isDrawing: isLasso,
+    outline: (line) => (lasso = line),
+    close: choose,
+  });
   canvas.addEventListener("keydown", byKey);
+}
+
+function zoomButton(way) {
+  const zoom = () => zoomAt(...middle(), way === "in" ? STEP : 1 / STEP);
+  const name = `Zoom ${way}`;
+  const look = { type: "button", class: "icon", "aria-label": name, title: name, onclick: zoom };
+  return h("button", look, icon(way === "in" ? "plus" : "minus"));
 }
 
 function outdated() {
@@ -162,37 +178,6 @@ function drawMarks(pen, ink, accent, dot) {
   pen.stroke();
 }
 
-function startPointer() {
-  /** @type {{x: number, y: number, moved: boolean} | null} */
-  let held = null;
-  const at = (event) => [event.offsetX, event.offsetY];
-  canvas.addEventListener("pointerdown", (event) => {
-    const [x, y] = at(event);
-    held = { x, y, moved: false };
-    canvas.setPointerCapture(event.pointerId);
-    if (isLasso()) lasso = [[x, y]];
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    const [x, y] = at(event);
-    if (!held) return hover(x, y);
-    held.moved = held.moved || Math.hypot(x - held.x, y - held.y) > 4;
-    if (isLasso()) lasso.push([x, y]);
-    else if (held.moved) pan(x - held.x, y - held.y, (held = { x, y, moved: true }));
-    return draw();
-  });
-  canvas.addEventListener("pointerup", (event) => {
-    const [x, y] = at(event);
-    if (isLasso()) choose();
-    else if (held && !held.moved) press(find(x, y));
-    held = null;
-  });
-  canvas.addEventListener("pointerleave", () => hover(-99, -99));
-  canvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    zoomAt(...at(event), ZOOM ** -event.deltaY);
-  });
-}
-
 function pan(dx, dy) {
   const { size } = scale();
   left -= dx / size;
@@ -273,20 +258,24 @@ function choose() {
   draw();
 }
 
-async function likeChosen() {
-  const songs = chosen.filter((i) => !points.labels[i]).map((i) => openById(points.ids[i]));
-  for (const song of await Promise.all(songs)) setLabel(song, "like");
+function likeChosen() {
+  const liked = chosen.filter((i) => !points.labels[i]).map((i) => ({ id: points.ids[i], label: null }));
   setLasso(false);
+  if (!liked.length) return;
+  labelTogether(liked, "like", () => `Liked ${songs(liked.length)}`);
+}
+
+function middle() {
+  return [canvas.clientWidth / 2, canvas.clientHeight / 2];
 }
 
 /** Arrows move, plus and minus zoom: the list has every song for who can't point. */
 function byKey(event) {
   const step = 40;
   const ways = { ArrowLeft: [step, 0], ArrowRight: [-step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
-  const middle = [canvas.clientWidth / 2, canvas.clientHeight / 2];
   if (event.key in ways) pan(...ways[event.key]);
-  else if (event.key === "+" || event.key === "=") zoomAt(...middle, 1.4);
-  else if (event.key === "-") zoomAt(...middle, 1 / 1.4);
+  else if (event.key === "+" || event.key === "=") zoomAt(...middle(), STEP);
+  else if (event.key === "-") zoomAt(...middle(), 1 / STEP);
   else return;
   event.preventDefault();
   draw();

@@ -8,7 +8,7 @@ import { askJson } from "../base/api.js";
 import { byId, h, pressLabels, settings } from "../base/dom.js";
 import { beginningOf, findBeginning, soon } from "../player/beginnings.js";
 import { hear, pause, playFrom } from "../player/player.js";
-import { dislikeTogether, labelOf, setLabel } from "../songs/labelling.js";
+import { labelOf, labelTogether, setLabel } from "../songs/labelling.js";
 import { currentTaste, on, select, state } from "../base/state.js";
 import { changedWords, likesOf, sentence, trustOf } from "../base/words.js";
 import { startSwipe } from "../songs/swipe.js";
@@ -110,7 +110,8 @@ function choose(at) {
 }
 
 function neither() {
-  if (!isAnswered()) dislikeTogether(now.map(({ song }) => song));
+  const both = now.map(({ song }) => song);
+  if (!isAnswered()) labelTogether(both, "dislike", (names) => `${names} are not for you`);
 }
 
 function isAnswered() {
