@@ -88,7 +88,7 @@ def song_outline(entries: Sequence[Entry], *, taste: Taste | None = None) -> Son
 def _likeness(means: FloatArray, whole: FloatArray) -> FloatArray:
     rows, mean = signed_roots64(means), signed_roots64(whole[np.newaxis])[0]
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(mean)
-    return np.clip(rows @ mean / np.where(lengths > 0, lengths, 1), 0, 1)
+    return np.asarray(np.clip(rows @ mean / np.where(lengths > 0, lengths, 1), 0, 1))
 
 
 def _best_start(starts: FloatArray, values: FloatArray, duration_s: float) -> float:

@@ -145,10 +145,7 @@ def _moments(found: Explanation) -> list[tuple[float, str, str]]:
     rows = []
     for one in found.passages:
         way = "raises" if one.points > 0 else "lowers"
-        words = (
-            f"{way} the score by {abs(one.points):.2f}; "
-            f"alone it would score {one.score:.2f}"
-        )
+        words = f"{way} the score by {abs(one.points):.2f}; alone it would score {one.score:.2f}"
         rows.append((one.start_s, f"{clock(one.start_s)} to {clock(one.end_s)}", words))
     for like, what in ((found.like, "like"), (found.dislike, "dislike")):
         if like is not None:

@@ -183,8 +183,7 @@ def variety_sentence(found: Explanation) -> str:
 def score_rows(found: Explanation) -> list[tuple[str, float, str]]:
     """Return what adds up to the score: what, how much, and what it would score alone."""
     rows = [
-        (_span(one), one.points, f"alone it would score {one.score:.2f}")
-        for one in found.passages
+        (_span(one), one.points, f"alone it would score {one.score:.2f}") for one in found.passages
     ]
     rest = sum(found.points) - sum(one.points for one in found.passages)
     whole = len(found.passages) == 1 and not rest

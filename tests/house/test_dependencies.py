@@ -27,8 +27,8 @@ PACKAGES = ("cache", "embed", "classify")
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
 DECLARED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
 GROUPS = [Requirement(text) for group in PROJECT["dependency-groups"].values() for text in group]
-# Imported by obstore, starlette, tensorflow-hub or uvicorn rather than by us; pyproject.toml says so
-# beside each.
+# Imported by obstore, starlette, tensorflow-hub or uvicorn rather than by us; pyproject.toml says
+# so beside each.
 NEVER_IMPORTED = {"arro3-core", "httptools", "setuptools", "tf-keras", "uvloop"}
 # Imported where a caller asks for it, and the extra of the package that brings it.
 OPTIONAL = {

@@ -10,6 +10,7 @@ import codecs
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -61,16 +62,9 @@ def song_at(path: str, songs: Sequence[SourceSong]) -> SourceSong:
     same = [song for song in songs if song.path and _name(song.path) == _name(path)]
     if len(same) > 1:
         same = [song for song in same if path.endswith(unquote(song.path or ""))]
-    told = same[0] if len(same) == 1 else None
-    return SourceSong(
-        key=path,
-        path=path,
-        duration_s=told and told.duration_s,
-        artist=told and told.artist,
-        title=told and told.title,
-        album=told and told.album,
-        musicbrainz_id=told and told.musicbrainz_id,
-    )
+    if len(same) != 1:
+        return SourceSong(key=path, path=path)
+    return replace(same[0], key=path, path=path)
 
 
 def _m3u(content: bytes) -> Iterator[SourceSong]:

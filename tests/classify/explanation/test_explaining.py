@@ -32,6 +32,7 @@ from classify.explanation.tag_account import MIN_SONGS
 from classify.explanation.words import against, clock, explanation_story, tag_rows, told_tags
 from classify.library.song_library import SongLibrary
 from classify.output.plot_style import DARK
+from tests.support.unclear_words import UNCLEAR
 
 HOSTILE = '</script><img src=x onerror=alert(1)> "$x^2$'
 
