@@ -23,6 +23,7 @@ from classify.web.live.live_library import LiveLibrary
 from classify.web.live.scan import Scan
 from classify.web.live.served_folders import Confirm, ServedFolders
 from classify.web.live.slow_lane import SlowLane
+from classify.web.memory import keep_memory_low
 from classify.web.openapi import use_openapi
 from classify.web.problems import use_problems
 from classify.web.routes import (
@@ -154,9 +155,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     warming.start()
     if state.settings.watches:
         state.watch.start()
+    memory = asyncio.create_task(keep_memory_low())
     try:
         yield
     finally:
+        memory.cancel()
         await asyncio.to_thread(warming.join, GRACE_S)
         lanes = (state.slow_lane, state.study_lane, state.label_queue)
         for part in (

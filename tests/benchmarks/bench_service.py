@@ -27,6 +27,7 @@ __all__ = ["main"]
 _PACKAGES = ("fastapi", "lance", "numpy", "uvicorn", "uvloop")
 _CLIENTS = (1, 50, 200)
 _N_UPLOADERS = 6
+_REST_S = 15.0  # the service looks each 5 s whether there is memory to give back
 _FEW, _MANY = 1_000, 10_000
 _FINDS = "/v1/songs?label=none&once=true&limit=100"  # as the page asks
 _LATENCIES = ("p50_ms", "p95_ms", "p99_ms")
@@ -251,14 +252,17 @@ def _memory_of(plan: Plan, made: Library, n_songs: int) -> dict[str, Any]:
         ]
         paths = [one for i, score in enumerate(scores) for one in (score, others[i % len(others)])]
         question = {"port": service.port, "n_clients": 20, "paths": paths}
-        sizes = []
-        for n in (plan.few_requests, plan.many_requests - plan.few_requests):
-            load.ask(question | {"n_requests": n})
-            sizes.append(tree_memory(service.pid))
-            _use_the_page(Client(service.port))
-        few, many = sizes[0], max(sizes[1], tree_memory(service.pid))
+        sizes = {}
+        for name, n in (("few", plan.few_requests), ("many", plan.many_requests)):
+            load.ask(question | {"n_requests": n - sizes.get("n", 0)})
+            sizes |= {"n": n, f"bytes_after_{name}": tree_memory(service.pid)}
+        _use_the_page(Client(service.port))
+        sizes["bytes_after_the_page"] = tree_memory(service.pid)
+        time.sleep(_REST_S)
+        sizes["bytes_at_rest"] = tree_memory(service.pid)
+        del sizes["n"]
         row = {"n_songs": n_songs, "few": plan.few_requests, "many": plan.many_requests}
-        return row | {"bytes_after_few": few, "bytes_after_many": many, "n_runs": 1}
+        return row | sizes | {"n_runs": 1}
 
 
 def _use_the_page(client: Client) -> None:

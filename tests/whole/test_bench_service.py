@@ -57,7 +57,7 @@ def test_the_service_is_measured_in_every_way(tmp_path: Path, compiled: Path) ->
     table = speed.table.service_table(rows)
     assert "300 songs" in table
     assert table.count("\n") == 2 + len(rows)  # memory has its own, a label has two lines
-    assert speed.table.memory_table(rows).count("\n") == 2 + 2
+    assert speed.table.memory_table(rows).count("\n") == 2 + 4
 
 
 def test_percentiles_are_of_what_was_seen() -> None:
