@@ -20,12 +20,17 @@ __all__ = ["Matched", "SongIndex"]
 
 _PARTS = 3  # of a path: artist, album and song, whatever is before them
 _SAME_S = 1.0  # by which lengths of one file differ as two programs tell them
+_TITLE_ALONE = "title alone"
 _UNKNOWN = ("unknown", "unbekannt", "inconnu", "desconocid", "sconosciut", "track ", "untitled")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Matched:
-    """A song of a source, the recording that it is, and by what that is known."""
+    """A song of a source, the recording that it is, and by what that is known.
+
+    `by` is ``path``, ``size``, ``musicbrainz``, ``title``, ``title alone`` (neither the album nor
+    the length is known of both) or ``audio``.
+    """
 
     song: SourceSong
     digest: str
@@ -50,7 +55,7 @@ class SongIndex:
     ...                   duration_s=180.0, artist="Ann", title="Song")
     >>> index = SongIndex([file])
     >>> index.match(SourceSong(key="1", artist="ANN", title="Song (2011 Remaster)")).by
-    'title'
+    'title alone'
     >>> index.match(SourceSong(key="2", artist="Ann", title="Song (Live)")) is None
     True
     """
@@ -73,9 +78,10 @@ class SongIndex:
 
     def match(self, song: SourceSong) -> Matched | None:
         """Return the recording that a song is; None where no rule leaves exactly one."""
-        for by, rule in _RULES.items():
+        for name, rule in _RULES.items():
             found = _one_of(rule(self, song))
             if found:
+                by = _TITLE_ALONE if name == "title" and _is_alone(song, found) else name
                 return Matched(song=song, digest=found.digest or "", path=found.path, by=by)
         return None
 
@@ -133,6 +139,11 @@ _RULES: Mapping[str, Callable[[SongIndex, SourceSong], list[FileRecord]]] = {
     "musicbrainz": SongIndex.with_id,
     "title": SongIndex.with_tags,
 }
+
+
+def _is_alone(song: SourceSong, file: FileRecord) -> bool:
+    """Whether no more than artist and title say that a file is a song."""
+    return None in (song.duration_s, file.duration_s) and not same_album(song, file)
 
 
 def _one_of(files: Sequence[FileRecord]) -> FileRecord | None:

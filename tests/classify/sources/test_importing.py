@@ -146,7 +146,7 @@ def test_the_command_tells_what_it_did_and_what_did_not_match(
     result = run(source, *options, "--dry-run", "--unmatched", str(missing))
     assert result.exit_code == 0, result.output
     assert "5 likes and 1 dislike in" in result.stdout
-    assert "3 songs of your library (3 by title), 3 not surely in it" in result.stdout
+    assert "3 songs of your library (3 by title alone), 3 not surely in it" in result.stdout
     assert "3 would be added, 0 would be changed, 0 would be removed" in result.stdout
     assert "act 0 - 000 (Live): no song of the library" in result.stderr
     assert "nearest: act 0 - 000 (not live)" in result.stderr
@@ -157,7 +157,7 @@ def test_the_command_tells_what_it_did_and_what_did_not_match(
     assert read_record(record_path(labels_path(taste_path("default", root=root)))) == {}
     done = json.loads(run(source, *options, "--json").stdout)
     assert done["changes"] == {"added": 3, "changed": 0, "removed": 0, "own": 0}
-    assert [one["by"] for one in done["matched"]] == ["title"] * 3
+    assert [one["by"] for one in done["matched"]] == ["title alone"] * 3
     assert done["labelled"]["n_like"] == 2
     nothing = run(table(tmp_path / "b.csv", {}, "x,y,5"))
     assert nothing.exit_code == 1

@@ -129,7 +129,10 @@ def test_musicbrainz_names_a_recording_whatever_it_is_called() -> None:
 def test_tags_are_compared_without_case_width_accents_guests_and_editions(
     artist: str, title: str, album: str | None
 ) -> None:
-    assert by(INDEX, artist=artist, title=title, album=album) == "title"
+    assert by(INDEX, artist=artist, title=title, album=album) == (
+        "title" if album else "title alone"
+    )
+    assert by(INDEX, artist=artist, title=title, duration_s=237.0) == "title"
 
 
 @pytest.mark.parametrize(
@@ -252,7 +255,7 @@ def test_of_several_the_one_on_the_album_counts_and_of_its_editions_the_same() -
 
 def test_copies_count_as_one_song() -> None:
     flac, mp3 = file_of(0), file_of(1, path="/music/mp3/a.mp3", size_bytes=5_000_000)
-    assert by(SongIndex([flac, mp3]), artist=ARTIST, title=TITLE) == "title"
+    assert by(SongIndex([flac, mp3]), artist=ARTIST, title=TITLE) == "title alone"
     longer = replace(mp3, duration_s=238.0)
     assert by(SongIndex([flac, longer]), artist=ARTIST, title=TITLE) is None
 
