@@ -15,6 +15,7 @@ from waiting import run
 
 from classify.web.access.admission import _OPEN_PATHS
 from classify.web.settings import DEFAULT_PORT
+from tests.support.music_servers import answering, free_port, http_answer
 from tests.support.tools import tool
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,11 +32,26 @@ def test_what_is_left_out_is_a_dependency_and_the_health_check_asks_the_service(
     assert len(LEFT_OUT) == 6
     assert set(LEFT_OUT) < names
     start, built = ((FOLDER / name).read_text() for name in ("start", "Dockerfile"))
-    assert [f"http://127.0.0.1:{DEFAULT_PORT}{path}" for path in _OPEN_PATHS] == re.findall(
-        r'"(http://.*?)"', start
-    )
+    asked = [f"http://127.0.0.1:${{2:-{DEFAULT_PORT}}}{path}" for path in _OPEN_PATHS]
+    assert asked == re.findall(r'"(http://.*?)"', start)
     assert f"EXPOSE {DEFAULT_PORT}\n" in built
     assert os.access(FOLDER / "start", os.X_OK)
+
+
+def test_the_health_check_asks_the_port_that_it_is_given() -> None:
+    port = answering(http_answer("200 OK", "{}"))
+    assert run([FOLDER / "start", "--check", str(port)]).returncode == 0
+    done = run([FOLDER / "start", "--check", str(free_port())])
+    assert done.returncode == 1
+    assert "the service does not answer" in done.stderr
+
+
+def test_the_build_is_given_what_it_copies_and_nothing_else() -> None:
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", (FOLDER / "Dockerfile").read_text(), re.M)
+    lines = (FOLDER / "Dockerfile.dockerignore").read_text().splitlines()
+    given = [line.removeprefix("!") for line in lines if line.startswith("!")]
+    assert given == " ".join(copied).split()
+    assert lines[1] == "*"
 
 
 def test_the_command_works_without_what_is_left_out(
