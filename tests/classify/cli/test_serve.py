@@ -18,8 +18,11 @@ import httpx2
 import pytest
 from waiting import LONG_S, ended, run, wait_until
 
+import classify
+from cache import Catalog
 from classify.web.server import address_of
 from classify.web.settings import ServiceSettings
+from tests.support.audio_files import KINDS, music
 from tests.support.terminals import TerminalCommand
 
 ADDRESS = re.compile(r"open (http://\S+) \(Ctrl-C ends it\)")
@@ -59,6 +62,24 @@ def refused(*arguments: str, **environment: str) -> tuple[int, str]:
 @pytest.fixture
 def root(heard: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(heard / "cache", tmp_path / "cache"))
+
+
+def test_it_watches_by_looking_and_has_a_list_follow(root: Path, tmp_path: Path) -> None:
+    """`--poll` looks now and then, and the list has what has come."""
+    music_folder, to = tmp_path / "music", tmp_path / "all.m3u8"
+    music_folder.mkdir()
+    classify.train([row.path for row in Catalog(root).files().recordings()][:3], root=root)
+    words = ("--cache", str(root), "serve", str(music_folder), "--port", "0")
+    follow = f"score --min-score 0 --labelled -o {to}"
+    with running(*words, "--watch", "--poll", "1", "--then", follow) as (process, address):
+        assert httpx2.get(f"{address}v1/health", timeout=LONG_S).status_code == 200
+        song = music_folder / "new.flac"
+        made = KINDS["flac"].write(tmp_path / "made.flac", music(6.0, 44100), 44100)
+        shutil.copy(made, song)
+        wait_until(lambda: to.exists() and str(song) in to.read_text(), "the list")
+        process.send_signal(signal.SIGTERM)
+        _, err = ended(process)
+    assert "Traceback" not in err
 
 
 def test_it_serves_on_this_machine_until_it_is_told_to_end(root: Path, heard: Path) -> None:

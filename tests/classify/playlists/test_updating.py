@@ -104,6 +104,20 @@ def test_one_artist_does_not_fill_a_list(songs: list[Path], tmp_path: Path) -> N
     assert max(Counter(song.artist for song in listed).values()) == 2
 
 
+def test_somebodys_playlist_is_expanded(songs: list[Path], tmp_path: Path) -> None:
+    """Its songs are likes of a taste of their own, and the list has those as near as they are."""
+    root, to = tmp_path / "cache", tmp_path / "more.m3u8"
+    theirs = tmp_path / "theirs.m3u8"
+    theirs.write_text("".join(f"{path}\n" for path in songs[1:17:4]))  # of another style
+    classify.train(find_audio(str(theirs)).files, taste="theirs", root=root)
+    saved = save_playlist("more", PlaylistRule(taste="theirs", top=6), str(to), root=root)
+    numbers = [int(Path(path).stem) for path in find_audio(str(to)).files]
+    assert len(numbers) == saved.n_songs == 6
+    assert {number % 4 for number in numbers} == {1}
+    assert not {str(path) for path in songs[1:17:4]} & {*saved.came}
+    assert len(read_playlist("more", root).versions) == 1
+
+
 def test_what_is_not_there_never_makes_a_list_worse(songs: list[Path], tmp_path: Path) -> None:
     root, to = tmp_path / "cache", tmp_path / "finds.m3u8"
     save_playlist("finds", RULE, str(to), root=root)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from waiting import run
 
+import classify
 from cache import Catalog
 from classify.errors import LabelError
 from classify.labels.labelling import labels_now
@@ -86,3 +87,33 @@ def test_scores_are_attributes_and_labels_come_from_queries(
     assert len(opinions_of(reading, ["mood:good"]).likes) == 3
     with pytest.raises(LabelError, match="there is no 'taste_verdict' here"):
         opinions_of(reading, ["taste_verdict=like"])
+
+
+def test_songs_are_scored_as_they_come_and_smart_playlists_have_them(
+    compiled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = made_library(compiled, tmp_path)
+    classify.label("like", [str(one) for one in library.paths[:16:4]], root=library.root)
+    home = tmp_path / "beets"
+    home.mkdir()
+    monkeypatch.setenv("BEETSDIR", str(home))
+    (home / "config.yaml").write_text(
+        f"directory: {library.music}\nlibrary: {home}/library.db\n"
+        "plugins: sevensongs smartplaylist\nimport: {copy: no, write: no, autotag: no}\n"
+        f"sevensongs: {{cache: {library.root}, auto: yes}}\n"
+        f"smartplaylist: {{playlist_dir: {home}, playlists: "
+        "[{name: best.m3u, query: 'taste:0.01.. taste-'}]}\n"
+    )
+    commands = [
+        ["import", "--quiet", str(library.music)],
+        ["ls", "-f", "$taste", "taste:0.."],
+        ["ls", "-p", "taste:0.01..", "taste-"],
+        ["splupdate"],
+    ]
+    done = run([sys.executable, "-c", _BEET, json.dumps(commands)])
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(said[1].splitlines()) == 28, done.stderr
+    best = [Path(line).name for line in (home / "best.m3u").read_text().splitlines()]
+    assert best == [Path(line).name for line in said[2].splitlines()]
+    assert len(best) > 3
