@@ -13,7 +13,7 @@ import pytest
 from service.process import Service
 from waiting import LONG_S
 
-from tests.support.watched_page import appears, until, watched_page
+from tests.support.watched_page import appears, serious_issues, until, watched_page
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
@@ -42,6 +42,11 @@ def service(compiled: Path, folder: Path, tmp_path: Path) -> Iterator[Service]:
         yield running
 
 
+def is_in_view(page: Any, locator: Any) -> bool:
+    box, view = locator.bounding_box(), page.viewport_size
+    return bool(box["y"] >= 0 and box["y"] + box["height"] <= view["height"])
+
+
 @pytest.mark.parametrize("settings", [DESKTOP, PHONE], ids=["1440", "390"])
 def test_a_new_listener_comes_from_a_folder_to_finds_that_play(
     settings: Any, browser: Any, service: Service, folder: Path
@@ -52,8 +57,12 @@ def test_a_new_listener_comes_from_a_folder_to_finds_that_play(
     appears(steps.get_by_role("heading", name="Where is your music?"))
     assert str(folder) in steps.inner_text()
     steps.get_by_role("button", name="Listen to my music").click()
+    appears(page.locator(".big-progress"))
+    assert is_in_view(page, page.locator(".big-progress"))
     appears(steps.get_by_role("heading", name="Choose about seven songs"))
     assert "0 of 7" in page.locator("#seven-count").inner_text()
+    for one in ("#seven-count", "#seven-hint"):
+        assert is_in_view(page, page.locator(one)), f"{one} is seen without scrolling"
     until(page, "document.querySelectorAll('#seven-cards [data-id]').length === 12")
 
     ids = page.locator("#seven-cards li").evaluate_all("all => all.map(card => card.dataset.id)")
@@ -80,6 +89,7 @@ def test_a_new_listener_comes_from_a_folder_to_finds_that_play(
         if number == 2:
             appears(page.locator("#first-guess"))
     appears(steps.get_by_role("heading", name=re.compile("^Found|^Not sure")))
+    assert not serious_issues(page)
     steps.get_by_role("button", name="Play all").click()
     until(page, "document.querySelector('#audio').currentTime > 0.2")
     appears(page.get_by_role("button", name="Play what I'd like"))

@@ -118,8 +118,13 @@ def test_axe_finds_nothing_serious(
     def look(name: str) -> None:
         found[name] = serious_issues(page)
         shot(watched, pictures, f"{size}-{scheme}-{name}")
+        if size != "desktop":  # which has a test of each
+            page.emulate_media(color_scheme="light" if scheme == "dark" else "dark")
+            found[f"{name}, the other theme"] = serious_issues(page)
+            page.emulate_media(color_scheme=scheme)
 
     look("discover")
+    names_have_the_most_room(page)
     page.locator('#grid [data-index="1"]').get_by_role("button", name=re.compile("^Play ")).click()
     until(page, "document.querySelector('#audio').currentTime > 0.1")
     if size != "desktop":
@@ -135,6 +140,11 @@ def test_axe_finds_nothing_serious(
     show_all(page, 28)
     until(page, "!document.querySelector('#grid .stale')")  # what is faded has less contrast
     look("library")
+    names_have_the_most_room(page)
+    if size == "desktop":
+        heads = page.get_by_role("columnheader")
+        assert all(head.is_visible() for head in heads.all())
+        assert heads.count() == 8
     if (size, scheme) == ("desktop", "light"):
         page.locator("#help-button").click()
         appears(page.get_by_role("dialog", name="Help and settings"))
@@ -144,7 +154,17 @@ def test_axe_finds_nothing_serious(
         page.get_by_role("button", name="Save playlist").click()
         look("playlist")
         page.keyboard.press("Escape")
+        copy = {"name": "a copy", "copy_of": "default"}
+        assert httpx2.post(f"{service.url}/v1/tastes", json=copy, timeout=LONG_S).status_code == 201
+        page.reload()
         go(page, "tastes")
+        appears(page.locator(".compared .pick, .compared .muted"))
+        look("compare")
+        page.locator("#taste-how summary").click()
+        page.get_by_role("button", name="Show the report").click()
+        appears(page.locator("#report .working:not(:empty), iframe.report-frame"))
+        look("report")
+        page.get_by_role("button", name="Back to the tastes").click()
         page.get_by_role("button", name="New taste").click()
         look("new taste")
         page.locator("#taste-name").fill("jazz")
@@ -155,6 +175,32 @@ def test_axe_finds_nothing_serious(
         appears(button)  # the new taste's
         look("first steps")
     assert not any(found.values()), found
+    # The report of so few likes is refused, of which the browser tells.
+    watched.wrong = [line for line in watched.wrong if "/report" not in line]
+    watched.close()
+
+
+def names_have_the_most_room(page: Any) -> None:
+    """Compare the widths of what a row has."""
+    cells = page.locator('#grid [data-index="1"] [role=gridcell]').evaluate_all(
+        "all => all.map(cell => [cell.className, cell.getBoundingClientRect().width])"
+    )
+    widths = dict(cells)
+    name = widths.pop("c-song")
+    assert name > 1.3 * max(widths.values()), cells
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_things_move_only_for_who_likes_that(motion: Any, browser: Any, service: Service) -> None:
+    watched = opened(browser, service, reduced_motion=motion)
+    page = watched.page
+    page.locator('#grid [data-index="0"]').get_by_role("button", name=re.compile("^Play ")).click()
+    until(page, "document.querySelector('#audio').currentTime > 0.1")
+    moving = "document.getAnimations().filter(one => one.playState === 'running').length"
+    if motion == "reduce":
+        assert page.evaluate(moving) == 0
+    else:
+        until(page, f"{moving} > 0")
     watched.close()
 
 
@@ -165,7 +211,9 @@ def test_no_songs_at_all_is_said_and_told_what_to_do(
     said = watched.page.get_by_role("region", name="First steps")
     appears(said.get_by_role("heading", name="Where is your music?"))
     assert "sevensongs serve" in said.inner_text()
-    assert not serious_issues(watched.page)
+    for scheme in ("light", "dark"):
+        watched.page.emulate_media(color_scheme=scheme)
+        assert not serious_issues(watched.page)
     shot(watched, pictures, "empty")
     watched.close()
 
@@ -196,6 +244,8 @@ def test_a_phone_never_scrolls_sideways(settings: Any, browser: Any, service: Se
     page.get_by_role("button", name="Show the song").click()
     appears(page.get_by_role("button", name="Close song"))
     assert fits()
+    title = page.locator("#song-title").inner_text()
+    assert title == page.locator("#now-title").inner_text(), "one song, never two"
     page.get_by_role("button", name="Close song").click()
     watched.close()
 

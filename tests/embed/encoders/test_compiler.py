@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import embed
+from embed.encoders import compiler
 from embed.encoders.encoder import open_encoder
 from embed.encoders.manifest import read_manifest
 from embed.encoders.storing import _remove_abandoned
@@ -308,3 +309,14 @@ def test_what_a_killed_compiler_left_goes_after_a_day_and_not_before(tmp_path: P
         os.utime(tmp_path / name, (time.time() - 90_000,) * 2)
     _remove_abandoned(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {".part-young", "0123456789abcdef"}
+
+
+def test_a_long_compilation_says_that_it_is_at_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(compiler, "_SIGN_EVERY_S", 0.1)
+    caplog.set_level("INFO")
+    child = [sys.executable, "-c", "import time; time.sleep(1); print('done')"]
+    code, out, _ = compiler._ended(child, dict(os.environ), "tiny")
+    assert (code, out) == (0, b"done\n")
+    assert "Still preparing the encoder tiny: 0 s so far" in caplog.messages
