@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import sys
@@ -156,11 +157,23 @@ def run_service(
 
     def tell(address: str) -> None:
         say(f"open {address} (Ctrl-C ends it)")
+        if not settings.on_loopback and sys.stderr.isatty():
+            _draw_code(address)
         if opens:
             _open(address)
 
     confirm = _confirmed if sys.stdin.isatty() else None
     serve_app(settings, tell=tell, confirm=confirm, then=then)
+
+
+def _draw_code(address: str) -> None:
+    """Draw an address as a QR code for a phone's camera, two modules to a character."""
+    import segno
+
+    drawn = io.StringIO()
+    segno.make(address, error="l", micro=False).terminal(drawn, border=2, compact=True)
+    for line in drawn.getvalue().splitlines():  # white on black, whatever the terminal's colours
+        print(f"\x1b[97;40m{line}\x1b[0m", file=sys.stderr)  # noqa: T201
 
 
 def _confirmed(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 
 import httpx2
 import pytest
+import segno
 from waiting import LONG_S, ended, run, wait_until
 
 import classify
@@ -108,6 +109,26 @@ def test_beyond_this_machine_it_asks_for_a_token(root: Path) -> None:
         assert httpx2.get(songs, timeout=LONG_S).status_code == 401
         answer = httpx2.get(songs, headers={"Authorization": f"Bearer {token}"}, timeout=LONG_S)
         assert answer.json()["total"] == 28
+
+
+def test_a_terminal_shows_the_address_as_a_code_for_phones(root: Path) -> None:
+    with TerminalCommand(
+        "--cache", str(root), "serve", "--host", "0.0.0.0", "--port", "0"
+    ) as terminal:
+        said = "".join(terminal.until("it)").split())  # a long line is several
+        address = said.partition("open")[2].partition("(Ctrl-C")[0]
+        assert "#token=" in address
+        code = segno.make(address, error="l", micro=False)
+        width, height = code.symbol_size(border=2)
+        row = re.compile(r"\x1b\[97;40m([ ▀▄█]+)\x1b\[0m")
+        while len(row.findall(terminal.shown)) < (height + 1) // 2:
+            terminal.until("\x1b[0m")
+        rows = row.findall(terminal.shown)
+    assert {len(row) for row in rows} == {width}
+    # What is drawn is light: a module of the code is what is left dark.
+    halves = [[one in pair for one in row] for row in rows for pair in ("▀█", "▄█")]
+    dark = [[not light for light in row] for row in halves[:height]]
+    assert dark == [[bool(one) for one in row] for row in code.matrix_iter(border=2)]
 
 
 def test_what_can_not_be_served_is_told_before_it_begins(root: Path, tmp_path: Path) -> None:
