@@ -252,7 +252,7 @@ def _memory_of(plan: Plan, made: Library, n_songs: int) -> dict[str, Any]:
         ]
         paths = [one for i, score in enumerate(scores) for one in (score, others[i % len(others)])]
         question = {"port": service.port, "n_clients": 20, "paths": paths}
-        sizes = {}
+        sizes: dict[str, int] = {}
         for name, n in (("few", plan.few_requests), ("many", plan.many_requests)):
             load.ask(question | {"n_requests": n - sizes.get("n", 0)})
             sizes |= {"n": n, f"bytes_after_{name}": tree_memory(service.pid)}

@@ -22,7 +22,7 @@ from classify.evaluation.evaluating import evaluate
 from classify.evaluation.sentences import trust_sentences
 from classify.explanation.explaining import explain
 from classify.explanation.explanation import Explanation
-from classify.explanation.outline import song_outline
+from classify.explanation.song_outline import song_outline
 from classify.labels.suggesting import suggest_from
 from classify.library.scoring import ScoredSong
 from classify.library.similar_songs import similar_to

@@ -127,7 +127,7 @@ def test_a_terminal_shows_the_address_as_a_code_for_phones(root: Path) -> None:
     assert {len(row) for row in rows} == {width}
     # What is drawn is light: a module of the code is what is left dark.
     halves = [[one in pair for one in row] for row in rows for pair in ("▀█", "▄█")]
-    dark = [[not light for light in row] for row in halves[:height]]
+    dark = [[not light for light in row] for row in halves[: int(height)]]
     assert dark == [[bool(one) for one in row] for row in code.matrix_iter(border=2)]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cache import WHOLE, Entry
-from classify.explanation.outline import song_outline
+from classify.explanation.song_outline import song_outline
 
 
 def entry(frames: list[list[float]], starts_s: list[float], duration_s: float, n: int) -> Entry:
