@@ -23,8 +23,8 @@ from embed.worker_pool import Outcome, WorkerPool
 
 N_QUICK = 32  # each kind once or twice; the benchmark makes 2,000
 N_SECOND = 30
-# Damage at the start, in the middle and at the end, bombs of hours and of memory, and a sound file.
-SOME = (0, 2, 5, 6, 11, 16, 26, 28)
+# Damage at the start, in the middle and at the end, two hundred hours, and a sound file.
+SOME = (0, 1, 2, 6, 11, 16, 26, 28)
 HOUR_S = 3600.0
 
 
@@ -79,7 +79,7 @@ def test_hostile_files_end_in_an_embedding_or_in_words(
     assert len(run.failures) >= len(SOME) // 3
     assert all(10 < len(words) < 300 for words in run.failures.values())
     assert any("up to 24 are embedded" in words for words in run.failures.values())
-    if sys.platform == "linux":
+    if sys.platform == "linux" and all_kinds:
         assert any("MB of memory" in words for words in run.failures.values())
 
 
