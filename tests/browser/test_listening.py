@@ -941,7 +941,7 @@ def _learnt(route: Any) -> dict[str, Any]:
 
 
 def test_a_song_that_was_scanned_is_heard_whole_when_asked(
-    watched: WatchedPage, root: Path, mix: Path, taste: str
+    watched: WatchedPage, api: httpx2.Client, root: Path, mix: Path, taste: str
 ) -> None:
     assert command(root, "embed", mix)["embedded"] == 1
     page = watched.open("#view=library")
@@ -967,6 +967,11 @@ def test_a_song_that_was_scanned_is_heard_whole_when_asked(
     moved = page.get_by_text("Now that all of it was heard, it matches better: 4 of 5")
     assert moved.is_visible(), "not folded away"
     assert "moments that were heard" not in moments.inner_text()
+    # What the page was told was made up; the same question has the service hear the song.
+    song = page.locator("#song").get_attribute("data-id")
+    asked = {"taste": taste, "whole": "true"}
+    told = api.get(f"/songs/{song}/moments", params=asked).json()["explanation"]
+    assert (told["n_windows"], told["scanned_windows"]) == (0, 12)
     file = command(root, "explain", mix, "--taste", taste)
     assert (file["n_windows"], file["scanned_score"]) == (0, None)
 
