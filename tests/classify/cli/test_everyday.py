@@ -43,7 +43,7 @@ def test_songs_go_by_their_names_and_options_stand_anywhere(root: Path, heard: P
 def test_the_demo_takes_the_cache_after_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = CliRunner().invoke(app, ["demo", "--cache", str(tmp_path / "file")])
-    assert done.exit_code == 1, done.stderr
+    assert done.exit_code == 2, done.stderr
     assert str(tmp_path / "file") in done.stderr, "it was taken for the cache"
 
 
