@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,13 +110,23 @@ def answering(
                 peer.sendall(b"" if every_s else said)
                 if not said:
                     stop.wait(30)
-                peer.close()
+                _close(peer)
             except OSError:
                 peer.close()
 
     threading.Thread(target=answer, daemon=True).start()
     port: int = listening.getsockname()[1]
     return port
+
+
+def _close(peer: socket.socket) -> None:
+    """End an answer; what was not read by then would reset the connection in its middle."""
+    peer.settimeout(1)
+    if not isinstance(peer, ssl.SSLSocket):
+        peer.shutdown(socket.SHUT_WR)
+        while peer.recv(65536):
+            pass
+    peer.close()
 
 
 def http_answer(status: str, body: str = "", *headers: str) -> bytes:

@@ -277,7 +277,7 @@ def test_a_song_that_is_gone_leaves_its_picture_and_page(
     song = home / "music" / "003.mp3"
     _take_away(home, "music")
     said = run("explain", song, "--png", png, "--html", page, code=1).stderr
-    assert "does not exist" in said
+    assert "there is no file" in said
     assert [file.read_text() for file in (png, page)] == ["former", "former"]
 
 
