@@ -105,7 +105,12 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(
     ("size", "scheme"),
-    [("desktop", "light"), ("desktop", "dark"), ("tablet", "dark"), ("phone", "light")],
+    [
+        ("desktop", "light"),
+        pytest.param("desktop", "dark", marks=pytest.mark.long),
+        ("tablet", "dark"),
+        pytest.param("phone", "light", marks=pytest.mark.long),
+    ],
 )
 def test_axe_finds_nothing_serious(
     size: str, scheme: str, browser: Any, service: Service, pictures: Path

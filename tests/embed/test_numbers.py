@@ -178,6 +178,7 @@ def test_silence_has_a_deviation_of_zero_and_all_numbers_are_finite(
             assert deviation.max() > 0.01
 
 
+@pytest.mark.long
 def test_workers_order_and_batches_move_no_bit(
     tmp_path: Path, compiled: Path, mixed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,63 +18,18 @@ from waiting import LONG_S, Patience, wait_until
 from embed.errors import LimitExceeded, UnreadableFile, WorkerCrashed, WorkerStopped
 from embed.limits import Limits
 from embed.worker_pool import Outcome, WorkerPool, _interrupts_put_off
-
-# The tasks are imported by the workers, so they live at the top level.
-
-
-def double(n: int) -> int:
-    return 2 * n
-
-
-def sleep_and_double(n: int) -> int:
-    time.sleep(0.02)
-    return 2 * n
-
-
-def die(how: str) -> None:
-    if how == "abort":
-        os.abort()  # as a failed assertion in native code
-    os.kill(os.getpid(), signal.SIGKILL)  # as the kernel does when memory runs out
-
-
-def die_slowly() -> None:
-    time.sleep(0.1)
-    die("kill")
-
-
-def complain(text: str) -> None:
-    raise ValueError(text)
-
-
-def return_what_does_not_pickle() -> Any:
-    return lambda: 0
-
-
-def sleep(seconds: float) -> int:
-    time.sleep(seconds)
-    return os.getpid()
-
-
-def read_and_double(path: str, n: int) -> int:
-    with open(path, "rb") as file:
-        return n * len(file.read(1))
-
-
-def compute(seconds: float) -> float:
-    while time.process_time() < seconds:
-        pass
-    return seconds
-
-
-def wait_for(path: str) -> bool:
-    while not os.path.exists(path):
-        time.sleep(0.01)
-    return True
-
-
-def tell_and_sleep(path: str) -> None:
-    Path(path).write_text(str(os.getpid()))
-    time.sleep(LONG_S)
+from tests.embed.pool_tasks import (
+    complain,
+    compute,
+    die,
+    die_slowly,
+    double,
+    read_and_double,
+    sleep,
+    sleep_and_double,
+    tell_and_sleep,
+    wait_for,
+)
 
 
 @pytest.fixture
@@ -369,7 +324,7 @@ def test_closing_by_force_does_not_wait(capfd: pytest.CaptureFixture[str]) -> No
 
 def test_workers_die_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     code = (
-        "import sys, os, time, tests.embed.test_worker_pool as t\n"
+        "import sys, os, time, tests.embed.pool_tasks as t\n"
         "from embed.worker_pool import WorkerPool\n"
         "pool = WorkerPool(2)\n"
         "for n in range(2): pool.submit(n, t.sleep, 0.5)\n"

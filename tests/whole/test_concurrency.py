@@ -70,6 +70,7 @@ def test_what_another_run_has_committed_meanwhile_is_not_put_again(tmp_path: Pat
     assert there == [(digest(1), 12), (digest(2), 4), (digest(2), 12), (digest(3), 12)]
 
 
+@pytest.mark.long
 def test_of_compilers_that_meet_each_leaves_a_whole_encoder(compiled: Path, tmp_path: Path) -> None:
     # One removed, file by file, what it took for the damaged encoder: the other's, that had just
     # come.

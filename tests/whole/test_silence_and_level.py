@@ -62,6 +62,7 @@ def listener(heard: Path, tmp_path_factory: pytest.TempPathFactory) -> Listener:
     return Listener(heard, tmp_path_factory.mktemp("listener"))
 
 
+@pytest.mark.long
 def test_a_liked_song_with_12_s_of_silence_behind_it_is_liked(listener: Listener) -> None:
     changed = [(track_samples(track), silence(12)) for track in listener.liked]
     assert listener.verdicts_on(changed) == ["like"] * 7
@@ -78,6 +79,7 @@ def test_a_liked_song_with_a_hidden_track_after_20_min_is_liked(listener: Listen
     assert listener.verdict(first, silence(1200), hidden) == "like"
 
 
+@pytest.mark.long
 def test_likes_with_silence_behind_them_do_not_spoil_others(listener: Listener) -> None:
     longer = [
         str(write(listener.folder / f"longer-{k}.flac", track_samples(track), silence(90)))

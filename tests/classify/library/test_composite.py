@@ -52,6 +52,7 @@ def scores(result: classify.Scores) -> dict[str, float]:
 # --- The whole way
 
 
+@pytest.mark.long
 @pytest.mark.exact
 def test_a_taste_of_two_encoders_from_embedding_to_evaluation(
     music: list[str], pair_root: Path, both: str, tiny: str

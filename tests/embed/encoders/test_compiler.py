@@ -63,6 +63,7 @@ def test_two_processes_may_compile_at_once(tiny: str, pair_root: Path, tmp_path:
     np.testing.assert_array_equal(encoder.embed(white_noise(4)), reference.embed(white_noise(4)))
 
 
+@pytest.mark.long
 def test_the_compiled_network_is_the_original(
     compiled: Path, tracks: list[str], tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def _command(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_the_command_embeds_trains_scores_and_explains(
     real: Path, compiled: Path, tracks: list[str], tmp_path: Path
 ) -> None:

@@ -179,6 +179,7 @@ def _manifest(root: Path, fingerprint: str) -> dict[str, Any]:
     return fields
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BAD)
 def test_a_model_without_embeddings_is_refused(name: str, answers: dict[str, Any]) -> None:
     kind, message = answers[name]
@@ -276,6 +277,7 @@ def test_vggish_from_the_cache_of_tensorflow_hub(
     np.testing.assert_allclose(frames[-1], examples[9:].mean(axis=0), rtol=1e-5)
 
 
+@pytest.mark.long
 def test_vggish_embeds_a_library(
     vggish_root: Path,
     models: Path,
@@ -465,6 +467,7 @@ def test_a_hub_that_works_is_asked_once(
     assert Hub.n_asked["good"] == n_asked
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("missing", INCOMPLETE)
 def test_an_archive_without_all_files_is_told_of(missing: str, failures: Failures) -> None:
     kind = f"without-{missing}"

@@ -73,7 +73,7 @@ def test_a_song_with_silence_is_not_embedded_again(
         assert (report.embedded, report.failed) == (n, ()), coverage
 
 
-@pytest.mark.parametrize("path", ["mix", "holed"])
+@pytest.mark.parametrize("path", ["mix", pytest.param("holed", marks=pytest.mark.long)])
 def test_a_song_scanned_and_heard_whole_has_one_song_vector(
     path: str, compiled: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -112,6 +112,7 @@ def test_silence_is_left_out_alike_however_a_recording_is_cut(
     assert_same(entry, embedded(holed, compiled, n_windows))
 
 
+@pytest.mark.long
 def test_workers_that_share_a_recording_leave_out_the_same_silence(
     holed: Path, root: Path, tmp_path: Path
 ) -> None:
