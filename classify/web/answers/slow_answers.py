@@ -88,8 +88,8 @@ class SlowAnswers:
             ("near", ranking.columns.serial, digest), lambda: self._neighbours(ranking, digest)
         )
         rows = [ranking.columns.row_of(one) for one, _ in near]
-        explanation = self._found(("why", ranking.taste, digest, True)) or self._found(
-            ("why", ranking.taste, digest, False)
+        explanation = self._found(_why(ranking, row, whole=True)) or self._found(
+            _why(ranking, row, whole=False)
         )
         return {
             "song": ranking.song(row),
@@ -111,8 +111,8 @@ class SlowAnswers:
         explanation, note = None, ""
         try:
             # By the taste that explains: its file may hold another one by now.
-            found = self._once(
-                ("why", ranking.taste, digest, whole),
+            found = self._found(_why(ranking, row, whole=True)) or self._once(
+                _why(ranking, row, whole=whole),
                 lambda: self._explained(ranking, row, whole=whole),
             )
             explanation = found | {"label": ranking.label_of(row)}
@@ -130,7 +130,7 @@ class SlowAnswers:
     def outline(self, name: str, digest: str) -> dict[str, Any]:
         """Tell of a song what `classify.web.models.OutlineFound` has."""
         ranking = self._live.ranking(name)
-        self._live.row_of(ranking.columns, digest)
+        row = self._live.row_of(ranking.columns, digest)
         stores = ranking.columns.library.vectors.stores
 
         def find() -> dict[str, Any]:
@@ -141,7 +141,8 @@ class SlowAnswers:
                 )
             return asdict(song_outline(entries, taste=ranking.taste))
 
-        return {"id": digest, **self._once(("outline", ranking.taste, digest), find)}
+        key = ("outline", ranking.taste, digest, ranking.columns.stored_of(row))
+        return {"id": digest, **self._once(key, find)}
 
     def alike(self, ranking: RankedSongs, row: int, move: TagMove | None) -> AlikeSongs:
         """Find songs that sound like one, or like it but with more or less of a tag.
@@ -253,6 +254,13 @@ class SlowAnswers:
         columns, taste = ranking.columns, ranking.taste
         key = ("map", columns.serial, taste)
         return map_told(ranking, self._once(key, lambda: song_map(columns, taste)))
+
+
+def _why(ranking: RankedSongs, row: int, *, whole: bool) -> Hashable:
+    """Name the account of a song; that of all of it holds for good, that of a scan until then."""
+    columns = ranking.columns
+    stored = b"" if whole else columns.stored_of(row)
+    return ("why", ranking.taste, columns.digest_of(row), whole, stored)
 
 
 def explanation_told(found: Explanation, columns: SongColumns) -> dict[str, Any]:

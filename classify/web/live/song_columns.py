@@ -157,6 +157,10 @@ class SongColumns:
         files = self.files_of(row)
         return one_there(files) or files[0]
 
+    def stored_of(self, row: int) -> bytes:
+        """Tell one state of what is stored of a song from another, as before it was heard whole."""
+        return bytes(self.library.vectors.open().crcs[self.at[row]])
+
     def files_of(self, row: int) -> list[FileRecord]:
         """Return all files of a song, by path."""
         return self._copies.of(row)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from waiting import LONG_S
 
 import classify
@@ -29,6 +30,7 @@ from classify.web.live.slow_lane import SlowLane
 from classify.web.placed_songs import PlacedSongs
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
+from tests.support.audio_files import KINDS
 
 
 @pytest.fixture
@@ -345,6 +347,23 @@ def test_a_song_is_explained_by_the_taste_that_scores_it(
     assert told["explanation"]["label"] is None
     TasteTraining(live).relabel("default", {digest: "dislike"})
     assert insight.moments("default", digest, whole=True)["explanation"]["label"] == "dislike"
+
+
+def test_a_song_that_was_heard_whole_since_goes_as_all_of_it_does(
+    live: LiveLibrary, root: Path, acoustic: list[str], clip: NDArray[np.float32], tmp_path: Path
+) -> None:
+    classify.train(acoustic[:4], root=root)
+    file = KINDS["wav-16"].write(tmp_path / "clip.wav", clip, 44100)
+    embed.embed_library([file], root=root, coverage=2)
+    told = SlowAnswers(live)
+    digest = digest_of(live.ranking(), str(file))
+    scanned = told.outline("default", digest), told.moments("default", digest, whole=False)
+    embed.embed_library([file], root=root, coverage="full")  # by another program
+    live.refresh()
+    outline, moments = told.outline("default", digest), told.moments("default", digest, whole=False)
+    assert len(scanned[0]["starts_s"]) == len(scanned[1]["explanation"]["starts_s"]) == 2
+    assert len(outline["starts_s"]) == len(moments["explanation"]["starts_s"]) > 2
+    assert told.outline("default", digest)["values"] is outline["values"], "it is kept"
 
 
 def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(
