@@ -22,6 +22,7 @@ MACHINE = {
     "machine",
     "processor",
     "cores",
+    "yardstick_s",
     "python",
     "versions",
 }

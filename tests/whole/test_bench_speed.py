@@ -23,6 +23,7 @@ MACHINE = {
     "machine",
     "processor",
     "cores",
+    "yardstick_s",
     "python",
     "versions",
 }

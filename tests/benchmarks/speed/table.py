@@ -280,10 +280,17 @@ def hearing_table(rows: Rows) -> str:
             f"{row['asked']}; heard before: {'all' if row['cached'] == 'full' else 'a scan'}",
             _seconds(row, "cpu_s"),
             _seconds(row, "wall_s"),
+            _yardstick(row),
         ]
         for row in _of_kind(rows, "hearing")
     ]
-    return lay_out(["of a song of 4 minutes", "processor time", "there within"], lines)
+    heads = ["of a song of 4 minutes", "processor time", "there within", "yardstick"]
+    return lay_out(heads, lines)
+
+
+def _yardstick(row: dict[str, Any]) -> str:
+    """Say how fast the machine was just then; older rows do not know."""
+    return f"{1000 * row['yardstick_s']:.0f} ms" if "yardstick_s" in row else ""
 
 
 def _seconds(row: dict[str, Any], name: str) -> str:
