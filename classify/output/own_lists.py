@@ -20,8 +20,8 @@ from cache import local_root, write_whole
 from classify.errors import LabelError
 from embed import LIST_SUFFIXES
 
-__all__ = ["M3U_MARK", "PLS_MARK", "XSPF_MARK", "is_own_list", "is_own_text"]
-__all__ += ["is_pushed_list", "list_names", "refuse_own_lists", "remember_pushed_list"]
+__all__ = ["M3U_MARK", "PLS_MARK", "XSPF_MARK", "is_own_list", "is_own_text", "is_pushed_list"]
+__all__ += ["list_names", "mark_as_own", "refuse_own_lists", "remember_pushed_list"]
 
 _WORDS = "made by Seven Songs from scores; no list of likes"
 M3U_MARK = f"#EXTSEVENSONGS:{_WORDS}"
@@ -71,6 +71,22 @@ def is_own_text(content: bytes) -> bool:
     head = content[:_HEAD_BYTES]
     columns = re.split(rb"[,;\t]", head.partition(b"\n")[0].replace(b'"', b"").strip())
     return bool(_MARKED.search(head)) or all(name in columns for name in _COLUMNS)
+
+
+def mark_as_own(path: Path) -> None:
+    """Have an M3U that another program made from our scores say so.
+
+    Raises
+    ------
+    OSError
+        If it can't be read or written.
+    """
+    content = path.read_bytes()
+    if is_own_text(content):
+        return
+    first, end, rest = content.partition(b"\n")
+    head = first + end if first.strip() == b"#EXTM3U" else b""
+    path.write_bytes(head + M3U_MARK.encode() + b"\n" + (rest if head else content))
 
 
 def refuse_own_lists(paths: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -29,19 +30,27 @@ _TOLD = ("genre", "genres", "year", "bpm", "language", "grouping", "comments", "
 _BUSY_S = 10.0
 
 
-def beets_reading(place: str, _asked: Sequence[str] = ()) -> SourceReading:
+def beets_reading(place: str, asked: Sequence[str] = ()) -> SourceReading:
     """Read a beets library: the songs, with flexible attributes such as ``rating`` or ``mood``.
 
     Parameters
     ----------
     place : str
         The database; empty: ``library.db`` in ``$BEETSDIR``, or where beets has it by default.
+    asked : sequence of str
+        The conditions that will be asked; those that ask for our own scores are refused.
 
     Raises
     ------
     LabelError
-        If it is not there or no library of beets.
+        If it is not there or no library of beets, or scores are asked for.
     """
+    for text in asked:
+        if re.split(r"[\s<>=!:]", text.strip(), maxsplit=1)[0].lower() in OWN_ATTRIBUTES:
+            raise LabelError(
+                f"{text!r:.200} asks for what our plugin has written into beets; a taste must not "
+                "learn its own guesses"
+            )
     path = Path(os.path.abspath(os.path.expanduser(place))) if place else _default()
     if not path.is_file():
         raise LabelError(

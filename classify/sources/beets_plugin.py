@@ -1,22 +1,25 @@
 """The plugin of beets, which the build installs as ``beetsplug/sevensongs.py`` as well.
 
 ``beet sevensongs QUERY`` stores scores as the flexible attributes `taste` and `taste_verdict`;
-``beet sevensongs --like QUERY`` labels what a query finds.
+``beet sevensongs --like QUERY`` labels what a query finds. Smart playlists that beets makes of
+scores are marked as made by us, so that no taste learns from them.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 try:
-    from beets import ui
+    from beets import config, ui
     from beets.dbcore import types
     from beets.plugins import BeetsPlugin
+    from beets.util import sanitize_path
 except ImportError:  # beets itself always has them; the other commands do without
-    ui, types, BeetsPlugin = None, None, object
+    config, ui, types, sanitize_path, BeetsPlugin = None, None, None, None, object
 
 __all__ = ["SevenSongsPlugin"]
 
@@ -31,6 +34,9 @@ class SevenSongsPlugin(BeetsPlugin):  # type: ignore[misc]  # beets has no types
     def __init__(self) -> None:
         super().__init__()
         self.config.add({"taste": "default", "cache": "", "auto": False})
+        self._library: Any = None
+        self.register_listener("library_opened", self._library_opened)
+        self.register_listener("smartplaylist_update", self._mark_smart_playlists)
         if self.config["auto"].get(bool):
             self.register_listener("item_imported", self._item_imported)
             self.register_listener("album_imported", self._album_imported)
@@ -120,9 +126,39 @@ class SevenSongsPlugin(BeetsPlugin):  # type: ignore[misc]  # beets has no types
         except (CacheError, ClassifyError, EmbedError) as error:
             self._log.warning("{}", error)
 
+    def _library_opened(self, lib: Any) -> None:
+        self._library = lib
+
+    def _mark_smart_playlists(self) -> None:
+        """Mark what smartplaylist has just written of a query that asks for scores."""
+        from classify.output.own_lists import mark_as_own
+
+        own = config["smartplaylist"]
+        folder = Path(own["playlist_dir"].as_filename())
+        for playlist in own["playlists"].get(list):
+            try:
+                for name in {*_file_names(playlist, self._library)}:
+                    mark_as_own(folder / name)
+            except (OSError, ValueError) as error:  # such as a query that beets has warned of
+                self._log.warning("a smart playlist can't be marked as made by us: {}", error)
+
     def _root(self) -> str | None:
         root = self.config["cache"].as_str()
         return os.path.expanduser(root) if root else None
+
+
+def _file_names(playlist: Mapping[str, Any], library: Any) -> Iterator[str]:
+    """Give the files of a smart playlist; none where no query of it asks for scores."""
+    given = (playlist.get("query") or (), playlist.get("album_query") or ())
+    of_songs, of_albums = ([one] if isinstance(one, str) else one for one in given)
+    if not any(map(_OWN.search, (*of_songs, *of_albums))):
+        return
+    found = [item for query in of_songs for item in library.items(query)]
+    for query in of_albums:
+        found += [item for album in library.albums(query) for item in album.items()]
+    for item in found:
+        name = item.evaluate_template(playlist["name"], for_path=True)
+        yield os.fsdecode(sanitize_path(name, library.replacements))
 
 
 def _path(item: Any) -> str:

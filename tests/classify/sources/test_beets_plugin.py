@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import classify
 from cache import Catalog
 from classify.errors import LabelError
 from classify.labels.labelling import labels_now
+from classify.output.own_lists import M3U_MARK, mark_as_own
 from classify.sources.known_sources import read_source
 from classify.sources.opinions import opinions_of
 from classify.sources.song_matching import SongIndex
@@ -87,6 +89,9 @@ def test_scores_are_attributes_and_labels_come_from_queries(
     assert len(opinions_of(reading, ["mood:good"]).likes) == 3
     with pytest.raises(LabelError, match="there is no 'taste_verdict' here"):
         opinions_of(reading, ["taste_verdict=like"])
+    for asked in (" Taste >= 0.8", "taste_verdict=like", "taste"):
+        with pytest.raises(LabelError, match="a taste must not learn its own guesses"):
+            read_source(f"beets:{home / 'library.db'}", ["mood:good", asked])
 
 
 def test_songs_are_scored_as_they_come_and_smart_playlists_have_them(
@@ -101,19 +106,37 @@ def test_songs_are_scored_as_they_come_and_smart_playlists_have_them(
         f"directory: {library.music}\nlibrary: {home}/library.db\n"
         "plugins: sevensongs smartplaylist\nimport: {copy: no, write: no, autotag: no}\n"
         f"sevensongs: {{cache: {library.root}, auto: yes}}\n"
-        f"smartplaylist: {{playlist_dir: {home}, playlists: "
-        "[{name: best.m3u, query: 'taste:0.01.. taste-'}]}\n"
+        f"smartplaylist: {{playlist_dir: {home}, playlists: ["
+        "{name: best.m3u, query: 'taste:0.01.. taste-'},"
+        "{name: '$album/best.m3u', query: ['title:No', 'taste_verdict:like']},"
+        "{name: wrong.m3u, query: 'taste:x year:b..a'},"
+        "{name: mine.m3u, query: 'title:No'}]}\n"
     )
     commands = [
         ["import", "--quiet", str(library.music)],
         ["ls", "-f", "$taste", "taste:0.."],
         ["ls", "-p", "taste:0.01..", "taste-"],
         ["splupdate"],
+        ["splupdate", "best.m3u"],
     ]
     done = run([sys.executable, "-c", _BEET, json.dumps(commands)])
     assert done.returncode == 0, done.stderr
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(said[1].splitlines()) == 28, done.stderr
-    best = [Path(line).name for line in (home / "best.m3u").read_text().splitlines()]
-    assert best == [Path(line).name for line in said[2].splitlines()]
+    mark, *best = (home / "best.m3u").read_text().splitlines()
+    assert mark == M3U_MARK
+    assert [Path(line).name for line in best] == [Path(line).name for line in said[2].splitlines()]
     assert len(best) > 3
+    # what is made of scores is none of the listener's, wherever it lies; what is not, is
+    copy = Path(shutil.copy(home / "best.m3u", tmp_path / "loved.m3u"))
+    for made in (home / "best.m3u", copy, *home.glob("Record */best.m3u")):
+        with pytest.raises(LabelError, match="was made by Seven Songs from scores"):
+            read_source(str(made))
+    assert len([*home.glob("Record */best.m3u")]) == 5
+    assert len(read_source(str(home / "mine.m3u")).songs) == 28
+    mark_as_own(copy)
+    extended = tmp_path / "extended.m3u"
+    extended.write_text("#EXTM3U\r\na.mp3\n")
+    mark_as_own(extended)
+    assert copy.read_text().count(M3U_MARK) == 1
+    assert extended.read_text().splitlines() == ["#EXTM3U", M3U_MARK, "a.mp3"]
