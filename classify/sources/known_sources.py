@@ -10,7 +10,7 @@ from classify.errors import LabelError
 from classify.output.own_lists import refuse_own_lists
 from classify.sources.beets_database import beets_reading
 from classify.sources.lists.table_files import table_reading
-from classify.sources.lists.titled_lists import song_at, titled_songs
+from classify.sources.lists.titled_lists import ListedTitles, titled_songs
 from classify.sources.music_apps import is_itunes_library, itunes_reading, listenbrainz_reading
 from classify.sources.servers.mpd import mpd_reading
 from classify.sources.servers.subsonic import subsonic_reading
@@ -106,6 +106,7 @@ def _playlist_reading(path: Path) -> SourceReading:
             raise LabelError(f"{path} {failure.error}")
     told = titled_songs(path)
     songs = [SourceSong(key=one, path=one) for one in found.paths]
-    songs += [song_at(failure.path, told) for failure in found.failures]
+    titles = ListedTitles(told)
+    songs += [titles.at(failure.path) for failure in found.failures]
     songs += [song for song in told if not song.path]
     return SourceReading(name=str(path), songs=tuple(songs))

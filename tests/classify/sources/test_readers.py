@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import plistlib
 import sqlite3
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from hypothesis import strategies as st
 from classify.errors import LabelError
 from classify.output.formats import render
 from classify.sources.known_sources import read_source
+from classify.sources.lists import titled_lists
 from classify.sources.lists.table_files import table_reading
+from classify.sources.lists.titled_lists import titled_songs
 from classify.sources.opinions import opinions_of, parse_condition
 from classify.sources.song_names import album_name, artist_names, plain_text, title_name
 
@@ -77,6 +80,25 @@ TITLED = {
     '{{"location": "http://x/b", "title": "Other"}}, {{"location": "/m/c.mp3"}}, 7]}}}}',
 }
 TITLED[".m3u8"] = TITLED[".m3u"]
+TITLED[".pls"] = (
+    "[playlist]\nFile1={path}\nFile2=http://x/b\nLength1=236\nTitle1=Ann - Song - Live\n"
+    "Title2=Other\nLength2=-1\nFile3=/m/c.mp3\nTitle9=no\nNumberOfEntries=3\nVersion=2\n"
+)
+TITLED[".asx"] = (
+    '<ASX VERSION="3.0"><Title>Mine</Title><Entry><Title>Song - Live</Title><AUTHOR>Ann</AUTHOR>'
+    '<Duration value="00:03:56.0"/><Ref href="{path}"/></Entry><entry><ref href="http://x/b"/>'
+    '<title>Other</title><duration value="x:y"/></entry><entry><ref href="/m/c.mp3"/></entry></ASX>'
+)
+TITLED[".zpl"] = (
+    '<smil><head><title>Mine</title></head><body><seq><media src="{path}" trackTitle="Song - Live"'
+    ' trackArtist="Ann" duration="236000"/><media src="http://x/b" trackTitle="Other"/>'
+    '<media src="/m/c.mp3"/></seq></body></smil>'
+)
+TITLED[".xml"] = (
+    '<DJ_PLAYLISTS><COLLECTION><TRACK Name="Song - Live" Artist="Ann" TotalTime="236" '
+    'Location="{path}"/><TRACK Name="Other" Location="http://x/b"/><TRACK Location="/m/c.mp3"/>'
+    '</COLLECTION><PLAYLISTS><NODE Name="Mine"><TRACK Key="1"/></NODE></PLAYLISTS></DJ_PLAYLISTS>'
+)
 
 
 @pytest.mark.parametrize("suffix", sorted(TITLED))
@@ -91,6 +113,49 @@ def test_a_playlist_tells_titles_of_songs_that_are_not_there(suffix: str, tmp_pa
     path.write_text(TITLED[suffix].format(path="a.mp3"))
     there = read_source(str(path)).songs[0]
     assert (there.path, there.title) == (str(tmp_path / "a.mp3"), None), "its path says enough"
+
+
+def test_traktor_tells_titles_of_songs_on_another_computer(tmp_path: Path) -> None:
+    """Two songs have one name; their folders tell which is which."""
+    entry = (
+        '<ENTRY TITLE="{0}" ARTIST="Ann"><LOCATION DIR="/:Music/:{0}/:" FILE="01.mp3" VOLUME="C:"/>'
+        '<ALBUM TITLE="First"/><INFO PLAYTIME="236" PLAYTIME_FLOAT="236.4"/></ENTRY>'
+    )
+    path = tmp_path / "mine.nml"
+    path.write_text(
+        f"<NML><COLLECTION>{entry.format('One')}{entry.format('Two')}</COLLECTION><PLAYLISTS>"
+        '<ENTRY><PRIMARYKEY KEY="C:/:Music/:One/:01.mp3"/></ENTRY></PLAYLISTS></NML>'
+    )
+    told = [
+        (one.path, one.artist, one.title, one.album, one.duration_s)
+        for one in read_source(str(path)).songs
+    ]
+    assert told == [
+        (f"C:/Music/{title}/01.mp3", "Ann", title, "First", 236.4) for title in ("One", "Two")
+    ]
+
+
+def test_hostile_lists_are_refused_or_read_in_bounded_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = '<!DOCTYPE asx [<!ENTITY a "aaaa">]><asx><entry><title>&a;</title></entry></asx>'
+    (tmp_path / "bomb.asx").write_text(bomb)
+    with pytest.raises(LabelError, match="declares entities"):
+        read_source(str(tmp_path / "bomb.asx"))
+    with pytest.raises(LabelError, match="has changed while it was read"):
+        titled_songs(tmp_path / "bomb.asx")
+    spaces = " " * 2**17
+    long = {"m3u": f"#EXTINF:{spaces}\n/a.mp3\n", "pls": f"File1=/a.mp3\nTitle1{spaces}=A{spaces}B"}
+    long["asx"] = f'<asx><entry><ref href="/a.mp3"/><duration value="{":" * 2**17}"/></entry></asx>'
+    started = time.process_time()
+    for kind, text in long.items():
+        (tmp_path / f"long.{kind}").write_text(text)
+        assert [one.path for one in read_source(str(tmp_path / f"long.{kind}")).songs] == ["/a.mp3"]
+    assert time.process_time() - started < 5
+    monkeypatch.setattr(titled_lists, "_MAX_SONGS", 2)
+    (tmp_path / "many.asx").write_text(f"<asx>{3 * '<entry><title>A</title></entry>'}</asx>")
+    with pytest.raises(LabelError, match="tells of more than 2 songs; split it"):
+        read_source(str(tmp_path / "many.asx"))
 
 
 @pytest.mark.parametrize("suffix", [".xspf", ".jspf"])
