@@ -18,7 +18,7 @@ from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fi
 from .object_store.bucket import Bucket, StoredObject, version_number, version_numbers
 from .root import default_root, is_there, is_uri, local_root
 from .row_choice import HeldDigests, digest_halves, places
-from .seal_file import newest_sealed
+from .seals.seal_file import newest_sealed
 from .store import EmbeddingStore
 from .stored_vectors import map_in_order
 from .upkeep.repair import repair_catalog, repair_store

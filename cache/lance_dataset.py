@@ -1,30 +1,26 @@
-"""One Lance dataset: open it, check whose it is, append to it.
+"""One Lance dataset: append to it, commit what was staged, delete rows.
 
-The only module that calls Lance, and so the only one that knows its traps.
+The only module that has Lance write, and so the one that knows its traps.
 """
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache.dataset_files import dataset_files
+from cache.dataset_versions import DatasetVersions, import_lance
 from cache.durable import lasting
-from cache.errors import CacheError, DamagedStore, damaged_store, is_conflict, lance_errors
-from cache.identity import check_identity, is_older, new_marks, read_identity
+from cache.errors import CacheError, is_conflict, lance_errors
+from cache.identity import is_older, new_marks, read_identity
 from cache.locks import replacing, writing
 from cache.object_store.conditional_writes import require_conditional_writes
 from cache.object_store.environment import store_options
 from cache.root import is_uri
-from cache.seal import check_seal, write_seal
-from cache.seal_file import newest_sealed
+from cache.seals.sealing import seal_added, write_seal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import ModuleType
-
     import pyarrow as pa
 
 __all__ = ["Dataset", "open_data_file"]
@@ -33,16 +29,7 @@ _ATTEMPTS = 3
 _ROWS_PER_DELETE = 5000  # the row numbers go into one SQL text
 
 
-def _lance() -> ModuleType:
-    """Import Lance (0.4 s) only when a dataset is really touched."""
-    # Lance's own log goes to stderr and reports as warnings what we handle, such as conflicts.
-    os.environ.setdefault("LANCE_LOG", "error")
-    import lance
-
-    return lance  # type: ignore[no-any-return]
-
-
-class Dataset:
+class Dataset(DatasetVersions):
     """One Lance dataset whose schema metadata says what it is.
 
     Parameters
@@ -55,71 +42,6 @@ class Dataset:
         Whether to compare the data with their seal whenever it is opened; for one whose rows have
         no checksums of their own.
     """
-
-    def __init__(self, uri: str, identity: Mapping[str, str], *, check_data: bool = False) -> None:
-        self.uri = uri
-        self._identity = dict(identity)
-        self._check_data = check_data
-        self._seen = False
-        self._is_current = False
-
-    def open(self) -> Any | None:
-        """Open the newest version.
-
-        Returns
-        -------
-        lance.LanceDataset or None
-            None where nothing has been put yet.
-
-        Raises
-        ------
-        StoreFormatError
-            If a newer program wrote it, or it is of another identity.
-        DamagedStore
-            If it is not what its seal says.
-        CacheError
-            If it cannot be read.
-        """
-        with lance_errors("open", self.uri):
-            for _ in range(_ATTEMPTS):
-                # before opening: what is sealed later does not count
-                sealed = newest_sealed(self.uri)
-                try:
-                    return self._checked(self._newest(), sealed)
-                except DamagedStore:
-                    # Else another process has compacted and pruned meanwhile.
-                    if newest_sealed(self.uri) == sealed:
-                        raise
-        raise CacheError(
-            f"cannot open the cache at {self.uri}: other processes kept changing it; run again"
-        )
-
-    def _checked(self, found: Any | None, sealed: int) -> Any | None:
-        if found is None:
-            if sealed:
-                raise damaged_store(self.uri, f"no version is left of the {sealed} that there were")
-            return None
-        check_seal(found, sealed, whole=self._check_data)
-        check_identity(self.uri, read_identity(found), self._identity)
-        self._seen = True
-        return found
-
-    def _newest(self) -> Any | None:
-        # Saves the import of Lance where there is nothing to read.
-        if not is_uri(self.uri) and not Path(self.uri, "_versions").is_dir():
-            return None
-        try:
-            return _lance().dataset(self.uri, storage_options=self._options)
-        except (ValueError, FileNotFoundError) as error:
-            # A writer killed before its first commit leaves a folder without a version.
-            if "was not found" in str(error):
-                return None
-            raise
-
-    @property
-    def _options(self) -> dict[str, str] | None:
-        """What Lance is told of the object store, the same as `Bucket` is."""
-        return store_options(self.uri) or None
 
     def require_writable(self) -> None:
         """Refuse an object store that would lose commits; a folder says itself what is wrong."""
@@ -192,7 +114,7 @@ class Dataset:
             If it cannot be written, or the dataset has gone.
         """
         with writing(self.uri):
-            found = self.open()
+            found = self._open_to_add()
             if found is None:
                 raise self._gone()
             self._commit(found, fragments)
@@ -205,7 +127,7 @@ class Dataset:
         """
         attempts = iter(range(_ATTEMPTS))
         while not self._is_current:
-            found = self.open()
+            found = self._open_to_add()
             if found is None or not is_older(read_identity(found)):
                 self._is_current = True
                 return
@@ -227,18 +149,19 @@ class Dataset:
             wanted = wanted if field.name in wanted.names else wanted.append(field)
         from lance.schema import LanceSchema
 
-        operation = _lance().LanceOperation.Merge(
+        lance = import_lance()
+        operation = lance.LanceOperation.Merge(
             [fragment.metadata for fragment in found.get_fragments()],
             # numbers the fields by their order, as those that are there were
             LanceSchema.from_pyarrow(wanted.with_metadata(new_marks(self._identity))),
         )
         with self.lasting():
-            _lance().LanceDataset.commit(found, operation, read_version=found.version)
+            lance.LanceDataset.commit(found, operation, read_version=found.version)
         self.seal()
 
     def _begun(self, schema: pa.Schema) -> Any:
         """Open the newest version; begin the dataset where there is none."""
-        found = self.open()
+        found = self._open_to_add()
         if found is None and self._seen:
             # Else a new cache would be begun at the place where a drive was mounted.
             raise self._gone()
@@ -255,15 +178,21 @@ class Dataset:
 
     def _write(self, found: Any, table: pa.Table) -> list[Any]:
         with lance_errors("write", self.uri), self.lasting():
-            fragments = _lance().fragment.write_fragments(table, found, mode="append")
+            fragments = import_lance().fragment.write_fragments(table, found, mode="append")
         return list(fragments)
 
     def _commit(self, found: Any, fragments: list[Any]) -> None:
+        known = self._known
         with lance_errors("write", self.uri):
             with self.lasting(but="data"):
-                appended = _lance().LanceOperation.Append(fragments)
-                made = _lance().LanceDataset.commit(found, appended, read_version=found.version)
-            write_seal(made)
+                lance = import_lance()
+                appended = lance.LanceOperation.Append(fragments)
+                made = lance.LanceDataset.commit(found, appended, read_version=found.version)
+            follows = made.version == found.version + 1  # else others have committed meanwhile
+            if follows and known is not None and known.found is found:
+                self._known = seal_added(known, made)
+            else:
+                write_seal(made)
 
     def _make_empty(self, schema: pa.Schema) -> None:
         """Commit an empty dataset as the first version, or fail where there is one.
@@ -272,7 +201,7 @@ class Dataset:
         what the earlier has appended since (seen with Lance 14.0.2). A commit of an empty dataset
         that is never retried lets exactly one of them win.
         """
-        lance = _lance()
+        lance = import_lance()
         with self.lasting():
             lance.LanceDataset.commit(
                 self.uri,
@@ -303,17 +232,6 @@ class Dataset:
 
     # For a repair, which begins with what no reader may take.
 
-    def newest_unchecked(self) -> Any | None:
-        """Open the newest version whatever its seal says; None where there is none.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be read.
-        """
-        with lance_errors("open", self.uri):
-            return self._newest()
-
     def create_unchecked(self, schema: pa.Schema) -> Any:
         """Make an empty dataset where no version is left, and open it."""
         with lance_errors("create", self.uri):
@@ -330,7 +248,7 @@ class Dataset:
         Return the version. What is appended meanwhile stays; where those fragments are deleted from
         or compacted meanwhile, it raises a conflict, see `is_conflict`.
         """
-        lance = _lance()
+        lance = import_lance()
         with lance_errors("write", self.uri):
             replaced = lance.LanceOperation.Update(
                 removed_fragment_ids=removed, new_fragments=fragments

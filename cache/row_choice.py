@@ -12,7 +12,7 @@ from cache.crc32 import digest_chars
 from cache.entry import WHOLE, entry_at
 from cache.errors import CacheError, lance_errors
 from cache.key import is_digest
-from cache.seal import KEYS, check_keys, key_tables
+from cache.seals.sealed_keys import KEYS, check_keys, key_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

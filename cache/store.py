@@ -21,7 +21,7 @@ from cache.row_choice import (
     superseded,
     text_array,
 )
-from cache.seal import KEYS, check_keys
+from cache.seals.sealed_keys import KEYS, check_keys
 from cache.stored_vectors import StoredVectors
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 from cache.vector_reader import VectorReader

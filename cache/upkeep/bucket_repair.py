@@ -18,14 +18,14 @@ from cache.file_record import recording_table
 from cache.lance_dataset import Dataset
 from cache.object_store.bucket import Bucket
 from cache.object_store.refusals import why_refused
-from cache.seal import (
+from cache.seals.seal_file import newest_seal, read_seal, seal_name, sealed_versions
+from cache.seals.sealed_files import (
     FragmentFiles,
     changed_files,
     fragments_of,
     manifest_name,
     sound_files,
 )
-from cache.seal_file import newest_seal, read_seal, seal_name, sealed_versions
 from cache.upkeep.salvage import (
     RepairedCatalog,
     RepairedStore,

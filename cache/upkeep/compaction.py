@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cache.errors import CacheError, is_conflict, lance_errors
 from cache.locks import writing
-from cache.seal import drop_seals
+from cache.seals.sealing import drop_seals
 
 if TYPE_CHECKING:
     from collections.abc import Callable

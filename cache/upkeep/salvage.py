@@ -16,8 +16,8 @@ from cache.errors import CacheError, StoreFormatError, lance_errors
 from cache.file_record import recordings_of, with_all_columns
 from cache.identity import is_newer, plain_marks
 from cache.lance_dataset import Dataset, open_data_file
-from cache.seal import sound_files
-from cache.seal_file import newest_seal
+from cache.seals.seal_file import newest_seal
+from cache.seals.sealed_files import sound_files
 from cache.store import EmbeddingStore
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from cache.identity import read_identity
 from cache.inventory import open_stores, stored_datasets
 from cache.lance_dataset import Dataset
 from cache.root import default_root, is_uri, join, local_root
-from cache.seal import compared_files
-from cache.seal_file import read_seal, seal_name, sealed_versions
+from cache.seals.seal_file import read_seal, seal_name, sealed_versions
+from cache.seals.sealed_files import compared_files
 from cache.store import FOLDER, EmbeddingStore
 from cache.upkeep.repair import MENDED
 

@@ -28,7 +28,7 @@ from cache import (
 )
 from cache.file_record import recording_table
 from cache.identity import FORMATS, read_identity
-from cache.seal_file import SEALS_FOLDER
+from cache.seals.seal_file import SEALS_FOLDER
 
 KEPT = Path(__file__).parents[1] / "formats"
 ARCHIVES = sorted(KEPT.glob("cache-*.zip"))

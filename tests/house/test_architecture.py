@@ -92,7 +92,7 @@ BY_HAND = (
     "cache/durable.py",
     "cache/locks.py",
     "cache/upkeep/repair.py",
-    "cache/seal.py",
+    "cache/seals/sealed_files.py",
     "embed/decoding/ape_tags.py",
     "embed/decoding/id3_tags.py",
     "embed/decoding/packet_timing.py",
