@@ -47,6 +47,7 @@ from classify.web.sound.song_loudness import song_loudness
 from classify.web.sound.spectrograms import spectrograms
 from classify.web.tastes.taste_folder import TasteFolder
 from classify.web.uploads.upload_queue import UploadQueue
+from classify.web.watching.label_watch import LabelWatch
 from classify.web.watching.served_watch import ServedWatch
 from embed import Limits
 
@@ -82,7 +83,8 @@ def create_app(
     confirm : callable, optional
         Asks the person at the terminal whether a folder may be served.
     then : callable, optional
-        What follows each time that something is new in folders that are watched.
+        What follows each time that something is new in folders that are watched, or labels have
+        changed.
 
     Returns
     -------
@@ -123,6 +125,7 @@ def _parts(
     training = TasteTraining(library)
     server = settings.push_to
     limits = Limits()
+    label_watch = LabelWatch(library.tastes, then)
     song_files = KeptProcess("song files", limits=limits)
     return AppState(
         settings=settings,
@@ -142,7 +145,8 @@ def _parts(
         reports=TasteReports(library),
         folders=served,
         scan=scanning,
-        watch=ServedWatch(served, scanning, poll_s=settings.poll_s, then=then),
+        watch=ServedWatch(served, scanning, poll_s=settings.poll_s, then=label_watch.follow),
+        label_watch=label_watch,
         events=EventStream(library, scanning, served),
         taste_folder=TasteFolder(library),
     )
@@ -155,6 +159,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     warming.start()
     if state.settings.watches:
         state.watch.start()
+    state.label_watch.start()
     memory = asyncio.create_task(keep_memory_low())
     try:
         yield
@@ -170,6 +175,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             state.song_files,
             state.reports,
             *lanes,
+            state.label_watch,
             state.library,
         ):
             await asyncio.to_thread(part.close)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from classify.web.sound.spectrograms import Spectrogram
     from classify.web.tastes.taste_folder import TasteFolder
     from classify.web.uploads.upload_queue import UploadQueue
+    from classify.web.watching.label_watch import LabelWatch
     from classify.web.watching.served_watch import ServedWatch
 
 __all__ = ["AppState", "state_of"]
@@ -69,6 +70,8 @@ class AppState:
         The scan of the served folders.
     watch : ServedWatch
         Has what comes into these folders scanned, where that is asked for.
+    label_watch : LabelWatch
+        Has commands follow labels and scans, where some are named.
     events : EventStream
         What changes, for whoever listens.
     taste_folder : TasteFolder
@@ -93,6 +96,7 @@ class AppState:
     folders: ServedFolders
     scan: Scan
     watch: ServedWatch
+    label_watch: LabelWatch
     events: EventStream
     taste_folder: TasteFolder
 

@@ -37,7 +37,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         state = state_of(self._app)
         readers = (state.uploads, state.song_files, state.reports)
-        for part in (state.events, state.watch, state.scan, *readers):
+        for part in (state.events, state.watch, state.label_watch, state.scan, *readers):
             part.stop()
         super().handle_exit(sig, frame)
 
@@ -59,7 +59,8 @@ def serve(
     confirm : callable, optional
         Asks the person at the terminal whether a folder may be served; see `ServedFolders`.
     then : callable, optional
-        What follows each time that something is new in folders that are watched.
+        What follows each time that something is new in folders that are watched, or labels have
+        changed.
 
     Raises
     ------

@@ -66,21 +66,28 @@ def root(heard: Path, tmp_path: Path) -> Path:
 
 
 def test_it_watches_by_looking_and_has_a_list_follow(root: Path, tmp_path: Path) -> None:
-    """`--poll` looks now and then, and the list has what has come."""
+    """`--poll` looks now and then; the list has what has come, and is true to the labels."""
     music_folder, to = tmp_path / "music", tmp_path / "all.m3u8"
     music_folder.mkdir()
     classify.train([row.path for row in Catalog(root).files().recordings()][:3], root=root)
     words = ("--cache", str(root), "serve", str(music_folder), "--port", "0")
-    follow = f"score --min-score 0 --labelled -o {to}"
+    follow = f"score --min-score 0 -o {to}"
     with running(*words, "--watch", "--poll", "1", "--then", follow) as (process, address):
         assert httpx2.get(f"{address}v1/health", timeout=LONG_S).status_code == 200
         song = music_folder / "new.flac"
         made = KINDS["flac"].write(tmp_path / "made.flac", music(6.0, 44100), 44100)
         shutil.copy(made, song)
         wait_until(lambda: to.exists() and str(song) in to.read_text(), "the list")
+        found = httpx2.get(f"{address}v1/songs?q=new.flac", timeout=LONG_S).json()["songs"]
+        label = f"{address}v1/songs/{found[0]['id']}/label"
+        assert httpx2.put(label, json={"label": "like"}, timeout=LONG_S).status_code == 200
+        wait_until(lambda: str(song) not in to.read_text(), "the list without what is liked")
+        classify.label(None, str(song), root=root)
+        wait_until(lambda: str(song) in to.read_text(), "the list after a label of the command")
         process.send_signal(signal.SIGTERM)
         _, err = ended(process)
     assert "Traceback" not in err
+    assert err.count("labels have changed; what '--then' names follows") == 2
 
 
 def test_it_serves_on_this_machine_until_it_is_told_to_end(root: Path, heard: Path) -> None:

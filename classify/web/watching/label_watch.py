@@ -1,0 +1,94 @@
+"""`LabelWatch`: what follows each change of the library also follows labels, whoever gives them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from classify.library.label_file import labels_path
+from classify.web.live.taste_files import Stamp, TasteFiles
+
+__all__ = ["LabelWatch"]
+
+_LOOK_S = 1.0
+_QUIET_S = 5.0  # after the last label
+_MOST_S = 60.0  # after the first: whoever labels on and on has lists that follow, too
+_log = logging.getLogger("sevensongs")
+
+
+class LabelWatch:
+    """Watches the files of labels, in a thread of its own, and has commands follow them.
+
+    They follow some seconds after the last of several labels, and one run at a time.
+
+    Parameters
+    ----------
+    tastes : TasteFiles
+    then : callable or None
+        What follows; None: nothing. Where it changes labels itself, it follows these as well, until
+        it changes no more.
+    """
+
+    def __init__(self, tastes: TasteFiles, then: Callable[[], None] | None) -> None:
+        self._tastes = tastes
+        self._then = then
+        self._running = threading.Lock()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._followed: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Begin; what is labelled already has been followed."""
+        if self._then is None:
+            return
+        self._followed = self._contents()
+        self._thread = threading.Thread(target=self._watch, name="labels", daemon=True)
+        self._thread.start()
+
+    def follow(self) -> None:
+        """Run what follows, now."""
+        with self._running:
+            if self._then is not None and not self._stop.is_set():
+                self._followed = self._contents()  # of before: labels that come meanwhile are new
+                self._then()
+
+    def stop(self) -> None:
+        """End; returns at once."""
+        self._stop.set()
+
+    def close(self) -> None:
+        """Stop, and wait until what follows has ended."""
+        self.stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _watch(self) -> None:
+        seen, first, last = self._stamps(), 0.0, 0.0
+        while not self._stop.wait(_LOOK_S):
+            now, stamps = time.monotonic(), self._stamps()
+            if stamps != seen:
+                seen, first, last = stamps, first or now, now
+            if not first or (now - last < _QUIET_S and now - first < _MOST_S):
+                continue
+            first = 0.0
+            if self._contents() != self._followed:
+                _log.info("labels have changed; what '--then' names follows")
+                self.follow()
+
+    def _stamps(self) -> dict[str, Stamp]:
+        """Tell the state of tastes, too: they are learnt after their labels are written."""
+        return {name: self._tastes.stamp(name) for name in self._tastes.names()}
+
+    def _contents(self) -> dict[str, str]:
+        """Read the labels; files that are written again, but say the same, are the same."""
+        found = {}
+        for name in self._tastes.names():
+            try:
+                content = labels_path(self._tastes.path(name)).read_bytes()
+            except OSError:  # a taste without labels, or they have just gone
+                continue
+            found[name] = hashlib.blake2b(content).hexdigest()
+        return found
