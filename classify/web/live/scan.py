@@ -36,6 +36,7 @@ _log = logging.getLogger("sevensongs")
 
 ScanState = Literal["idle", "running", "done", "cancelled", "failed"]
 _NICENESS = 15  # uploads go first, and before those the page
+_FEW = 10  # songs that have just come: they take seconds, and somebody waits for them
 _AT_LEAST_S = 0.1  # from one event to the next: a listener need not hear of every song
 
 
@@ -54,6 +55,7 @@ class _Wanted:
     audio: list[Path] | FoundAudio
     unsure: frozenset[str] = frozenset()
     accept: Callable[[EmbedReport], EmbedReport] = lambda report: report
+    niceness: int = _NICENESS
     report: EmbedReport | None = None
 
 
@@ -124,7 +126,12 @@ class Scan:
         EmbedReport or None
             None where the scan failed or was cancelled, or the service ends.
         """
-        wanted = _Wanted(audio=new.found, unsure=new.unsure, accept=partial(watch.accept, new))
+        wanted = _Wanted(
+            audio=new.found,
+            unsure=new.unsure,
+            accept=partial(watch.accept, new),
+            niceness=0 if new.found.n_songs <= _FEW else _NICENESS,
+        )
         while not self._ends.is_set():
             running = self._thread
             if running is not None:
@@ -253,7 +260,7 @@ class Scan:
             device="cpu",  # TensorFlow would stay in this process, with half a gigabyte
             unsure=wanted.unsure,
             wanted_first=HearingOrder(self._settings.root, library.encoder, self._settings.taste),
-            niceness=_NICENESS,
+            niceness=wanted.niceness,
             progress=self._hear,
         )
 
