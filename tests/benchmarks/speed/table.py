@@ -9,6 +9,7 @@ from typing import Any
 
 from readme_tables import lay_out, put_tables
 
+from speed.cluster_table import cluster_table, driver_table, kills_table
 from speed.rows import read_rows
 
 __all__ = [
@@ -373,6 +374,9 @@ TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "service page": ("service.jsonl", "page", page_table),
     "music servers": ("servers.jsonl", "subsonic", servers_table),
     "service hearing": ("service.jsonl", "hearing", hearing_table),
+    "cluster": ("cluster.jsonl", "speed", cluster_table),
+    "cluster kills": ("cluster.jsonl", "kills", kills_table),
+    "driver": ("driver.jsonl", "sift", driver_table),
 }
 """Those of tests/benchmarks/README.md: the file of its rows, a kind it needs, what lays it out."""
 SUMMARY = "speed"
