@@ -72,8 +72,8 @@ def test_an_opensubsonic_server_gives_stars_and_takes_one_list(
 ) -> None:
     if not _MANEKI.exists():
         pytest.skip(
-            "no maneki in .venv/maneki: 'uv venv --python 3.13 .venv/maneki', then 'uv pip install "
-            "--python .venv/maneki maneki'; it needs Python 3.13"
+            "no maneki in .venv/maneki, where .ci/run installs it if there is a Python 3.13 ("
+            "'uv venv --python 3.13 .venv/maneki', 'uv pip install --python .venv/maneki maneki')"
         )
     alone = [tool("unshare"), "--map-root-user", "--net"]
     if subprocess.run([*alone, tool("ip"), "link", "set", "lo", "up"], check=False).returncode:
