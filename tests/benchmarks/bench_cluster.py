@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -205,9 +206,12 @@ def _empty(library: Library) -> None:
 @dataclass(kw_only=True)
 class _Tally:
     victims: Counter[str] = field(default_factory=Counter)
-    redone: list[int] = field(default_factory=list)
+    redone: dict[str, list[int]] = field(default_factory=dict)
     vanished: int = 0
     errors: list[str] = field(default_factory=list)
+
+    def add_redone(self, victim: str, n_songs: int) -> None:
+        self.redone.setdefault(victim, []).append(max(0, n_songs))
 
 
 def _kills(nodes: RayNodes, work: Path, n: int) -> Iterator[dict[str, Any]]:
@@ -234,8 +238,8 @@ def _kills(nodes: RayNodes, work: Path, n: int) -> Iterator[dict[str, Any]]:
         "lost": sound.lost + tally.vanished,
         "wrong": sound.wrong,
         "twice": sound.twice,
-        "redone_max": max(tally.redone, default=0),
-        "redone_mean": round(float(np.mean(tally.redone or [0])), 2),
+        "redone_max": {victim: max(found) for victim, found in tally.redone.items()},
+        "redone_mean": {victim: round(mean(found), 1) for victim, found in tally.redone.items()},
         "shard_songs_max": pending // 2,
         "seed": _SEED,
         "seconds": round(time.monotonic() - started, 1),
@@ -260,7 +264,7 @@ def _one_kill(
         done = child.n_done()
         child.process.kill()
         ended(child.process)
-        tally.redone.append(max(0, done - len(library.embedded() - before)))
+        tally.add_redone(victim, done - len(library.embedded() - before))
     else:
         if victim == "station":
             _kill_one(child.stations(), rng)
@@ -272,7 +276,7 @@ def _one_kill(
             tally.errors.append(child.end_of_said())
         else:
             counts = [line[1] for line in child.lines() if isinstance(line, list)]
-            tally.redone.append(max(0, *(a - b for a, b in pairwise(counts))))
+            tally.add_redone(victim, max(0, *(a - b for a, b in pairwise(counts))))
     tally.vanished += len(before - library.embedded())
 
 

@@ -40,7 +40,10 @@ def kills_table(rows: Rows) -> str:
             str(row["lost"]),
             str(row["wrong"]),
             str(row["twice"]),
-            f"{row['redone_max']}, {row['redone_mean']:.1f}",
+            ", ".join(
+                f"{victim} {most}, {row['redone_mean'][victim]:.0f}"
+                for victim, most in sorted(row["redone_max"].items())
+            ),
             f"{row['shard_songs_max']} songs",
         ]
         for row in rows
