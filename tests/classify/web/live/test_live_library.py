@@ -9,15 +9,16 @@ import asyncio
 import shutil
 import threading
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from waiting import LONG_S
 
 import classify
 import embed
+from cache import Catalog
 from classify.errors import LabelError
 from classify.labels.relearning import labels_now
 from classify.taste.names import taste_path
@@ -30,7 +31,6 @@ from classify.web.live.slow_lane import SlowLane
 from classify.web.placed_songs import PlacedSongs
 from classify.web.problems import Problem
 from classify.web.settings import ServiceSettings
-from tests.support.audio_files import KINDS
 
 
 @pytest.fixture
@@ -350,15 +350,23 @@ def test_a_song_is_explained_by_the_taste_that_scores_it(
 
 
 def test_a_song_that_was_heard_whole_since_goes_as_all_of_it_does(
-    live: LiveLibrary, root: Path, acoustic: list[str], clip: NDArray[np.float32], tmp_path: Path
+    live: LiveLibrary, root: Path, acoustic: list[str], tmp_path: Path
 ) -> None:
     classify.train(acoustic[:4], root=root)
-    file = KINDS["wav-16"].write(tmp_path / "clip.wav", clip, 44100)
-    embed.embed_library([file], root=root, coverage=2)
+    (store,) = live.columns().library.vectors.stores
+    whole = store.get(digest_of(live.ranking(), acoustic[6]))
+    assert whole is not None
+    digest, file = "f" * 32, Path(shutil.copy(acoustic[6], tmp_path / "song.opus"))
+    row = Catalog(root).files_of([whole.digest])[0]
+    mtime_ns = file.stat().st_mtime_ns
+    Catalog(root).put([replace(row, digest=digest, path=str(file), mtime_ns=mtime_ns)])
+    whole = replace(whole, digest=digest)
+    frames, starts_s = whole.frames[:2], whole.starts_s[:2]
+    store.put([replace(whole, frames=frames, starts_s=starts_s, n_windows=2)])
+    live.refresh()
     told = SlowAnswers(live)
-    digest = digest_of(live.ranking(), str(file))
     scanned = told.outline("default", digest), told.moments("default", digest, whole=False)
-    embed.embed_library([file], root=root, coverage="full")  # by another program
+    store.put([whole])  # as another program does
     live.refresh()
     outline, moments = told.outline("default", digest), told.moments("default", digest, whole=False)
     assert len(scanned[0]["starts_s"]) == len(scanned[1]["explanation"]["starts_s"]) == 2
