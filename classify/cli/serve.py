@@ -150,9 +150,10 @@ def run_service(
     settings: ServiceSettings, *, opens: bool, then: Callable[[], None] | None = None
 ) -> None:
     """Serve, and say where."""
-    from classify.cli.malloc import keep_freed_memory
+    from cache import is_uri
+    from classify.cli.malloc import keep_little_freed_memory
 
-    keep_freed_memory()
+    keep_little_freed_memory(is_local=not is_uri(settings.root))
     from classify.web.server import serve as serve_app
 
     def tell(address: str) -> None:

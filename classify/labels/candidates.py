@@ -116,9 +116,11 @@ class Candidates:
         ranks = ranks[np.array([is_there(path) for path in paths], np.bool_)]
         which = order[ranks]
         vectors = files.vectors.matrix(files.at[which])
+        points = taste.space(vectors)
         standardised = taste.space.standardise(vectors)
+        del vectors  # each of these takes 15 MB
         known = taste.space.standardise(labelled.vectors)
-        limit = copy_limit(np.concatenate([standardised, known]))
+        limit = copy_limit(standardised, known)
         new = ~_are_copies(standardised, known, limit)
         return cls(
             files=files,
@@ -127,8 +129,8 @@ class Candidates:
             which=which[new],
             ranks=ranks[new] + 1,
             decisions=decisions[which[new]],
-            points=taste.space(vectors[new]),
-            standardised=standardised[new],
+            points=points[new],
+            standardised=standardised if new.all() else standardised[new],
             limit=limit,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from cache import VectorReader
 
-__all__ = ["Once", "choose", "copies_among", "decide", "decide_anew", "rank"]
+__all__ = ["MOST_FOLDED", "Once", "choose", "decide", "decide_anew", "in_parts", "rank"]
 
 _KEEP_FROM = 4096  # songs; fewer are read faster than what is kept of them
 _KEEP_NEW_SHARE = 0.01  # of new ones, before all is written again
 _LOOK_AT_FIRST, _LOOK_AT = 64, 1024
-_MOST_FOLDED = 2000  # songs that a list holds before copies in other formats are looked for no more
+MOST_FOLDED = 2000
+"""Songs that a list holds before copies in other formats are looked for no more."""
 
 
 def decide(
@@ -151,7 +152,7 @@ def choose(
     total = 0.0
     paths = files.paths
     few = None if per_artist is None else FewPerArtist(per_artist)
-    for part in _parts(order):
+    for _, part in in_parts(order):
         some = zip(part.tolist(), scores[part].tolist(), paths.take(part).to_pylist(), strict=True)
         if once is not None:
             once.look_at(files.vectors, files.at[part[scores[part] >= min_score]])
@@ -171,11 +172,11 @@ def choose(
     return np.array(chosen, np.intp)
 
 
-def _parts(order: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Cut a ranking into pieces, small ones first: most lists are short."""
+def in_parts(order: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Cut a ranking into pieces, each with its start, small ones first: most lists are short."""
     start, size = 0, _LOOK_AT_FIRST
     while start < len(order):
-        yield order[start : start + size]
+        yield start, order[start : start + size]
         start, size = start + size, min(2 * size, _LOOK_AT)
 
 
@@ -226,7 +227,7 @@ class Once:
     @property
     def is_full(self) -> bool:
         """Whether so many songs are listed that copies in other formats are looked for no more."""
-        return len(self) >= _MOST_FOLDED
+        return len(self) >= MOST_FOLDED
 
     def has(self, place: int) -> bool:
         """Whether the song at a place of the vectors has been listed; from now on, it has."""
@@ -235,39 +236,3 @@ class Once:
         self._places.add(place)
         i = self._looked_at.get(place)
         return i is not None and not self.is_full and self._folder.take(i) is not None
-
-
-def copies_among(
-    taste: Taste,
-    vectors: VectorReader,
-    ranked: NDArray[np.int64],
-    *,
-    known: Iterable[str] = (),
-) -> NDArray[np.intp]:
-    """Return which songs of a ranking are copies of better ones in it.
-
-    Parameters
-    ----------
-    taste : Taste
-    vectors : VectorReader
-        Of its encoder.
-    ranked : ndarray, shape (n,), int64
-        Places of songs there, best first, each once; as many are looked at as `Once` folds.
-    known : iterable of str
-        Recordings whose copies are copies, too, such as the labelled ones.
-
-    Returns
-    -------
-    ndarray, shape (n_copies,), intp
-        Indices into `ranked`, rising.
-    """
-    once = Once.beside(known, taste, vectors)
-    copies: list[int] = []
-    start = 0
-    for part in _parts(np.arange(len(ranked))):
-        if once.is_full:
-            break
-        once.look_at(vectors, ranked[part])
-        copies += [start + i for i, place in enumerate(ranked[part].tolist()) if once.has(place)]
-        start += len(part)
-    return np.array(copies, np.intp)

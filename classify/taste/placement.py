@@ -75,6 +75,10 @@ class Placer:
         self._unused.append(block)
         return placed
 
+    def rest(self) -> None:
+        """Give back the room for blocks of songs."""
+        self._unused.clear()
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Part:

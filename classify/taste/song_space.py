@@ -4,10 +4,13 @@ Training, evaluation and scoring share one `SongSpace`, fitted without a label o
 saved in the taste.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +40,9 @@ Whitening stops at the energy over the number of such axes.
 _FLAT = 1e-9
 _MAX_WEIGHT = 1e9
 """No library gives more than 1e6; sums of numbers at float32's end would be infinite."""
+_placers: WeakValueDictionary[bytes, Placer] = WeakValueDictionary()
+"""By what they are made of. Each takes up to 20 MB, and a label makes a new taste of one space."""
+_making = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -196,6 +202,10 @@ class SongSpace:
         """
         return self._placer.place(self._songs(vectors))
 
+    def rest(self) -> None:
+        """Give back the room that it took to place many songs; some are placed all the same."""
+        self._placer.rest()
+
     def is_same(self, other: "SongSpace") -> bool:
         """Whether both place every song at the same point, to the last bit."""
         arrays = [
@@ -212,7 +222,20 @@ class SongSpace:
 
     @cached_property
     def _placer(self) -> Placer:
-        return Placer(self.standard, self.blocks, self.basis, self.offset)
+        """The one of all equal spaces, as long as any of them lives."""
+        name = self._name()
+        with _making:
+            found = _placers.get(name)
+            if found is None:
+                found = Placer(self.standard, self.blocks, self.basis, self.offset)
+                _placers[name] = found
+            return found
+
+    def _name(self) -> bytes:
+        named = blake2b(repr((self.blocks, self.n_axes)).encode(), digest_size=32)
+        for array in (self.standard.mean, self.standard.scale, self.basis, self.offset):
+            named.update(np.ascontiguousarray(array).data)
+        return named.digest()
 
 
 def _unit(rows: NDArray[Any], blocks: Sequence[int]) -> NDArray[Any]:

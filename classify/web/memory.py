@@ -8,8 +8,8 @@ from pathlib import Path
 
 __all__ = ["give_back_memory", "keep_memory_low"]
 
-_LOOK_EACH_S = 5.0
-_MUCH = 32 * 2**20  # bytes more than after the last time
+_LOOK_EACH_S = 1.0
+_MUCH = 24 * 2**20  # bytes more than after the last time
 _PAGES = Path("/proc/self/statm")
 
 

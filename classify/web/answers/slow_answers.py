@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -59,6 +60,9 @@ class SlowAnswers:
         with self._lock:
             known = self._kept.get(key)
             future: Future[_Result] = Future() if known is None else known
+            if known is None:
+                for void in [one for one in self._kept if _is_void(one)]:
+                    del self._kept[void]
             self._kept[key] = future
             self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
@@ -141,7 +145,7 @@ class SlowAnswers:
                 )
             return asdict(song_outline(entries, taste=ranking.taste))
 
-        key = ("outline", ranking.taste, digest, ranking.columns.stored_of(row))
+        key = ("outline", _name(ranking.taste), digest, ranking.columns.stored_of(row))
         return {"id": digest, **self._once(key, find)}
 
     def alike(self, ranking: RankedSongs, row: int, move: TagMove | None) -> AlikeSongs:
@@ -240,7 +244,7 @@ class SlowAnswers:
             said = {"headline": headline, "sentence": sentence}
             return found.as_dict() | said | {"truth": demo_truth(name, root=root)}
 
-        return self._once(("good", name, taste), find)
+        return self._once(("good", name, _name(taste)), find)
 
     def playlist(self, name: str, asked: PlaylistAsked) -> tuple[Taste, tuple[ScoredSong, ...]]:
         """Choose the songs of a playlist; a 404 problem without a taste, 409 without songs."""
@@ -252,15 +256,26 @@ class SlowAnswers:
         """Tell what `classify.web.models.MapFound` has."""
         ranking = self._live.ranking(name)
         columns, taste = ranking.columns, ranking.taste
-        key = ("map", columns.serial, taste)
-        return map_told(ranking, self._once(key, lambda: song_map(columns, taste)))
+        key, placed = ("map", columns.serial, _name(taste)), self._live.placed
+        return map_told(ranking, self._once(key, lambda: song_map(columns, taste, placed)))
 
 
 def _why(ranking: RankedSongs, row: int, *, whole: bool) -> Hashable:
     """Name the account of a song; that of all of it holds for good, that of a scan until then."""
     columns = ranking.columns
     stored = b"" if whole else columns.stored_of(row)
-    return ("why", ranking.taste, columns.digest_of(row), whole, stored)
+    return ("why", _name(ranking.taste), columns.digest_of(row), whole, stored)
+
+
+def _name(taste: Taste | None) -> Hashable:
+    """Name a taste in a key without keeping it in memory: each label makes another one."""
+    return None if taste is None else weakref.ref(taste)
+
+
+def _is_void(key: Hashable) -> bool:
+    """Whether a taste that it names has gone, so that nobody can ask for it."""
+    parts = key if isinstance(key, tuple) else ()
+    return any(isinstance(part, weakref.ref) and part() is None for part in parts)
 
 
 def explanation_told(found: Explanation, columns: SongColumns) -> dict[str, Any]:

@@ -19,9 +19,10 @@ from classify.evaluation.report.library_map import draw_map, principal_places, s
 from classify.learning.sampling import sample_unlabelled
 from classify.taste.song_space import SongSpace
 from classify.taste.taste import Taste
-from classify.taste.vectors import FloatArray, Vectors
+from classify.taste.vectors import FloatArray
 from classify.web.live.ranked_songs import Listing, RankedSongs
 from classify.web.live.song_columns import SongColumns
+from classify.web.placed_songs import PlacedSongs
 
 __all__ = ["SongMap", "map_told", "song_map"]
 
@@ -48,8 +49,15 @@ class SongMap:
     shown: float | None
 
 
-def song_map(columns: SongColumns, taste: Taste | None) -> SongMap:
+def song_map(columns: SongColumns, taste: Taste | None, placed: PlacedSongs) -> SongMap:
     """Find places for all songs, as a taste hears them; without one, as the library lies.
+
+    Parameters
+    ----------
+    columns : SongColumns
+    taste : Taste or None
+    placed : PlacedSongs
+        Where songs lie in its space, if that is known already: then no song is read.
 
     Raises
     ------
@@ -60,15 +68,15 @@ def song_map(columns: SongColumns, taste: Taste | None) -> SongMap:
     if drawn is None:
         places = np.zeros((len(columns), 2), np.float32)
         return SongMap(places=places, method="none", shown=None)
-    place, method, shown = drawn
-    by_place = np.argsort(columns.at)
-    vectors = columns.library.vectors.open()
-    parts = list(vectors.map(lambda _, rows: place(rows), columns.at[by_place]))
-    found = np.zeros((len(columns), 2))
-    found[by_place] = np.concatenate(parts)
+    vectors, at = columns.placed
+    parts = placed.on_map(drawn.space, vectors, at, drawn.place)
+    if parts is None:
+        parts = list(vectors.map(lambda _, rows: drawn.place(drawn.space(rows)), at))
+    every = np.concatenate(parts)
+    found = np.stack([columns.by_row(one) for one in every.T], axis=1)
     found -= (found.max(axis=0) + found.min(axis=0)) / 2
     found /= max(float(np.abs(found).max()), _CLOSE)
-    return SongMap(places=found.astype(np.float32), method=method, shown=shown)
+    return SongMap(places=found.astype(np.float32), method=drawn.method, shown=drawn.shown)
 
 
 def map_told(ranking: RankedSongs, found: SongMap) -> dict[str, Any]:
@@ -90,10 +98,17 @@ def map_told(ranking: RankedSongs, found: SongMap) -> dict[str, Any]:
     }
 
 
-def _drawn(
-    columns: SongColumns, taste: Taste | None
-) -> tuple[Callable[[Vectors], FloatArray], Literal["PCA", "UMAP"], float | None] | None:
-    """Draw some songs; return what places any song among them."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Drawn:
+    """Some songs that were drawn, in a song space, and what places any song among them."""
+
+    space: SongSpace
+    place: Callable[[FloatArray], FloatArray]
+    method: Literal["PCA", "UMAP"]
+    shown: float | None
+
+
+def _drawn(columns: SongColumns, taste: Taste | None) -> _Drawn | None:
     if taste is None:
         return _drawn_without_taste(columns)
     sample = sample_library(taste, columns.library)
@@ -104,12 +119,10 @@ def _drawn(
     place = (
         _on_axes(known, drawn.places) if drawn.method == "PCA" else _between(known, drawn.places)
     )
-    return lambda rows: place(space(rows)), drawn.method, drawn.shown
+    return _Drawn(space=space, place=place, method=drawn.method, shown=drawn.shown)
 
 
-def _drawn_without_taste(
-    columns: SongColumns,
-) -> tuple[Callable[[Vectors], FloatArray], Literal["PCA", "UMAP"], float | None] | None:
+def _drawn_without_taste(columns: SongColumns) -> _Drawn | None:
     some = sample_unlabelled(columns.library.files().digests)
     if len(some) < 4:
         return None
@@ -117,8 +130,7 @@ def _drawn_without_taste(
     space = SongSpace.fit(vectors, blocks=columns.library.blocks)
     known = space(vectors)
     places, shown = principal_places(known)
-    place = _on_axes(known, places)
-    return lambda rows: place(space(rows)), "PCA", shown
+    return _Drawn(space=space, place=_on_axes(known, places), method="PCA", shown=shown)
 
 
 def _on_axes(points: FloatArray, places: FloatArray) -> Callable[[FloatArray], FloatArray]:

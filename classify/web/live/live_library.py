@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import CacheError, FileRecord
+from cache import SCORES_FOLDER, CacheError, FileRecord, local_root
 from classify.errors import ClassifyError, LabelError, TasteError
 from classify.library.ranking import decide
 from classify.taste.taste import Taste
@@ -53,6 +53,11 @@ class LiveLibrary:
     Parameters
     ----------
     settings : ServiceSettings
+
+    Attributes
+    ----------
+    placed : PlacedSongs
+        Where songs lie in song space.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -61,7 +66,7 @@ class LiveLibrary:
         self._by_encoder = ColumnsByEncoder(settings.root, only_demo=settings.only_demo)
         self._kept: dict[str, _Kept] = {}
         self._former = FormerOrders()
-        self._placed = PlacedSongs()
+        self.placed = PlacedSongs(local_root(settings.root) / SCORES_FOLDER)
         self._spare: SongColumns | None = None
         self._loading = threading.RLock()
         # A lock lives as long as somebody holds it or waits: names of tastes are whatever clients
@@ -213,7 +218,7 @@ class LiveLibrary:
         try:
             ranking = self.ranking()
             if ranking.taste is not None:
-                self._placed.prepare(ranking.taste, *ranking.columns.placed)
+                self.placed.prepare(ranking.taste, *ranking.columns.placed)
         except (CacheError, ClassifyError) as error:  # whoever asks is told too
             _log.warning("%s", error)
         import classify.learning.fit  # noqa: F401
@@ -300,6 +305,7 @@ class LiveLibrary:
             labels=codes_of(labels, columns),
             n_like=values.count("like"),
             n_dislike=values.count("dislike"),
+            placed=self.placed,
             scored=scored,
             before=before,
         )
@@ -340,7 +346,7 @@ class LiveLibrary:
         if taste is None or taste is former.taste:
             scored, before = former.scored, former.before
         else:
-            decisions = self._placed.decisions(taste, *columns.placed)
+            decisions = self.placed.decisions(taste, *columns.placed)
             scored = Scored.of(taste, columns.by_row(decisions))
             before = former.ranks_on(columns)
         ranking = self._ranking(name, columns, (taste, labels), scored, before)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from cache import is_digest
 from classify.labels.verdict_changes import verdict_codes
 from classify.library.label_file import LABELS
-from classify.library.ranking import copies_among
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
 from classify.web.live.song_columns import SongColumns
+from classify.web.placed_songs import PlacedSongs
 
 __all__ = ["Listing", "RankedSongs", "Scored", "carried", "codes_of"]
 
@@ -94,6 +94,8 @@ class RankedSongs:
         1 for a like, -1 for a dislike.
     n_like, n_dislike : int
         Labels, also of songs that the library does not hold.
+    placed : PlacedSongs
+        What is known of songs in the taste's space.
     before : ndarray, shape (n,), int64, or None
         The ranks that the songs had before the taste was last trained; 0 for a song that had none.
     """
@@ -105,6 +107,7 @@ class RankedSongs:
     labels: NDArray[np.int8]
     n_like: int
     n_dislike: int
+    placed: PlacedSongs
     scored: Scored | None
     before: NDArray[np.int64] | None = None
     _lists: dict[Listing, NDArray[np.intp]] = field(default_factory=dict, repr=False)
@@ -180,7 +183,9 @@ class RankedSongs:
             vectors = self.columns.library.vectors.open()
             learnt = [*self.taste.likes, *self.taste.dislikes]
             known = [*learnt, *self.labelled()] if finds else []
-            copies = copies_among(self.taste, vectors, self.columns.at[ranked], known=known)
+            places = self.columns.at[ranked]
+            told = self.placed.copies(self.taste.space, vectors)
+            copies = told.among(self.taste, vectors, places, known=known)
             found = self._copies[finds] = ranked[copies]
         return found
 

@@ -44,8 +44,6 @@ class SongColumns:
         Tells one object from another.
     at : ndarray, shape (n,), int64
         The row of each song in the library's vectors.
-    paths : pyarrow.BinaryArray, shape (n,)
-        Of copies the first; rising.
     tags : SongTags
         What each sounds like.
 
@@ -66,19 +64,28 @@ class SongColumns:
         once, first = np.unique(at, return_index=True)
         by_path = np.argsort(first)
         self.at: NDArray[np.int64] = once[by_path]
-        rows = order[first[by_path]]
-        self.paths: pa.BinaryArray = files.paths.take(rows)
-        self._columns = {name: files.column(name).take(rows) for name in _TEXTS}
-        self.durations_s: NDArray[np.float64] = (
-            files.column("duration_s").take(rows).to_numpy(zero_copy_only=False).astype(np.float64)
-        )
-        self._digests = library.vectors.open().digests.take(self.at)
+        self._first = order[first[by_path]]  # of its files, as `_Copies` has them
         self._copies = _Copies(files, order, at, by_path)
+        durations = self._column("duration_s").to_numpy(zero_copy_only=False)
+        self.durations_s: NDArray[np.float64] = durations.astype(np.float64)
         known = None if former is None else (former.tags, self.rows_in(former))
         self.tags: SongTags = SongTags(library, library.vectors.open(), self.at, former=known)
 
     def __len__(self) -> int:
         return len(self.at)
+
+    @property
+    def paths(self) -> pa.BinaryArray:
+        """Of each song the first of its files, shape (n,); rising."""
+        return self._column("path")
+
+    def _column(self, name: str, rows: NDArray[np.integer[Any]] | None = None) -> pa.Array:
+        """Read a column of the songs' first files: of some rows, or of all."""
+        return self._copies.columns[name].take(self._first if rows is None else self._first[rows])
+
+    @property
+    def _digests(self) -> pa.StringArray:
+        return self.library.vectors.open().digests.take(self.at)
 
     @cached_property
     def _sorted(self) -> tuple[NDArray[np.bytes_], NDArray[np.intp]]:
@@ -132,7 +139,8 @@ class SongColumns:
 
     def digests(self, rows: NDArray[np.integer[Any]]) -> list[str]:
         """Name the songs of some rows."""
-        names: list[str] = self._digests.take(rows).to_pylist()
+        digests = self.library.vectors.open().digests
+        names: list[str] = digests.take(self.at[rows]).to_pylist()
         return names
 
     def digest_at(self, path: str) -> str | None:
@@ -150,7 +158,7 @@ class SongColumns:
 
     def path_of(self, row: int) -> str:
         """Return the path of a song."""
-        return os.fsdecode(self.paths[row].as_py())
+        return os.fsdecode(self._column("path", np.array([row]))[0].as_py())
 
     def file_of(self, row: int) -> FileRecord:
         """Return a file of a song, one that is there if there is any."""
@@ -163,15 +171,15 @@ class SongColumns:
 
     def files_of(self, row: int) -> list[FileRecord]:
         """Return all files of a song, by path."""
-        return self._copies.of(row)
+        return self._copies.of(row, self.digest_of(row))
 
     def described(self, rows: NDArray[np.integer[Any]]) -> list[dict[str, Any]]:
         """Tell what people know songs by.
 
         These are the parts of `classify.web.models.Song` that no taste decides.
         """
-        texts = [self._columns[name].take(rows).to_pylist() for name in _TEXTS]
-        paths = [os.fsdecode(path) for path in self.paths.take(rows).to_pylist()]
+        texts = [self._column(name, rows).to_pylist() for name in _TEXTS]
+        paths = [os.fsdecode(path) for path in self._column("path", rows).to_pylist()]
         durations = self.durations_s[rows].tolist()
         return [
             {
@@ -221,19 +229,17 @@ class SongColumns:
                 [("duration", way)],
             )
         elif key == "title":
-            titles = pc.coalesce(_not_empty(self._columns["title"]), self._names)
+            titles = pc.coalesce(_not_empty(self._column("title")), self._names)
             columns, keys = {"title": folded(titles)}, [("title", way)]
         else:
-            columns = {
-                name: folded(_not_empty(self._columns[name])) for name in ("artist", "album")
-            }
+            columns = {name: folded(_not_empty(self._column(name))) for name in ("artist", "album")}
             keys = [("artist", way), ("album", way)]
         # stable; what is not known comes last
         order = pc.sort_indices(pa.table(columns), sort_keys=keys)
         found: NDArray[np.intp] = order.to_numpy().astype(np.intp)
         return found
 
-    @cached_property
+    @property
     def _names(self) -> pa.StringArray:
         import pyarrow.compute as pc
 
@@ -250,10 +256,11 @@ class SongColumns:
         if not len(self):
             return self._names
         # The paths rise, so what the first shares with the last all of them share.
-        shared = os.path.commonprefix([self.paths[0].as_py(), self.paths[-1].as_py()])  # noqa: RUF071
+        every = self.paths
+        shared = os.path.commonprefix([every[0].as_py(), every[-1].as_py()])  # noqa: RUF071
         start = shared.rfind(os.fsencode(os.sep)) + 1
-        paths = _as_text(pc.binary_replace_slice(self.paths, 0, start, b""))
-        texts = [*(self._columns[name] for name in _TEXTS), paths]
+        paths = _as_text(pc.binary_replace_slice(every, 0, start, b""))
+        texts = [*(self._column(name) for name in _TEXTS), paths]
         return folded(pc.binary_join_element_wise(*texts, "\n", null_handling="skip"))
 
     def matches(self, words: str) -> NDArray[np.bool_]:
@@ -274,7 +281,7 @@ class SongColumns:
     @property
     def artists(self) -> pa.StringArray:
         """Whom each song is by, row by row; null where no tag tells."""
-        return _not_empty(self._columns["artist"])
+        return _not_empty(self._column("artist"))
 
     def warm(self) -> None:
         """Make now what the first search and the first sorting would wait for."""
@@ -286,7 +293,13 @@ class SongColumns:
 
 
 class _Copies:
-    """All files of each song: of most there is one."""
+    """All files of each song: of most there is one.
+
+    Attributes
+    ----------
+    columns : dict of str to pyarrow.Array
+        What is known of each file; of texts and paths nothing is kept twice.
+    """
 
     def __init__(
         self, files: Any, order: NDArray[np.intp], at: NDArray[np.int64], by_path: NDArray[np.intp]
@@ -301,25 +314,24 @@ class _Copies:
         self._row_of_file = np.empty(len(order), np.intp)
         self._row_of_file[order] = row
         self._starts = np.searchsorted(row[grouped], np.arange(len(by_path) + 1))
-        names = (*_TEXTS, "digest", "duration_s", "size_bytes", "mtime_ns")
-        self._columns = {name: files.column(name) for name in names}
-        self._paths = files.paths
+        names = (*_TEXTS, "duration_s", "size_bytes", "mtime_ns")
+        self.columns: dict[str, pa.Array] = {name: files.column(name) for name in names}
+        self.columns["path"] = files.paths
 
     def row_at(self, path: str) -> int | None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        at = pc.index(self._paths, pa.scalar(os.fsencode(path), pa.binary())).as_py()
+        paths = self.columns["path"]
+        at = pc.index(paths, pa.scalar(os.fsencode(path), pa.binary())).as_py()
         return None if at < 0 else int(self._row_of_file[at])
 
-    def of(self, row: int) -> list[FileRecord]:
-        return [
-            FileRecord(
-                path=os.fsdecode(self._paths[at].as_py()),
-                **{name: column[at].as_py() for name, column in self._columns.items()},
-            )
-            for at in self._files_by_row[self._starts[row] : self._starts[row + 1]].tolist()
-        ]
+    def of(self, row: int, digest: str) -> list[FileRecord]:
+        found = []
+        for at in self._files_by_row[self._starts[row] : self._starts[row + 1]].tolist():
+            told = {name: column[at].as_py() for name, column in self.columns.items()}
+            found.append(FileRecord(**told | {"path": os.fsdecode(told["path"]), "digest": digest}))
+        return found
 
 
 def folded(texts: pa.Array) -> pa.Array:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import weakref
 
 import numpy as np
 import pytest
@@ -220,3 +221,16 @@ def test_what_does_not_fit_is_refused() -> None:
     ):
         with pytest.raises(VectorError):
             dataclasses.replace(space, **changes)
+
+
+def test_equal_spaces_share_what_is_prepared_for_them_as_long_as_one_is_there() -> None:
+    songs = library(60)
+    one, other, third = SongSpace.fit(songs), SongSpace.fit(songs), SongSpace.fit(songs[1:])
+    assert np.array_equal(one(songs), other(songs))
+    third(songs)
+    assert other._placer is one._placer is not third._placer
+    placer = weakref.ref(one._placer)
+    del one
+    assert placer() is not None
+    del other
+    assert placer() is None

@@ -6,8 +6,10 @@ That holds also after others have changed the cache.
 from __future__ import annotations
 
 import asyncio
+import gc
 import shutil
 import threading
+import weakref
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +80,7 @@ def test_songs_that_were_placed_before_get_the_same_decisions_to_the_last_bit(
 ) -> None:
     classify.train(acoustic[:4], root=root)
     live.warm()
-    placed = live._placed._kept
+    placed = live.placed._kept
     assert placed is not None
     training = TasteTraining(live)
     for path in (acoustic[5], acoustic[6]):
@@ -89,9 +91,9 @@ def test_songs_that_were_placed_before_get_the_same_decisions_to_the_last_bit(
         assert scored is not None
         expected = taste.decisions(shown.columns.library.vectors.open().matrix(shown.columns.at))
         assert np.array_equal(scored.decisions, expected)
-        assert live._placed._kept is placed, "a label makes nothing of it void"
+        assert live.placed._kept is placed, "a label makes nothing of it void"
         for most_bytes in (0, 10**6):
-            again = PlacedSongs(most_bytes).decisions(taste, *shown.columns.placed)
+            again = PlacedSongs(root, most_bytes).decisions(taste, *shown.columns.placed)
             assert np.array_equal(shown.columns.by_row(again), expected)
 
 
@@ -372,6 +374,22 @@ def test_a_song_that_was_heard_whole_since_goes_as_all_of_it_does(
     assert len(scanned[0]["starts_s"]) == len(scanned[1]["explanation"]["starts_s"]) == 2
     assert len(outline["starts_s"]) == len(moments["explanation"]["starts_s"]) > 2
     assert told.outline("default", digest)["values"] is outline["values"], "it is kept"
+
+
+def test_answers_keep_no_taste_in_memory_that_a_label_has_replaced(
+    live: LiveLibrary, root: Path, acoustic: list[str]
+) -> None:
+    classify.train(acoustic[:4], root=root)
+    told, training, ranking = SlowAnswers(live), TasteTraining(live), live.ranking()
+    first, digest = weakref.ref(ranking.taste or live), digest_of(ranking, acoustic[6])
+    for path in acoustic[7:10]:  # two former orders are kept
+        told.outline("default", digest)
+        told.moments("default", digest, whole=False)
+        told.map("default")
+        training.relabel("default", {digest_of(ranking, path): "like"})
+    del ranking
+    gc.collect()
+    assert first() is None
 
 
 def test_a_label_that_a_person_wrote_by_path_counts_and_can_be_taken_away(
