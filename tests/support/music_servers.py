@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from service.music_server import PASSWORD, SUPYSONIC, free_port, running, serving_supysonic
-from waiting import wait_until
+from service.music_server import (
+    PASSWORD,
+    SUPYSONIC,
+    free_port,
+    running,
+    serving_mpd,
+    serving_supysonic,
+    update_mpd,
+)
 
 import embed
 from cache import Catalog, FileRecord
-from classify.sources.servers.mpd_client import MpdClient
 from tests.classify.labels.made_library import digest_of, make_songs
 from tests.support.audio_files import KINDS, music
 from tests.support.tools import tool
@@ -27,20 +33,6 @@ __all__ += ["running", "running_mpd", "running_supysonic", "update_mpd"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 N_SONGS = 28
-_MPD = """
-music_directory "{music}"
-playlist_directory "{folder}/playlists"
-db_file "{folder}/db"
-sticker_file "{folder}/stickers"
-log_file "{folder}/log"
-bind_to_address "127.0.0.1"
-port "{port}"
-zeroconf_enabled "no"
-audio_output {{
-    type "null"
-    name "none"
-}}
-"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,28 +133,10 @@ def running_mpd(library: Path, folder: Path, *, password: str = "") -> Iterator[
 
     With a password it permits nothing without it.
     """
-    program = tool("mpd")
+    tool("mpd")
     tool("timeout")
-    port = free_port()
-    folder.mkdir()
-    (folder / "playlists").mkdir()
-    configuration = folder / "mpd.conf"
-    text = _MPD.format(music=library, folder=folder, port=port)
-    configuration.write_text(
-        text + (f'password "{password}@read,add,control,admin"\n' if password else "")
-    )
-    with running([program, "--no-daemon", str(configuration)], port, folder):
-        update_mpd(port, password)
+    with serving_mpd(library, folder, password=password) as (port, _):
         yield port
-
-
-def update_mpd(port: int, password: str = "") -> None:
-    """Have mpd read its music again, and wait for that."""
-    with MpdClient("127.0.0.1", port) as client:
-        if password:
-            client.ask("password", password)
-        client.ask("update")
-        wait_until(lambda: "updating_db" not in dict(client.ask("status")), "mpd to read its music")
 
 
 @contextmanager

@@ -42,6 +42,8 @@ class SmallSubsonic:
         Of a playlist; the rest is dropped.
     busy : dict of str to int
         How often a method is yet answered with 503.
+    slow_s : dict of str to float
+        How long a method takes.
     asked : list of (str, dict, float)
         Method, form and time of each question.
     """
@@ -55,6 +57,7 @@ class SmallSubsonic:
     lists_playlists: bool = True
     most_entries: int = 1000
     busy: dict[str, int] = field(default_factory=dict)
+    slow_s: dict[str, float] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, list[str]], float]] = field(default_factory=list)
     playlists: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -66,6 +69,7 @@ class SmallSubsonic:
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 method = self.path.removeprefix("/rest/").removesuffix(".view")
                 small.asked.append((method, form, time.monotonic()))
+                time.sleep(small.slow_s.get(method, 0.0))
                 if small.busy.get(method, 0):
                     small.busy[method] -= 1
                     self.send_error(503)

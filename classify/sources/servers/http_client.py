@@ -23,6 +23,7 @@ __all__ = ["HttpClient"]
 
 _TIMEOUT_S = 15.0  # without a byte
 _ANSWER_S = 120.0
+_A_SONG_S = 0.03  # beyond both, for each song that is asked for at once: some servers are slow
 _FILE_S = 600.0
 _MAX_BYTES = 64 * 2**20
 _PIECE = 2**16
@@ -59,7 +60,14 @@ class HttpClient:
         proxies = [ProxyHandler({})] if is_loopback(host) else []
         self._opener = build_opener(_NoRedirects(), *proxies)
 
-    def post(self, path: str, form: Sequence[tuple[str, str]], *, again: bool = True) -> Any:
+    def post(
+        self,
+        path: str,
+        form: Sequence[tuple[str, str]],
+        *,
+        again: bool = True,
+        n_songs: int = 0,
+    ) -> Any:
         """Send a form, and return the JSON that it answers.
 
         Parameters
@@ -69,15 +77,24 @@ class HttpClient:
             Names and values; a name may stand several times.
         again : bool
             Try again, up to three times, where the server is busy or does not answer.
+        n_songs : int
+            Of which it is to tell, or to make a list: the more, the longer it may say nothing, and
+            the longer its answer may take. Where it says nothing for so long, it is not asked
+            again.
 
         Raises
         ------
         ServerError
             With what is wrong; never with the form, which has the password.
         """
+        more_s = _A_SONG_S * n_songs
+
+        def whole(answer: Any) -> bytes:
+            return self._whole(answer, more_s)
+
         return self._tried(
             _TRIES if again else 1,
-            lambda: self._document(self._asked(path, form, self._whole)),
+            lambda: self._document(self._asked(path, form, whole, more_s)),
         )
 
     def download(
@@ -124,30 +141,40 @@ class HttpClient:
                 time.sleep(_WAIT_S * 2**n)
         raise AssertionError
 
-    def _asked(self, path: str, form: Sequence[tuple[str, str]], take: Callable[[Any], Any]) -> Any:
+    def _asked(
+        self,
+        path: str,
+        form: Sequence[tuple[str, str]],
+        take: Callable[[Any], Any],
+        more_s: float = 0.0,
+    ) -> Any:
+        timeout_s = self._timeout_s + more_s
         request = Request(  # noqa: S310  http or https, see `split_address`
             f"{self.base}/{path}",
             data=urlencode(form, errors="replace").encode(),
             headers={"Accept": "application/json, */*;q=0.9", "User-Agent": "sevensongs"},
         )
         try:
-            with self._opener.open(request, timeout=self._timeout_s) as answer:
+            with self._opener.open(request, timeout=timeout_s) as answer:
                 return take(answer)
         except HTTPError as error:
             with error:
                 raise self._refused(error) from None  # its own words have the address alone
         except URLError as error:
+            if isinstance(error.reason, TimeoutError):  # before it has taken the question
+                raise _BusyError(f"{self.base} says nothing for {timeout_s:g} s") from None
             raise self._unreachable(error.reason) from None
         except TimeoutError:
-            raise _BusyError(f"{self.base} says nothing for {self._timeout_s:g} s") from None
+            words = f"{self.base} says nothing for {timeout_s:g} s"
+            raise (ServerError(words) if more_s else _BusyError(words)) from None
         except (OSError, HTTPException) as error:
             raise _BusyError(
                 f"{self.base} ends in the middle of its answer ({error!r:.80})"
             ) from None
 
-    def _whole(self, answer: Any) -> bytes:
+    def _whole(self, answer: Any, more_s: float = 0.0) -> bytes:
         content = io.BytesIO()
-        self._copied(answer, content, _MAX_BYTES, self._answer_s)
+        self._copied(answer, content, _MAX_BYTES, self._answer_s + more_s)
         return content.getvalue()
 
     def _copied(self, answer: Any, into: BinaryIO, max_bytes: int, most_s: float) -> None:
@@ -193,8 +220,6 @@ class HttpClient:
             )
         if isinstance(reason, ssl.SSLError):
             return ServerError(f"{self.base} speaks no TLS that is understood ({reason.reason})")
-        if isinstance(reason, TimeoutError):
-            return _BusyError(f"{self.base} says nothing for {self._timeout_s:g} s")
         why = getattr(reason, "strerror", None) or reason
         return _BusyError(f"{self.base} can't be reached ({why!s:.100}); is it running?")
 

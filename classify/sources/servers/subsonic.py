@@ -28,6 +28,7 @@ API_KEY_VARIABLE = "SEVENSONGS_API_KEY"
 _VERSION = "1.13.0"  # the first with tokens
 _COMMON = (("v", _VERSION), ("c", "sevensongs"), ("f", "json"))
 _PAGE = 500
+_MANY = 10_000  # songs, where it is not known how many are told
 _MAX_SONGS = 1_000_000
 _WRONG_PASSWORD, _WRONG_KEY, _NOT_ALLOWED, _NOT_FOUND = 40, 44, 50, 70
 # What servers say that know no tokens: a parameter is missing, or they say so.
@@ -135,7 +136,7 @@ class SubsonicServer:
 
     def starred_songs(self) -> list[SourceSong]:
         """Return the songs that the user has starred."""
-        document = self._ask("getStarred2").get("starred2")
+        document = self._ask("getStarred2", n_songs=_MANY).get("starred2")
         return [_song(one) for one in _dicts(document, "song")]
 
     def download(self, song: SourceSong, into: BinaryIO, max_bytes: int) -> None:
@@ -160,14 +161,16 @@ class SubsonicServer:
         found = self._playlist_id(name)
         songs = [("songId", key) for key in keys]
         if found:
-            self._ask("createPlaylist", [("playlistId", found), *songs])
+            self._ask("createPlaylist", [("playlistId", found), *songs], n_songs=len(keys))
         else:  # never twice, should the answer get lost
-            self._ask("createPlaylist", [("name", name), *songs], again=False)
+            new = [("name", name), *songs]
+            self._ask("createPlaylist", new, again=False, n_songs=len(keys))
         made = self._playlist_id(name)
         if not made:
             raise ServerError(f"{self.name} has taken the playlist {name!r}, but does not list it")
-        self._ask("updatePlaylist", [("playlistId", made), ("comment", _COMMENT)])
-        held = self._entries(made)
+        comment = [("playlistId", made), ("comment", _COMMENT)]
+        self._ask("updatePlaylist", comment, n_songs=len(keys))
+        held = self._entries(made, len(keys))
         if held != list(keys):
             raise ServerError(
                 f"{self.name} holds {len(held)} songs in {name!r} in place of {len(keys)}, or in "
@@ -180,12 +183,13 @@ class SubsonicServer:
         found = self._playlist_id(name)
         return None if found is None else self._entries(found)
 
-    def _entries(self, playlist: str) -> list[str]:
-        there = self._ask("getPlaylist", [("id", playlist)]).get("playlist")
+    def _entries(self, playlist: str, n_songs: int = _MANY) -> list[str]:
+        there = self._ask("getPlaylist", [("id", playlist)], n_songs=n_songs).get("playlist")
         return [str(one.get("id")) for one in _dicts(there, "entry")]
 
     def _playlist_id(self, name: str) -> str | None:
-        document = self._ask("getPlaylists").get("playlists")
+        # a server may look at all songs of all lists, to tell how long they are
+        document = self._ask("getPlaylists", n_songs=_MANY).get("playlists")
         own = [
             str(one.get("id"))
             for one in _dicts(document, "playlist")
@@ -203,7 +207,8 @@ class SubsonicServer:
         for first in range(0, _MAX_SONGS, _PAGE):
             form = [("query", ""), ("songCount", str(_PAGE)), ("songOffset", str(first))]
             form += [("artistCount", "0"), ("albumCount", "0")]
-            found = _dicts(self._ask("search3", form).get("searchResult3"), "song")
+            answer = self._ask("search3", form, n_songs=_PAGE)
+            found = _dicts(answer.get("searchResult3"), "song")
             yield from found
             if len(found) < _PAGE:
                 return
@@ -212,7 +217,8 @@ class SubsonicServer:
     def _of_albums(self) -> Iterator[Mapping[str, Any]]:
         for first in range(0, _MAX_SONGS, _PAGE):
             form = [("type", "alphabeticalByName"), ("size", str(_PAGE)), ("offset", str(first))]
-            albums = _dicts(self._ask("getAlbumList2", form).get("albumList2"), "album")
+            answer = self._ask("getAlbumList2", form, n_songs=_PAGE)
+            albums = _dicts(answer.get("albumList2"), "album")
             for album in albums:
                 answer = self._ask("getAlbum", [("id", str(album.get("id")))])
                 yield from _dicts(answer.get("album"), "song")
@@ -220,14 +226,25 @@ class SubsonicServer:
                 return
 
     def _ask(
-        self, method: str, form: Sequence[tuple[str, str]] = (), *, again: bool = True
+        self,
+        method: str,
+        form: Sequence[tuple[str, str]] = (),
+        *,
+        again: bool = True,
+        n_songs: int = 0,
     ) -> Mapping[str, Any]:
-        return self._asked(method, [*self._login, *form], again=again)
+        return self._asked(method, [*self._login, *form], again=again, n_songs=n_songs)
 
     def _asked(
-        self, method: str, form: Sequence[tuple[str, str]], *, again: bool = True
+        self,
+        method: str,
+        form: Sequence[tuple[str, str]],
+        *,
+        again: bool = True,
+        n_songs: int = 0,
     ) -> Mapping[str, Any]:
-        document = self._client.post(f"rest/{method}.view", [*_COMMON, *form], again=again)
+        place, form = f"rest/{method}.view", [*_COMMON, *form]
+        document = self._client.post(place, form, again=again, n_songs=n_songs)
         return self._answer(method, document)
 
     def _answer(self, method: str, document: Any) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
-"""Servers of other programs on this machine, bounded in time; supysonic, which is a music server.
+"""Servers of other programs on this machine, bounded in time: supysonic and MPD.
 
-Standard library alone; tests and `bench_servers.py` use it.
+Tests and `bench_servers.py` use it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from pathlib import Path
 
 from waiting import ended, run, wait_until
 
-__all__ = ["PASSWORD", "SUPYSONIC", "free_port", "running", "serving_supysonic"]
+from classify.sources.servers.mpd_client import MpdClient
+
+__all__ = ["PASSWORD", "SUPYSONIC", "free_port", "running", "serving_mpd", "serving_supysonic"]
+__all__ += ["update_mpd"]
 
 _LIFE_S = 7200  # longer than all tests on the slowest machine
 
@@ -30,6 +33,21 @@ mount_webui = off
 log_level = WARNING
 [daemon]
 run_watcher = off
+"""
+
+_MPD = """
+music_directory "{music}"
+playlist_directory "{folder}/playlists"
+db_file "{folder}/db"
+sticker_file "{folder}/stickers"
+log_file "{folder}/log"
+bind_to_address "127.0.0.1"
+port "{port}"
+zeroconf_enabled "no"
+audio_output {{
+    type "null"
+    name "none"
+}}
 """
 
 
@@ -102,3 +120,36 @@ def serving_supysonic(music: Path, folder: Path) -> Iterator[tuple[str, int]]:
     server = [str(SUPYSONIC / "supysonic-server"), "-S", "waitress", "-h", "127.0.0.1"]
     with running([*server, "-p", str(port)], port, folder) as process:
         yield f"http://127.0.0.1:{port}", process
+
+
+@contextmanager
+def serving_mpd(music: Path, folder: Path, *, password: str = "") -> Iterator[tuple[int, int]]:
+    """Run mpd over a folder of music, which it has read; gives its port and process.
+
+    Parameters
+    ----------
+    music : Path
+    folder : Path
+        For what it writes; must not be there.
+    password : str
+        Without it nothing is permitted.
+    """
+    port = free_port()
+    folder.mkdir()
+    (folder / "playlists").mkdir()
+    text = _MPD.format(music=music, folder=folder, port=port)
+    if password:
+        text += f'password "{password}@read,add,control,admin"\n'
+    (folder / "mpd.conf").write_text(text)
+    with running(["mpd", "--no-daemon", str(folder / "mpd.conf")], port, folder) as process:
+        update_mpd(port, password)
+        yield port, process
+
+
+def update_mpd(port: int, password: str = "") -> None:
+    """Have mpd read its music again, and wait for that."""
+    with MpdClient("127.0.0.1", port) as client:
+        if password:
+            client.ask("password", password)
+        client.ask("update")
+        wait_until(lambda: "updating_db" not in dict(client.ask("status")), "mpd to read its music")

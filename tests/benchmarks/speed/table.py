@@ -324,9 +324,9 @@ def memory_table(rows: Rows) -> str:
 
 
 def servers_table(rows: Rows) -> str:
-    """Lay out what it takes to read a music server's songs, and to find them in the library."""
+    """Lay out what it takes to read a music server's songs, to find them, and to list them all."""
     heads = ["server", "songs", "read within", "processor time", "of the server", "peak memory"]
-    heads += ["matched by path", "by tags"]
+    heads += ["matched by path", "by tags", "likes read within", "a list of all within"]
     lines = [
         [
             row["server"],
@@ -337,8 +337,10 @@ def servers_table(rows: Rows) -> str:
             _megabytes(row["read_peak_bytes"]),
             f"{row['n_matched']:,} in {_seconds(row, 'match_cpu_s')}",
             f"{row['n_matched_by_tags']:,} in {_seconds(row, 'match_tags_cpu_s')}",
+            f"{row['n_likes']:,} in {_seconds(row, 'likes_s')}" if "n_likes" in row else "",
+            _seconds(row, "push_s") if "push_s" in row else "",
         ]
-        for row in _of_kind(rows, "subsonic")
+        for row in [*_of_kind(rows, "subsonic"), *_of_kind(rows, "mpd")]
     ]
     return lay_out(heads, lines)
 

@@ -63,6 +63,25 @@ def test_albums_are_asked_for_page_by_page_where_the_search_finds_nothing(
     assert small.n_asked("getAlbum") == 8
 
 
+def test_a_server_may_take_its_time_for_many_songs_but_not_for_ever(
+    small: SmallSubsonic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = SubsonicServer(small.place, HttpClient(small.address, timeout_s=0.5))
+    many = ("getPlaylists", "createPlaylist", "getPlaylist", "updatePlaylist", "getStarred2")
+    small.slow_s = dict.fromkeys(("search3", *many), 0.8)
+    assert len(server.songs()) == 30
+    assert server.starred_songs() == []
+    assert not server.put_playlist("finds", ["1"] * 50)
+    monkeypatch.setattr(http_client, "_A_SONG_S", 0.0001)
+    n_before = small.n_asked("search3")
+    with pytest.raises(ServerError, match=r"says nothing for 0\.55 s"):
+        server.songs()
+    assert small.n_asked("search3") == n_before + 1, "a server that has much to do is left alone"
+    small.slow_s = {"ping": 0.8}
+    with pytest.raises(ServerError, match=r"says nothing for 0\.5 s"):
+        SubsonicServer(small.place, HttpClient(small.address, timeout_s=0.5))
+
+
 @pytest.mark.usefixtures("_key")
 @pytest.mark.parametrize("named", [True, False])
 def test_a_list_stays_one_list_with_a_key(small: SmallSubsonic, named: bool) -> None:
