@@ -232,7 +232,7 @@ def embed(
             with progress_bar() as progress:
                 return embed_library(new.found, unsure=new.unsure, progress=progress, **options)
 
-        follow = following(context, then or ())
+        follow = following(context, then) if then else None
         watch_folders(paths or [], embed_new, poll_s=poll_s, then=follow, as_json=as_json)
         return
     with progress_bar() as progress:

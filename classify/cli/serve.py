@@ -132,7 +132,7 @@ def serve(
         poll_s=poll_s,
         push_to=_connected(push),
     )
-    run_service(settings, opens=opens, then=following(context, then or ()))
+    run_service(settings, opens=opens, then=following(context, then) if then else None)
 
 
 def _connected(server: str | None) -> PlaylistServer | None:

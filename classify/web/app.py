@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from classify.labels.label_watch import LabelWatch
 from classify.web.access.guard import Guard
 from classify.web.answers.playlist_server import PlaylistTarget
 from classify.web.answers.slow_answers import SlowAnswers
@@ -47,7 +48,6 @@ from classify.web.sound.song_loudness import song_loudness
 from classify.web.sound.spectrograms import spectrograms
 from classify.web.tastes.taste_folder import TasteFolder
 from classify.web.uploads.upload_queue import UploadQueue
-from classify.web.watching.label_watch import LabelWatch
 from classify.web.watching.served_watch import ServedWatch
 from embed import Limits
 
@@ -125,7 +125,7 @@ def _parts(
     training = TasteTraining(library)
     server = settings.push_to
     limits = Limits()
-    label_watch = LabelWatch(library.tastes, then)
+    label_watch = LabelWatch(settings.root, then)
     song_files = KeptProcess("song files", limits=limits)
     return AppState(
         settings=settings,

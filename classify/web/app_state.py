@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
+    from classify.labels.label_watch import LabelWatch
     from classify.web.answers.playlist_server import PlaylistTarget
     from classify.web.answers.slow_answers import SlowAnswers
     from classify.web.answers.taste_reports import TasteReports
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from classify.web.sound.spectrograms import Spectrogram
     from classify.web.tastes.taste_folder import TasteFolder
     from classify.web.uploads.upload_queue import UploadQueue
-    from classify.web.watching.label_watch import LabelWatch
     from classify.web.watching.served_watch import ServedWatch
 
 __all__ = ["AppState", "state_of"]

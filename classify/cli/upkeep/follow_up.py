@@ -30,8 +30,8 @@ ThenOption = Annotated[
         "--then",
         metavar="COMMAND",
         callback=_known_commands,
-        help="With --watch: a command of sevensongs to run after what is new (with serve, after "
-        "labels too), in quotes: --then 'playlist update'. Repeatable.",
+        help="With --watch: a command of sevensongs to run after what is new, and after labels, "
+        "in quotes: --then 'playlist update'. Repeatable.",
     ),
 ]
 

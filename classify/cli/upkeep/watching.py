@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,7 +45,7 @@ def watch_folders(
     embed: Callable[[NewAudio], EmbedReport],
     *,
     poll_s: float | None,
-    then: Callable[[], None],
+    then: Callable[[], None] | None,
     as_json: bool,
 ) -> None:
     """Embed what is in folders, and then what comes, until a signal ends it.
@@ -56,15 +57,19 @@ def watch_folders(
         Embeds new files.
     poll_s : float or None
         See `FolderWatch`.
-    then : callable
-        What follows each time that something is new.
+    then : callable or None
+        What follows each time that something is new, or labels have changed.
     as_json : bool
         Print a JSON document a line, in place of sentences.
     """
+    from cache import default_root
+    from classify.labels.label_watch import LabelWatch
     from embed import FolderWatch
 
     is_first = True
-    with FolderWatch(folders, poll_s=poll_s) as watch:
+    labels = LabelWatch(default_root(), then)
+    with FolderWatch(folders, poll_s=poll_s) as watch, closing(labels):
+        labels.start()
         for new in watch:
             report = watch.accept(new, embed(new))
             if is_first and not as_json:
@@ -76,5 +81,5 @@ def watch_folders(
                 every = f" every {poll_s:g} s" if poll_s else ""
                 say(f"watching {', '.join(folders)}{every}; Ctrl-C ends it")
             if report.embedded + report.cached or new.have_gone:
-                then()
+                labels.follow()
             is_first = False

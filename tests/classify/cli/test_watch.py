@@ -17,6 +17,8 @@ from waiting import ended, wait_until
 
 from cache import Catalog
 from classify.cli.app import app
+from classify.library.label_file import Label, labels_path, write_labels
+from classify.taste.names import taste_path
 from tests.support.audio_files import KINDS, music
 
 
@@ -80,6 +82,13 @@ def test_a_song_that_is_copied_slowly_is_embedded_whole_and_moves_cost_nothing(
         told = watched.wait_for(n_songs + 1)
         # once, where all of it has come together
         wait_until(lambda: "ended with 1" in watched.err.read_text(), "what follows")
+        n_runs = watched.err.read_text().count("ended with 1")
+        (tmp_path / "cache" / "tastes").mkdir(exist_ok=True)
+        labels = labels_path(taste_path("default", root=tmp_path / "cache"))
+        write_labels(labels, [Label(label="like", path=str(song), digest="")])
+        wait_until(
+            lambda: watched.err.read_text().count("ended with 1") > n_runs, "what follows a label"
+        )
         code, said = watched.interrupt()
     finally:
         watched.process.kill()
@@ -95,6 +104,7 @@ def test_a_song_that_is_copied_slowly_is_embedded_whole_and_moves_cost_nothing(
     paths = [line for line in watched.out.read_text().splitlines() if line[0] != "{"]
     assert set(paths) == {str(tmp_path / "cache")}
     assert "no playlist is kept" in said
+    assert said.count("labels have changed; what '--then' names follows") == 1
     assert "'playlist update' ended with 1; it is run again when something is new" in said
 
 

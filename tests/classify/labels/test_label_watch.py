@@ -1,4 +1,4 @@
-"""What `serve --then` names follows labels, whoever gives them; many at once are followed once."""
+"""What `--then` names follows labels, whoever gives them; many at once are followed once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from waiting import LONG_S, wait_until
 
-from classify.library.label_file import Label, labels_path, write_labels
-from classify.web.live.taste_files import TasteFiles
-from classify.web.watching import label_watch
-from classify.web.watching.label_watch import LabelWatch
+from classify.labels import label_watch
+from classify.labels.label_watch import LabelWatch
+from classify.library.label_file import Label, labels_path, read_labels, write_labels
+from classify.taste.names import taste_path
 
 _LOOK_S, _QUIET_S = 0.05, 0.5
 
@@ -22,19 +22,20 @@ class Followed:
     """Labels of a cache, and what follows them."""
 
     def __init__(self, root: Path) -> None:
-        self.tastes = TasteFiles(root)
+        self.root = root
         self.runs: list[int] = []
         self.again = 0  # how many more labels each run gives
-        self.watch = LabelWatch(self.tastes, self._run)
+        self.watch = LabelWatch(root, self._run)
 
     def like(self, n: int, taste: str = "default") -> None:
         labels = [Label(label="like", path=f"/{one}.mp3", digest="") for one in range(n)]
-        path = labels_path(self.tastes.path(taste))
+        path = labels_path(taste_path(taste, root=self.root))
         path.parent.mkdir(parents=True, exist_ok=True)
         write_labels(path, labels)
 
     def _run(self) -> None:
-        self.runs.append(len(self.tastes.read("default")[1]))
+        labels = read_labels(labels_path(taste_path("default", root=self.root)))
+        self.runs.append(len(labels or ()))
         if self.again:
             self.again -= 1
             self.like(self.runs[-1] + 1)

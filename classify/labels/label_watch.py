@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from classify.library.label_file import labels_path
-from classify.web.live.taste_files import Stamp, TasteFiles
+from cache import local_root
 
 __all__ = ["LabelWatch"]
 
 _LOOK_S = 1.0
 _QUIET_S = 5.0  # after the last label
 _MOST_S = 60.0  # after the first: whoever labels on and on has lists that follow, too
+_LABELS, _TASTE = ".labels.csv", ".npz"
 _log = logging.getLogger("sevensongs")
 
 
@@ -26,14 +28,15 @@ class LabelWatch:
 
     Parameters
     ----------
-    tastes : TasteFiles
+    root : path or URI
+        The cache.
     then : callable or None
         What follows; None: nothing. Where it changes labels itself, it follows these as well, until
         it changes no more.
     """
 
-    def __init__(self, tastes: TasteFiles, then: Callable[[], None] | None) -> None:
-        self._tastes = tastes
+    def __init__(self, root: str | Path, then: Callable[[], None] | None) -> None:
+        self._folder = local_root(root) / "tastes"
         self._then = then
         self._running = threading.Lock()
         self._stop = threading.Event()
@@ -44,8 +47,11 @@ class LabelWatch:
         """Begin; what is labelled already has been followed."""
         if self._then is None:
             return
+        seen = self._stamps()  # before the thread runs: labels that come right now are new
         self._followed = self._contents()
-        self._thread = threading.Thread(target=self._watch, name="labels", daemon=True)
+        self._thread = threading.Thread(
+            target=self._watch, args=(seen,), name="labels", daemon=True
+        )
         self._thread.start()
 
     def follow(self) -> None:
@@ -65,8 +71,8 @@ class LabelWatch:
         if self._thread is not None:
             self._thread.join()
 
-    def _watch(self) -> None:
-        seen, first, last = self._stamps(), 0.0, 0.0
+    def _watch(self, seen: dict[str, tuple[int, int, int]]) -> None:
+        first = last = 0.0
         while not self._stop.wait(_LOOK_S):
             now, stamps = time.monotonic(), self._stamps()
             if stamps != seen:
@@ -78,17 +84,25 @@ class LabelWatch:
                 _log.info("labels have changed; what '--then' names follows")
                 self.follow()
 
-    def _stamps(self) -> dict[str, Stamp]:
+    def _stamps(self) -> dict[str, tuple[int, int, int]]:
         """Tell the state of tastes, too: they are learnt after their labels are written."""
-        return {name: self._tastes.stamp(name) for name in self._tastes.names()}
+        found = {}
+        try:
+            with os.scandir(self._folder) as files:
+                for file in files:
+                    if file.name.endswith((_LABELS, _TASTE)):
+                        status = file.stat()
+                        found[file.name] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        except OSError:  # not there yet, or one has just gone: the next look tells
+            pass
+        return found
 
     def _contents(self) -> dict[str, str]:
         """Read the labels; files that are written again, but say the same, are the same."""
         found = {}
-        for name in self._tastes.names():
+        for path in self._folder.glob(f"*{_LABELS}"):
             try:
-                content = labels_path(self._tastes.path(name)).read_bytes()
-            except OSError:  # a taste without labels, or they have just gone
+                found[path.name] = hashlib.blake2b(path.read_bytes()).hexdigest()
+            except OSError:  # it has just gone
                 continue
-            found[name] = hashlib.blake2b(content).hexdigest()
         return found
