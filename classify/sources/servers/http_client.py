@@ -19,7 +19,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 from classify.errors import ServerError, write_problem
 from classify.sources.servers.address import is_loopback
 
-__all__ = ["HttpClient"]
+__all__ = ["HttpClient", "SlowServerError"]
 
 _TIMEOUT_S = 15.0  # without a byte
 _ANSWER_S = 120.0
@@ -38,6 +38,10 @@ class _NoRedirects(HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         """Follow nothing."""
+
+
+class SlowServerError(ServerError):
+    """A server that says nothing, though it had time for the many songs that it is to tell of."""
 
 
 class HttpClient:
@@ -85,7 +89,8 @@ class HttpClient:
         Raises
         ------
         ServerError
-            With what is wrong; never with the form, which has the password.
+            With what is wrong; never with the form, which has the password. `SlowServerError`: the
+            server says nothing, and `n_songs` was named.
         """
         more_s = _A_SONG_S * n_songs
 
@@ -166,7 +171,7 @@ class HttpClient:
             raise self._unreachable(error.reason) from None
         except TimeoutError:
             words = f"{self.base} says nothing for {timeout_s:g} s"
-            raise (ServerError(words) if more_s else _BusyError(words)) from None
+            raise (SlowServerError(words) if more_s else _BusyError(words)) from None
         except (OSError, HTTPException) as error:
             raise _BusyError(
                 f"{self.base} ends in the middle of its answer ({error!r:.80})"

@@ -19,7 +19,7 @@ from classify.sources.servers.address import (
     password_of,
     split_address,
 )
-from classify.sources.servers.http_client import HttpClient
+from classify.sources.servers.http_client import HttpClient, SlowServerError
 from classify.sources.source_song import SourceReading, SourceSong
 
 __all__ = ["API_KEY_VARIABLE", "SubsonicServer", "subsonic_reading"]
@@ -28,6 +28,7 @@ API_KEY_VARIABLE = "SEVENSONGS_API_KEY"
 _VERSION = "1.13.0"  # the first with tokens
 _COMMON = (("v", _VERSION), ("c", "sevensongs"), ("f", "json"))
 _PAGE = 500
+_LEAST_PAGE = 50
 _MANY = 10_000  # songs, where it is not known how many are told
 _MAX_SONGS = 1_000_000
 _WRONG_PASSWORD, _WRONG_KEY, _NOT_ALLOWED, _NOT_FOUND = 40, 44, 50, 70
@@ -204,14 +205,22 @@ class SubsonicServer:
         return own[0] if own else None
 
     def _searched(self) -> Iterator[Mapping[str, Any]]:
-        for first in range(0, _MAX_SONGS, _PAGE):
-            form = [("query", ""), ("songCount", str(_PAGE)), ("songOffset", str(first))]
+        first, page = 0, _PAGE
+        while first < _MAX_SONGS:
+            form = [("query", ""), ("songCount", str(page)), ("songOffset", str(first))]
             form += [("artistCount", "0"), ("albumCount", "0")]
-            answer = self._ask("search3", form, n_songs=_PAGE)
+            try:
+                answer = self._ask("search3", form, n_songs=page)
+            except SlowServerError:
+                if page // 4 < _LEAST_PAGE:
+                    raise
+                page //= 4
+                continue
             found = _dicts(answer.get("searchResult3"), "song")
             yield from found
-            if len(found) < _PAGE:
+            if len(found) < page:
                 return
+            first += page
         raise ServerError(f"{self.name} has more than {_MAX_SONGS} songs")
 
     def _of_albums(self) -> Iterator[Mapping[str, Any]]:
