@@ -61,7 +61,7 @@ def table_reading(text: str, name: str) -> SourceReading:
 
     Examples
     --------
-    >>> from classify.sources.table_files import table_reading
+    >>> from classify.sources.lists.table_files import table_reading
     >>> reading = table_reading("Track Name,Artist Name(s),Stars\nSong,Ann,4\n", "liked.csv")
     >>> reading.songs[0].artist, reading.songs[0].said
     ('Ann', {'stars': '4'})
