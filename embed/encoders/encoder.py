@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from embed.encoders.manifest import Manifest
     from embed.encoders.runtime import RunBatch
 
-__all__ = ["Encoder", "load_encoder", "open_encoder", "silent_frame"]
+__all__ = ["Encoder", "keep_silence", "load_encoder", "open_encoder", "silent_frame"]
 
 _SILENCE_FILE = "silence.npy"
 _NO_FILTERS = np.empty(0, dtype=np.float32)
@@ -84,7 +84,7 @@ def silent_frame(
 ) -> NDArray[np.float32]:
     """Return what a compiled encoder makes of silence.
 
-    It is kept beside the encoder, as to open that takes half a second.
+    It is kept beside the encoder, as to open that takes half a second; who embeds keeps it.
 
     Parameters
     ----------
@@ -130,11 +130,26 @@ def silent_frame(
             runtime=manifest.runtime,
         )
     )
+    frame = _silence_of(encoder)
+    _keep(frame, folder)
+    return frame
+
+
+def keep_silence(encoder: Encoder, folder: Path) -> None:
+    """Keep what an open encoder makes of silence in its folder, for `silent_frame`."""
+    if not (folder / _SILENCE_FILE).exists():
+        with suppress(EncoderError):  # told where it is asked for
+            _keep(_silence_of(encoder), folder)
+
+
+def _silence_of(encoder: Encoder) -> NDArray[np.float32]:
     silence = np.zeros(encoder.spec.grid.window_samples, dtype=np.float32)
-    frame = encoder.embed(silence)[:1]
+    return encoder.embed(silence)[:1]
+
+
+def _keep(frame: NDArray[np.float32], folder: Path) -> None:
     with suppress(OSError):  # a cache that can only be read
         write_whole(folder / _SILENCE_FILE, lambda file: np.save(file, frame))
-    return frame
 
 
 def _kept_array(path: Path) -> NDArray[np.float32] | None:

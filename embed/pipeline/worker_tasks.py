@@ -15,7 +15,7 @@ import numpy as np
 from cache import WHOLE
 from embed.decoding.probing import AudioInfo, probe
 from embed.encoders.composite import MAX_PARTS
-from embed.encoders.encoder import Encoder, open_encoder
+from embed.encoders.encoder import Encoder, keep_silence, open_encoder
 from embed.encoders.levels import level_of
 from embed.encoders.pooling import storable
 from embed.encoders.preparing import PreparedEncoder, prepared_spec
@@ -353,7 +353,10 @@ def _levels(outline: Outline, indices: Sequence[int], windows: NDArray[np.float3
 
 @functools.lru_cache(maxsize=MAX_PARTS)
 def _open(prepared: PreparedEncoder, runtime: str | None) -> Encoder:
-    return open_encoder(prepared, runtime=runtime)
+    encoder = open_encoder(prepared, runtime=runtime)
+    if runtime is None:
+        keep_silence(encoder, prepared.folder)
+    return encoder
 
 
 @functools.lru_cache(maxsize=MAX_PARTS)

@@ -16,13 +16,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cache import FileRecord
+from cache import Entry, FileRecord
 from classify.demo import demo_truth
 from classify.errors import ClassifyError
 from classify.evaluation.evaluating import evaluate
 from classify.evaluation.sentences import trust_sentences
 from classify.explanation.explaining import explain
 from classify.explanation.explanation import Explanation
+from classify.explanation.song_explainer import explain_heard
 from classify.explanation.song_outline import song_outline
 from classify.labels.suggesting import suggest_from
 from classify.library.scoring import ScoredSong
@@ -135,15 +136,9 @@ class SlowAnswers:
         """Tell of a song what `classify.web.models.OutlineFound` has."""
         ranking = self._live.ranking(name)
         row = self._live.row_of(ranking.columns, digest)
-        stores = ranking.columns.library.vectors.stores
 
         def find() -> dict[str, Any]:
-            entries = [entry for store in stores if (entry := store.get(digest)) is not None]
-            if not entries:
-                raise ClassifyError(
-                    f"nothing is stored of {digest} any more; scan its folder again"
-                )
-            return asdict(song_outline(entries, taste=ranking.taste))
+            return asdict(song_outline(_entries(ranking, digest), taste=ranking.taste))
 
         key = ("outline", _name(ranking.taste), digest, ranking.columns.stored_of(row))
         return {"id": digest, **self._once(key, find)}
@@ -170,11 +165,15 @@ class SlowAnswers:
     def _explained(self, ranking: RankedSongs, row: int, *, whole: bool) -> dict[str, Any]:
         if ranking.taste is None:
             raise ClassifyError("nothing is learnt yet: label at least two songs that you like")
-        file = ranking.columns.file_of(row)
+        columns, taste, root = ranking.columns, ranking.taste, self._live.settings.root
+        file = columns.file_of(row)
         _require_same(file)
-        root = self._live.settings.root
-        found = explain(file.path, taste=ranking.taste, whole=whole, root=root, workers=1)
-        return explanation_told(found, ranking.columns)
+        if whole:
+            found = explain(file.path, taste=taste, whole=True, root=root, workers=1)
+        else:  # by what is stored, and what is open already
+            entries = _entries(ranking, columns.digest_of(row))
+            found = explain_heard(file, entries, taste=taste, library=columns.library, root=root)
+        return explanation_told(found, columns)
 
     def _neighbours(self, ranking: RankedSongs, digest: str) -> list[tuple[str, float]]:
         try:
@@ -287,6 +286,15 @@ def explanation_told(found: Explanation, columns: SongColumns) -> dict[str, Any]
         if other is not None:
             other["id"] = columns.digest_at(other["path"])
     return plain
+
+
+def _entries(ranking: RankedSongs, digest: str) -> list[Entry]:
+    """Read what is stored of a song, one entry for each encoder."""
+    stores = ranking.columns.library.vectors.stores
+    entries = [entry for store in stores if (entry := store.get(digest)) is not None]
+    if len(entries) < len(stores):  # it may have been pruned since
+        raise ClassifyError(f"nothing is stored of {digest} any more; scan its folder again")
+    return entries
 
 
 def _require_same(file: FileRecord) -> None:

@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import embed
+from embed.encoders.encoder import keep_silence
 from embed.encoders.manifest import Manifest, read_manifest
 from embed.networks.network import Weights
 from tests.support.encoder_models import (
@@ -371,3 +372,5 @@ def test_what_an_encoder_makes_of_silence_is_kept_beside_it(
     (folder / "silence.npy").unlink()
     with pytest.raises(embed.EncoderUnavailable, match="is not compiled"):
         embed.silent_frame("musicnn", fingerprint, root=root)
+    keep_silence(musicnn, folder)
+    np.testing.assert_array_equal(embed.silent_frame("musicnn", fingerprint, root=root), first)

@@ -24,7 +24,7 @@ from cache import Catalog
 from classify.errors import LabelError
 from classify.labels.relearning import labels_now
 from classify.taste.names import taste_path
-from classify.web.answers.slow_answers import SlowAnswers
+from classify.web.answers.slow_answers import SlowAnswers, explanation_told
 from classify.web.live.changes import changes_between, moves_between
 from classify.web.live.label_queue import LabelQueue, TasteTraining
 from classify.web.live.live_library import LiveLibrary
@@ -374,6 +374,22 @@ def test_a_song_that_was_heard_whole_since_goes_as_all_of_it_does(
     assert len(scanned[0]["starts_s"]) == len(scanned[1]["explanation"]["starts_s"]) == 2
     assert len(outline["starts_s"]) == len(moments["explanation"]["starts_s"]) > 2
     assert told.outline("default", digest)["values"] is outline["values"], "it is kept"
+
+
+def test_a_song_is_explained_as_by_the_command_to_the_last_digit(
+    live: LiveLibrary, root: Path, acoustic: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taste = classify.train(acoustic[:4], root=root).taste
+    ranking, told = live.ranking(), SlowAnswers(live)
+    for path in (acoustic[1], acoustic[6]):
+        found = told.moments("default", digest_of(ranking, path), whole=False)["explanation"]
+        by_command = classify.explain(path, taste=taste, root=root)
+        assert found == explanation_told(by_command, ranking.columns)
+    library = ranking.columns.library
+    monkeypatch.setattr(type(library.vectors.stores[0]), "get", lambda *_: None)
+    pruned = told.moments("default", digest_of(ranking, acoustic[7]), whole=False)
+    assert pruned["explanation"] is None
+    assert "scan its folder again" in pruned["note"]
 
 
 def test_answers_keep_no_taste_in_memory_that_a_label_has_replaced(
