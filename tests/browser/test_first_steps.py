@@ -13,6 +13,7 @@ import pytest
 from service.process import Service
 from waiting import LONG_S
 
+from tests.support.terminals import TerminalCommand
 from tests.support.watched_page import appears, serious_issues, until, watched_page
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
@@ -104,3 +105,36 @@ def test_a_new_listener_comes_from_a_folder_to_finds_that_play(
         shown = page.locator("#song-title").inner_text()
         assert shown == page.locator("#now-title").inner_text(), "one song, never two"
     watched.close()
+
+
+def test_a_folder_is_added_on_the_page_once_the_terminal_has_confirmed_it(
+    browser: Any, compiled: Path, folder: Path, tmp_path: Path
+) -> None:
+    root, music = tmp_path / "cache", tmp_path / "music"
+    shutil.copytree(compiled / "encoders", root / "encoders")
+    music.mkdir()
+    for song in sorted(folder.iterdir())[:2]:
+        shutil.copy(song, music)
+    with TerminalCommand("--cache", str(root), "serve", "--port", "0") as terminal:
+        address = re.search(r"http://127\.0\.0\.1:\d+", terminal.until("ends it)"))
+        assert address is not None
+        watched = watched_page(browser, address[0])
+        page = watched.open()
+        steps = page.get_by_role("region", name="First steps")
+        steps.get_by_role("button", name="Add a folder").click()
+        dialog = page.locator("#folder-dialog")
+        said = page.locator("#folder-said")
+        for answer in ("n", "y"):
+            page.get_by_label("Folder", exact=True).fill(str(music))
+            dialog.get_by_role("button", name="Add").click()
+            appears(said.get_by_text("Confirm it in the terminal"))
+            terminal.until("[y/N] ")
+            terminal.answer(answer)
+            if answer == "n":
+                appears(said.get_by_text("It was not added"))
+        appears(dialog, "hidden")
+        # It is listened to at once.
+        until(page, lambda: page.locator("#seven-cards [data-id]").count() == 2)
+        told = httpx2.get(f"{address[0]}/v1/library/folders", timeout=LONG_S).json()
+        assert (told["folders"], told["state"]) == ([str(music)], "added")
+        watched.close()

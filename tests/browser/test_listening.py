@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -417,6 +418,27 @@ def test_finds_play_as_a_queue_that_labels_shape(
     until(page, lambda: now.inner_text() != playing)
 
 
+def test_best_moments_are_buttons_that_play_from_there(watched: WatchedPage) -> None:
+    times = {3: 0.1, 9: 0.3, 17: -0.2}
+    passages = [
+        {"start_s": at, "end_s": at + 4, "points": points, "score": 0.5 + points}
+        for at, points in times.items()
+    ]
+    explained(watched.page, {"passages": passages})
+    page = watched.open()
+    row_at(page, 1).locator(".title").click()
+    moments = page.locator("#song .moments button")
+    appears(moments)
+    assert moments.all_inner_texts() == ["0:09", "0:03", "0:17"], "the best one comes first"
+    assert moments.nth(2).get_attribute("aria-label") == "Play from 0:17: less to your taste"
+    play_slowly(page)
+    for number, at in ((0, 9), (1, 3)):
+        moments.nth(number).click()
+        until(page, "!document.querySelector('#audio').paused")
+        until(page, f"Math.abs(document.querySelector('#audio').currentTime - {at}) < 1")
+    assert page.locator("#now-title").inner_text() == page.locator("#song-title").inner_text()
+
+
 def test_teach_asks_one_song_at_a_time_and_says_what_it_learnt(
     watched: WatchedPage, api: httpx2.Client, taste: str
 ) -> None:
@@ -632,22 +654,80 @@ def test_the_map_names_and_plays_the_song_that_is_pointed_at(
     watched: WatchedPage, api: httpx2.Client, taste: str
 ) -> None:
     page = watched.open("#view=map")
+    plays_what_is_pointed_at(page, map_of(page, api, taste), api, taste)
+
+
+def test_a_lasso_on_the_map_likes_the_songs_within_in_one_step(
+    watched: WatchedPage, api: httpx2.Client, taste: str
+) -> None:
+    page = watched.open("#view=map")
+    ids, at = map_of(page, api, taste)
+    likes = liked(api, taste)
+    # A square around a song that is liked already, which ends midway between two others.
+    far = np.abs(at - at[ids.index(min(likes))]).max(axis=1)
+    apart = np.sort(far)
+    n = 3 + int(np.diff(apart)[2:8].argmax())
+    within = {one for one, px in zip(ids, far, strict=True) if px <= apart[n - 1]}
+    assert within - likes, "or this test shows nothing"
+    (x, y), half = at[ids.index(min(likes))], (apart[n - 1] + apart[n]) / 2
+    page.get_by_role("button", name="Lasso").click()
+    page.mouse.move(x - half, y - half)
+    page.mouse.down()
+    for way in ((1, -1), (1, 1), (-1, 1), (-1, -1)):
+        page.mouse.move(x + way[0] * half, y + way[1] * half, steps=4)
+    page.mouse.up()
+    new = within - likes
+    like = page.get_by_role("button", name=f"Like {len(new)} song")
+    appears(like)
+    like.click()
+    appears(page.locator("#announcer").get_by_text(re.compile("^Liked ")), "attached")
+    assert liked(api, taste) == likes | new
+    page.keyboard.press("z")
+    appears(page.locator("#announcer").get_by_text(re.compile("^Undone: ")), "attached")
+    assert liked(api, taste) == likes, "it was one step"
+
+
+@pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
+def test_the_map_is_drawn_by_umap_where_that_is_installed(
+    watched: WatchedPage, api: httpx2.Client, taste: str
+) -> None:
+    page = watched.open("#view=map")
+    found = map_of(page, api, taste)
+    assert api.get("/map", params={"taste": taste}).json()["method"] == "UMAP"
+    plays_what_is_pointed_at(page, found, api, taste)
+
+
+def map_of(page: Any, api: httpx2.Client, taste: str) -> tuple[list[str], Any]:
+    """Wait for the map; return the ids of its songs, and where on the page they lie, (n, 2)."""
     until(page, "/^28 songs/.test(document.querySelector('#map-said').textContent)")
     found = api.get("/map", params={"taste": taste}).json()
     places = np.frombuffer(base64.b64decode(found["places"]), "<f2").reshape(-1, 2).astype(float)
-    apart = np.linalg.norm(places[:, None] - places, axis=2) + np.eye(len(places)) * 9
-    one = int(apart.min(axis=1).argmax())  # no other song is near
-    identity = base64.b64decode(found["ids"])[16 * one : 16 * one + 16].hex()
-    song = api.get(f"/songs/{identity}", params={"taste": taste}).json()["song"]
+    digits = base64.b64decode(found["ids"]).hex()
     box = page.locator("#map canvas").bounding_box()
     size = min(box["width"], box["height"])
-    share = 0.03 + 0.94 * (places[one] * (1, -1) + 1) / 2
-    x = box["x"] + (box["width"] - size) / 2 + size * share[0]
-    y = box["y"] + (box["height"] - size) / 2 + size * share[1]
-    page.mouse.move(x, y)
+    shares = 0.03 + 0.94 * (places * (1, -1) + 1) / 2
+    middle = np.array([box["width"] - size, box["height"] - size]) / 2
+    at = np.array([box["x"], box["y"]]) + middle + size * shares
+    return [digits[start : start + 32] for start in range(0, len(digits), 32)], at
+
+
+def plays_what_is_pointed_at(
+    page: Any, found: tuple[list[str], Any], api: httpx2.Client, taste: str
+) -> None:
+    ids, at = found
+    apart = np.linalg.norm(at[:, None] - at, axis=2) + np.eye(len(at)) * 9999
+    one = int(apart.min(axis=1).argmax())  # no other song is near
+    song = api.get(f"/songs/{ids[one]}", params={"taste": taste}).json()["song"]
+    page.mouse.move(*at[one])
     appears(page.locator(".map-tip").get_by_text(f"{song['title']} by {song['artist']}"))
-    page.mouse.click(x, y)
+    page.mouse.click(*at[one])
     until(page, f"document.querySelector('#now-title').textContent === '{song['title']}'")
+
+
+def liked(api: httpx2.Client, taste: str) -> set[str]:
+    """Return the ids of the songs that are liked."""
+    asked = {"taste": taste, "label": "like", "limit": "100"}
+    return {song["id"] for song in api.get("/songs", params=asked).json()["songs"]}
 
 
 def test_two_tastes_are_compared(watched: WatchedPage, api: httpx2.Client, taste: str) -> None:
@@ -732,6 +812,19 @@ def test_tastes_are_made_renamed_copied_removed_and_brought_back(
     page.locator("#toast").get_by_role("button", name="Undo").click()
     appears(tastes.get_by_role("heading", name="Nacht", exact=True))
     assert "Nacht" in [one["name"] for one in api.get("/tastes").json()["tastes"]]
+
+    tastes.get_by_role("button", name=f"Copy {taste}").click()
+    assert page.locator("#taste-name").input_value() == f"{taste} 2"
+    page.locator("#taste-name").fill("Twin")
+    page.locator("#name-done").click()
+    appears(tastes.get_by_role("heading", name="Twin", exact=True))
+    assert liked(api, "Twin") == liked(api, taste), "it begins with the same labels"
+    colour = tastes.get_by_label("Colour of Twin")
+    colour.fill("#3366cc")
+    until(page, lambda: api.get("/tastes/Twin").json()["colour"] == "#3366cc")
+    page.reload()
+    appears(colour)
+    assert colour.input_value() == "#3366cc"
     # The taken name; and the old one, which the page may ask about while it is renamed.
     known = ("409", "/v1/tastes/M%C3%BCde%20%26%20Nacht")
     watched.wrong = [line for line in watched.wrong if not any(one in line for one in known)]

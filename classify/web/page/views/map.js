@@ -246,22 +246,23 @@ function setLasso(now) {
 
 function choose() {
   const outline = lasso.map(([x, y]) => unit(x, y));
-  chosen = points ? within(points, outline) : [];
+  const inside = points ? within(points, outline) : [];
+  chosen = inside.filter((i) => !points.labels[i]);
   const n = Math.min(MOST_LIKED, chosen.length);
   likeButton.hidden = !n;
   likeButton.textContent = `Like ${songs(n)}`;
   if (chosen.length > MOST_LIKED) {
     said.textContent = `${count(chosen.length)} songs; the ${MOST_LIKED} best matches of them can be liked at once.`;
     chosen = chosen.sort((one, two) => points.steps[two] - points.steps[one]).slice(0, MOST_LIKED);
-  }
+  } else if (!n) said.textContent = inside.length ? "All of these have a label." : "No song lies within that line.";
+  else said.textContent = "Another line chooses other songs.";
   lasso = [];
   draw();
 }
 
 function likeChosen() {
-  const liked = chosen.filter((i) => !points.labels[i]).map((i) => ({ id: points.ids[i], label: null }));
+  const liked = chosen.map((i) => ({ id: points.ids[i], label: points.labels[i] }));
   setLasso(false);
-  if (!liked.length) return;
   labelTogether(liked, "like", () => `Liked ${songs(liked.length)}`);
 }
 
