@@ -17,7 +17,7 @@ from .inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_store
 from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fingerprint
 from .object_store.bucket import Bucket, StoredObject, version_number, version_numbers
 from .root import default_root, is_there, is_uri, local_root
-from .row_choice import HeldDigests, digest_halves, places
+from .row_choice import HeldDigests, digest_halves, places, value_keys
 from .seals.seal_file import newest_sealed
 from .store import EmbeddingStore
 from .stored_vectors import map_in_order
@@ -77,6 +77,7 @@ __all__ = [
     "staged",
     "sync_file",
     "sync_folder",
+    "value_keys",
     "verify_cache",
     "verify_catalog",
     "version_number",

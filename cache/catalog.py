@@ -12,7 +12,7 @@ from cache.errors import lance_errors
 from cache.file_record import FileRecord, recording_table, recordings_of, with_all_columns
 from cache.lance_dataset import Dataset
 from cache.root import is_there, join
-from cache.row_choice import in_one_piece, last_of_each, places
+from cache.row_choice import in_one_piece, last_of_each, places, value_keys
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ __all__ = ["CATALOG", "Catalog", "CatalogFiles"]
 CATALOG = "catalog.lance"
 
 _ROWS_AT_ONCE = 65_536
+_COLUMNS = ["path", "digest", "track"]
+_MANY = 2_000_000  # files; the paths of more, 50 bytes each, are not kept
 _TAKE_SHARE = 0.1  # picking rows one by one beats reading all up to about this share
 
 
@@ -44,7 +46,8 @@ class CatalogFiles:
     Attributes
     ----------
     paths : pyarrow.BinaryArray, shape (n,)
-        As the bytes that the file system has; `os.fsdecode` makes text of them.
+        As the bytes that the file system has; `os.fsdecode` makes text of them. Of more than two
+        million files they are read when they are asked for.
     digests : pyarrow.StringArray, shape (n,)
         Null for a file that failed.
 
@@ -59,20 +62,77 @@ class CatalogFiles:
 
         self._found, self._uri = found, uri
         self._rows: NDArray[np.int64] = np.zeros(0, np.int64)
-        self.paths: pa.BinaryArray = pa.array([], pa.binary())
+        self._paths: pa.BinaryArray | None = pa.array([], pa.binary())
         self.digests: pa.StringArray = pa.array([], pa.string())
         if found is None:
             return
         with lance_errors("read", uri):
-            table = _read(found, ["path", "digest", "track"])
-            paths, digests = in_one_piece(table["path"]), in_one_piece(table["digest"])
-            whole = _of_whole_files(table)
-            asked = paths if len(whole) == len(paths) else paths.take(whole)
-            latest = last_of_each(asked) if wanted is None else _latest_of(asked, wanted)
-            self._rows = whole[latest]
-            all_of_them = len(self._rows) == len(paths) and wanted is None
-            self.paths = paths if all_of_them else paths.take(self._rows)
-            self.digests = digests if all_of_them else digests.take(self._rows)
+            if wanted is None:
+                self._read_all(found)
+                return
+            table = _read(found, _COLUMNS)
+            whole, paths = _of_whole_files(table), in_one_piece(table["path"])
+            self._rows = whole[_latest_of(paths.take(whole), wanted)]
+            self._paths = paths.take(self._rows)
+            self.digests = in_one_piece(table["digest"]).take(self._rows)
+
+    def _read_all(self, found: Any) -> None:
+        """Choose the latest row of each path, by keys of the paths: not all of these are kept."""
+        import pyarrow as pa
+
+        keeps = found.count_rows() <= _MANY
+        keys, rows, n_rows = [np.zeros(0, np.int64)], [self._rows], 0
+        paths, digests = [pa.array([], pa.binary())], [self.digests]
+        for table in _scanned(found, _COLUMNS):
+            whole, some = _of_whole_files(table), _rows_of_files(table)
+            rows.append(n_rows + whole)
+            n_rows += len(table)
+            digests.append(in_one_piece(some["digest"]))
+            some_paths = in_one_piece(some["path"])
+            keys.append(value_keys(some_paths))
+            if keeps:
+                paths.append(some_paths)
+        self._rows, self.digests = np.concatenate(rows), pa.concat_arrays(digests)
+        self._paths = pa.concat_arrays(paths) if keeps else None
+        latest = last_of_each(np.concatenate(keys), self.paths_at)
+        if len(latest) < len(self._rows):
+            self._rows, self.digests = self._rows[latest], self.digests.take(latest)
+            self._paths = None if self._paths is None else self._paths.take(latest)
+
+    @property
+    def paths(self) -> pa.BinaryArray:
+        """All paths; of more than two million files they are read when first asked for."""
+        if self._paths is None:
+            self._paths = self.column("path")
+        return self._paths
+
+    def paths_at(self, at: NDArray[np.integer[Any]]) -> pa.BinaryArray:
+        """Return the paths of the files at some places, shape (len(at),).
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        return self.column("path", at) if self._paths is None else self._paths.take(at)
+
+    def have_in_path(self, text: bytes, at: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
+        """Tell which of the files at some places have a text in their path, shape (len(at),).
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        import pyarrow.compute as pc
+
+        if self._paths is not None or len(at) <= _TAKE_SHARE * len(self):
+            return _as_mask(pc.match_substring(self.paths_at(at), text))
+        with lance_errors("read", self._uri):
+            parts = (table["path"] for table in _scanned(self._found, ["path"]))
+            masks = [_as_mask(pc.match_substring(part, text)) for part in parts]
+        has: NDArray[np.bool_] = np.concatenate(masks)[self._rows[at]]
+        return has
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -131,7 +191,7 @@ class CatalogFiles:
         at = self._places_of(digests)
         names = self.digests.take(at).to_pylist()
         found: dict[str, str] = {}
-        for digest, raw in zip(names, self.paths.take(at).to_pylist(), strict=True):
+        for digest, raw in zip(names, self.paths_at(at).to_pylist(), strict=True):
             path, known = os.fsdecode(raw), found.get(digest)
             if known is None or (
                 is_there(path) and not (known == wanted.get(digest) and is_there(known))
@@ -216,24 +276,12 @@ class Catalog:
         CacheError
             If the dataset cannot be read.
         """
-        import pyarrow as pa
-
         found = self._dataset.open()
         if found is None:
             return
         names = [*columns, "track"]
         with lance_errors("read", self.uri):
-            scanner = found.scanner(columns=_there(found, names), scan_in_order=True)
-            some: list[pa.RecordBatch] = []
-            n_rows = 0
-            for batch in scanner.to_batches():
-                some.append(batch)
-                n_rows += len(batch)
-                if n_rows >= _ROWS_AT_ONCE:
-                    yield _rows_of_files(pa.Table.from_batches(some), names)
-                    some, n_rows = [], 0
-            if some:
-                yield _rows_of_files(pa.Table.from_batches(some), names)
+            yield from map(_rows_of_files, _scanned(found, names))
 
     def load(self) -> dict[str, FileRecord]:
         """Read everything.
@@ -375,8 +423,36 @@ def _latest_of(paths: pa.BinaryArray, wanted: Sequence[str]) -> NDArray[np.int64
 
 def _read(found: Any, columns: list[str] | None, **options: bool) -> pa.Table:
     """Read columns of all rows in their order; with nulls for those that format 1 lacks."""
-    table = found.to_table(columns=_there(found, columns), scan_in_order=True, **options)
-    return with_all_columns(table, columns)
+    import pyarrow as pa
+
+    # not at once, as Lance then keeps several times what the columns take
+    tables = list(_scanned(found, columns, **options))
+    if tables:
+        return pa.concat_tables(tables)
+    return with_all_columns(found.to_table(columns=_there(found, columns)), columns)
+
+
+def _scanned(found: Any, columns: list[str] | None, **options: bool) -> Iterator[pa.Table]:
+    """Read columns of all rows in their order, some 65,536 at a time, each in one piece.
+
+    Those that format 1 lacks are null.
+    """
+    import pyarrow as pa
+
+    def joined() -> pa.Table:
+        return with_all_columns(pa.Table.from_batches(some).combine_chunks(), columns)
+
+    scanner = found.scanner(columns=_there(found, columns), scan_in_order=True, **options)
+    some: list[pa.RecordBatch] = []
+    n_rows = 0
+    for batch in scanner.to_batches():
+        some.append(batch)
+        n_rows += len(batch)
+        if n_rows >= _ROWS_AT_ONCE:
+            yield joined()
+            some, n_rows = [], 0
+    if some:
+        yield joined()
 
 
 def _there(found: Any, columns: list[str] | None) -> list[str] | None:
@@ -386,8 +462,11 @@ def _there(found: Any, columns: list[str] | None) -> list[str] | None:
     return [name for name in columns if name in found.schema.names] or ["path"]
 
 
-def _rows_of_files(table: pa.Table, names: list[str]) -> pa.Table:
-    table = with_all_columns(table.combine_chunks(), names)
+def _as_mask(values: pa.BooleanArray) -> NDArray[np.bool_]:
+    return np.asarray(values.to_numpy(zero_copy_only=False).astype(np.bool_))
+
+
+def _rows_of_files(table: pa.Table) -> pa.Table:
     whole = _of_whole_files(table)
     return table if len(whole) == len(table) else table.take(whole)
 
@@ -404,7 +483,8 @@ def _superseded(found: Any) -> list[int]:
     """Row ids of the rows that a later one of the same path replaces, that of a whole file."""
     table = _read(found, ["path", "track"], with_row_id=True)
     paths, whole = in_one_piece(table["path"]), _of_whole_files(table)
-    latest = whole[last_of_each(paths.take(whole))]
+    of_files = paths.take(whole)
+    latest = whole[last_of_each(value_keys(of_files), of_files.take)]
     which = places(paths, paths.take(latest))
     replaced = (which >= 0) & (np.arange(len(paths)) < latest[which])
     stale: list[int] = table["_rowid"].to_numpy()[replaced].tolist()

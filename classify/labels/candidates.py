@@ -106,13 +106,13 @@ class Candidates:
 
         Each recording that is there has one file.
         """
-        order = rank(decisions, files.paths)
+        order = rank(decisions, files.paths_at)
         _, first = np.unique(files.at[order], return_index=True)
         order = order[np.sort(first)]  # of copies the one that is listed first
         rest = max(0, len(order) - _BEST)
         spread = _BEST + np.arange(min(rest, _SPREAD)) * rest // max(1, min(rest, _SPREAD))
         ranks = np.concatenate([np.arange(min(_BEST, len(order))), spread])
-        paths = files.paths.take(order[ranks]).to_pylist()
+        paths = files.paths_at(order[ranks]).to_pylist()
         ranks = ranks[np.array([is_there(path) for path in paths], np.bool_)]
         which = order[ranks]
         vectors = files.vectors.matrix(files.at[which])

@@ -306,7 +306,7 @@ def _differences(library: SongLibrary, done: Relabelled, root: str | Path) -> _D
 
 def _ranks(decisions: FloatArray, files: LibraryFiles) -> NDArray[np.int64]:
     ranks = np.empty(len(decisions), np.int64)
-    ranks[rank(decisions, files.paths)] = np.arange(1, len(decisions) + 1)
+    ranks[rank(decisions, files.paths_at)] = np.arange(1, len(decisions) + 1)
     return ranks
 
 

@@ -54,6 +54,8 @@ class LibraryFiles:
     def of(cls, files: CatalogFiles, vectors: VectorReader) -> LibraryFiles:
         """Choose the files whose recording has a vector."""
         at = vectors.places(files.digests)
+        if files.digests.equals(vectors.digests):
+            files.digests = vectors.digests  # once in memory
         everything = cls(files=files, vectors=vectors, at=at, in_catalog=np.arange(len(files)))
         return everything._where(at >= 0)
 
@@ -72,10 +74,20 @@ class LibraryFiles:
         everything = len(self) == len(self.files)
         return self.files.paths if everything else self.files.paths.take(self.in_catalog)
 
+    def paths_at(self, which: NDArray[np.integer[Any]]) -> pa.BinaryArray:
+        """Return the paths of the files at some indices."""
+        return self.files.paths_at(self.in_catalog[which])
+
     @cached_property
     def n_recordings(self) -> int:
         """How many recordings the files are."""
-        return len(np.unique(self.at))
+        return int(np.count_nonzero(self._are_at(self.at)))
+
+    def _are_at(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Mark some places of `vectors`, shape (len(vectors),)."""
+        marks = np.zeros(len(self.vectors), np.bool_)
+        marks[places] = True
+        return marks
 
     @cached_property
     def digests(self) -> list[str]:
@@ -100,7 +112,8 @@ class LibraryFiles:
 
     def without(self, digests: Iterable[str]) -> LibraryFiles:
         """Return these files without those of some recordings."""
-        return self._where(~np.isin(self.at, self.vectors.places(list(digests))))
+        places = self.vectors.places(list(digests))
+        return self._where(~self._are_at(places[places >= 0])[self.at])
 
     def n_gone(self) -> tuple[int, int]:
         """Count the recordings, and those of which no file is there now.
@@ -108,7 +121,7 @@ class LibraryFiles:
         Of more than 10,000 recordings so many are looked at first, spread evenly over the library;
         the others only where one of these has gone.
         """
-        recordings = np.unique(self.at)
+        recordings = np.flatnonzero(self._are_at(self.at))
         some = recordings[:: max(1, -(-len(recordings) // _LOOK_AT))]
         n_gone = self._n_gone_of(some)
         if n_gone and len(some) < len(recordings):
@@ -116,20 +129,23 @@ class LibraryFiles:
         return len(recordings), n_gone
 
     def _n_gone_of(self, recordings: NDArray[np.int64]) -> int:
-        which = np.flatnonzero(np.isin(self.at, recordings))
-        paths = self.paths.take(which).to_pylist()
+        which = np.flatnonzero(self._are_at(recordings)[self.at])
+        paths = self.paths_at(which).to_pylist()
         there = np.fromiter(map(is_there, paths), np.bool_, len(paths))
-        return len(recordings) - len(np.unique(self.at[which[there]]))
+        return len(recordings) - int(np.count_nonzero(self._are_at(self.at[which[there]])))
 
     def left_out(self) -> dict[str, str]:
         """Return the recordings that have no vector, each with a path of it; without the demo's."""
         is_left = np.ones(len(self.files), np.bool_)
         is_left[self.in_catalog] = False
         rest = np.flatnonzero(is_left)
+        if not len(rest):
+            return {}
         others = replace(self, at=np.full(len(rest), -1), in_catalog=rest)
         others = others._where(~others._is_demo())
         digests = self.files.digests.take(others.in_catalog).to_pylist()
-        named = dict(zip(digests, map(os.fsdecode, others.paths.to_pylist()), strict=True))
+        paths = self.files.paths_at(others.in_catalog).to_pylist()
+        named = dict(zip(digests, map(os.fsdecode, paths), strict=True))
         named.pop(None, None)  # of files that failed
         known = self.vectors.places(list(named)) >= 0 if named else ()
         return {
@@ -148,11 +164,7 @@ class LibraryFiles:
         return self._where(self._is_demo())
 
     def _is_demo(self) -> NDArray[np.bool_]:
-        import pyarrow.compute as pc
-
-        found = pc.match_substring(self.paths, os.fsencode(_DEMO_PART))
-        is_demo: NDArray[np.bool_] = found.to_numpy(zero_copy_only=False).astype(np.bool_)
-        return is_demo
+        return self.files.have_in_path(os.fsencode(_DEMO_PART), self.in_catalog)
 
 
 def one_there(files: Sequence[FileRecord]) -> FileRecord | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_FOLDED", "Once", "choose", "decide", "decide_anew", "in_parts", "rank"]
 
 _KEEP_FROM = 4096  # songs; fewer are read faster than what is kept of them
+_MOST = 0.99  # of all songs
 _KEEP_NEW_SHARE = 0.01  # of new ones, before all is written again
 _LOOK_AT_FIRST, _LOOK_AT = 64, 1024
 MOST_FOLDED = 2000
@@ -63,8 +64,13 @@ def decide(
     """
     if len(at) < _KEEP_FROM:
         return decide_anew(taste, vectors, at)
+    if _MOST * len(vectors) < len(at) < len(vectors):
+        # the few others cost less than a copy of all names
+        return decide(taste, vectors, np.arange(len(vectors)), root)[at]
     kept = ScoreCache(taste, root)
-    digests, crcs = vectors.digests.take(at), vectors.crcs[at]
+    digests, crcs = vectors.digests, vectors.crcs
+    if len(at) < len(vectors):
+        digests, crcs = digests.take(at), crcs[at]
     decisions = kept.load(digests, crcs)
     new = np.flatnonzero(np.isnan(decisions))
     decisions[new] = decide_anew(taste, vectors, at[new])
@@ -85,13 +91,16 @@ def decide_anew(taste: Taste, vectors: VectorReader, at: NDArray[np.int64]) -> F
     return np.concatenate([np.zeros(0), *vectors.map(decisions_of, at)])
 
 
-def rank(decisions: FloatArray, paths: pa.BinaryArray) -> NDArray[np.intp]:
+def rank(
+    decisions: FloatArray, paths_at: Callable[[NDArray[np.intp]], pa.BinaryArray]
+) -> NDArray[np.intp]:
     """Order files by decision, falling; of equal ones, by path, rising.
 
     Parameters
     ----------
     decisions : ndarray, shape (n,), float64
-    paths : pyarrow.BinaryArray, shape (n,)
+    paths_at : callable
+        Returns the paths of files at some indices, see `LibraryFiles.paths_at`.
 
     Returns
     -------
@@ -107,7 +116,7 @@ def rank(decisions: FloatArray, paths: pa.BinaryArray) -> NDArray[np.intp]:
     tied = np.flatnonzero(np.r_[like_the_next, False] | np.r_[False, like_the_next])
     if len(tied):
         some = order[tied]
-        table = pa.table({"decision": decisions[some], "path": paths.take(some)})
+        table = pa.table({"decision": decisions[some], "path": paths_at(some)})
         by = [("decision", "descending"), ("path", "ascending")]
         order[tied] = some[pc.sort_indices(table, sort_keys=by).to_numpy()]
     return order
@@ -150,13 +159,12 @@ def choose(
     """
     chosen: list[int] = []
     total = 0.0
-    paths = files.paths
     few = None if per_artist is None else FewPerArtist(per_artist)
     for _, part in in_parts(order):
-        some = zip(part.tolist(), scores[part].tolist(), paths.take(part).to_pylist(), strict=True)
+        paths = files.paths_at(part).to_pylist()
         if once is not None:
             once.look_at(files.vectors, files.at[part[scores[part] >= min_score]])
-        for at, score, path in some:
+        for at, score, path in zip(part.tolist(), scores[part].tolist(), paths, strict=True):
             if score < min_score or (top is not None and len(chosen) >= top):
                 return np.array(chosen, np.intp)
             if only_there and not is_there(path):

@@ -300,11 +300,10 @@ def score_files(
     known = [*labels, *learnt] if precision is not None or not labelled else []
     known += without
     files = files.without(known) if known else files
-    recordings, place = np.unique(files.at, return_inverse=True)
     # By the decisions, not by the scores: at either end those differ less than a float can tell.
-    decisions = decide(taste, files.vectors, recordings, root)[place]
+    decisions = _decisions(taste, files, root)
     values = taste.calibration(decisions)
-    order = rank(decisions, files.paths)
+    order = rank(decisions, files.paths_at)
 
     def chosen_by(**wanted: Any) -> NDArray[np.intp]:
         folded = Once.beside(known, taste, files.vectors) if once else None
@@ -320,6 +319,13 @@ def score_files(
         n_labelled=n_files - len(files),
         best=float(values[first[0]]) if len(first) else None,
     )
+
+
+def _decisions(taste: Taste, files: LibraryFiles, root: str | Path) -> FloatArray:
+    if (files.at[1:] > files.at[:-1]).all():  # as they mostly are, having come in the same order
+        return decide(taste, files.vectors, files.at, root)
+    recordings, place = np.unique(files.at, return_inverse=True)
+    return decide(taste, files.vectors, recordings, root)[place]
 
 
 def _n_new(library: SongLibrary, taste: Taste) -> int:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache import StoredObject, version_numbers
+from cache import StoredObject, value_keys, version_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["SourceBlock", "SourceColumns", "SourceIndex", "bucket_and_key", "path_keys"]
+__all__ = ["SourceBlock", "SourceColumns", "SourceIndex", "bucket_and_key"]
 
 _BLOCK_ROWS = 2**18  # of paths of 4096 bytes: 1 GB, and a column of Arrow has room for 2
 _ETAG_CHARS = 34  # of 128 bits, with its quotes
@@ -39,18 +39,6 @@ def bucket_and_key(source: str) -> tuple[str, str]:
     scheme, _, rest = source.partition("://")
     bucket, _, key = rest.partition("/")
     return f"{scheme}://{bucket}", key
-
-
-def path_keys(paths: pa.BinaryArray) -> NDArray[np.int64]:
-    """Return 64 bits of each path, shape (n,); of this process alone, as Python's `hash`.
-
-    Two paths may have the same ones: whoever finds equal keys compares the paths.
-    """
-    keys = np.empty(len(paths), np.int64)
-    for start in range(0, len(paths), _AT_ONCE):
-        some = paths.slice(start, _AT_ONCE).to_numpy(zero_copy_only=False)
-        keys[start : start + len(some)] = np.fromiter(map(hash, some), np.int64, len(some))
-    return keys
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -340,14 +328,14 @@ class SourceIndex:
         self._keys = np.empty(len(songs), np.int64)
         start = 0
         for block in songs.blocks:
-            self._keys[start : start + len(block)] = path_keys(block.paths)
+            self._keys[start : start + len(block)] = value_keys(block.paths)
             start += len(block)
         self._order = np.argsort(self._keys, kind="stable").astype(np.int32)
         self._keys.sort()
 
     def places(self, paths: pa.BinaryArray) -> NDArray[np.int64]:
         """Tell where paths stand, shape (n,), int64; -1 for those that are not there."""
-        keys = path_keys(paths)
+        keys = value_keys(paths)
         found = np.full(len(keys), -1)
         in_order = np.argsort(keys)  # so that what is looked up lies close together
         at = np.empty(len(keys), np.int64)

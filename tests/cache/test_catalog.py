@@ -10,11 +10,15 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import lance
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cache.catalog
 from cache import CacheError, Catalog, FileRecord, StoreFormatError
+from cache.file_record import recording_table
 from cache.identity import FORMATS
 
 
@@ -227,3 +231,38 @@ def test_a_path_of_a_recording_is_of_a_file_that_is_there(tmp_path: Path) -> Non
     one, two, none = (f"{size:032x}" for size in (1, 2, 3))
     assert [file.path for file in files.files_of([one, none])] == [*named][:3]
     assert files.paths_of([two, one, none]) == {one: str(here), two: "/gone/c.flac"}
+
+
+@pytest.mark.parametrize("again", [(), ("7",), ("7", "0", "39", "7")])
+@pytest.mark.parametrize("has_tracks", [False, True])
+def test_a_large_catalog_says_the_same_without_its_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: tuple[str, ...], has_tracks: bool
+) -> None:
+    monkeypatch.setattr(cache.catalog, "_ROWS_AT_ONCE", 7)
+    catalog = Catalog(tmp_path)
+    catalog.put([recording(f"{n}", size_bytes=n) for n in range(40)])
+    if has_tracks:
+        rows = recording_table([recording("7"), recording("album")])
+        at = rows.schema.get_field_index("track")
+        rows = rows.set_column(at, "track", pa.array([1, 1], pa.int32()))
+        lance.write_dataset(rows, catalog.uri, mode="append")
+    for name in again:
+        catalog.put([recording(name, size_bytes=99)])
+    catalog.put([recording("other"), recording("x", error="no")])
+    expected = catalog.files()
+    monkeypatch.setattr(cache.catalog, "_MANY", 1)
+    files = catalog.files()
+    assert len(files) == 42
+    assert files.digests.equals(expected.digests)
+    assert files.recordings() == expected.recordings()
+    for some in (np.array([40, 3, 3, 17]), np.arange(1, 42)):
+        assert files.paths_at(some).equals(expected.paths.take(some))
+        found = files.have_in_path(b"ic/1", some)
+        assert found.tolist() == expected.have_in_path(b"ic/1", some).tolist()
+        assert found.any()
+        assert not found.all()
+        assert files.recordings(some) == expected.recordings(some)
+    assert files.files_of([f"{3:032x}"]) == expected.files_of([f"{3:032x}"])
+    assert files.paths_of([f"{9:032x}"]) == {f"{9:032x}": "/music/9"}
+    assert files._paths is None, "nothing of this needs them all"
+    assert files.paths.equals(expected.paths)

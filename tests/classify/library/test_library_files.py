@@ -9,15 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cache.catalog
 from cache import Catalog
 from classify.library.library_files import DEMO_PACKAGE, LibraryFiles
 from classify.library.scoring import score_files
 from tests.classify.library.test_ranking import entry, name_of, recording, store_at, taste_of
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> LibraryFiles:
+@pytest.fixture(params=["paths in memory", "paths on disk"])
+def files(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> LibraryFiles:
     """Four songs with a vector, of which the first has two files and the last is the demo's."""
+    if request.param == "paths on disk":
+        monkeypatch.setattr(cache.catalog, "_MANY", 0)
     store = store_at(tmp_path / "cache")
     store.put([entry(n) for n in range(4)])
     demo = tmp_path / DEMO_PACKAGE / "tracks"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import cache.catalog
 import classify
 import classify.library.ranking
 from cache import Catalog, EmbeddingStore, Entry, FileRecord, prune_cache
 from classify.library.artist_groups import Groups
 from classify.library.ranking import rank
+from classify.library.score_cache import ScoreCache
 from classify.library.song_vectors import SongVectors
 from classify.taste.calibration import Calibration
 from classify.taste.familiarity import Familiarity
@@ -114,7 +117,7 @@ def test_equal_decisions_are_in_the_order_of_paths() -> None:
 
     decisions = np.array([1.0, 2.0, 1.0, 3.0, 2.0, 2.0])
     paths = pa.array([b"/f", b"/e", b"/d", b"/c", b"/b", b"/\xff"], pa.binary())
-    assert rank(decisions, paths).tolist() == [3, 4, 1, 5, 2, 0]
+    assert rank(decisions, paths.take).tolist() == [3, 4, 1, 5, 2, 0]
 
 
 def test_files_that_have_gone_make_room_for_the_next(library: Path) -> None:
@@ -157,6 +160,33 @@ def test_kept_decisions_are_the_same_bits_and_only_new_songs_are_decided(
     assert not (library / "scores").exists()
     assert seen(taste, library) == more
     assert sum(n_decided) == 2 * N_SONGS + 2
+
+
+def test_a_large_library_scores_the_same_without_its_paths(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = [dataclasses.replace(recording(library.parent / "07.mp3", 7), artist="x")]
+    Catalog(library).put(songs)  # its latest row counts
+    wanted: list[dict[str, object]] = [{}, {"labelled": True, "once": False}, {"per_artist": 1}]
+    before = [classify.score(taste=taste_of(), root=library, **one) for one in wanted]  # type: ignore[arg-type]
+    monkeypatch.setattr(cache.catalog, "_MANY", 0)
+    for one, expected in zip(wanted, before, strict=True):
+        found = classify.score(taste=taste_of(), root=library, **one)  # type: ignore[arg-type]
+        assert found.songs == expected.songs
+        assert (found.n_scored, found.n_library) == (expected.n_scored, N_SONGS)
+
+
+def test_where_nearly_all_songs_are_scored_all_decisions_are_kept(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taste = taste_of()
+    monkeypatch.setattr(classify.library.ranking, "_MOST", 1.0)
+    expected = classify.score(taste=taste, root=library).songs
+    shutil.rmtree(library / "scores")
+    monkeypatch.setattr(classify.library.ranking, "_MOST", 0.9)
+    assert classify.score(taste=taste, root=library).songs == expected
+    reader = store_at(library).reader()
+    assert not np.isnan(ScoreCache(taste, library).load(reader.digests, reader.crcs)).any()
 
 
 def test_another_vector_or_another_taste_is_decided_anew(library: Path) -> None:

@@ -9,7 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cache import Catalog, EmbeddingStore, Entry, FileRecord, StoredObject, covers
+from cache import (
+    Catalog,
+    EmbeddingStore,
+    Entry,
+    FileRecord,
+    StoredObject,
+    covers,
+    value_keys,
+)
 from embed.decoding.tags import TAGS_VERSION
 from embed.files import source_columns
 from embed.files.find import FoundAudio
@@ -53,8 +61,7 @@ def few_keys(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """Have the keys of different paths be the same: then only the paths themselves tell."""
     if request.param == "64 bits":
         return
-    real = source_columns.path_keys
-    monkeypatch.setattr(source_columns, "path_keys", lambda paths: real(paths) % 5)
+    monkeypatch.setattr(source_columns, "value_keys", lambda paths: value_keys(paths) % 5)
 
 
 @pytest.fixture
