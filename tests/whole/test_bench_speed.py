@@ -70,6 +70,29 @@ def test_the_library_benchmark_runs_and_every_command_is_measured_at_every_size(
 
 
 @pytest.mark.long
+def test_the_score_benchmark_compares_a_song_of_a_large_library_with_one_of_a_small(
+    tmp_path: Path,
+) -> None:
+    rows = run("bench_score.py", tmp_path / "score.jsonl")
+    timed = [row for row in rows if row["kind"] == "score"]
+    assert [(row["n_songs"], row["operation"]) for row in timed] == [
+        (n_songs, operation) for n_songs in (5_000, 10_000) for operation in ("first time", "again")
+    ]
+    assert all(row["cpu_s"] > 0 and row["peak_bytes"] > 10e6 for row in timed)
+    growth = {row["operation"]: row for row in rows if row["kind"] == "growth"}
+    assert set(growth) == {"first time", "again"}
+    # most of it is the start
+    assert all(0 < row["a_song_ratio"]["cpu_s"] < 1 for row in growth.values())
+
+
+@pytest.mark.long
+def test_the_driver_benchmark_sifts_and_commits(tmp_path: Path) -> None:
+    rows = run("bench_driver.py", tmp_path / "driver.jsonl")
+    assert [row["kind"] for row in rows] == ["sift", "sift", "commit"]
+    assert all(row["cpu_s"] > 0 for row in rows)
+
+
+@pytest.mark.long
 def test_the_servers_benchmark_reads_and_matches_every_song(tmp_path: Path) -> None:
     if not bench("service.music_server").SUPYSONIC.exists():
         pytest.skip("no supysonic in .venv/supysonic, where .ci/run installs it")

@@ -27,7 +27,7 @@ from embed.cluster.shards import ShardQueue
 from embed.decoding.tags import TAGS_VERSION
 from embed.pipeline.ledger import Ledger
 
-__all__ = ["catalog_of", "make_cache", "store_of"]
+__all__ = ["catalog_of", "catalog_rows", "digests_of", "make_cache", "store_of"]
 
 _LISTED = 1000
 _MADE_AT_ONCE = 100_000
@@ -92,7 +92,7 @@ def make_cache(root: str, n_songs: int, rows_a_fragment: int = _FRAGMENT_ROWS) -
     from lance.fragment import write_fragments
 
     datasets = (catalog_of(root)._dataset, store_of(root)._dataset)
-    for dataset, table_of in zip(datasets, (_catalog_rows, _embedding_rows), strict=True):
+    for dataset, table_of in zip(datasets, (catalog_rows, _embedding_rows), strict=True):
         fragments: list[Any] = []
         for start in range(0, n_songs, _PART_ROWS):
             numbers = np.arange(start, min(start + _PART_ROWS, n_songs), dtype=np.uint64)
@@ -105,7 +105,13 @@ def make_cache(root: str, n_songs: int, rows_a_fragment: int = _FRAGMENT_ROWS) -
             dataset.commit_staged(fragments)
 
 
-def _catalog_rows(numbers: NDArray[np.uint64]) -> pa.Table:
+def digests_of(numbers: NDArray[np.uint64]) -> pa.StringArray:
+    """Return the digests of songs."""
+    return _hex(numbers + np.uint64(2**40))
+
+
+def catalog_rows(numbers: NDArray[np.uint64]) -> pa.Table:
+    """Return what the catalog knows of songs."""
     n = len(numbers)
     versions = map(version_number, _versions(numbers).to_pylist())
     paths = pc.binary_join_element_wise("s3://songs/", _keys(numbers), "")
@@ -114,7 +120,7 @@ def _catalog_rows(numbers: NDArray[np.uint64]) -> pa.Table:
         "size_bytes": pa.array(_sizes(numbers)),
         "mtime_ns": pa.array(np.fromiter(versions, np.int64, n)),
         "recorded_ns": pa.array(np.full(n, time.time_ns())),
-        "digest": _hex(numbers + np.uint64(2**40)),
+        "digest": digests_of(numbers),
         "title": _texts(numbers),
         "tags_version": pa.array(np.full(n, TAGS_VERSION, np.int32)),
     }
@@ -128,7 +134,7 @@ def _embedding_rows(numbers: NDArray[np.uint64]) -> pa.Table:
     n = len(numbers)
     ends = pa.array(np.arange(n + 1))
     columns = {
-        "digest": _hex(numbers + np.uint64(2**40)),
+        "digest": digests_of(numbers),
         "n_windows": pa.array(np.full(n, 12, np.int32)),
         "duration_s": pa.array(np.full(n, 180.0)),
         "coverage": pa.array(np.full(n, 0.2)),
