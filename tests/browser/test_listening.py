@@ -669,12 +669,18 @@ def test_a_lasso_on_the_map_likes_the_songs_within_in_one_step(
     n = 3 + int(np.diff(apart)[2:8].argmax())
     within = {one for one, px in zip(ids, far, strict=True) if px <= apart[n - 1]}
     assert within - likes, "or this test shows nothing"
-    (x, y), half = at[ids.index(min(likes))], (apart[n - 1] + apart[n]) / 2
+    half = (apart[n - 1] + apart[n]) / 2
+    box = page.locator("#map canvas").bounding_box()
+    low = np.array([box["x"], box["y"]]) + 1
+    high = low + np.array([box["width"] - 2, box["height"] - 2])
+    (left, top), (right, bottom) = (
+        np.clip(at[ids.index(min(likes))] + way * half, low, high) for way in (-1, 1)
+    )
     page.get_by_role("button", name="Lasso").click()
-    page.mouse.move(x - half, y - half)
+    page.mouse.move(left, top)
     page.mouse.down()
-    for way in ((1, -1), (1, 1), (-1, 1), (-1, -1)):
-        page.mouse.move(x + way[0] * half, y + way[1] * half, steps=4)
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
+        page.mouse.move(x, y, steps=4)
     page.mouse.up()
     new = within - likes
     like = page.get_by_role("button", name=f"Like {len(new)} song")
