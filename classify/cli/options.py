@@ -21,6 +21,7 @@ __all__ = [
     "known_coverage",
     "known_encoder",
     "known_maps",
+    "known_playlist_name",
 ]
 
 Paths = Annotated[
@@ -88,6 +89,17 @@ def known_coverage(coverage: str) -> str:
     except EmbedError as error:
         raise typer.BadParameter(str(error)) from error
     return coverage
+
+
+def known_playlist_name(name: str) -> str:
+    """Refuse what no server takes as a playlist's name, as a wrong argument."""
+    from classify.errors import ServerError
+    from classify.sources.servers.server_playlist import playlist_name
+
+    try:
+        return playlist_name(name)
+    except ServerError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 EncoderOption = Annotated[

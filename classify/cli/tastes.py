@@ -20,7 +20,14 @@ from classify.cli.console import (
     require_songs,
     say,
 )
-from classify.cli.options import AsJson, EncoderOption, TasteOption, WorkersOption, known_encoder
+from classify.cli.options import (
+    AsJson,
+    EncoderOption,
+    TasteOption,
+    WorkersOption,
+    known_encoder,
+    known_playlist_name,
+)
 from classify.cli.written import push_scores, put_scores, warn_lacking, warn_new, warn_older
 from classify.evaluation.sentences import evaluation_story, learnt_sentences
 
@@ -230,7 +237,13 @@ def score(
         ),
     ] = None,
     playlist: Annotated[
-        str, typer.Option("--playlist", metavar="NAME", help="With --push: its name.")
+        str,
+        typer.Option(
+            "--playlist",
+            metavar="NAME",
+            callback=known_playlist_name,
+            help="With --push: its name.",
+        ),
     ] = "Seven Songs",
     workers: WorkersOption = None,
 ) -> None:

@@ -12,7 +12,7 @@ from classify.errors import ServerError
 from classify.library.song_library import SongLibrary
 from classify.output.own_lists import remember_pushed_list
 from classify.sources.servers.mpd import MpdServer
-from classify.sources.servers.server_playlist import ServerPlaylist
+from classify.sources.servers.server_playlist import ServerPlaylist, playlist_name
 from classify.sources.servers.subsonic import SubsonicServer
 from classify.sources.song_matching import SongIndex
 from classify.sources.source_song import SourceSong
@@ -103,10 +103,12 @@ def push_playlist(
     Raises
     ------
     ServerError
-        If it can't be done, the server has none of the songs, or the list would be shorter because
-        songs of it are not there now, here or on the server: then it stays as it was.
+        If it can't be done, the name is none for a playlist, the server has none of the songs, or
+        the list would be shorter because songs of it are not there now, here or on the server: then
+        it stays as it was.
     CacheError
     """
+    name = playlist_name(name)
     with closing(open_server(server)) as there:
         return put_playlist(
             there, name, songs, taste=taste, former=former, some_gone=some_gone, root=root
@@ -124,6 +126,7 @@ def put_playlist(
     root: str | Path | None = None,
 ) -> ServerPlaylist:
     """Do what `push_playlist` does, on a server that is connected."""
+    name = playlist_name(name)
     base = default_root() if root is None else root
     index = SongIndex(SongLibrary.of_taste(taste, base).files().recordings())
     theirs = there.songs()

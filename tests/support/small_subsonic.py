@@ -40,6 +40,12 @@ class SmallSubsonic:
         Whether an empty search finds all songs, `tokenInfo` is known, playlists are listed.
     most_entries : int
         Of a playlist; the rest is dropped.
+    most_found : int
+        Songs or albums of one answer, however many are asked for.
+    refuses_behind_last : bool
+        Whether a page behind the last one is refused.
+    starred : list of dict
+        What `getStarred2` tells.
     busy : dict of str to int
         How often a method is yet answered with 503.
     slow_s : dict of str to float
@@ -56,6 +62,9 @@ class SmallSubsonic:
     tells_owner: bool = True
     lists_playlists: bool = True
     most_entries: int = 1000
+    most_found: int = 1000
+    refuses_behind_last: bool = False
+    starred: list[Any] = field(default_factory=list)
     busy: dict[str, int] = field(default_factory=dict)
     slow_s: dict[str, float] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, list[str]], float]] = field(default_factory=list)
@@ -141,7 +150,7 @@ class SmallSubsonic:
         return {"tokenInfo": {"username": self.user}} if self.tells_owner else self._unknown(form)
 
     def _getstarred2(self, _: dict[str, list[str]]) -> dict[str, Any]:
-        return {"starred2": {}}
+        return {"starred2": {"song": self.starred}}
 
     def _songs(self) -> list[dict[str, Any]]:
         return [
@@ -151,13 +160,19 @@ class SmallSubsonic:
 
     def _search3(self, form: dict[str, list[str]]) -> dict[str, Any]:
         first, count = int(form["songOffset"][0]), int(form["songCount"][0])
-        found = self._songs()[first : first + count] if self.searches else []
-        return {"searchResult3": {"song": found}}
+        if not self.searches:
+            return {"searchResult3": {}}
+        return {"searchResult3": {"song": self._page(self._songs(), first, count)}}
 
     def _getalbumlist2(self, form: dict[str, list[str]]) -> dict[str, Any]:
         first, size = int(form["offset"][0]), int(form["size"][0])
         albums = [*dict.fromkeys(one["album"] for one in self._songs())]
-        return {"albumList2": {"album": [{"id": one} for one in albums[first : first + size]]}}
+        return {"albumList2": {"album": [{"id": one} for one in self._page(albums, first, size)]}}
+
+    def _page(self, things: list[Any], first: int, count: int) -> list[Any]:
+        if first >= len(things) and self.refuses_behind_last:
+            raise SubsonicRefusalError(0, "no such page")
+        return things[first : first + min(count, self.most_found)]
 
     def _getalbum(self, form: dict[str, list[str]]) -> dict[str, Any]:
         return {"album": {"song": [one for one in self._songs() if [one["album"]] == form["id"]]}}

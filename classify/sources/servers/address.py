@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from classify.errors import ServerError
 
@@ -14,6 +14,7 @@ __all__ = ["PASSWORD_VARIABLE", "USER_VARIABLE", "is_loopback", "password_of", "
 PASSWORD_VARIABLE = "SEVENSONGS_PASSWORD"  # noqa: S105  its name
 USER_VARIABLE = "SEVENSONGS_USER"
 _KEYRING = "sevensongs"
+_PATH = "/%:@!$&'()*+,;=~"  # of a path; all else is escaped
 
 
 def split_address(text: str) -> tuple[str, str]:
@@ -40,13 +41,22 @@ def split_address(text: str) -> tuple[str, str]:
             "a password in an address is seen by every process of this computer: take it out, and "
             f"put it into the environment's {PASSWORD_VARIABLE}"
         )
-    if parts.scheme not in ("http", "https") or not host or parts.query or parts.fragment:
+    if parts.scheme not in ("http", "https") or parts.query or parts.fragment or not _is_host(host):
         raise ServerError(
             "a server's address is subsonic:https://user@host/base or subsonic:http://host:port"
         )
     place = f"[{host}]" if ":" in host else host
     place += f":{port}" if port else ""
-    return f"{parts.scheme}://{place}{parts.path.rstrip('/')}", parts.username or ""
+    path = quote(parts.path.rstrip("/"), safe=_PATH)
+    return f"{parts.scheme}://{place}{path}", parts.username or ""
+
+
+def _is_host(host: str) -> bool:
+    """Whether the name of a computer can be asked for: each of its parts has 1 to 63 letters."""
+    try:
+        return host.isprintable() and " " not in host and bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def is_loopback(host: str) -> bool:
@@ -66,7 +76,7 @@ def password_of(server: str, user: str = "") -> str:
     Raises
     ------
     ServerError
-        If none of these has one.
+        If none of these has one, or it is no text.
     """
     password = os.environ.get(PASSWORD_VARIABLE)
     account = f"{user}@{server}" if user else server
@@ -82,6 +92,10 @@ def password_of(server: str, user: str = "") -> str:
             f"no password for {whose}: put it into the environment's {PASSWORD_VARIABLE}, or into "
             f"a keyring ('keyring set {_KEYRING} {account}')"
         )
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        raise ServerError(f"the password for {whose} is no UTF-8") from None
     return password
 
 

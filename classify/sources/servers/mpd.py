@@ -25,6 +25,7 @@ _NO_PLACE = (
     "MPD's address is mpd:HOST or mpd:HOST:PORT; its password comes from the environment's "
     f"{PASSWORD_VARIABLE}, a keyring or a prompt"
 )
+_MAX_NAME_BYTES = 230  # of 255 of a file's name; the rest is for ` 0123abcd.m3u.part`
 _AT_ONCE = 100  # songs of a playlist that are added by one list of commands
 
 
@@ -125,8 +126,7 @@ class MpdServer:
 
         It is written under another name first, so that the one that is there is never lost.
         """
-        if not name.strip() or "/" in name or name.startswith("."):
-            raise ServerError(f"{name!r:.80} is no name for a playlist of MPD: leave out '/'")
+        _refuse_name(name)
         former = self.playlist(name)
         if former == list(keys):
             return True
@@ -152,6 +152,19 @@ class MpdServer:
                 return None
             raise
         return [value for what, value in answer if what == "file"]
+
+
+def _refuse_name(name: str) -> None:
+    """Refuse a name of which MPD can make no file."""
+    why = ""
+    if "/" in name:
+        why = "leave out '/'"
+    elif name.startswith("."):
+        why = "it begins with a dot"
+    elif len(name.encode()) > _MAX_NAME_BYTES:
+        why = f"it has {len(name.encode())} bytes, and {_MAX_NAME_BYTES} are the limit"
+    if why:
+        raise ServerError(f"{name!r:.80} is no name for a playlist of MPD: {why}")
 
 
 def mpd_reading(place: str, _asked: Sequence[str] = ()) -> SourceReading:

@@ -98,7 +98,7 @@ class MpdClient:
 
     def ask_all(self, commands: list[tuple[str, ...]]) -> list[tuple[str, str]]:
         """Send commands that are done together; of several the first that fails ends them."""
-        lines = [" ".join([one[0], *map(_quoted, one[1:])]) for one in commands]
+        lines = [_line_of(*one) for one in commands]
         if len(lines) > 1:
             lines = ["command_list_begin", *lines, "command_list_end"]
         self._ends = time.monotonic() + _ANSWER_S
@@ -144,11 +144,13 @@ class MpdClient:
         )
 
 
-def _quoted(argument: str) -> str:
-    if "\n" in argument or "\r" in argument:
-        raise ServerError(f"MPD takes no name with line ends: {argument!r:.100}")
-    escaped = argument.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+def _line_of(command: str, *arguments: str) -> str:
+    for argument in arguments:
+        if "\n" in argument or "\r" in argument:
+            told = "in a password" if command == "password" else f"in {argument!r:.100}"
+            raise ServerError(f"MPD takes no line ends {told}")
+    escaped = (one.replace("\\", "\\\\").replace('"', '\\"') for one in arguments)
+    return " ".join([command, *(f'"{one}"' for one in escaped)])
 
 
 def _why(error: Exception) -> str:

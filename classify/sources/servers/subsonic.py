@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -20,6 +20,8 @@ from classify.sources.servers.address import (
     split_address,
 )
 from classify.sources.servers.http_client import HttpClient, SlowServerError
+from classify.sources.servers.server_playlist import same_name
+from classify.sources.servers.subsonic_answers import dicts_of, id_of, song_of, text_of
 from classify.sources.source_song import SourceReading, SourceSong
 
 __all__ = ["API_KEY_VARIABLE", "SubsonicServer", "subsonic_reading"]
@@ -108,7 +110,7 @@ class SubsonicServer:
             told = self._asked("tokenInfo", login).get("tokenInfo")
         except ServerError:  # a server that knows keys need not know this
             told = None
-        owner = _text(told.get("username")) if isinstance(told, dict) else None
+        owner = text_of(told.get("username")) if isinstance(told, dict) else None
         if owner and self.user and owner.lower() != self.user.lower():
             raise ServerError(
                 f"the key of {API_KEY_VARIABLE} is one of {owner!r} on {self.name}, and not of "
@@ -132,13 +134,14 @@ class SubsonicServer:
 
     def songs(self) -> list[SourceSong]:
         """Return all songs of the server: by search, or album by album where that has nothing."""
-        songs = [_song(one) for one in self._searched()]
-        return songs or [_song(one) for one in self._of_albums()]
+        songs = [song_of(one) for one in self._searched()]
+        return songs or [song_of(one) for one in self._of_albums()]
 
     def starred_songs(self) -> list[SourceSong]:
         """Return the songs that the user has starred."""
         document = self._ask("getStarred2", n_songs=_MANY).get("starred2")
-        return [_song(one) for one in _dicts(document, "song")]
+        # some servers don't say of each that it is starred
+        return [song_of({**one, "starred": True}) for one in dicts_of(document, "song")]
 
     def download(self, song: SourceSong, into: BinaryIO, max_bytes: int) -> None:
         """Write a song's own file, as it is on the server.
@@ -186,15 +189,15 @@ class SubsonicServer:
 
     def _entries(self, playlist: str, n_songs: int = _MANY) -> list[str]:
         there = self._ask("getPlaylist", [("id", playlist)], n_songs=n_songs).get("playlist")
-        return [str(one.get("id")) for one in _dicts(there, "entry")]
+        return [id_of(one) for one in dicts_of(there, "entry")]
 
     def _playlist_id(self, name: str) -> str | None:
         # a server may look at all songs of all lists, to tell how long they are
         document = self._ask("getPlaylists", n_songs=_MANY).get("playlists")
         own = [
-            str(one.get("id"))
-            for one in _dicts(document, "playlist")
-            if one.get("name") == name
+            id_of(one)
+            for one in dicts_of(document, "playlist")
+            if same_name(one.get("name"), name)
             and str(one.get("owner") or self.user).lower() == self.user.lower()
         ]
         if len(own) > 1:
@@ -205,34 +208,49 @@ class SubsonicServer:
         return own[0] if own else None
 
     def _searched(self) -> Iterator[Mapping[str, Any]]:
-        first, page = 0, _PAGE
-        while first < _MAX_SONGS:
+        def ask(first: int, page: int) -> list[Mapping[str, Any]]:
             form = [("query", ""), ("songCount", str(page)), ("songOffset", str(first))]
             form += [("artistCount", "0"), ("albumCount", "0")]
+            answer = self._ask("search3", form, n_songs=page)
+            return dicts_of(answer.get("searchResult3"), "song")
+
+        return self._paged(ask)
+
+    def _of_albums(self) -> Iterator[Mapping[str, Any]]:
+        def ask(first: int, page: int) -> list[Mapping[str, Any]]:
+            form = [("type", "alphabeticalByName"), ("size", str(page)), ("offset", str(first))]
+            answer = self._ask("getAlbumList2", form, n_songs=page)
+            return dicts_of(answer.get("albumList2"), "album")
+
+        for album in self._paged(ask):
+            answer = self._ask("getAlbum", [("id", id_of(album))])
+            yield from dicts_of(answer.get("album"), "song")
+
+    def _paged(
+        self, ask: Callable[[int, int], list[Mapping[str, Any]]]
+    ) -> Iterator[Mapping[str, Any]]:
+        """Give what a server has, each once; it may make shorter pages than it was asked for."""
+        seen: set[str] = set()
+        first, page = 0, _PAGE
+        while first < _MAX_SONGS:
             try:
-                answer = self._ask("search3", form, n_songs=page)
+                found = ask(first, page)
             except SlowServerError:
                 if page // 4 < _LEAST_PAGE:
                     raise
                 page //= 4
                 continue
-            found = _dicts(answer.get("searchResult3"), "song")
-            yield from found
-            if len(found) < page:
+            except _RefusalError:
+                if not first:
+                    raise
+                return  # it knows no page behind the last one
+            fresh = {id_of(one): one for one in found if id_of(one) not in seen}
+            if not fresh:
                 return
-            first += page
+            yield from fresh.values()
+            seen |= fresh.keys()
+            first += len(found)
         raise ServerError(f"{self.name} has more than {_MAX_SONGS} songs")
-
-    def _of_albums(self) -> Iterator[Mapping[str, Any]]:
-        for first in range(0, _MAX_SONGS, _PAGE):
-            form = [("type", "alphabeticalByName"), ("size", str(_PAGE)), ("offset", str(first))]
-            answer = self._ask("getAlbumList2", form, n_songs=_PAGE)
-            albums = _dicts(answer.get("albumList2"), "album")
-            for album in albums:
-                answer = self._ask("getAlbum", [("id", str(album.get("id")))])
-                yield from _dicts(answer.get("album"), "song")
-            if len(albums) < _PAGE:
-                return
 
     def _ask(
         self,
@@ -305,36 +323,3 @@ def _is_private(address: str) -> bool:
     """Whether nobody reads along on the way to an address: over https, or on this computer."""
     parts = urlsplit(address)
     return parts.scheme == "https" or is_loopback(parts.hostname or "")
-
-
-def _song(one: Mapping[str, Any]) -> SourceSong:
-    said: dict[str, float | str] = {}
-    if one.get("starred"):
-        said["starred"] = 1
-    for field, name in (("rating", "userRating"), ("plays", "playCount")):
-        if isinstance(one.get(name), int):
-            said[field] = one[name]
-    size, seconds = one.get("size"), one.get("duration")
-    return SourceSong(
-        key=str(one.get("id")),
-        path=_text(one.get("path")),
-        size_bytes=size if isinstance(size, int) and size > 0 else None,
-        # whole seconds, cut off or rounded
-        duration_s=seconds + 0.25 if isinstance(seconds, int) and seconds > 0 else None,
-        artist=_text(one.get("artist")),
-        title=_text(one.get("title")),
-        album=_text(one.get("album")),
-        musicbrainz_id=_text(one.get("musicBrainzId")),
-        said=said,
-    )
-
-
-def _dicts(document: Any, name: str) -> list[Mapping[str, Any]]:
-    """Return what a document lists under a name; some servers write one thing without its list."""
-    found = document.get(name) if isinstance(document, dict) else None
-    some = found if isinstance(found, list) else [found]
-    return [one for one in some if isinstance(one, dict)]
-
-
-def _text(value: Any) -> str | None:
-    return value.strip() or None if isinstance(value, str) else None

@@ -131,6 +131,31 @@ def test_all_songs_match_by_path_and_by_tags(mpd: Mpd, monkeypatch: pytest.Monke
     assert [one and one.digest for one in by_path] == [one and one.digest for one in by_tags]
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a/b", "leave out '/'"),
+        ("../../etc", "leave out '/'"),
+        (".hidden", "it begins with a dot"),
+        ("é" * 140, "it has 280 bytes, and 230 are the limit"),
+    ],
+)
+def test_a_name_of_which_mpd_can_make_no_file_is_told(mpd: Mpd, name: str, words: str) -> None:
+    with (
+        closing(MpdServer(mpd.server.removeprefix("mpd:"))) as server,
+        pytest.raises(ServerError, match=words),
+    ):
+        server.put_playlist(name, [mpd.uri(0)])
+
+
+@pytest.mark.parametrize("name", ['it\'s "q" \\', "🎵 שלום", "#x", "é" * 115])
+def test_any_other_name_is_a_list_of_mpd(mpd: Mpd, name: str) -> None:
+    with closing(MpdServer(mpd.server.removeprefix("mpd:"))) as server:
+        for keys in ([mpd.uri(0)], [mpd.uri(2), mpd.uri(1)]):
+            server.put_playlist(name, keys)
+            assert server.playlist(name) == keys
+
+
 def test_what_is_no_mpd_or_says_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ServerError, match=r"can't be reached at 127\.0\.0\.1.*is it running"):
         MpdServer(f"127.0.0.1:{free_port()}")

@@ -25,6 +25,7 @@ from classify.sources.importing import LabelImport, import_labels
 from classify.sources.servers import downloads, http_client, subsonic
 from classify.sources.servers.http_client import HttpClient
 from classify.sources.servers.subsonic import SubsonicServer
+from classify.sources.servers.subsonic_answers import song_of
 from classify.sources.song_matching import SongIndex
 from classify.sources.source_song import SourceSong
 from tests.classify.labels.made_library import digest_of, make_songs
@@ -132,7 +133,7 @@ def test_all_songs_match_by_path_by_size_and_by_tags(
     monkeypatch.setattr(subsonic, "_PAGE", 5)
     client = SubsonicServer(server.place)
     searched = client.songs()
-    albums = [subsonic._song(one) for one in client._of_albums()]
+    albums = [song_of(one) for one in client._of_albums()]
     assert sorted(one.key for one in searched) == sorted(one.key for one in albums)
     left_out: dict[str, Any] = {} if way == "path" else {"path": None}
     left_out |= {"size_bytes": None} if way == "title" else {}
