@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cache import is_digest, local_root, write_whole
+from cache import is_digest, is_uri, local_root, write_whole
 from classify.errors import LabelError, write_problem
 from classify.library.song_library import SongLibrary
 from classify.taste.names import taste_path
@@ -337,8 +337,8 @@ def _label(row: Mapping[str | None, str | None], path: Path, line: int) -> Label
         )
     if not (digest or song):
         raise LabelError(f"{path}, line {line}: neither a path nor a digest; name the song")
-    if song:  # as a person may write it
-        song = os.path.join(path.parent, os.path.expanduser(song))
+    if song and not is_uri(song):  # as a person may write it
+        song = os.path.abspath(os.path.join(path.parent, os.path.expanduser(song)))
     if not digest and (os.path.isdir(song) or os.path.splitext(song)[1].lower() in LIST_SUFFIXES):
         # Else whoever made the file could have all of a disk embedded.
         raise LabelError(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from cache import is_digest, write_whole
 from classify.errors import LabelError, write_problem
@@ -59,6 +60,7 @@ def merged(
     now: Mapping[str, ImportedLabel],
     source: str,
     *,
+    others: Mapping[str, Mapping[str, ImportedLabel]] = MappingProxyType({}),
     again: bool = False,
 ) -> tuple[tuple[Label, ...], LabelChanges]:
     """Change labels by what changed in a source since it was imported.
@@ -70,13 +72,16 @@ def merged(
     before, now : mapping of str to ImportedLabel
         What the source said of recordings at the last import, and says now.
     source : str
+    others : mapping of str to mapping
+        What other sources said at their last import.
     again : bool
         Whether to bring back labels that the listener took away here.
 
     Returns
     -------
     labels : tuple of Label
-        A label that the listener gave here, or another source, stays as it is.
+        A label that the listener gave here, or another source, stays as it is. Where a source takes
+        one back, what another one says holds.
     changes : LabelChanges
     """
     ours = {one.digest: one for one in labels if one.digest}
@@ -89,9 +94,16 @@ def merged(
         if is_ours or stays:
             if wanted and (here is None or here.label != wanted.label):
                 done["own"].append(digest)
-        elif wanted is None:
-            if ours.pop(digest, None):
+        elif wanted is None and here is not None:
+            heir = _said_by(others, digest, here.path)
+            if heir is None:
+                del ours[digest]
                 done["removed"].append(digest)
+            else:
+                ours[digest] = heir
+                done["changed"] += [digest] if heir.label != here.label else []
+        elif wanted is None:
+            continue
         elif here is None or here.label != wanted.label:
             done["changed" if here else "added"].append(digest)
             ours[digest] = Label(label=wanted.label, path=wanted.path, digest=digest, source=source)
@@ -99,6 +111,16 @@ def merged(
     return (*rest, *ours.values()), LabelChanges(
         **{name: tuple(digests) for name, digests in done.items()}
     )
+
+
+def _said_by(
+    others: Mapping[str, Mapping[str, ImportedLabel]], digest: str, path: str
+) -> Label | None:
+    """Return the label that another source gives a recording; None where none does."""
+    for source, rows in others.items():
+        if digest in rows:
+            return Label(label=rows[digest].label, path=path, digest=digest, source=source)
+    return None
 
 
 def record_path(labels: Path) -> Path:

@@ -31,7 +31,7 @@ def import_story(done: LabelImport) -> list[str]:
     lines.append(", ".join(f"{n} {would}{name}" for name, n in n_done.items()))
     if done.changes.own:
         lines.append(
-            f"{counted(len(done.changes.own), 'song')} left as you have said here since or before"
+            f"{counted(len(done.changes.own), 'song')} left as you, or another source, have said"
         )
     return lines
 

@@ -191,7 +191,8 @@ class _Merge:
 
     def __call__(self, labels: tuple[Label, ...]) -> tuple[Label, ...]:
         theirs = {one.digest: one for one in labels if one.source == self._source}
-        before = read_record(record_path(self._file)).get(self._source) or {
+        records = read_record(record_path(self._file))
+        before = records.pop(self._source, None) or {
             digest: ImportedLabel(label=one.label, key="", path=one.path)
             for digest, one in theirs.items()
         }
@@ -200,7 +201,9 @@ class _Merge:
             digest: one for digest, one in before.items() if (one.key, one.label) in self._unmatched
         }
         self.record = {**still, **self._said}
-        after, self.changes = merged(labels, before, self.record, self._source, again=self._again)
+        after, self.changes = merged(
+            labels, before, self.record, self._source, others=records, again=self._again
+        )
         changed = {*self.changes.added, *self.changes.changed, *self.changes.removed}
         paths = {one.digest: one.path for one in (*labels, *after)}
         self.songs.update({digest: paths[digest] for digest in changed})

@@ -13,6 +13,9 @@ __all__ = ["Condition", "Opinions", "opinions_of", "parse_condition"]
 
 _WRITTEN = re.compile(r"\s*([^<>=!:]+?)\s*(?:(>=|<=|!=|=|<|>|:)\s*(.*?)\s*)?", re.DOTALL)
 _ALL = "all"
+_RATED = ("rating", "ratings", "stars", "score", "plays")
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d{1,2}")
+_THOUSANDS = re.compile(r"-?\d{1,3}(,\d{3})+")
 _NO = frozenset({"", "0", "no", "false", "none"})
 
 
@@ -117,10 +120,12 @@ def opinions_of(
     if not (like or dislike):
         like, dislike = reading.like, reading.dislike
     if not (like or dislike):
-        fields = ", ".join(reading.fields)
+        fields = ", ".join([*reading.fields, _ALL])
+        example = next((one for one in _RATED if one in reading.fields), "")
+        example = f"{example}>=4" if example else next(iter(reading.fields), _ALL)
         raise LabelError(
             f"{reading.name} does not say by itself what you like: say it with --like, such as "
-            f"--like '{next(iter(reading.fields), 'rating')}>=4'; there is {fields:.500}"
+            f"--like '{example}'; there is {fields:.500}"
         )
     sides = [[parse_condition(text, reading.fields) for text in side] for side in (like, dislike)]
     liked, disliked = (_that_hold(reading.songs, side) for side in sides)
@@ -139,6 +144,10 @@ def _that_hold(
 
 
 def _number(value: float | str) -> float | None:
+    if isinstance(value, str) and _DECIMAL_COMMA.fullmatch(value.strip()):
+        value = value.replace(",", ".")
+    elif isinstance(value, str) and _THOUSANDS.fullmatch(value.strip()):
+        value = value.replace(",", "")
     try:
         number = float(value)
     except ValueError:

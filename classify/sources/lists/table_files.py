@@ -37,10 +37,14 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "location", "filepath", "file path", "file", "filename", "file name"),
     "key": ("track uri", "spotify uri", "spotify id", "isrc", "id"),
 }
+# Columns that tell what is liked: of such a table not all is.
+_OPINIONS = ("rating", "ratings", "stars", "loved", "love", "liked", "favorite", "favourite")
 _HISTORY = frozenset({"uts", "utc_time", "ms_played", "msplayed", "endtime", "listened_at"})
 _PLAYS = "plays"
 _MAX_SONGS = 500_000
 _MAX_ROW = 2**20
+_SEPARATOR = re.compile(r'"?sep=(.)"?\s*')  # Excel's own first line
+_ONE_LINE = ("title", "artist", "album", "path")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,3}):(\d{2}(?:\.\d+)?)")
 
 
@@ -57,7 +61,8 @@ def table_reading(text: str, name: str) -> SourceReading:
     Raises
     ------
     LabelError
-        If it has no column of titles and artists, and none of paths, or is no CSV.
+        If it has no column of titles and artists, and none of paths, is no CSV, or has a title of
+        several lines, as where a quote is not closed.
 
     Examples
     --------
@@ -66,12 +71,12 @@ def table_reading(text: str, name: str) -> SourceReading:
     >>> reading.songs[0].artist, reading.songs[0].said
     ('Ann', {'stars': '4'})
     """
-    delimiter = max(",;\t", key=text.partition("\n")[0].count)
+    text, delimiter = _parting(text)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         columns = [column.strip().lower() for column in next(rows, [])]
         places = _places(columns)
-        if not ({"title", "artist"} <= places.keys() or "path" in places):
+        if not _tells_songs(places):
             raise LabelError(
                 f"{name} has the columns {', '.join(columns)[:300] or 'none'}; a title and an "
                 "artist (Track Name, Artist Name), or a path, is needed"
@@ -84,11 +89,36 @@ def table_reading(text: str, name: str) -> SourceReading:
         return SourceReading(
             name=name, songs=_counted(songs), fields=(_PLAYS, *fields), like=(), dislike=()
         )
-    is_labelled = "label" in fields and any(
-        str(song.said.get("label")).lower() in ("like", "dislike") for song in songs
-    )
-    like, dislike = (("label=like",), ("label=dislike",)) if is_labelled else (("all",), ())
+    like, dislike = _meant(fields, songs)
     return SourceReading(name=name, songs=tuple(songs), fields=fields, like=like, dislike=dislike)
+
+
+def _meant(
+    fields: Sequence[str], songs: Sequence[SourceSong]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tell what a table means by itself: its labels; nothing, if it rates songs; else all."""
+    if any(str(song.said.get("label")).lower() in ("like", "dislike") for song in songs):
+        return ("label=like",), ("label=dislike",)
+    return ((), ()) if set(_OPINIONS) & set(fields) else (("all",), ())
+
+
+def _parting(text: str) -> tuple[str, str]:
+    """Return a table from its header on, and what parts its columns."""
+    text = text.lstrip("\r\n")
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    named = _SEPARATOR.fullmatch(first)
+    if named:
+        return text[len(first) :].lstrip("\r\n"), named[1]
+    most_first = sorted(",;\t", key=first.count, reverse=True)
+    for delimiter in most_first:
+        columns = next(csv.reader([first], delimiter=delimiter), [])
+        if _tells_songs(_places([column.strip().lower() for column in columns])):
+            return text, delimiter
+    return text, most_first[0]
+
+
+def _tells_songs(places: Mapping[str, int]) -> bool:
+    return {"title", "artist"} <= places.keys() or "path" in places
 
 
 def _places(columns: Sequence[str]) -> dict[str, int]:
@@ -105,19 +135,31 @@ def _songs(
     rows: Iterator[list[str]], columns: Sequence[str], places: Mapping[str, int], name: str
 ) -> list[SourceSong]:
     songs: list[SourceSong] = []
-    for row in rows:
+    for n_row, row in enumerate(rows, start=2):
         if sum(map(len, row)) > _MAX_ROW:
             raise LabelError(f"{name} has a row of more than {_MAX_ROW} characters")
         if not any(cell.strip() for cell in row):
             continue
         if len(songs) == _MAX_SONGS:
             raise LabelError(f"{name} has more than {_MAX_SONGS} songs; split it")
+        _refuse_lines(row, places, name, n_row)
         songs.append(_song(row, columns, places))
     return songs
 
 
+def _refuse_lines(row: Sequence[str], places: Mapping[str, int], name: str, n_row: int) -> None:
+    """Refuse a title of several lines: a quote that is not closed takes the next songs in."""
+    for what in _ONE_LINE:
+        cell = row[places[what]].strip() if places.get(what, len(row)) < len(row) else ""
+        if "\n" in cell or "\r" in cell:
+            raise LabelError(
+                f"{name}, row {n_row}: the {what} has several lines; is a quote not closed?"
+            )
+
+
 def _song(row: Sequence[str], columns: Sequence[str], places: Mapping[str, int]) -> SourceSong:
     cells = {what: row[place].strip() for what, place in places.items() if place < len(row)}
+    cells |= {what: _as_text(cell) for what, cell in cells.items() if what != "path"}
     used = set(places.values())
     said = {
         column: cell.strip()
@@ -135,6 +177,17 @@ def _song(row: Sequence[str], columns: Sequence[str], places: Mapping[str, int])
         musicbrainz_id=cells.get("musicbrainz_id") or None,
         said=said,
     )
+
+
+def _as_text(cell: str) -> str:
+    """Read a text that is no UTF-8 as Windows writes it."""
+    if cell.isascii():
+        return cell
+    try:
+        cell.encode()
+    except UnicodeEncodeError:
+        return cell.encode("utf-8", "surrogateescape").decode("cp1252", "replace")
+    return cell
 
 
 def _duration_s(cells: Mapping[str, str]) -> float | None:

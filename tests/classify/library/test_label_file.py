@@ -46,3 +46,12 @@ def test_a_row_that_says_something_else_than_a_label_is_still_refused(tmp_path: 
 def test_bytes_that_are_no_utf_16_are_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(LabelError, match="is no UTF-16, as its first bytes say; save it as CSV"):
         _read(tmp_path, codecs.BOM_UTF16_LE + b"\x00\xd8a\x00")
+
+
+def test_a_path_that_a_person_writes_is_the_one_that_the_cache_knows(tmp_path: Path) -> None:
+    """`../music/a.mp3` was kept so, and no song of the cache has that path; nothing was said."""
+    path = tmp_path / "tastes" / "default.labels.csv"
+    path.parent.mkdir()
+    path.write_text("label,path,digest\nlike,../music//a.mp3,\nlike,s3://bucket/b.mp3,\n")
+    songs = [one.path for one in read_labels(path) or ()]
+    assert songs == [str(tmp_path / "music" / "a.mp3"), "s3://bucket/b.mp3"]

@@ -98,8 +98,35 @@ def test_a_source_is_named_beside_each_label_and_two_do_not_mix(root: Path, tmp_
     assert {one.digest: one.source for one in stored} == {
         digest_of(0): one, digest_of(4): one, digest_of(8): two
     }  # fmt: skip
-    import_labels(table(tmp_path / "one.csv", {0: 5}), like=LIKE, root=root)
+    # where one takes a label back, what the other says holds
+    done = import_labels(table(tmp_path / "one.csv", {0: 5}), like=LIKE, root=root)
+    assert (done.changes.changed, done.changes.removed) == ((digest_of(4),), ())
+    assert labels(root) == {0: "like", 4: "dislike", 8: "like"}
+
+
+def test_a_song_that_two_sources_like_stays_liked_until_both_take_it_back(
+    root: Path, tmp_path: Path
+) -> None:
+    """It lost its label with the first, and the second was told to have been overruled here."""
+
+    def run(name: str, stars: dict[int, int]) -> tuple[int, ...]:
+        changes = import_labels(table(tmp_path / name, stars), like=LIKE, root=root).changes
+        return len(changes.added), len(changes.changed), len(changes.removed), len(changes.own)
+
+    assert run("one.csv", {0: 5, 4: 5}) == (2, 0, 0, 0)
+    assert run("two.csv", {4: 5, 8: 5}) == (1, 0, 0, 0)
+    assert run("one.csv", {0: 5}) == (0, 0, 0, 0)
+    assert labels(root) == {0: "like", 4: "like", 8: "like"}
+    stored = read_labels(labels_path(taste_path("default", root=root)))
+    assert stored is not None
+    assert {one.digest: one.source for one in stored}[digest_of(4)] == str(tmp_path / "two.csv")
+    assert run("two.csv", {8: 5}) == (0, 0, 1, 0)
     assert labels(root) == {0: "like", 8: "like"}
+    # what the listener takes away is gone, whoever says it
+    assert run("one.csv", {0: 5, 8: 5}) == (0, 0, 0, 0)
+    classify.label(None, [tmp_path / "music" / "008.mp3"], root=root)
+    assert run("two.csv", {12: 5}) == (1, 0, 0, 0)
+    assert labels(root) == {0: "like", 12: "like"}
 
 
 def test_a_copy_that_comes_to_the_library_takes_no_label_away(
@@ -159,7 +186,7 @@ def test_the_command_tells_what_it_did_and_what_did_not_match(
     assert done["changes"] == {"added": 3, "changed": 0, "removed": 0, "own": 0}
     assert [one["by"] for one in done["matched"]] == ["title alone"] * 3
     assert done["labelled"]["n_like"] == 2
-    nothing = run(table(tmp_path / "b.csv", {}, "x,y,5"))
+    nothing = run(table(tmp_path / "b.csv", {}, "x,y,5"), "--like", "all")
     assert nothing.exit_code == 1
     assert "0 songs of your library, 1 not surely in it" in nothing.stdout
     refused = run(source, "--like", "rating>3")

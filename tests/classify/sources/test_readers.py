@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import plistlib
 import sqlite3
 import time
@@ -195,6 +196,58 @@ def test_a_table_may_say_more_and_a_history_is_no_list_of_likes() -> None:
         table_reading("a,b\n1,2\n", "t")
 
 
+@pytest.mark.parametrize("column", ["Rating", "Stars", "Loved", "Favorite"])
+def test_a_table_that_rates_songs_does_not_like_all_of_them(column: str) -> None:
+    """A song of one star was a like."""
+    reading = table_reading(f"title,artist,{column}\nA,X,5\nB,X,1\nC,X,\n", "t")
+    with pytest.raises(LabelError, match=rf"say it with --like, such as --like '{column.lower()}"):
+        opinions_of(reading)
+    assert len(opinions_of(reading, ["all"]).likes) == 3
+    assert len(opinions_of(reading, [f"{column}>1"]).likes) == 1
+    without = table_reading(f"title,artist,{column}\nA,X,\nB,X,\n", "t")
+    assert len(opinions_of(without).likes) == 2, "a column that says nothing"
+
+
+@pytest.mark.parametrize(
+    ("text", "songs"),
+    [
+        ("sep=;\nTitle;Artist\nA;X\n", [("A", "X")]),
+        ('"sep=|"\r\nTitle|Artist\r\nA|X\r\n', [("A", "X")]),
+        ("\n\r\n\nTitle,Artist\nA,X\n", [("A", "X")]),
+        ("Title;Artist;a,b,c,d\nA;X;1\n", [("A", "X")]),
+        ("Title,Artist\rA,X\rB,X\r", [("A", "X"), ("B", "X")]),
+        ('Title,Artist\n"A, ""b""",X\n', [('A, "b"', "X")]),
+        ('Title,Artist,Notes\nA,X,"two\nlines"\nB,X,\n', [("A", "X"), ("B", "X")]),
+    ],
+)
+def test_what_spreadsheets_put_before_and_between_songs_is_no_song(
+    text: str, songs: list[tuple[str, str]]
+) -> None:
+    assert [(one.title, one.artist) for one in table_reading(text, "t").songs] == songs
+
+
+def test_a_quote_that_is_not_closed_takes_no_songs_in() -> None:
+    """The songs behind it were gone without a word."""
+    with pytest.raises(LabelError, match=r"^t, row 3: the artist has several lines"):
+        table_reading('Title,Artist\nA,X\nB,"X\nC,X\nD,X\n', "t")
+
+
+def test_a_table_as_windows_writes_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "liked.csv"
+    path.write_bytes("Title;Artist;Path\nCafé Ü;Élan;/m/é.mp3\n".encode("cp1252"))
+    (song,) = read_source(str(path)).songs
+    assert (song.title, song.artist) == ("Café Ü", "Élan")
+    assert os.fsencode(song.path or "") == "/m/é.mp3".encode("cp1252"), "a path stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("written", "number"), [("4,5", 4.5), ("1,234", 1234), ("12,345,678", 12345678)]
+)
+def test_a_number_may_be_written_with_commas(written: str, number: float) -> None:
+    for least, holds in ((number, True), (number + 0.1, False)):
+        assert parse_condition(f"rating>={least}", ["rating"]).holds({"rating": written}) is holds
+
+
 def test_conditions_say_what_is_wrong_with_them() -> None:
     fields = ["rating", "mood", "loved"]
     said = {"rating": "4", "mood": "Good enough", "loved": "0"}
@@ -291,7 +344,7 @@ def test_beets_is_asked_by_its_attributes_but_not_by_ours(tmp_path: Path) -> Non
     assert len(opinions_of(reading, ["genre:rock"]).likes) == 2
     with pytest.raises(LabelError, match="there is no 'taste' here; there is genre, rating, all"):
         opinions_of(reading, ["taste>=0.8"])
-    with pytest.raises(LabelError, match="--like 'genre>=4'"):
+    with pytest.raises(LabelError, match="--like 'rating>=4'"):
         opinions_of(reading)
     assert path.read_bytes() == before
     (tmp_path / "none.db").write_bytes(b"no database")
