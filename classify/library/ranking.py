@@ -72,9 +72,9 @@ def decide(
     if len(at) < len(vectors):
         digests, crcs = digests.take(at), crcs[at]
     decisions = kept.load(digests, crcs)
-    new = np.flatnonzero(np.isnan(decisions))
-    decisions[new] = decide_anew(taste, vectors, at[new])
-    if len(new) > _KEEP_NEW_SHARE * len(at):
+    is_new = np.isnan(decisions)
+    decisions[is_new] = decide_anew(taste, vectors, at[is_new])
+    if np.count_nonzero(is_new) > _KEEP_NEW_SHARE * len(at):
         kept.save(digests, crcs, decisions)
     return decisions
 
