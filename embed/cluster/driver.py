@@ -217,7 +217,8 @@ class Driver:
         self._runs[0].cpu_s += report.cpu_s
         self._runs[0].worker_s += report.worker_s
         self._false_starts.pop(post.name, None)
-        self._give_back(shard, "did not tell what became of it", failed=True)
+        reason = f"{post.name} did not tell what became of it"
+        self._give_back(shard, reason, failed=True)
 
     def _lose(self, post: Post, reason: str, *, has_died: bool) -> None:
         """Go on without a station; what it had is tried again, and the shard it worked on counts.
@@ -281,6 +282,7 @@ class Driver:
         if self._progress is None:
             return
         under_way = sum(sum(map(len, post.shards)) - post.n_doing for post in self._posts)
+        # each encoder counts the songs that it hears
         audio_s = sum(run.ledger.audio_s for run in self._runs)
         self._progress(
             Progress(

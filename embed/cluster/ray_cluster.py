@@ -1,23 +1,25 @@
-"""Ray: connect to a cluster or start one, one station on each node. Nothing else knows Ray."""
+"""Ray: one station on each node of a cluster."""
 
 from __future__ import annotations
 
-import logging
-import os
-import shutil
-import signal
 import socket
-import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import chdir, contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import is_uri
 from embed.cluster.driver import Driver, Post
+from embed.cluster.ray_connection import (
+    HERE,
+    connected,
+    host_and_port,
+    import_ray,
+    in_words,
+    is_near,
+)
 from embed.cluster.station_process import StationProcess, Told
 from embed.errors import EmbedError
 from embed.pipeline.encoder_run import Run
@@ -28,33 +30,9 @@ from embed.sifting.files_left import FilesLeft
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["HERE", "LOOPBACK_ENVIRONMENT", "RayCluster"]
+__all__ = ["RayCluster"]
 
-_log = logging.getLogger("sevensongs")
-
-HERE = "ray"
-"""The address of a cluster on this machine, which a run starts and ends."""
-_LOOPBACK = "127.0.0.1"
-# What Ray reads: under `uv run` it would send the current folder to all nodes, and have them work
-# in an environment that they make of it.
-_EVERYWHERE = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
-# What Ray reads when it is imported and when it starts its processes. It takes the address of a
-# network interface, even where it is told 127.0.0.1, unless it takes this system for one of those
-# on which it keeps to itself.
-LOOPBACK_ENVIRONMENT = {
-    **_EVERYWHERE,
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_agent_register_timeout_ms": "120000",  # else it gives up on a busy machine
-    "RAY_enable_metrics_collection": "0",
-    "RAY_enable_worker_prestart": "0",
-    "RAY_worker_niceness": "0",  # else stations would give way to everything
-}
-_THIS_MACHINE = (_LOOPBACK, "localhost")
-_STORE_BYTES = 100 * 2**20  # of shared memory; shards and reports are far smaller
-_ROUTE_S = 5.0
 _WAIT_S = 0.5
-_REASON_CHARS, _LONG_REASON_CHARS = 160, 500
 
 
 @dataclass(frozen=True)
@@ -78,7 +56,7 @@ class RayCluster:
 
     def __post_init__(self) -> None:
         if self.address != HERE:
-            _host_and_port(self.address)
+            host_and_port(self.address)
 
     @property
     def is_here(self) -> bool:
@@ -92,8 +70,8 @@ class RayCluster:
         ------
         EmbedError
         """
-        _import_ray(self.address)
-        if not _is_near(self.address):
+        import_ray(self.address)
+        if not is_near(self.address):
             _require_bucket(base, self.address)
 
     def work(
@@ -113,7 +91,7 @@ class RayCluster:
         CacheError
             If the cache can't be written.
         """
-        with _connected(self.address) as ray:
+        with connected(self.address) as ray:
             names = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
             for name in sorted(names - {socket.gethostname()}):
                 _require_bucket(plan.base, name)
@@ -122,7 +100,7 @@ class RayCluster:
                 Driver(runs, todo, crew, progress).work()
             except ConnectionError as error:
                 raise EmbedError(
-                    f"the connection to {self.address} was lost ({_in_words(error)}); what was "
+                    f"the connection to {self.address} was lost ({in_words(error)}); what was "
                     "committed is kept: run again"
                 ) from error
             finally:
@@ -208,7 +186,7 @@ class _RayCrew:
         except self._ray.exceptions.ActorUnavailableError:
             return None
         except self._ray.exceptions.RayError as error:
-            return _in_words(error)
+            return in_words(error)
 
     def dismiss(self, post: Post, *, for_good: bool) -> None:
         assert isinstance(post, _RayPost)
@@ -223,130 +201,9 @@ class _RayCrew:
                 self.dismiss(post, for_good=False)
 
 
-@contextmanager
-def _connected(address: str) -> Iterator[ModuleType]:
-    """Connect to a cluster, or have one on this machine while the block runs."""
-    ray = _import_ray(address)
-    handler = signal.getsignal(signal.SIGTERM)  # Ray puts its own in place
-    folder = tempfile.mkdtemp(prefix="ray-")
-    try:
-        _connect(ray, address, folder)
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
-        yield ray
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _connect(ray: ModuleType, address: str, folder: str) -> None:
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address != HERE:
-        _require_route(address)
-        quiet["address"] = address
-    else:
-        quiet |= {
-            "address": "local",  # whatever RAY_ADDRESS says
-            "include_dashboard": False,
-            "object_store_memory": _STORE_BYTES,
-            "_temp_dir": folder,
-            "_node_ip_address": _LOOPBACK,
-        }
-    from ray._private import worker
-
-    # It prints on stdout what befalls its processes, among our data; no option keeps it from that.
-    worker.print_to_stdstream = _log_instead
-    try:
-        # Stations import from the folder in which Ray is started, and there may be a numpy.py.
-        with _environment(address), chdir(folder):
-            ray.init(**quiet)
-    except Exception as error:  # of many kinds; Ray documents none
-        raise EmbedError(
-            f"Ray can't be {'started' if address == HERE else f'reached at {address}'}: "
-            f"{' '.join(str(error).split())[:_LONG_REASON_CHARS]}"
-        ) from error
-    if address == HERE:
-        _require_loopback(ray)
-
-
-def _log_instead(printed: dict[str, Any], **_: Any) -> None:
-    for line in printed["lines"]:
-        _log.debug("Ray: %s", line.partition("\n")[0])  # a log of some ten lines may follow
-
-
-def _require_loopback(ray: ModuleType) -> None:
-    at = {node["NodeManagerAddress"] for node in ray.nodes()} - {_LOOPBACK}
-    if at:
-        raise EmbedError(
-            f"Ray would listen on {', '.join(sorted(at))}, where other machines reach it; it keeps "
-            "to this one where nothing has imported it before"
-        )
-
-
-@contextmanager
-def _environment(address: str) -> Iterator[None]:
-    """Have Ray leave this folder alone, and keep to this machine where it is to."""
-    wanted = LOOPBACK_ENVIRONMENT if _is_near(address) else _EVERYWHERE
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _import_ray(address: str) -> ModuleType:
-    try:
-        with _environment(address):
-            import ray
-    except ImportError as error:
-        raise EmbedError(
-            f"Ray is not installed ({error}); pip install 'sevensongs[cluster]'"
-        ) from error
-    return ray  # type: ignore[no-any-return]
-
-
-def _is_near(address: str) -> bool:
-    """Whether Ray is to talk to this machine alone."""
-    return address == HERE or _host_and_port(address)[0] in _THIS_MACHINE
-
-
-def _host_and_port(address: str) -> tuple[str, int]:
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal() or "/" in host:
-        raise EmbedError(
-            f"{address!r:.200} is no cluster; ray (one on this machine) and ray://HOST:10001 are"
-        )
-    return host, int(port)
-
-
 def _require_bucket(base: str | Path, others: str) -> None:
     if not is_uri(base):
         raise EmbedError(
             f"the cache {base} is a folder of this machine, which {others} can't write; name a "
             "bucket, such as --cache s3://bucket/cache"
         )
-
-
-def _require_route(address: str) -> None:
-    """Look whether somebody listens, as Ray itself takes half a minute to find out."""
-    try:
-        socket.create_connection(_host_and_port(address), timeout=_ROUTE_S).close()
-    except OSError as error:
-        raise EmbedError(
-            f"nothing answers at {address} ({error.strerror or error}); 'ray start --head' on the "
-            "head node says where it listens, and a firewall may stand between"
-        ) from error
-
-
-def _in_words(error: BaseException) -> str:
-    """Return what an error of Ray's says; what it lists before, such as ids, is for nobody."""
-    lines = [line for line in str(error).splitlines() if line.strip() and not line[0].isspace()]
-    said = lines[-1] if lines else type(error).__name__
-    if "Traceback" in said:  # of Ray's server, all in one line; the error itself comes last
-        said = said.rpartition("Error: ")[2]
-    return said[:_REASON_CHARS]

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from embed.cluster.ray_cluster import LOOPBACK_ENVIRONMENT
+from embed.cluster.ray_connection import LOOPBACK_ENVIRONMENT
 
 __all__ = ["RayNodes", "ray_nodes"]
 
