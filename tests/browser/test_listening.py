@@ -1062,9 +1062,9 @@ def test_a_song_that_was_scanned_is_heard_whole_when_asked(
     page.unroute(failing)
     explained(page, {"score": 0.7, "scanned_score": 0.3, "scanned_windows": 12}, "whole=true")
     hear.click()
+    # not folded away
+    appears(page.get_by_text("Now that all of it was heard, it matches better: 4 of 5"))
     appears(hear, "hidden")
-    moved = page.get_by_text("Now that all of it was heard, it matches better: 4 of 5")
-    assert moved.is_visible(), "not folded away"
     assert "moments that were heard" not in moments.inner_text()
     # What the page was told was made up; the same question has the service hear the song.
     song = page.locator("#song").get_attribute("data-id")
