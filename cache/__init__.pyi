@@ -1,4 +1,5 @@
-from .catalog import Catalog, CatalogFiles
+from .catalog import Catalog
+from .catalog_files import CatalogFiles
 from .crc32 import digest_chars
 from .durable import (
     lasting,

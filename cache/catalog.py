@@ -2,218 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from cache.catalog_files import CatalogFiles, rows_of_files, superseded_files
 from cache.errors import lance_errors
-from cache.file_record import FileRecord, recording_table, recordings_of, with_all_columns
+from cache.file_record import FileRecord, recording_table
 from cache.lance_dataset import Dataset
-from cache.root import is_there, join
-from cache.row_choice import in_one_piece, last_of_each, places, value_keys
+from cache.root import join
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
-    from numpy.typing import NDArray
 
-__all__ = ["CATALOG", "Catalog", "CatalogFiles"]
+__all__ = ["CATALOG", "Catalog"]
 
 CATALOG = "catalog.lance"
-
-_ROWS_AT_ONCE = 65_536
-_COLUMNS = ["path", "digest", "track"]
-_MANY = 2_000_000  # files; the paths of more, 50 bytes each, are not kept
-_TAKE_SHARE = 0.1  # picking rows one by one beats reading all up to about this share
-
-
-class CatalogFiles:
-    """The files in one version of a catalog, the latest row of each; later commits do not show.
-
-    Parameters
-    ----------
-    found : lance.LanceDataset or None
-        The open dataset; None where nothing has ever been put.
-    uri : str
-        Where it is, for messages.
-    wanted : sequence of str, optional
-        Which paths; default: all.
-
-    Attributes
-    ----------
-    paths : pyarrow.BinaryArray, shape (n,)
-        As the bytes that the file system has; `os.fsdecode` makes text of them. Of more than two
-        million files they are read when they are asked for.
-    digests : pyarrow.StringArray, shape (n,)
-        Null for a file that failed.
-
-    Raises
-    ------
-    CacheError
-        If the dataset cannot be read.
-    """
-
-    def __init__(self, found: Any | None, uri: str, wanted: Sequence[str] | None = None) -> None:
-        import pyarrow as pa
-
-        self._found, self._uri = found, uri
-        self._rows: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._paths: pa.BinaryArray | None = pa.array([], pa.binary())
-        self.digests: pa.StringArray = pa.array([], pa.string())
-        if found is None:
-            return
-        with lance_errors("read", uri):
-            if wanted is None:
-                self._read_all(found)
-                return
-            table = _read(found, _COLUMNS)
-            whole, paths = _of_whole_files(table), in_one_piece(table["path"])
-            self._rows = whole[_latest_of(paths.take(whole), wanted)]
-            self._paths = paths.take(self._rows)
-            self.digests = in_one_piece(table["digest"]).take(self._rows)
-
-    def _read_all(self, found: Any) -> None:
-        """Choose the latest row of each path, by keys of the paths: not all of these are kept."""
-        import pyarrow as pa
-
-        keeps = found.count_rows() <= _MANY
-        keys, rows, n_rows = [np.zeros(0, np.int64)], [self._rows], 0
-        paths, digests = [pa.array([], pa.binary())], [self.digests]
-        for table in _scanned(found, _COLUMNS):
-            whole, some = _of_whole_files(table), _rows_of_files(table)
-            rows.append(n_rows + whole)
-            n_rows += len(table)
-            digests.append(in_one_piece(some["digest"]))
-            some_paths = in_one_piece(some["path"])
-            keys.append(value_keys(some_paths))
-            if keeps:
-                paths.append(some_paths)
-        self._rows, self.digests = np.concatenate(rows), pa.concat_arrays(digests)
-        self._paths = pa.concat_arrays(paths) if keeps else None
-        latest = last_of_each(np.concatenate(keys), self.paths_at)
-        if len(latest) < len(self._rows):
-            self._rows, self.digests = self._rows[latest], self.digests.take(latest)
-            self._paths = None if self._paths is None else self._paths.take(latest)
-
-    @property
-    def paths(self) -> pa.BinaryArray:
-        """All paths; of more than two million files they are read when first asked for."""
-        if self._paths is None:
-            self._paths = self.column("path")
-        return self._paths
-
-    def paths_at(self, at: NDArray[np.integer[Any]]) -> pa.BinaryArray:
-        """Return the paths of the files at some places, shape (len(at),).
-
-        Raises
-        ------
-        CacheError
-            If the dataset cannot be read.
-        """
-        return self.column("path", at) if self._paths is None else self._paths.take(at)
-
-    def have_in_path(self, text: bytes, at: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
-        """Tell which of the files at some places have a text in their path, shape (len(at),).
-
-        Raises
-        ------
-        CacheError
-            If the dataset cannot be read.
-        """
-        import pyarrow.compute as pc
-
-        if self._paths is not None or len(at) <= _TAKE_SHARE * len(self):
-            return _as_mask(pc.match_substring(self.paths_at(at), text))
-        with lance_errors("read", self._uri):
-            parts = (table["path"] for table in _scanned(self._found, ["path"]))
-            masks = [_as_mask(pc.match_substring(part, text)) for part in parts]
-        has: NDArray[np.bool_] = np.concatenate(masks)[self._rows[at]]
-        return has
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def column(self, name: str, at: NDArray[np.integer[Any]] | None = None) -> pa.Array:
-        """Read one more column, of the files at the places `at` or of all.
-
-        Raises
-        ------
-        CacheError
-            If the dataset cannot be read.
-        """
-        return self.columns([name], at)[name]
-
-    def columns(
-        self, names: Sequence[str], at: NDArray[np.integer[Any]] | None = None
-    ) -> dict[str, pa.Array]:
-        """Read more columns, as `column` reads one."""
-        table = self._table(list(names), at)
-        return {name: in_one_piece(table[name]) for name in names}
-
-    def recordings(self, at: NDArray[np.integer[Any]] | None = None) -> list[FileRecord]:
-        """Make `FileRecord` objects.
-
-        Parameters
-        ----------
-        at : ndarray, shape (n,), int, optional
-            Places in `paths`, any order; default: all.
-
-        Raises
-        ------
-        CacheError
-            If the dataset cannot be read.
-        """
-        return recordings_of(self._table(None, at)) if len(self) else []
-
-    def files_of(self, digests: Iterable[str]) -> list[FileRecord]:
-        """Read the rows of all files of some recordings, in the order in which they came.
-
-        Raises
-        ------
-        CacheError
-            If the dataset cannot be read.
-        """
-        return self.recordings(self._places_of(digests))
-
-    def paths_of(
-        self, digests: Iterable[str], *, named: Mapping[str, str] | None = None
-    ) -> dict[str, str]:
-        """Return a path of each recording that is known.
-
-        Of several files it is the one by which the recording goes in `named` (digest to path), if
-        that is there; else the last that is there, else the first.
-        """
-        wanted = named or {}
-        at = self._places_of(digests)
-        names = self.digests.take(at).to_pylist()
-        found: dict[str, str] = {}
-        for digest, raw in zip(names, self.paths_at(at).to_pylist(), strict=True):
-            path, known = os.fsdecode(raw), found.get(digest)
-            if known is None or (
-                is_there(path) and not (known == wanted.get(digest) and is_there(known))
-            ):
-                found[digest] = path
-        return found
-
-    def _places_of(self, digests: Iterable[str]) -> NDArray[np.intp]:
-        return np.flatnonzero(places(self.digests, digests) >= 0)
-
-    def _table(self, columns: list[str] | None, at: NDArray[np.integer[Any]] | None) -> pa.Table:
-        if self._found is None:
-            empty = recording_table([])
-            return empty if columns is None else empty.select(columns)
-        rows = self._rows if at is None else self._rows[at]
-        with lance_errors("read", self._uri):
-            if len(rows) <= _TAKE_SHARE * self._found.count_rows():
-                there = _there(self._found, columns)
-                table = self._found.take(rows.tolist(), columns=there)
-            else:
-                table = _read(self._found, columns).take(rows)
-            return with_all_columns(table, columns)
 
 
 class Catalog:
@@ -279,9 +85,8 @@ class Catalog:
         found = self._dataset.open()
         if found is None:
             return
-        names = [*columns, "track"]
         with lance_errors("read", self.uri):
-            yield from map(_rows_of_files, _scanned(found, names))
+            yield from rows_of_files(found, columns)
 
     def load(self) -> dict[str, FileRecord]:
         """Read everything.
@@ -390,7 +195,7 @@ class Catalog:
         CacheError
             If it cannot be read or written.
         """
-        compact(self._dataset, _superseded, keep_s=keep_s)
+        compact(self._dataset, superseded_files, keep_s=keep_s)
 
     def maybe_compact(self) -> None:
         """Compact if there are more than 32 small fragments; remove old versions in any case.
@@ -402,90 +207,8 @@ class Catalog:
         CacheError
             If it cannot be read or written.
         """
-        maybe_compact(self._dataset, _superseded)
+        maybe_compact(self._dataset, superseded_files)
 
     def n_bytes(self) -> int:
         """Count its bytes, old versions included."""
         return self._dataset.n_bytes()
-
-
-def _latest_of(paths: pa.BinaryArray, wanted: Sequence[str]) -> NDArray[np.int64]:
-    """Tell where the latest row of each wanted path stands; those not known are left out."""
-    import pyarrow as pa
-
-    asked = pa.array([os.fsencode(path) for path in dict.fromkeys(wanted)], pa.binary())
-    which = places(paths, asked)
-    latest = np.full(len(asked), -1)
-    known = np.flatnonzero(which >= 0)
-    latest[which[known]] = known  # NumPy assigns in order, so the last row of a path stays
-    return latest[latest >= 0]
-
-
-def _read(found: Any, columns: list[str] | None, **options: bool) -> pa.Table:
-    """Read columns of all rows in their order; with nulls for those that format 1 lacks."""
-    import pyarrow as pa
-
-    # not at once, as Lance then keeps several times what the columns take
-    tables = list(_scanned(found, columns, **options))
-    if tables:
-        return pa.concat_tables(tables)
-    return with_all_columns(found.to_table(columns=_there(found, columns)), columns)
-
-
-def _scanned(found: Any, columns: list[str] | None, **options: bool) -> Iterator[pa.Table]:
-    """Read columns of all rows in their order, some 65,536 at a time, each in one piece.
-
-    Those that format 1 lacks are null.
-    """
-    import pyarrow as pa
-
-    def joined() -> pa.Table:
-        return with_all_columns(pa.Table.from_batches(some).combine_chunks(), columns)
-
-    scanner = found.scanner(columns=_there(found, columns), scan_in_order=True, **options)
-    some: list[pa.RecordBatch] = []
-    n_rows = 0
-    for batch in scanner.to_batches():
-        some.append(batch)
-        n_rows += len(batch)
-        if n_rows >= _ROWS_AT_ONCE:
-            yield joined()
-            some, n_rows = [], 0
-    if some:
-        yield joined()
-
-
-def _there(found: Any, columns: list[str] | None) -> list[str] | None:
-    if columns is None:
-        return None
-    # not none of them, which Lance takes for no rows
-    return [name for name in columns if name in found.schema.names] or ["path"]
-
-
-def _as_mask(values: pa.BooleanArray) -> NDArray[np.bool_]:
-    return np.asarray(values.to_numpy(zero_copy_only=False).astype(np.bool_))
-
-
-def _rows_of_files(table: pa.Table) -> pa.Table:
-    whole = _of_whole_files(table)
-    return table if len(whole) == len(table) else table.take(whole)
-
-
-def _of_whole_files(table: pa.Table) -> NDArray[np.int64]:
-    """Tell which rows are of a whole file, and not of one of its tracks."""
-    tracks = table["track"]
-    if tracks.null_count == len(tracks):
-        return np.arange(len(tracks))
-    return np.flatnonzero(tracks.is_null().to_numpy())
-
-
-def _superseded(found: Any) -> list[int]:
-    """Row ids of the rows that a later one of the same path replaces, that of a whole file."""
-    table = _read(found, ["path", "track"], with_row_id=True)
-    paths, whole = in_one_piece(table["path"]), _of_whole_files(table)
-    of_files = paths.take(whole)
-    latest = whole[last_of_each(value_keys(of_files), of_files.take)]
-    which = places(paths, paths.take(latest))
-    replaced = (which >= 0) & (np.arange(len(paths)) < latest[which])
-    stale: list[int] = table["_rowid"].to_numpy()[replaced].tolist()
-    return stale

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import cache.catalog
+import cache.catalog_files
 from cache import CacheError, Catalog, FileRecord, StoreFormatError
 from cache.file_record import recording_table
 from cache.identity import FORMATS
@@ -238,7 +238,7 @@ def test_a_path_of_a_recording_is_of_a_file_that_is_there(tmp_path: Path) -> Non
 def test_a_large_catalog_says_the_same_without_its_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: tuple[str, ...], has_tracks: bool
 ) -> None:
-    monkeypatch.setattr(cache.catalog, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(cache.catalog_files, "_ROWS_AT_ONCE", 7)
     catalog = Catalog(tmp_path)
     catalog.put([recording(f"{n}", size_bytes=n) for n in range(40)])
     if has_tracks:
@@ -250,7 +250,7 @@ def test_a_large_catalog_says_the_same_without_its_paths(
         catalog.put([recording(name, size_bytes=99)])
     catalog.put([recording("other"), recording("x", error="no")])
     expected = catalog.files()
-    monkeypatch.setattr(cache.catalog, "_MANY", 1)
+    monkeypatch.setattr(cache.catalog_files, "_MANY", 1)
     files = catalog.files()
     assert len(files) == 42
     assert files.digests.equals(expected.digests)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import cache.catalog
+import cache.catalog_files
 from cache import Catalog
 from classify.library.library_files import DEMO_PACKAGE, LibraryFiles
 from classify.library.scoring import score_files
@@ -22,7 +22,7 @@ def files(
 ) -> LibraryFiles:
     """Four songs with a vector, of which the first has two files and the last is the demo's."""
     if request.param == "paths on disk":
-        monkeypatch.setattr(cache.catalog, "_MANY", 0)
+        monkeypatch.setattr(cache.catalog_files, "_MANY", 0)
     store = store_at(tmp_path / "cache")
     store.put([entry(n) for n in range(4)])
     demo = tmp_path / DEMO_PACKAGE / "tracks"

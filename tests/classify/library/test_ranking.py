@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import cache.catalog
+import cache.catalog_files
 import classify
 import classify.library.ranking
 from cache import Catalog, EmbeddingStore, Entry, FileRecord, prune_cache
@@ -169,7 +169,7 @@ def test_a_large_library_scores_the_same_without_its_paths(
     Catalog(library).put(songs)  # its latest row counts
     wanted: list[dict[str, object]] = [{}, {"labelled": True, "once": False}, {"per_artist": 1}]
     before = [classify.score(taste=taste_of(), root=library, **one) for one in wanted]  # type: ignore[arg-type]
-    monkeypatch.setattr(cache.catalog, "_MANY", 0)
+    monkeypatch.setattr(cache.catalog_files, "_MANY", 0)
     for one, expected in zip(wanted, before, strict=True):
         found = classify.score(taste=taste_of(), root=library, **one)  # type: ignore[arg-type]
         assert found.songs == expected.songs
