@@ -82,7 +82,10 @@ class LabelWatch:
             first = 0.0
             if self._contents() != self._followed:
                 _log.info("labels have changed; what '--then' names follows")
-                self.follow()
+                try:
+                    self.follow()
+                except Exception:  # the next labels are followed all the same
+                    _log.exception("what follows labels has failed")
 
     def _stamps(self) -> dict[str, tuple[int, int, int]]:
         """Tell the state of tastes, too: they are learnt after their labels are written."""

@@ -74,6 +74,7 @@ def _default() -> Path:
 
 
 def _songs(database: sqlite3.Connection) -> tuple[SourceSong, ...]:
+    database.text_factory = os.fsdecode  # a name that is no UTF-8 keeps no other song away
     there = {row[1] for row in database.execute("PRAGMA table_info(items)")}
     if not {"id", "path"} <= there:
         raise sqlite3.DatabaseError("it has no table of items")
@@ -95,14 +96,19 @@ def _song(row: Mapping[str, Any], attributes: Mapping[str, float | str]) -> Sour
     said = {name: _plain(row[name]) for name in _TOLD if row.get(name) not in (None, "", 0)}
     return SourceSong(
         key=str(row["id"]),
-        path=os.fsdecode(path) if path else None,
+        path=_text(path),
         duration_s=float(length) if isinstance(length, float | int) and length > 0 else None,
-        artist=row.get("artist") or None,
-        title=row.get("title") or None,
-        album=row.get("album") or None,
-        musicbrainz_id=row.get("mb_trackid") or None,
+        artist=_text(row.get("artist")),
+        title=_text(row.get("title")),
+        album=_text(row.get("album")),
+        musicbrainz_id=_text(row.get("mb_trackid")),
         said={**said, **attributes},
     )
+
+
+def _text(value: Any) -> str | None:
+    """Return a text, whatever type a column has been given."""
+    return str(_plain(value)) if value not in (None, "", b"") else None
 
 
 def _plain(value: Any) -> float | str:

@@ -110,15 +110,15 @@ class MpdServer:
     def songs(self) -> list[SourceSong]:
         """Return all songs of MPD's music folder, folder by folder."""
         songs: list[SourceSong] = []
-        folders = [""]
+        folders, seen = [""], {""}
         while folders:
             answer = self._client.ask("lsinfo", folders.pop() or "/")
-            folders += sorted(
-                (value for name, value in answer if name == "directory"), reverse=True
-            )
+            inner = {value for name, value in answer if name == "directory"} - seen
+            folders += sorted(inner, reverse=True)
+            seen |= inner
             songs += _songs(answer)
-            if len(songs) > _MAX_SONGS:
-                raise ServerError(f"{self.name} has more than {_MAX_SONGS} songs")
+            if max(len(songs), len(seen)) > _MAX_SONGS:
+                raise ServerError(f"{self.name} has more than {_MAX_SONGS} songs or folders")
         return songs
 
     def put_playlist(self, name: str, keys: Sequence[str]) -> bool:

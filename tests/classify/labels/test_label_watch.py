@@ -25,6 +25,7 @@ class Followed:
         self.root = root
         self.runs: list[int] = []
         self.again = 0  # how many more labels each run gives
+        self.fails = False
         self.watch = LabelWatch(root, self._run)
 
     def like(self, n: int, taste: str = "default") -> None:
@@ -34,6 +35,9 @@ class Followed:
         write_labels(path, labels)
 
     def _run(self) -> None:
+        if self.fails:
+            self.fails = False
+            raise RuntimeError("once")
         labels = read_labels(labels_path(taste_path("default", root=self.root)))
         self.runs.append(len(labels or ()))
         if self.again:
@@ -78,6 +82,16 @@ def test_labels_that_a_command_gives_itself_are_followed_until_there_are_no_more
     wait_until(lambda: len(followed.runs) == 3, "three runs")
     time.sleep(3 * _QUIET_S)
     assert followed.runs == [3, 4, 5]
+
+
+def test_what_fails_once_follows_the_next_labels(
+    followed: Followed, caplog: pytest.LogCaptureFixture
+) -> None:
+    followed.fails = True
+    followed.like(2)
+    wait_until(lambda: "what follows labels has failed" in caplog.text, "the failure")
+    followed.like(3)
+    wait_until(lambda: followed.runs == [3], "what follows")
 
 
 def test_whoever_labels_on_and_on_is_followed_all_the_same(

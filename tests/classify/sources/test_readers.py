@@ -335,6 +335,19 @@ def beets_library(path: Path, items: list[tuple[str, str, str, float]]) -> Path:
     return path
 
 
+def test_a_beets_library_may_hold_values_of_any_type(tmp_path: Path) -> None:
+    """SQLite takes any into any column; one ended in a traceback, another kept all songs away."""
+    path = beets_library(tmp_path / "l.db", [("/a.mp3", "X", "A", 5.0), ("/b.mp3", "X", "B", 2.0)])
+    database = sqlite3.connect(path)
+    database.execute("UPDATE items SET artist = x'58ff', title = CAST(x'41ff' AS TEXT) WHERE id=1")
+    database.execute("UPDATE items SET path = 7, length = 'long' WHERE id=1")
+    database.commit()
+    database.close()
+    first, second = read_source(f"beets:{path}").songs
+    assert (first.artist, first.title, first.path) == ("X\udcff", "A\udcff", "7")
+    assert (first.duration_s, second.artist, second.title) == (None, "X", "B")
+
+
 def test_beets_is_asked_by_its_attributes_but_not_by_ours(tmp_path: Path) -> None:
     path = beets_library(tmp_path / "l.db", [("/a.mp3", "X", "A", 5.0), ("/b.mp3", "X", "B", 2.0)])
     before = path.read_bytes()

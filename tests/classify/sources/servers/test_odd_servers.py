@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import socketserver
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from classify.errors import ServerError
 from classify.sources.servers.address import password_of, split_address
+from classify.sources.servers.mpd import MpdServer
 from classify.sources.servers.mpd_client import MpdClient
 from classify.sources.servers.server_playlist import playlist_name
 from classify.sources.servers.subsonic import SubsonicServer
@@ -140,6 +144,25 @@ def test_what_is_no_name_of_a_computer_is_told(host: str) -> None:
 )
 def test_an_address_is_asked_as_browsers_ask_it(written: str, asked: str) -> None:
     assert split_address(written) == (asked, "ann")
+
+
+class _Circle(socketserver.StreamRequestHandler):
+    """An MPD each of whose folders holds two others, and a song."""
+
+    def handle(self) -> None:
+        self.wfile.write(b"OK MPD 0.23.5\n")
+        for line in self.rfile:
+            name = line.split()[-1].strip(b'"')
+            songs = b"directory: a\ndirectory: b\nfile: %s.mp3\n" % name
+            self.wfile.write((songs if line.startswith(b"lsinfo") else b"") + b"OK\n")
+
+
+def test_folders_of_mpd_that_hold_each_other_come_to_an_end() -> None:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Circle) as circle:
+        threading.Thread(target=circle.serve_forever, daemon=True).start()
+        with closing(MpdServer(f"127.0.0.1:{circle.server_address[1]}")) as server:
+            assert sorted(one.key for one in server.songs()) == ["/.mp3", "a.mp3", "b.mp3"]
+        circle.shutdown()
 
 
 def test_a_password_that_can_not_be_sent_is_told_and_never_shown(
