@@ -7,6 +7,7 @@ by their columns. A server writes its own files, so of what is put on one the so
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
@@ -29,10 +30,11 @@ M3U_MARK = f"#EXTSEVENSONGS:{_WORDS}"
 PLS_MARK = f"X-SevenSongs={_WORDS}"
 XSPF_MARK = f'<meta rel="tag:sevensongs,2026:made-by">{_WORDS}</meta>'
 _MARKED = re.compile(
-    rb'^(?:#EXTSEVENSONGS:|X-SevenSongs=|\s*<meta rel="tag:sevensongs,2026:made-by">)', re.MULTILINE
+    r'^(?:#EXTSEVENSONGS:|X-SevenSongs=|\s*<meta rel="tag:sevensongs,2026:made-by">)', re.MULTILINE
 )
+_SEPARATOR = re.compile(r"sep=.\s*")  # Excel's own first line
 _HEAD_BYTES = 4096  # the mark stands before the songs
-_COLUMNS = (b"path", b"score", b"verdict")
+_COLUMNS = frozenset({"path", "score", "verdict"})
 _MAX_PUSHED = 1000  # lists of which the songs are remembered
 _MAX_NAMES = 20  # of one list
 
@@ -67,10 +69,18 @@ def is_own_list(path: str | os.PathLike[str]) -> bool:
 
 
 def is_own_text(content: bytes) -> bool:
-    """Whether the content of a playlist or table says that we made it."""
-    head = content[:_HEAD_BYTES]
-    columns = re.split(rb"[,;\t]", head.partition(b"\n")[0].replace(b'"', b"").strip())
-    return bool(_MARKED.search(head)) or all(name in columns for name in _COLUMNS)
+    """Whether the content of a playlist or table says that we made it, also as others save it.
+
+    Spreadsheets write a mark of the encoding, UTF-16, capitals, `sep=;` or empty lines first.
+    """
+    is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    head = content[:_HEAD_BYTES].decode("utf-16" if is_utf_16 else "utf-8-sig", "replace")
+    head = head.replace("\r\n", "\n").replace("\r", "\n")
+    if _MARKED.search(head):
+        return True
+    lines = [line.replace('"', "") for line in head.split("\n") if line.strip(" ,;\t")]
+    first = next((line for line in lines if not _SEPARATOR.fullmatch(line)), "")
+    return {one.strip().lower() for one in re.split(r"[,;\t|]", first)} >= _COLUMNS
 
 
 def mark_as_own(path: Path) -> None:
