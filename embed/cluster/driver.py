@@ -1,6 +1,6 @@
 """The driver: hands out shards, commits what stations have staged, and sees that nothing is left.
 
-It knows no Ray: who starts stations and carries what is said is a `Crew`.
+It knows no Ray: the `Nodes` start stations, and carry what they and the driver tell each other.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from typing import Protocol
 
 from embed.cluster.shards import MAX_ATTEMPTS, Shard, ShardQueue, Song
 from embed.cluster.station import Ended, Report, Staged
-from embed.cluster.station_process import Told
+from embed.cluster.station_process import Answer
 from embed.errors import AudioError, EmbedError
 from embed.pipeline.commits import StagedBatch, commit_staged
 from embed.pipeline.encoder_run import Run
 from embed.pipeline.run_report import Progress
 from embed.sifting.files_left import FilesLeft
 
-__all__ = ["Crew", "Driver", "Post"]
+__all__ = ["Driver", "Nodes", "StationState"]
 
 _log = logging.getLogger("sevensongs")
 
 _COMMIT_S = 10.0
 _COMPACT_EACH = 64  # commits
-_LISTEN_S = 0.2
+_RECEIVE_S = 0.2
 _LOOK_S = 5.0  # between looks for nodes
 _FALSE_STARTS = 3  # of stations in a row, after which their node is left alone
 
 
 @dataclass(kw_only=True, eq=False)
-class Post:
+class StationState:
     """A station, as the driver knows it.
 
     Attributes
@@ -91,19 +91,19 @@ class Post:
         return not left or (left[0].number == self.begun and 2 * self.n_begun_done >= len(left[0]))
 
 
-class Crew(Protocol):
+class Nodes(Protocol):
     """Starts stations on nodes, and carries what they and the driver tell each other."""
 
-    def hire(self) -> Iterable[Post]:
+    def start_stations(self) -> Iterable[StationState]:
         """Start a station on each node that has none."""
 
-    def listen(self, timeout_s: float) -> Iterable[tuple[Post, Told | str]]:
+    def receive(self, timeout_s: float) -> Iterable[tuple[StationState, Answer | str]]:
         """Wait for answers; a text in place of one says how a station has died.
 
         An answer confirms the shards that were in the question.
         """
 
-    def dismiss(self, post: Post, *, for_good: bool) -> None:
+    def stop(self, station: StationState, *, for_good: bool) -> None:
         """End a station, and with `for_good` never start another on its node."""
 
 
@@ -116,7 +116,7 @@ class Driver:
         One for each encoder. Their ledgers are told what came of the files.
     todo : sequence of FilesLeft
         What each is to hear.
-    crew : Crew
+    nodes : Nodes
     progress : callable, optional
         As for `embed_library`.
     """
@@ -125,13 +125,13 @@ class Driver:
         self,
         runs: Sequence[Run],
         todo: Sequence[FilesLeft],
-        crew: Crew,
+        nodes: Nodes,
         progress: Callable[[Progress], None] | None = None,
     ) -> None:
-        self._runs, self._crew, self._progress = runs, crew, progress
+        self._runs, self._nodes, self._progress = runs, nodes, progress
         self._queue = ShardQueue(todo)
         self._n_total, self._n_steps = len(self._queue), sum(map(len, todo))
-        self._posts: list[Post] = []
+        self._stations: list[StationState] = []
         self._failed: set[str] = set()
         self._staged: list[list[StagedBatch]] = [[] for _ in runs]
         self._is_twice = self._is_waiting = False
@@ -152,11 +152,11 @@ class Driver:
             If the cache can't be written.
         """
         try:
-            while self._queue or any(post.shards for post in self._posts):
-                self._hire_when_due()
+            while self._queue or any(station.shards for station in self._stations):
+                self._start_stations_when_due()
                 self._hand_out()
-                for post, told in self._crew.listen(_LISTEN_S):
-                    self._take(post, told)
+                for station, answer in self._nodes.receive(_RECEIVE_S):
+                    self._take(station, answer)
                 if time.monotonic() - self._committed >= _COMMIT_S:
                     self._commit()
                 self._tell()
@@ -164,12 +164,12 @@ class Driver:
             self._commit()
         self._compact()
 
-    def _hire_when_due(self) -> None:
+    def _start_stations_when_due(self) -> None:
         if time.monotonic() - self._looked < _LOOK_S:
             return
         self._looked = time.monotonic()
-        self._posts += self._crew.hire()
-        if not self._posts:
+        self._stations += self._nodes.start_stations()
+        if not self._stations:
             if self._left_alone:
                 raise EmbedError(f"no node can work. {_reasons(self._left_alone)}")
             if not self._is_waiting:
@@ -177,30 +177,30 @@ class Driver:
             self._is_waiting = True
 
     def _hand_out(self) -> None:
-        n_all = sum(post.n_workers for post in self._posts)
-        for post in self._posts:
-            while post.wants_more:
-                shard = self._queue.take(post.n_workers, n_all)
+        n_all = sum(station.n_workers for station in self._stations)
+        for station in self._stations:
+            while station.wants_more:
+                shard = self._queue.take(station.n_workers, n_all)
                 if shard is None:
                     return
-                post.shards.append(shard)
-                post.unconfirmed.append(shard)
+                station.shards.append(shard)
+                station.unconfirmed.append(shard)
 
-    def _take(self, post: Post, told: Told | str) -> None:
+    def _take(self, station: StationState, answer: Answer | str) -> None:
         """Take what a station answers."""
-        if isinstance(told, str):
-            self._lose(post, f"the station on {post.name} died ({told})", has_died=True)
+        if isinstance(answer, str):
+            self._lose(station, f"the station on {station.name} died ({answer})", has_died=True)
             return
-        if told.n_workers > post.n_workers:
-            _log.debug("%s works, as process %d", post.name, told.pid)
-        post.n_workers = told.n_workers
-        post.begun, post.n_begun_done = told.shard, told.n_songs_done
-        for report in told.reports:
-            self._note(post, report)
-        if told.error:
-            self._lose(post, f"{post.name}: {told.error}", has_died=False)
+        if answer.n_workers > station.n_workers:
+            _log.debug("%s works, as process %d", station.name, answer.pid)
+        station.n_workers = answer.n_workers
+        station.begun, station.n_begun_done = answer.shard, answer.n_songs_done
+        for report in answer.reports:
+            self._note(station, report)
+        if answer.error:
+            self._lose(station, f"{station.name}: {answer.error}", has_died=False)
 
-    def _note(self, post: Post, report: Report) -> None:
+    def _note(self, station: StationState, report: Report) -> None:
         if isinstance(report, Staged):
             account, ledger = report.batch.account, self._runs[report.encoder].ledger
             self._is_twice |= ledger.has_embedded(account.fresh.keys())
@@ -208,34 +208,34 @@ class Driver:
             self._failed.update(failure.path for failure in account.failed)
             self._staged[report.encoder].append(report.batch)
         else:
-            self._end(post, report)
+            self._end(station, report)
 
-    def _end(self, post: Post, report: Ended) -> None:
-        (shard,) = (one for one in post.shards if one.number == report.shard)
-        post.shards.remove(shard)
-        post.n_done += len(shard)
+    def _end(self, station: StationState, report: Ended) -> None:
+        (shard,) = (one for one in station.shards if one.number == report.shard)
+        station.shards.remove(shard)
+        station.n_done += len(shard)
         self._runs[0].cpu_s += report.cpu_s
         self._runs[0].worker_s += report.worker_s
-        self._false_starts.pop(post.name, None)
-        reason = f"{post.name} did not tell what became of it"
+        self._false_starts.pop(station.name, None)
+        reason = f"{station.name} did not tell what became of it"
         self._give_back(shard, reason, failed=True)
 
-    def _lose(self, post: Post, reason: str, *, has_died: bool) -> None:
+    def _lose(self, station: StationState, reason: str, *, has_died: bool) -> None:
         """Go on without a station; what it had is tried again, and the shard it worked on counts.
 
         It may have died on what comes next, of which it could not tell any more: then the wrong
         shard counts, which does no more harm than a shard that is cut earlier than needed.
         """
-        self._posts.remove(post)
-        starts = self._false_starts.get(post.name, 0) + (not post.shards)
-        self._false_starts[post.name] = starts
+        self._stations.remove(station)
+        starts = self._false_starts.get(station.name, 0) + (not station.shards)
+        self._false_starts[station.name] = starts
         for_good = not has_died or starts >= _FALSE_STARTS
-        self._crew.dismiss(post, for_good=for_good)
+        self._nodes.stop(station, for_good=for_good)
         if for_good:
-            self._left_alone[post.name] = reason
+            self._left_alone[station.name] = reason
         _log.warning("%s%s", reason, "; it gets no more work" if for_good else "")
-        blamed = post.works_on
-        for shard in post.shards:
+        blamed = station.works_on
+        for shard in station.shards:
             self._give_back(shard, reason, failed=has_died and shard is blamed)
 
     def _give_back(self, shard: Shard, reason: str, *, failed: bool) -> None:
@@ -281,7 +281,7 @@ class Driver:
     def _tell(self) -> None:
         if self._progress is None:
             return
-        under_way = sum(sum(map(len, post.shards)) - post.n_doing for post in self._posts)
+        under_way = sum(sum(map(len, one.shards)) - one.n_doing for one in self._stations)
         # each encoder counts the songs that it hears
         audio_s = sum(run.ledger.audio_s for run in self._runs)
         self._progress(
@@ -291,7 +291,7 @@ class Driver:
                 audio_s=audio_s * self._n_total / self._n_steps,
                 wall_s=time.monotonic() - self._started,
                 n_failed=len(self._failed),
-                stations=tuple((post.name, post.n_done + post.n_doing) for post in self._posts),
+                stations=tuple((one.name, one.n_done + one.n_doing) for one in self._stations),
             )
         )
 

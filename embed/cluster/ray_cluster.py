@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cache import is_uri
-from embed.cluster.driver import Driver, Post
+from embed.cluster.driver import Driver, StationState
 from embed.cluster.ray_connection import (
     HERE,
     connected,
@@ -20,7 +20,7 @@ from embed.cluster.ray_connection import (
     in_words,
     is_near,
 )
-from embed.cluster.station_process import StationProcess, Told
+from embed.cluster.station_process import Answer, StationProcess
 from embed.errors import EmbedError
 from embed.pipeline.encoder_run import Run
 from embed.pipeline.run_plan import RunPlan
@@ -95,20 +95,20 @@ class RayCluster:
             names = {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
             for name in sorted(names - {socket.gethostname()}):
                 _require_bucket(plan.base, name)
-            crew = _RayCrew(ray, plan, workers)
+            nodes = _RayNodes(ray, plan, workers)
             try:
-                Driver(runs, todo, crew, progress).work()
+                Driver(runs, todo, nodes, progress).work()
             except ConnectionError as error:
                 raise EmbedError(
                     f"the connection to {self.address} was lost ({in_words(error)}); what was "
                     "committed is kept: run again"
                 ) from error
             finally:
-                crew.close()
+                nodes.close()
 
 
 @dataclass(kw_only=True, eq=False)
-class _RayPost(Post):
+class _RayStation(StationState):
     """A station that is an actor.
 
     Attributes
@@ -125,23 +125,23 @@ class _RayPost(Post):
     asked: list[Any] = field(default_factory=list)
 
 
-class _RayCrew:
+class _RayNodes:
     """Stations as actors, one a node."""
 
     def __init__(self, ray: ModuleType, plan: RunPlan, workers: int | None) -> None:
         self._ray, self._plan, self._workers = ray, plan, workers
-        self._posts: dict[str, _RayPost] = {}
+        self._stations: dict[str, _RayStation] = {}
         self._left_alone: set[str] = set()
 
-    def hire(self) -> Iterable[Post]:
+    def start_stations(self) -> Iterable[StationState]:
         new = []
         for node in self._ray.nodes():
             n_cores = int(node["Resources"].get("CPU", 0)) if node["Alive"] else 0
-            if n_cores and node["NodeID"] not in {*self._posts, *self._left_alone}:
+            if n_cores and node["NodeID"] not in {*self._stations, *self._left_alone}:
                 new.append(self._start(node, n_cores))
         return new
 
-    def _start(self, node: dict[str, Any], n_cores: int) -> _RayPost:
+    def _start(self, node: dict[str, Any], n_cores: int) -> _RayStation:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         n_workers = self._workers or n_cores
@@ -153,33 +153,37 @@ class _RayCrew:
             max_task_retries=0,
         )
         name = f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})"
-        post = _RayPost(name=name, node=node["NodeID"], actor=actor.remote(self._plan, n_workers))
-        self._posts[post.node] = post
-        return post
+        station = _RayStation(
+            name=name, node=node["NodeID"], actor=actor.remote(self._plan, n_workers)
+        )
+        self._stations[station.node] = station
+        return station
 
-    def listen(self, timeout_s: float) -> Iterable[tuple[Post, Told | str]]:
-        for post in self._posts.values():
-            if post.question is None:
-                post.asked = [*post.unconfirmed]
-                post.question = post.actor.exchange.remote(post.n_seen, post.asked, _WAIT_S)
-        by_question = {post.question: post for post in self._posts.values()}
+    def receive(self, timeout_s: float) -> Iterable[tuple[StationState, Answer | str]]:
+        for station in self._stations.values():
+            if station.question is None:
+                station.asked = [*station.unconfirmed]
+                station.question = station.actor.exchange.remote(
+                    station.n_seen, station.asked, _WAIT_S
+                )
+        by_question = {station.question: station for station in self._stations.values()}
         if not by_question:
             time.sleep(timeout_s)
             return
         questions = list(by_question)
         answered, _ = self._ray.wait(questions, num_returns=len(questions), timeout=timeout_s)
         for question in answered:
-            post = by_question[question]
-            post.question = None
-            told = self._answer(question)
-            if isinstance(told, Told):
-                post.n_seen = told.n_reports
-                for shard in post.asked:
-                    post.unconfirmed.remove(shard)
-            if told is not None:
-                yield post, told
+            station = by_question[question]
+            station.question = None
+            answer = self._answer(question)
+            if isinstance(answer, Answer):
+                station.n_seen = answer.n_reports
+                for shard in station.asked:
+                    station.unconfirmed.remove(shard)
+            if answer is not None:
+                yield station, answer
 
-    def _answer(self, question: Any) -> Told | str | None:
+    def _answer(self, question: Any) -> Answer | str | None:
         """Return what a station says, how it died, or None where it may only be out of reach."""
         try:
             return self._ray.get(question)  # type: ignore[no-any-return]
@@ -188,17 +192,17 @@ class _RayCrew:
         except self._ray.exceptions.RayError as error:
             return in_words(error)
 
-    def dismiss(self, post: Post, *, for_good: bool) -> None:
-        assert isinstance(post, _RayPost)
-        del self._posts[post.node]
+    def stop(self, station: StationState, *, for_good: bool) -> None:
+        assert isinstance(station, _RayStation)
+        del self._stations[station.node]
         if for_good:
-            self._left_alone.add(post.node)
-        self._ray.kill(post.actor)
+            self._left_alone.add(station.node)
+        self._ray.kill(station.actor)
 
     def close(self) -> None:
-        for post in list(self._posts.values()):
+        for station in list(self._stations.values()):
             with suppress(Exception):  # where the connection was lost they end by themselves
-                self.dismiss(post, for_good=False)
+                self.stop(station, for_good=False)
 
 
 def _require_bucket(base: str | Path, others: str) -> None:

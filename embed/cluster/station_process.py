@@ -20,11 +20,11 @@ from embed.errors import EmbedError
 from embed.pipeline.run_plan import RunPlan
 from embed.pipeline.run_report import Progress
 
-__all__ = ["StationProcess", "Told"]
+__all__ = ["Answer", "StationProcess"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class Answer:
     """An answer of a station.
 
     Attributes
@@ -76,7 +76,7 @@ class StationProcess:
         arguments = (plan, n_workers)
         threading.Thread(target=self._live, args=arguments, daemon=True).start()
 
-    def exchange(self, n_seen: int, shards: Sequence[Shard], wait_s: float) -> Told:
+    def exchange(self, n_seen: int, shards: Sequence[Shard], wait_s: float) -> Answer:
         """Take shards; answer what is new, as soon as there is something.
 
         Parameters
@@ -96,7 +96,7 @@ class StationProcess:
             self._news.notify_all()
             self._news.wait_for(self._has_news, wait_s)
             self._told_shard = self._shard
-            return Told(
+            return Answer(
                 reports=tuple(self._reports),
                 n_reports=self._n_confirmed + len(self._reports),
                 n_workers=self._n_workers,

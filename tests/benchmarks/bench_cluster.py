@@ -44,14 +44,14 @@ logging.basicConfig(level=logging.DEBUG, format="%(message)s")
 for name in ("ray", "asyncio", "urllib3"):
     logging.getLogger(name).setLevel(logging.WARNING)
 n_bytes = 0
-answer = ray_cluster._RayCrew._answer
-def counted(crew, question):
+answer = ray_cluster._RayNodes._answer
+def counted(nodes, question):
     global n_bytes
-    told = answer(crew, question)
+    told = answer(nodes, question)
     reports = getattr(told, "reports", ())
     n_bytes += len(pickle.dumps(reports)) if reports else 0
     return told
-ray_cluster._RayCrew._answer = counted
+ray_cluster._RayNodes._answer = counted
 def tell(p):
     print(json.dumps([time.monotonic(), p.n_done, p.stations]), flush=True)
 root, folder, on, workers = sys.argv[1:]

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import embed
-from embed.cluster.driver import Driver, Post
-from embed.cluster.station_process import StationProcess, Told
+from embed.cluster.driver import Driver, StationState
+from embed.cluster.station_process import Answer, StationProcess
 from embed.pipeline.encoder_run import Run
 from embed.pipeline.run_plan import RunPlan
 from embed.sifting.files_left import FilesLeft
 
-__all__ = ["NearbyPost", "NearbyStations"]
+__all__ = ["NearbyStation", "NearbyStations"]
 
 
 class _Manager(BaseManager):
@@ -30,11 +30,11 @@ _Manager.register("StationProcess", StationProcess)
 
 
 @dataclass(kw_only=True, eq=False)
-class NearbyPost(Post):
+class NearbyStation(StationState):
     """A station in a process of its own."""
 
     manager: Any
-    station: Any
+    process: Any
 
     def kill(self) -> None:
         os.kill(self.manager._process.pid, signal.SIGKILL)
@@ -43,7 +43,7 @@ class NearbyPost(Post):
 
 @dataclass(kw_only=True)
 class NearbyStations:
-    """A place to work for `embed_library`, and the crew of its driver.
+    """A place to work for `embed_library`, which starts the stations of its driver.
 
     Attributes
     ----------
@@ -52,16 +52,16 @@ class NearbyStations:
     fate : callable
         Told what a station answers, says what happens: "" for nothing, "lost" (the answer), or
         "killed" (the station).
-    n_hired, n_bytes : int
+    n_started, n_bytes : int
         Stations that were started, and bytes of reports that came.
     """
 
     n: int = 1
-    fate: Callable[[NearbyPost, Told], str] = lambda post, told: ""
-    n_hired: int = 0
+    fate: Callable[[NearbyStation, Answer], str] = lambda station, answer: ""
+    n_started: int = 0
     n_bytes: int = 0
     _plan: RunPlan | None = None
-    _posts: list[NearbyPost] = field(default_factory=list)
+    _stations: list[NearbyStation] = field(default_factory=list)
 
     def require_shared(self, base: str | Path) -> None:
         """All of them see this machine's folders."""
@@ -78,42 +78,44 @@ class NearbyStations:
         try:
             Driver(runs, todo, self, progress).work()
         finally:
-            for post in list(self._posts):
-                self.dismiss(post, for_good=False)
+            for station in list(self._stations):
+                self.stop(station, for_good=False)
 
-    def hire(self) -> Iterable[Post]:
-        new = [self._start() for _ in range(self.n - len(self._posts))]
-        self._posts += new
+    def start_stations(self) -> Iterable[StationState]:
+        new = [self._start() for _ in range(self.n - len(self._stations))]
+        self._stations += new
         return new
 
-    def _start(self) -> NearbyPost:
-        self.n_hired += 1
+    def _start(self) -> NearbyStation:
+        self.n_started += 1
         manager: Any = _Manager(ctx=get_context("spawn"))
         manager.start()
-        station = manager.StationProcess(self._plan, 1)
-        return NearbyPost(name=f"station {self.n_hired}", manager=manager, station=station)
+        process = manager.StationProcess(self._plan, 1)
+        return NearbyStation(name=f"station {self.n_started}", manager=manager, process=process)
 
-    def listen(self, timeout_s: float) -> Iterable[tuple[Post, Told | str]]:
-        for post in list(self._posts):
-            asked = list(post.unconfirmed)
-            told = post.station.exchange(post.n_seen, asked, timeout_s / len(self._posts))
-            fate = self.fate(post, told)
+    def receive(self, timeout_s: float) -> Iterable[tuple[StationState, Answer | str]]:
+        for station in list(self._stations):
+            asked = list(station.unconfirmed)
+            answer = station.process.exchange(
+                station.n_seen, asked, timeout_s / len(self._stations)
+            )
+            fate = self.fate(station, answer)
             if fate == "killed":
-                post.kill()
+                station.kill()
                 try:
-                    post.station.exchange(post.n_seen, asked, timeout_s)
+                    station.process.exchange(station.n_seen, asked, timeout_s)
                 except (EOFError, OSError) as error:
-                    yield post, type(error).__name__
+                    yield station, type(error).__name__
             elif fate != "lost":
-                self.n_bytes += len(pickle.dumps(told.reports)) if told.reports else 0
-                post.n_seen = told.n_reports
+                self.n_bytes += len(pickle.dumps(answer.reports)) if answer.reports else 0
+                station.n_seen = answer.n_reports
                 for shard in asked:
-                    post.unconfirmed.remove(shard)
-                yield post, told
+                    station.unconfirmed.remove(shard)
+                yield station, answer
 
-    def dismiss(self, post: Post, *, for_good: bool) -> None:
-        assert isinstance(post, NearbyPost)
-        self._posts.remove(post)
+    def stop(self, station: StationState, *, for_good: bool) -> None:
+        assert isinstance(station, NearbyStation)
+        self._stations.remove(station)
         self.n -= for_good
-        if post.manager._process.is_alive():
-            post.kill()
+        if station.manager._process.is_alive():
+            station.kill()

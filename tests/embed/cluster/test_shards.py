@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cache import StoredObject
-from embed.cluster.driver import Post
+from embed.cluster.driver import StationState
 from embed.cluster.shards import Shard, ShardQueue, Song
 from embed.files.source_columns import SourceBlock, SourceColumns
 from embed.sifting.files_left import FilesLeft
@@ -97,18 +97,18 @@ def test_a_shard_that_stations_lose_without_blame_is_never_halved() -> None:
 def test_a_post_knows_what_its_station_works_on_while_ends_come_later() -> None:
     queue = ShardQueue([files(*map(str, range(12)))])
     first, second, third = (taken(queue) for _ in range(3))
-    post = Post(name="a", n_workers=1)
-    seen = [known_of(post)]
-    post.shards += [first, second]
-    seen.append(known_of(post))
-    post.begun, post.n_begun_done = first.number, len(first)
-    seen.append(known_of(post))
-    post.begun, post.n_begun_done = second.number, 2
-    seen.append(known_of(post))
-    post.shards.append(third)
-    seen.append(known_of(post))
-    post.shards[:2] = []  # it has told the ends of both, not yet that it has begun the third
-    seen.append(known_of(post))
+    station = StationState(name="a", n_workers=1)
+    seen = [known_of(station)]
+    station.shards += [first, second]
+    seen.append(known_of(station))
+    station.begun, station.n_begun_done = first.number, len(first)
+    seen.append(known_of(station))
+    station.begun, station.n_begun_done = second.number, 2
+    seen.append(known_of(station))
+    station.shards.append(third)
+    seen.append(known_of(station))
+    station.shards[:2] = []  # it has told the ends of both, not yet that it has begun the third
+    seen.append(known_of(station))
     assert seen == [
         (None, 0, True),
         (first, 0, False),
@@ -119,5 +119,5 @@ def test_a_post_knows_what_its_station_works_on_while_ends_come_later() -> None:
     ]
 
 
-def known_of(post: Post) -> tuple[Shard | None, int, bool]:
-    return post.works_on, post.n_doing, post.wants_more
+def known_of(station: StationState) -> tuple[Shard | None, int, bool]:
+    return station.works_on, station.n_doing, station.wants_more

@@ -16,13 +16,13 @@ import embed
 from cache import Bucket, CacheError, Catalog, Entry, FileRecord, open_stores
 from embed.cluster import driver, shards
 from embed.cluster.station import Ended, Staged
-from embed.cluster.station_process import StationProcess, Told
+from embed.cluster.station_process import Answer, StationProcess
 from embed.encoders.composite import prepare_encoders
 from embed.pipeline.commits import StagedBatch, stage
 from embed.pipeline.run_plan import RunPlan
 from embed.sifting.files_left import File
 from tests.cache.test_store import assert_same
-from tests.embed.cluster.nearby_stations import NearbyPost, NearbyStations
+from tests.embed.cluster.nearby_stations import NearbyStation, NearbyStations
 
 N = 6
 
@@ -93,7 +93,7 @@ def test_a_station_and_a_local_run_leave_the_same_rows(
     assert told[-1].stations == (("station 1", N + 3),)
     again = embed.embed_library(music, root=root, on=stations)
     assert (again.embedded, again.cached, len(again.failed)) == (0, N + 1, 2)
-    assert stations.n_hired == 1
+    assert stations.n_started == 1
 
 
 @pytest.mark.long
@@ -114,13 +114,13 @@ def test_lost_answers_killed_stations_and_copies_at_two_of_them_change_nothing(
     monkeypatch.setattr(driver, "_LOOK_S", 0.1)
     fates = ["lost", "", "killed", "", "killed"]
 
-    def fate(post: NearbyPost, told: Told) -> str:
-        return fates.pop(0) if told.reports and fates else ""
+    def fate(station: NearbyStation, answer: Answer) -> str:
+        return fates.pop(0) if answer.reports and fates else ""
 
     stations = NearbyStations(n=2, fate=fate)
     report = embed.embed_library(music, root=root, on=stations)
     assert not fates
-    assert stations.n_hired >= 3
+    assert stations.n_started >= 3
     assert_same_rows(local, root)
     assert n_rows(root) == n_rows(local)
     assert (report.found, report.embedded, report.cached) == (N + 3, N, 1)
@@ -134,8 +134,8 @@ def test_a_file_at_which_every_station_dies_is_recorded_and_the_others_are_done(
     some = sorted(music.iterdir())[:3]
     bad = str(some[1])
 
-    def fate(post: NearbyPost, told: Told) -> str:
-        works_on = [] if post.works_on is None else post.works_on.files
+    def fate(station: NearbyStation, answer: Answer) -> str:
+        works_on = [] if station.works_on is None else station.works_on.files
         return "killed" if bad in [file.path for file in works_on] else ""
 
     report = embed.embed_library(some, root=root, on=NearbyStations(fate=fate))
@@ -243,18 +243,18 @@ def test_the_next_shard_is_begun_while_the_end_of_one_is_being_staged(
     songs = songs_of(sorted(music.iterdir())[:2])
     two = [shards.Shard(number=n, songs=(song,)) for n, song in enumerate(songs)]
     process = StationProcess(plan_of(local), 1)
-    told = process.exchange(0, two, 0)
-    while told.shard != 1:
-        assert not told.error
-        told = process.exchange(0, [], 30)
-    n_early = len(told.reports)
+    answer = process.exchange(0, two, 0)
+    while answer.shard != 1:
+        assert not answer.error
+        answer = process.exchange(0, [], 30)
+    n_early = len(answer.reports)
     may_stage.set()
-    while len(told.reports) < 4:
-        assert not told.error
-        told = process.exchange(0, [], 30)
+    while len(answer.reports) < 4:
+        assert not answer.error
+        answer = process.exchange(0, [], 30)
     assert n_early == 0
-    assert [type(report) for report in told.reports] == [Staged, Ended] * 2
-    assert [report.shard for report in told.reports if isinstance(report, Ended)] == [0, 1]
+    assert [type(report) for report in answer.reports] == [Staged, Ended] * 2
+    assert [report.shard for report in answer.reports if isinstance(report, Ended)] == [0, 1]
 
 
 def test_what_cannot_be_staged_stops_a_station_and_no_end_is_told(
@@ -266,7 +266,7 @@ def test_what_cannot_be_staged_stops_a_station_and_no_end_is_told(
     monkeypatch.setattr("embed.cluster.station.stage", full)
     process = StationProcess(plan_of(local), 1)
     shard = shards.Shard(number=0, songs=(*songs_of([min(music.iterdir())]),))
-    told = process.exchange(0, [shard], 0)
-    while not told.error:
-        told = process.exchange(0, [], 30)
-    assert (told.error, told.reports) == ("the disk is full", ())
+    answer = process.exchange(0, [shard], 0)
+    while not answer.error:
+        answer = process.exchange(0, [], 30)
+    assert (answer.error, answer.reports) == ("the disk is full", ())
