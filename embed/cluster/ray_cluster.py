@@ -149,7 +149,7 @@ class _RayNodes:
             num_cpus=min(n_workers, n_cores),
             num_gpus=node["Resources"].get("GPU", 0),
             scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
-            max_restarts=0,  # another is hired, which has nothing half done
+            max_restarts=0,  # another is started, which has nothing half done
             max_task_retries=0,
         )
         name = f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})"
