@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -185,6 +186,7 @@ def import_(
     from classify.sources.importing import import_labels
     from classify.sources.unmatched import unmatched_rows
 
+    _refuse_source(source, unmatched)
     done = import_labels(
         source,
         like=like or (),
@@ -209,6 +211,15 @@ def import_(
         say(done.labelled.note)
     if not done.matched:
         raise typer.Exit(EXIT_FAILED)
+
+
+def _refuse_source(source: str, unmatched: Path | None) -> None:
+    """Refuse to write over what is read: a file, or a library of beets."""
+    if unmatched is None or not os.path.exists(unmatched):
+        return
+    for one in map(os.path.expanduser, (source, source.partition(":")[2])):
+        if os.path.exists(one) and os.path.samefile(one, unmatched):
+            raise typer.BadParameter(f"--unmatched would be written over {one}; name another file")
 
 
 def _say_unmatched(done: LabelImport, written: Path | None) -> None:

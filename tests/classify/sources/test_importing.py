@@ -194,6 +194,19 @@ def test_the_command_tells_what_it_did_and_what_did_not_match(
     assert "there is no 'rating' here; there is stars, all" in refused.stderr
 
 
+@pytest.mark.parametrize("scheme", ["", "beets:"])
+def test_what_is_read_is_not_written_over(tmp_path: Path, scheme: str) -> None:
+    """`--unmatched` emptied it."""
+    source = table(tmp_path / "a.csv", {0: 5})
+    (tmp_path / "link.csv").symlink_to(source)
+    before = Path(source).read_bytes()
+    words = ["label", "import", f"{scheme}{source}", "--unmatched", str(tmp_path / "link.csv")]
+    refused = CliRunner().invoke(app, ["--cache", str(tmp_path / "cache"), *words])
+    assert refused.exit_code == 2
+    assert "name another" in refused.stderr
+    assert Path(source).read_bytes() == before
+
+
 DIGESTS = st.sampled_from([f"{n:032x}" for n in range(5)])
 SIDES = st.sampled_from(["like", "dislike"])
 SAID = st.dictionaries(DIGESTS, st.builds(ImportedLabel, label=SIDES, key=st.just("k")))
