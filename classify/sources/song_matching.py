@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from urllib.parse import unquote
 
 from cache import FileRecord
@@ -148,9 +149,10 @@ def _is_alone(song: SourceSong, file: FileRecord) -> bool:
 
 def _one_of(files: Sequence[FileRecord]) -> FileRecord | None:
     """Return the file of the one recording that is there, or of copies the first by path."""
-    first = min(files, key=lambda file: file.path, default=None)
-    others = (file for file in files if first and file.digest != first.digest)
-    return first if first and all(is_copy(first, other) for other in others) else None
+    by_digest = {file.digest: file for file in sorted(files, key=lambda file: file.path)[::-1]}
+    if not all(is_copy(one, other) for one, other in combinations(by_digest.values(), 2)):
+        return None
+    return min(by_digest.values(), key=lambda file: file.path, default=None)
 
 
 def _is_supported(song: SourceSong, file: FileRecord) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from cache import FileRecord
 from classify.sources.song_names import ArtistNames, album_name, artist_names, title_name
 from classify.sources.source_song import SourceSong
@@ -110,13 +112,22 @@ def same_edition(song: SourceSong, file: FileRecord) -> bool:
 
 
 def is_copy(one: FileRecord, other: FileRecord) -> bool:
-    """Whether two files have the same artist, album, title and length: copies of one song."""
+    """Whether two files have the same artist, album, title and length: copies of one song.
+
+    Nobody keeps two copies of a kind in one folder: these are two songs of one title ("Untitled").
+    """
     if one.digest == other.digest:
         return True
+    if _folder_and_kind(one.path) == _folder_and_kind(other.path):
+        return False
     if not (one.artist and one.title and one.duration_s and other.duration_s):
         return False
     tags = [(file.artist, file.title, file.album) for file in (one, other)]
     return tags[0] == tags[1] and abs(one.duration_s - other.duration_s) <= _CLOSE_S
+
+
+def _folder_and_kind(path: str) -> tuple[str, str]:
+    return os.path.dirname(path), os.path.splitext(path)[1].lower()
 
 
 def _apart_s(song: SourceSong, file: FileRecord) -> float | None:

@@ -256,6 +256,10 @@ def test_of_several_the_one_on_the_album_counts_and_of_its_editions_the_same() -
 def test_copies_count_as_one_song() -> None:
     flac, mp3 = file_of(0), file_of(1, path="/music/mp3/a.mp3", size_bytes=5_000_000)
     assert by(SongIndex([flac, mp3]), artist=ARTIST, title=TITLE) == "title alone"
+    twin = file_of(2, path=flac.path.replace(".flac", " 2.flac"))
+    assert twin.path != flac.path, "two songs of one title on an album, such as 'Untitled'"
+    for files in ([flac, twin], [flac, mp3, twin], [mp3, flac, twin]):
+        assert by(SongIndex(files), artist=ARTIST, title=TITLE) is None
     longer = replace(mp3, duration_s=238.0)
     assert by(SongIndex([flac, longer]), artist=ARTIST, title=TITLE) is None
 
