@@ -75,9 +75,10 @@ class KeptRows:
         Both are of shape (m,).
         """
         at = places(digests, self.digests)
-        held = np.flatnonzero(at >= 0)
-        held = held[(self.crcs[at[held]] == crcs[held]).all(axis=1)]
-        return held, at[held]
+        is_same = at >= 0
+        is_same[is_same] = (self.crcs[at[is_same]] == crcs[is_same]).all(axis=1)
+        same = np.flatnonzero(is_same)
+        return same, at[same]
 
 
 def read_rows(root: str | Path, name: str) -> KeptRows | None:
