@@ -338,7 +338,9 @@ def _label(row: Mapping[str | None, str | None], path: Path, line: int) -> Label
     if not (digest or song):
         raise LabelError(f"{path}, line {line}: neither a path nor a digest; name the song")
     if song and not is_uri(song):  # as a person may write it
-        song = os.path.abspath(os.path.join(path.parent, os.path.expanduser(song)))
+        song = os.path.expanduser(song)
+        if not os.path.isabs(song):
+            song = os.path.abspath(os.path.join(path.parent, song))
     if not digest and (os.path.isdir(song) or os.path.splitext(song)[1].lower() in LIST_SUFFIXES):
         # Else whoever made the file could have all of a disk embedded.
         raise LabelError(
