@@ -59,8 +59,10 @@ def test_a_new_listener_comes_from_a_folder_to_finds_that_play(
     assert str(folder) in steps.inner_text()
     steps.get_by_role("button", name="Listen to my music").click()
     appears(page.locator(".big-progress"))
+    assert steps.get_by_role("heading", name="Listening to your music").is_visible()
     assert is_in_view(page, page.locator(".big-progress"))
     appears(steps.get_by_role("heading", name="Choose about seven songs"))
+    assert "learns your taste from them" in steps.inner_text(), "what the seven songs are for"
     assert "0 of 7" in page.locator("#seven-count").inner_text()
     for one in ("#seven-count", "#seven-hint"):
         assert is_in_view(page, page.locator(one)), f"{one} is seen without scrolling"

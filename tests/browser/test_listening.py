@@ -61,6 +61,14 @@ _EXPLAINED: dict[str, Any] = {
     "scanned_windows": None,
 }
 _SOON_S = 6.0  # a second, on a machine that is as busy as tests make it
+# Whether the map is painted in the middle of a dot, and at what would be a square's corner.
+_INKED = """(canvas, [x, y]) => {
+    const {left, top, width, height} = canvas.getBoundingClientRect();
+    const copy = new OffscreenCanvas(width, height).getContext("2d", {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    return [0, 3.3].map(by => copy
+        .getImageData(Math.round(x - left + by), Math.round(y - top + by), 1, 1).data[3] > 0);
+}"""
 _DROP = """([name, text]) => {
     const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
     const dropped = new DataTransfer();
@@ -191,6 +199,10 @@ def test_the_daily_view_has_finds_in_groups_and_names_have_the_most_room(
     wait_for_order(page, [song["id"] for song in found["songs"][: min(8, shown)]])
     assert page.locator("#grid").get_attribute("aria-rowcount") == str(shown + 1)
     assert page.locator("#hero-heading").inner_text() == f"{groups['like']} songs you may like"
+    grounds = page.locator("#hero-said").inner_text()
+    assert grounds.startswith("They sound like the 7 songs that you liked. ")
+    n_finds = len(found["songs"])
+    assert page.locator("#count").inner_text() == f"{n_finds} songs to discover, best match first"
     label = row_at(page, 0).get_attribute("aria-label")
     assert re.match(
         rf"Likely: {groups['like']} songs\. .* by artist \d, likely, match [45] of 5", label
@@ -204,6 +216,9 @@ def test_the_daily_view_has_finds_in_groups_and_names_have_the_most_room(
     assert page.evaluate("document.activeElement.dataset.index") == str(shown)
     page.locator("#likes-line").click()
     until(page, "document.querySelector('#grid').ariaRowCount === '8'")
+    for view in ("tastes", "discover"):
+        go(page, view)
+    appears(page.locator("#count").get_by_text("songs to discover"))
 
 
 def test_playing_opens_the_song_and_there_is_one_never_two(watched: WatchedPage) -> None:
@@ -431,6 +446,8 @@ def test_best_moments_are_buttons_that_play_from_there(watched: WatchedPage) -> 
     appears(moments)
     assert moments.all_inner_texts() == ["0:09", "0:03", "0:17"], "the best one comes first"
     assert moments.nth(2).get_attribute("aria-label") == "Play from 0:17: less to your taste"
+    shown = page.locator("#song .part:has(.moments)").inner_text()
+    assert " ".join(shown.split()) == "Moments 0:09 0:03 Less to your taste: 0:17"
     play_slowly(page)
     for number, at in ((0, 9), (1, 3)):
         moments.nth(number).click()
@@ -672,7 +689,7 @@ def test_a_lasso_on_the_map_likes_the_songs_within_in_one_step(
     half = (apart[n - 1] + apart[n]) / 2
     box = page.locator("#map canvas").bounding_box()
     low = np.array([box["x"], box["y"]]) + 1
-    high = low + np.array([box["width"] - 2, box["height"] - 2])
+    high = low + np.array([box["width"], box["height"]]) - 2
     (left, top), (right, bottom) = (
         np.clip(at[ids.index(min(likes))] + way * half, low, high) for way in (-1, 1)
     )
@@ -724,6 +741,8 @@ def plays_what_is_pointed_at(
     apart = np.linalg.norm(at[:, None] - at, axis=2) + np.eye(len(at)) * 9999
     one = int(apart.min(axis=1).argmax())  # no other song is near
     song = api.get(f"/songs/{ids[one]}", params={"taste": taste}).json()["song"]
+    inside = page.locator("#map canvas").evaluate(_INKED, at[one].tolist())
+    assert inside == [True, False], "a dot is round"
     page.mouse.move(*at[one])
     appears(page.locator(".map-tip").get_by_text(f"{song['title']} by {song['artist']}"))
     page.mouse.click(*at[one])
@@ -1050,7 +1069,7 @@ def test_a_song_that_was_scanned_is_heard_whole_when_asked(
     hear = page.get_by_role("button", name="Hear the whole song")
     appears(hear)
     moments = page.locator("#song-why")
-    assert re.search(r"of the 12 moments that were heard", moments.inner_text())
+    assert re.search(r"Of the 12 moments that were heard", moments.inner_text())
     failing = re.compile("whole=true")
     problem = {"title": "Busy", "status": 503, "detail": "Too much to do; try again."}
     page.route(failing, lambda route: route.fulfill(status=503, json=problem))

@@ -48,6 +48,8 @@ _SWIPE = """(element, by) => {
         element.dispatchEvent(new PointerEvent(kind, {clientX: at, clientY: y, bubbles: true,
             pointerType: "touch", pointerId: 1}));
 }"""
+# Songs that sound alike are rarely those with hostile names.
+_LONGEST = "(near, name) => { near.querySelector('.title').textContent = name }"
 HOSTILE = {
     "markup": '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>"\'>',
     "direction": "abc\u202egnp.exe\u2066\u2067 \u200f def",
@@ -273,6 +275,25 @@ def test_a_phone_likes_by_a_swipe_and_can_install_the_page(browser: Any, service
         ("PUT", "like"),
         ("PUT", "dislike"),
     ]
+    row = page.locator('#grid [data-index="0"]')
+    artist, tags = (row.locator(one).bounding_box() for one in (".below .artist", ".few-tags"))
+    assert artist["width"] > 60
+    assert tags["x"] >= artist["x"] + artist["width"], "neither covers the other"
+
+    page.unroute_all()
+    go(page, "teach")  # what an answer did is said where it covers no button
+    card, told = page.locator("#teach-card[data-id]"), page.locator("#teach-said")
+    appears(card)
+    first = card.get_attribute("data-id")
+    card.get_by_role("button", name=re.compile("^Not for me")).click()
+    until(page, lambda: card.get_attribute("data-id") != first)
+    appears(told.get_by_role("button", name="Undo"))
+    assert page.locator("#toast").is_hidden()
+    words, buttons = told.bounding_box(), card.locator(".teach-acts").bounding_box()
+    assert words["y"] + words["height"] <= card.bounding_box()["y"]
+    assert buttons["y"] + buttons["height"] < page.locator("#player").bounding_box()["y"]
+    told.get_by_role("button", name="Undo").click()
+    appears(told.get_by_text(re.compile("^Undone: ")))
     manifest = httpx2.get(f"{service.url}/page/app.webmanifest")
     assert manifest.headers["content-type"] == "application/manifest+json"
     icons = [icon["src"] for icon in manifest.json()["icons"]]
@@ -383,12 +404,24 @@ def test_hostile_names_are_text(browser: Any, service: Service, pictures: Path) 
         assert page.locator("#song h2").bounding_box()["height"] < 200, (
             "a long name leaves room for the rest"
         )
+        if what == "long":
+            row.get_by_role("button", name=re.compile("^Not for me: ")).click()
+            appears(page.locator("#toast").get_by_text("is not for you"))
+            assert page.locator("#toast").bounding_box()["height"] < 90, "it passes by"
+            page.keyboard.press("z")
+            appears(page.locator("#announcer").get_by_text(re.compile("^Undone: ")), "attached")
         heights = page.locator("#grid [data-index]").evaluate_all(
             "all => all.map(row => row.offsetHeight)"
         )
         assert len(set(heights)) == 1, "no name makes its row another height"
         row.get_by_role("button", name=re.compile("^Pause ")).click()
         until(page, "document.title === 'Seven Songs'")
+    page.locator("#song-near").evaluate(_LONGEST, HOSTILE["long"])
+    ends = page.locator("#song-near .title").evaluate_all(
+        "all => all.map(one => one.getBoundingClientRect().right)"
+    )
+    panel = page.locator("#song").bounding_box()
+    assert 0 < max(ends) < panel["x"] + panel["width"] - 8, "a long name ends in the panel"
     assert page.evaluate("window.hacked") is None
     assert page.locator("img[src=x]").count() == 0
     assert not watched.wrong

@@ -35,6 +35,11 @@ export function sayError(error) {
   if (error.name !== "AbortError") say(error.message, { bad: true });
 }
 
+/** Take away what was said before: its button would undo what has come since. */
+export function unsay() {
+  toast.hidden = true;
+}
+
 function hide() {
   // Not while somebody is about to press its button.
   if (toast.matches(":hover, :focus-within")) timer = setTimeout(hide, SHOWN_MS / 2);

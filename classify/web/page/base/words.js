@@ -42,6 +42,14 @@ export function inline(name) {
   return RIGHT_TO_LEFT.test(plain) ? `\u2068${plain}\u2069` : plain;
 }
 
+const MOST_LETTERS = 40;
+
+/** A name that is short enough for a sentence which passes by. */
+export function shortened(name) {
+  const letters = [...clean(name)];
+  return inline(letters.length > MOST_LETTERS ? `${letters.slice(0, MOST_LETTERS - 1).join("").trimEnd()}…` : name);
+}
+
 /** What a song is called: its title, else its file. */
 export function titleOf(song) {
   return song.title || song.name || "Untitled";
@@ -146,7 +154,7 @@ export function listed(names, most = 2, all = names.length) {
 
 /** What a label changed, in one sentence for the eye and the ear; `begun`: there was a ranking before. */
 export function labelledSentence(song, label, answer, begun) {
-  const name = inline(titleOf(song));
+  const name = shortened(titleOf(song));
   const did = label
     ? label === "like"
       ? `Liked ${name}`
@@ -167,7 +175,7 @@ export function changedWords(answer) {
       const n = counts[verdict];
       const named = answer.changed
         .filter((one) => one.verdict === verdict)
-        .map((one) => inline(titleOf(one)));
+        .map((one) => shortened(titleOf(one)));
       const who = verdict === "like" && n <= 2 && named.length === n ? listed(named) : songs(n);
       return `${who} became ${verdictWord(verdict).toLowerCase()}`;
     });
@@ -179,6 +187,14 @@ export function movedCount(answer) {
   if (typeof answer.n_moved === "number") return answer.n_moved;
   const changed = Object.values(answer.n_changed ?? {}).reduce((sum, one) => sum + one, 0);
   return Math.max(changed, (answer.entered ?? []).length);
+}
+
+/** What the finds of a taste rest on, in a sentence or two. */
+export function groundsOf(taste) {
+  const { words, step } = trustOf(taste);
+  const likes = taste.n_like === 1 ? "the song" : `the ${songs(taste.n_like)}`;
+  const known = step >= 4 ? `Seven Songs ${words.charAt(0).toLowerCase()}${words.slice(1)}` : `So far: ${words.toLowerCase()}`;
+  return `They sound like ${likes} that you liked. ${known}`;
 }
 
 /** How far a taste can be trusted, in words and in five steps. @returns {{words: string, step: number}} */

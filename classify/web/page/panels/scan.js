@@ -126,8 +126,8 @@ function showProgress({ n_done, n_total, failed, wall_s, stage = "all" }) {
 
 async function finish({ found, embedded, cached, failed, cancelled, wall_s }) {
   const how = cancelled ? "Stopped" : `Found ${songs(found)}`;
-  const heard = `${count(embedded)} heard now, ${count(cached)} known already`;
-  const words = `${how}: ${heard} (${clock(wall_s)}).`;
+  const known = cached ? `, ${count(cached)} known already` : "";
+  const words = `${how}: ${count(embedded)} heard in ${clock(wall_s)}${known}.`;
   said.textContent = words;
   say(words);
   showFailures(failed ?? []);

@@ -89,38 +89,32 @@ function part(heading, ...children) {
 export function momentsPart(found, seek, whole) {
   const best = [...found.passages].sort((one, other) => other.points - one.points).slice(0, MOST_MOMENTS);
   const isWhole = best.length === 1 && best[0].start_s === 0; // no moment is better than others
-  const none = !best.length || isWhole;
+  const shown = isWhole ? [] : best;
   const samples = whole ? found.n_windows : 0;
-  if (none && !samples) return null;
-  const items = (none ? [] : best).map((one) => {
-    const way = one.points < 0 ? "less to your taste" : "to your taste";
-    const name = `Play from ${clock(one.start_s)}: ${way}`;
-    const press = () => seek(one.start_s);
-    return h(
-      "li",
-      {},
-      h(
-        "button",
-        {
-          type: "button",
-          class: `chip ${one.points < 0 ? "lower" : "raise"}`,
-          "aria-label": name,
-          onclick: press,
-        },
-        icon(one.points < 0 ? "dislike" : "play"),
-        clock(one.start_s),
-      ),
-    );
-  });
-  const list = items.length ? h("ul", { class: "moments" }, ...items) : null;
-  return part("Moments", list, ...(samples ? heardSoFar(samples, items.length, whole) : []));
+  if (!shown.length && !samples) return null;
+  const lists = [
+    playsFrom(shown.filter((one) => one.points >= 0), "to your taste", seek),
+    playsFrom(shown.filter((one) => one.points < 0), "less to your taste", seek),
+  ];
+  return part("Moments", ...lists.flat(), ...(samples ? heardSoFar(samples, shown.length, whole) : []));
 }
 
-function heardSoFar(n, n_best, whole) {
-  const heard = n === 1 ? "one moment that was" : `${n} moments that were`;
-  const words = n_best ? `The best of the ${heard} heard.` : `None of the ${heard} heard stands out.`;
+/** Buttons that play from some moments; what is less to one's taste is told apart in words. */
+function playsFrom(some, way, seek) {
+  if (!some.length) return [];
+  const items = some.map((one) => {
+    const name = `Play from ${clock(one.start_s)}: ${way}`;
+    const look = { type: "button", class: "chip", "aria-label": name, onclick: () => seek(one.start_s) };
+    return h("li", {}, h("button", look, icon("play"), clock(one.start_s)));
+  });
+  const less = h("p", { class: "small muted", "aria-hidden": "true" }, "Less to your taste:");
+  return [...(some[0].points < 0 ? [less] : []), h("ul", { class: "moments" }, ...items)];
+}
+
+function heardSoFar(n, n_shown, whole) {
+  const heard = n === 1 ? "Only one moment of it was heard." : `Of the ${n} moments that were heard, ${n_shown ? "these stand" : "none stands"} out.`;
   const look = { type: "button", class: "button quiet small-button hear-whole", onclick: whole };
-  return [h("p", { class: "small muted" }, words), h("button", look, "Hear the whole song")];
+  return [h("p", { class: "small muted" }, heard), h("button", look, "Hear the whole song")];
 }
 
 /** A bar that grows to the right for what raises the score and to the left for what lowers it. */

@@ -107,7 +107,7 @@ function showOrder() {
 
 function tell() {
   const { matched, total } = pages;
-  const words = matched === total ? songs(total) : `${count(matched)} of ${songs(total)}${without()}`;
+  const words = isPlain() ? `${songs(matched)} to discover, best match first` : ofAll(matched, total);
   if (said.textContent !== words) said.textContent = words; // a live region says it again otherwise
   if (length() > 0) return hide();
   if (matched > 0) return show("No find yet", "Nothing is likely or unsure: teach a few more songs.", null);
@@ -135,10 +135,14 @@ function nothingLeft() {
   return show("No song matches", "Try another filter.", button);
 }
 
-/** What the list leaves out although nobody has asked for anything. */
-function without() {
+function ofAll(matched, total) {
+  return matched === total ? songs(total) : `${count(matched)} of ${songs(total)}`;
+}
+
+/** Whether songs are left out although nobody has asked for that. */
+function isPlain() {
   const { q, label: wanted, verdict: only } = state.query;
-  return wanted === "none" && !q && !only ? "; the ones you labelled are left out" : "";
+  return state.view !== "library" && wanted === "none" && !q && !only && pages.matched < pages.total;
 }
 
 function failed(error) {

@@ -2,7 +2,7 @@
 // step.
 
 import { askJson, putLabel } from "../base/api.js";
-import { say, sayError } from "../base/announce.js";
+import { say, sayError, unsay } from "../base/announce.js";
 import { currentTaste, emit, on, state } from "../base/state.js";
 import {
   changedWords,
@@ -11,6 +11,7 @@ import {
   labelledSentence,
   listed,
   sentence,
+  shortened,
   titleOf,
 } from "../base/words.js";
 
@@ -118,7 +119,7 @@ async function send(song, label, mine, taste) {
     confirmed.set(song.id, answer.label);
     if (isLatest()) show(song.id, answer.label);
     if (waiting === 0) pending.clear();
-    say(labelledSentence(song, label, answer, begun), { undo });
+    tell(labelledSentence(song, label, answer, begun), undo);
     emit("labelled", { song, label, answer, begun, more: waiting > 0 });
   } catch (error) {
     if (isLatest()) takeBack(song.id);
@@ -137,6 +138,14 @@ async function sendTogether({ songs, label, words }, mine, taste) {
     for (const { id } of songs) if (isLast(id, mine, taste)) takeBack(id);
     sayError(error);
   }
+}
+
+/** Say what a label changed; Teach shows that above its card, where it covers no button. */
+function tell(words, back) {
+  const isShown = state.view === "teach";
+  if (isShown) unsay();
+  say(words, { undo: back, quiet: isShown });
+  emit("told", { words, back });
 }
 
 /** Whether a label is the last that was given to a song, in the taste that is shown. */
@@ -169,9 +178,9 @@ export function told(answer, taste, words) {
     confirmed.set(id, label);
     emit("label", { id, label });
   }
-  const names = answer.labels.map(({ id }) => inline(titleOf(known.get(id) ?? { title: "a song" })));
+  const names = answer.labels.map(({ id }) => shortened(titleOf(known.get(id) ?? { title: "a song" })));
   const changed = answer.taste?.trained ? `; ${changedWords(answer)}` : "";
-  say(sentence(words(listed(names)) + changed), { undo: answer.n_undo ? undo : null });
+  tell(sentence(words(listed(names)) + changed), answer.n_undo ? undo : null);
   const [first] = answer.labels;
   const song = first && (known.get(first.id) ?? { id: first.id });
   if (song) emit("labelled", { song, label: first.label, answer, begun: true, more: false });

@@ -101,7 +101,7 @@ export function markRow(row) {
 }
 
 function songCell(song, play) {
-  const subtitle = [song.artist, song.album].filter(Boolean);
+  const album = song.album ? h("span", song.artist ? { class: "album" } : {}, song.artist ? " · " : "", bdi(song.album)) : null;
   return h(
     "span",
     { role: "gridcell", class: "c-song" },
@@ -118,15 +118,11 @@ function songCell(song, play) {
       h(
         "span",
         { class: "below" },
-        h("span", { class: "artist" }, ...between(subtitle.map((text) => bdi(text)))),
+        h("span", { class: "artist" }, song.artist ? bdi(song.artist) : null, album),
         h("span", { class: "few-tags", "aria-hidden": "true" }, ...tagMarks(song).slice(0, FEW_TAGS)),
       ),
     ),
   );
-}
-
-function between(parts) {
-  return parts.flatMap((part, i) => (i ? [" · ", part] : [part]));
 }
 
 /** What a song sounds like, in two or three words to look at; none where its encoder has no words. */

@@ -6,7 +6,7 @@ import { playFinds } from "../player/sources.js";
 import { filterLibrary } from "../songs/filters.js";
 import { pages } from "../songs/list.js";
 import { currentTaste, on, state } from "../base/state.js";
-import { likesOf, songs, trustOf } from "../base/words.js";
+import { groundsOf, likesOf, songs } from "../base/words.js";
 import { openPlaylist } from "./playlist.js";
 import { go } from "./views.js";
 
@@ -54,11 +54,10 @@ function show() {
   if (!groups || state.query.q) return;
   const { like, unsure } = groups;
   heading.textContent = like ? `${songs(like)} you may like` : "Nothing is likely yet";
-  const trust = trustOf(taste);
   const more = ABOUT - taste.n_like;
   const hint = more > 0 ? `. About ${more} more likes make it surer` : "";
   said.textContent = like
-    ? `${trust.words}${hint}.`
+    ? `${groundsOf(taste)}${hint}.`
     : unsure
       ? `${songs(unsure)} could go either way: a few more likes tell them apart.`
       : "Teach a few more songs that you like.";

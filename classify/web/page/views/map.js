@@ -50,8 +50,8 @@ export function startMap() {
       { class: "muted small" },
       "Songs that sound alike lie close together. Stronger colour: a better match. A ring: liked; a cross: not for you.",
     ),
-    h("div", { class: "map-box" }, canvas, tip),
     said,
+    h("div", { class: "map-box" }, canvas, tip),
   );
   for (const name of ["taste", "applied", "library", "elsewhere-shown"]) on(name, outdated);
   on("label", ({ id, label }) => {

@@ -1,4 +1,4 @@
-// Paints the dots of the map, pixel by pixel: 100,000 squares as paths take 0.4 s, so less than 17 ms.
+// Paints the dots of the map, pixel by pixel: 100,000 of them as paths take 0.4 s, so less than 17 ms.
 
 const LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1;
 
@@ -28,21 +28,30 @@ export function drawDots(pen, points, { size, dx, dy, left, top }, colours, dot)
   const image = pen.createImageData(width, height);
   const pixels = new Uint32Array(image.data.buffer);
   const side = Math.max(1, Math.round(2 * dot * ratio));
+  const widths = rowsOfDot(side);
   for (const [step, colour] of colours.entries()) {
     const value = pixelOf(colour);
     for (let i = 0; i < points.n; i += 1) {
       if (points.steps[i] !== step) continue;
       const x = Math.round(ratio * (dx + (points.x[i] - left) * size) - side / 2);
       const y = Math.round(ratio * (dy + (points.y[i] - top) * size) - side / 2);
-      const [from, to] = [Math.max(0, x), Math.min(width, x + side)];
-      if (from >= to) continue;
       const last = Math.min(height, y + side);
       for (let row = Math.max(0, y); row < last; row += 1) {
+        const inset = widths[row - y];
+        const [from, to] = [Math.max(0, x + inset), Math.min(width, x + side - inset)];
         for (let at = row * width + from; at < row * width + to; at += 1) pixels[at] = value;
       }
     }
   }
   pen.putImageData(image, 0, 0);
+}
+
+/** How many pixels are left free at either end of each row of a dot, so that it is round. */
+function rowsOfDot(side) {
+  const middle = side / 2;
+  return Array.from({ length: side }, (_, row) =>
+    Math.round(middle - Math.sqrt(middle ** 2 - (row + 0.5 - middle) ** 2)),
+  );
 }
 
 /** A colour as one number, in the order in which a picture has its bytes. */

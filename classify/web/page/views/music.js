@@ -6,6 +6,7 @@ import { emit, on, state } from "../base/state.js";
 import { clock, heardSoFar } from "../base/words.js";
 
 export const musicStep = h("div", { class: "step", id: "music-step", hidden: true });
+const heading = h("h2", {}, "");
 const words = h("p", { class: "muted" });
 const list = h("ul", { class: "folders" });
 const bar = h("progress", { class: "big-progress", "aria-label": "Songs heard" });
@@ -29,7 +30,7 @@ const add = h(
   "Add a folder",
 );
 musicStep.append(
-  h("h2", {}, "Where is your music?"),
+  heading,
   words,
   list,
   h("div", { class: "step-acts" }, start, add),
@@ -43,7 +44,8 @@ export function showMusic(scanning, heard) {
   list.replaceChildren(...folders.map((folder) => h("li", {}, icon("scan"), h("bdi", {}, folder))));
   words.textContent = folders.length
     ? "Seven Songs listens to each song once, here on this computer. That takes a fraction of a second a song."
-    : "Start it with the folder of your music: sevensongs serve ~/Music --open";
+    : "Add the folder of your music here, and confirm it in the terminal; or start with it: sevensongs serve ~/Music --open";
+  heading.textContent = scanning ? "Listening to your music" : "Where is your music?";
   start.hidden = Boolean(scanning) || !folders.length;
   running.hidden = !scanning;
   if (!scanning) return;

@@ -49,7 +49,7 @@ export const sevenStep = h(
   h(
     "p",
     { class: "muted" },
-    "Your likes are learnt from, and more like them is found in your music. A few songs that are not for you help, too.",
+    "Seven Songs learns your taste from them, and finds more songs like them in your own music. A few that are not for you help, too.",
   ),
   h("div", { class: "seven-line" }, bars, h("div", {}, counted, hint), guess),
   h("div", { class: "search big-search" }, icon("search"), search),

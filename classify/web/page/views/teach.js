@@ -10,7 +10,7 @@ import { beginningOf, findBeginning, soon } from "../player/beginnings.js";
 import { hear, pause, playFrom } from "../player/player.js";
 import { labelOf, labelTogether, setLabel } from "../songs/labelling.js";
 import { currentTaste, on, select, state } from "../base/state.js";
-import { changedWords, likesOf, sentence, trustOf } from "../base/words.js";
+import { likesOf, trustOf } from "../base/words.js";
 import { startSwipe } from "../songs/swipe.js";
 import { drawOne, drawTwo, markPlaying } from "./teach_card.js";
 
@@ -19,9 +19,10 @@ import { drawOne, drawTwo, markPlaying } from "./teach_card.js";
 const view = byId("teach");
 const TOP = 12;
 const MOST = 50; // that the service suggests
+const BEGIN = "Each answer tells Seven Songs more about your taste.";
 const LONG_AGO = 30; // duels, after which a song that was passed over may come again
 const card = h("div", { class: "teach-card", id: "teach-card" });
-const said = h("p", { class: "teach-said", role: "status", id: "teach-said" });
+const said = h("p", { class: "teach-said", id: "teach-said" }); // what is said there, is spoken elsewhere
 const trust = h("div", { class: "trust big-trust" });
 const heading = h("h2", {}, "");
 /** @type {Card[]} */
@@ -37,8 +38,11 @@ let asked = 0;
 
 export function startTeach() {
   startSwipe(card, () => (now.length === 1 ? { node: card, song: now[0].song } : null));
-  view.replaceChildren(modes(), heading, card, said, trust);
-  on("view", () => state.view === "teach" && enter());
+  view.replaceChildren(modes(), heading, said, card, trust);
+  on("view", () => {
+    said.replaceChildren(BEGIN);
+    if (state.view === "teach") enter();
+  });
   on("ready", () => state.view === "teach" && enter());
   on("taste", () => {
     [now, ahead] = [[], []];
@@ -50,16 +54,19 @@ export function startTeach() {
   // Only now is it known whether there are songs.
   on("list", () => !now.length && view.getAttribute("aria-busy") === "false" && nothing());
   on("label", showLabel);
-  on("labelled", ({ song, label, answer }) => {
+  on("told", ({ words, back }) => state.view === "teach" && tell(words, back));
+  on("labelled", ({ song, label }) => {
     if (state.view !== "teach" || !now.length) return undefined;
-    said.textContent = answer.taste.trained
-      ? sentence(changedWords(answer))
-      : sentence(likesOf(answer.taste));
     if (!label || !now.some((one) => one.song.id === song.id)) return undefined;
     return next(true);
   });
   on("figures", showTrust);
   on("playing", () => markPlaying(card, now));
+}
+
+function tell(words, back) {
+  const undo = h("button", { type: "button", class: "button small-button", onclick: back }, "Undo");
+  said.replaceChildren(h("span", {}, words), ...(back ? [undo] : []));
 }
 
 function modes() {
@@ -227,6 +234,7 @@ async function sound(song) {
 function nothing() {
   delete card.dataset.id;
   card.classList.remove("duel");
+  if (said.textContent === BEGIN) said.replaceChildren();
   heading.hidden = true;
   let words = "There is nothing left to ask about.";
   if (skipped.size || passedOver.size)
