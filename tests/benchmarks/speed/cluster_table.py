@@ -1,4 +1,4 @@
-"""Tables of a cluster: its speed, what kills cost, and what its driver takes."""
+"""Tables of a cluster: its speed, what kills and millions of songs cost it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from readme_tables import lay_out
 
-__all__ = ["cluster_table", "driver_table", "kills_table"]
+__all__ = ["cluster_table", "driver_table", "kills_table", "score_table"]
 
 Rows = Sequence[dict[str, Any]]
 
@@ -71,6 +71,24 @@ def driver_table(rows: Rows) -> str:
             for part in ("embeddings", "catalog"):
                 taken = _spread(row, f"{part}_s", ".3f", " s")
                 lines.append([f"{of}: {part}", taken, "", _yardstick(row)])
+    return lay_out(heads, lines)
+
+
+def score_table(rows: Rows) -> str:
+    """Lay out what it takes to score millions of songs."""
+    heads = ["songs", "`score`", "time", "processor time", "peak memory", "yardstick"]
+    lines = [
+        [
+            f"{row['n_songs']:,}",
+            row["operation"],
+            _spread(row, "wall_s", ".3g", " s"),
+            _spread(row, "cpu_s", ".3g", " s"),
+            f"{row['peak_bytes'] / 1e6:,.0f} MB",
+            _yardstick(row),
+        ]
+        for row in rows
+        if row["kind"] == "score"
+    ]
     return lay_out(heads, lines)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from readme_tables import lay_out, put_tables
 
-from speed.cluster_table import cluster_table, driver_table, kills_table
+from speed.cluster_table import cluster_table, driver_table, kills_table, score_table
 from speed.rows import read_rows
 
 __all__ = [
@@ -379,6 +379,7 @@ TABLES: dict[str, tuple[str, str, Callable[[Rows], str]]] = {
     "cluster": ("cluster.jsonl", "speed", cluster_table),
     "cluster kills": ("cluster.jsonl", "kills", kills_table),
     "driver": ("driver.jsonl", "sift", driver_table),
+    "millions": ("score.jsonl", "score", score_table),
 }
 """Those of tests/benchmarks/README.md: the file of its rows, a kind it needs, what lays it out."""
 SUMMARY = "speed"
