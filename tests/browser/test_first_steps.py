@@ -18,6 +18,10 @@ from tests.support.watched_page import appears, serious_issues, until, watched_p
 
 PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True, "is_mobile": True}
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+_ON_TOP = """one => {
+    const {left, top, width, height} = one.getBoundingClientRect();
+    return one.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+}"""
 N_ACOUSTIC, N_OTHERS = 10, 4
 
 
@@ -91,6 +95,9 @@ def test_a_new_listener_comes_from_a_folder_to_finds_that_play(
         likes.nth(number).click()
         if number == 2:
             appears(page.locator("#first-guess"))
+            for one in ("#seven-count", "#first-guess"):
+                assert is_in_view(page, page.locator(one)), f"{one} stays in sight"
+                assert page.locator(one).evaluate(_ON_TOP), f"nothing covers {one}"
     appears(steps.get_by_role("heading", name=re.compile("^Found|^Not sure")))
     assert not serious_issues(page)
     steps.get_by_role("button", name="Play all").click()

@@ -4,13 +4,13 @@
 import { bdi, h, icon } from "../base/dom.js";
 import {
   clock,
-  inline,
   isAlike,
   listed,
   matchOf,
   points,
   score,
   sentence,
+  shortened,
   titleOf,
   verdictSentence,
 } from "../base/words.js";
@@ -27,8 +27,8 @@ const ALIKE = 0.5;
 /** Why, in one sentence: "Calm and electronic like Nebula; best at 1:36." @param {any} found the explanation */
 export function whySentence(found) {
   const { verdict, like, dislike } = found;
-  const liked = like && like.similarity >= ALIKE ? inline(titleOf(nameOnly(like))) : "";
-  const not = dislike && dislike.similarity >= ALIKE ? inline(titleOf(nameOnly(dislike))) : "";
+  const liked = like && like.similarity >= ALIKE ? shortened(titleOf(nameOnly(like))) : "";
+  const not = dislike && dislike.similarity >= ALIKE ? shortened(titleOf(nameOnly(dislike))) : "";
   const up = listed(tagsOf(found, 1));
   const down = listed(tagsOf(found, -1));
   if (verdict === "dislike") {
