@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from cache import write_whole
 
-__all__ = ["colour_of", "colour_path", "is_colour", "write_colour"]
+__all__ = ["colour_of", "colour_path", "is_colour", "part_colour", "write_colour"]
 
 # Told apart by people who see no red or green too (Okabe & Ito 2008, "Color Universal Design"),
 # without its yellow, which is too light for text, and its black.
@@ -53,3 +54,16 @@ def write_colour(taste: Path, colour: str) -> None:
     """
     data = json.dumps({"colour": colour}).encode()
     write_whole(colour_path(taste), lambda file: file.write(data))
+
+
+def part_colour(taste: Path, others: Iterable[Path]) -> None:
+    """Give a new taste a colour that no other has, where its usual one is taken and one is free.
+
+    Raises
+    ------
+    OSError
+    """
+    taken = {colour_of(other) for other in others if other != taste}
+    free = [colour for colour in _USUAL if colour not in taken]
+    if free and colour_of(taste) in taken:
+        write_colour(taste, free[0])

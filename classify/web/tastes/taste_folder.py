@@ -18,7 +18,7 @@ from cache import local_root, write_whole
 from classify.errors import LabelError, write_problem
 from classify.library.label_file import labels_locked, labels_path, write_labels
 from classify.taste.names import named_taste
-from classify.web.live.taste_colours import colour_of, colour_path, write_colour
+from classify.web.live.taste_colours import colour_of, colour_path, part_colour, write_colour
 from classify.web.problems import Problem
 
 if TYPE_CHECKING:
@@ -57,11 +57,13 @@ class TasteFolder:
         path = self._live.tastes.path(name)
         with self._held(name, *([copy_of] if copy_of else [])), _told_in_words(path):
             self._require_free(name)
+            if copy_of is not None:
+                self._require(copy_of)
             path.parent.mkdir(parents=True, exist_ok=True)
+            part_colour(path, map(self._live.tastes.path, self._live.tastes.names()))
             if copy_of is None:
                 write_labels(labels_path(path), ())
                 return
-            self._require(copy_of)
             source = self._live.tastes.path(copy_of)
             # the taste first: labels alone would be learnt from anew
             for old, new in zip(_files(source)[:2], _files(path)[:2], strict=True):

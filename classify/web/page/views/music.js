@@ -43,7 +43,7 @@ export function showMusic(scanning, heard) {
   const folders = state.health?.folders ?? [];
   list.replaceChildren(...folders.map((folder) => h("li", {}, icon("scan"), h("bdi", {}, folder))));
   words.textContent = folders.length
-    ? "Seven Songs listens to each song once, here on this computer. That takes a fraction of a second a song."
+    ? "Seven Songs listens to each song once, here on this computer. That takes about a second a song, or less."
     : "Add the folder of your music here, and confirm it in the terminal; or start with it: sevensongs serve ~/Music --open";
   heading.textContent = scanning ? "Listening to your music" : "Where is your music?";
   start.hidden = Boolean(scanning) || !folders.length;

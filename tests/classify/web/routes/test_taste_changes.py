@@ -57,6 +57,18 @@ def labels_of(client: TestClient, taste: str = "default") -> dict[str, Any]:
     return {song["id"]: song["label"] for song in songs if song["label"]}
 
 
+def test_new_tastes_have_a_colour_of_their_own(client: TestClient, root: Path) -> None:
+    like(client, songs_of(client, "calm")[:2])
+    assert client.post("/v1/tastes", json={"name": "x", "copy_of": "none"}).status_code == 404
+    assert not list((root / "tastes").glob("x*")), "what was refused leaves nothing"
+    for name in ("a", "b", "c", "d"):
+        assert client.post("/v1/tastes", json={"name": name}).status_code == 201
+    assert client.post("/v1/tastes", json={"name": "e", "copy_of": "default"}).status_code == 201
+    colours = {one["name"]: one["colour"] for one in client.get("/v1/tastes").json()["tastes"]}
+    assert len(colours) == len(set(colours.values())) == 6
+    assert client.post("/v1/tastes", json={"name": "f"}).status_code == 201, "none is left"
+
+
 def test_a_taste_without_labels_lasts_under_any_name(client: TestClient, root: Path) -> None:
     made = client.post("/v1/tastes", json={"name": NIGHT, "colour": "#123456"})
     assert made.status_code == 201
