@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -22,23 +23,27 @@ class TerminalCommand:
     ----------
     arguments : str
         Of the command.
+    start_new_session : bool
+        Whether the command and its workers are a process group of their own.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, start_new_session: bool = False) -> None:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "classify.cli", *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
+            start_new_session=start_new_session,
         )
         os.close(theirs)
         self.shown = ""
 
-    def until(self, words: str) -> str:
+    def until(self, words: str | re.Pattern[str]) -> str:
         """Wait until the command shows some words after what was waited for; return all of it."""
         start = len(self.shown)
-        while words not in self.shown[start:]:
+        pattern = re.compile(re.escape(words)) if isinstance(words, str) else words
+        while not pattern.search(self.shown, start):
             ready, _, _ = select.select([self._ours], [], [], LONG_S)
             assert ready, f"no {words!r} in {self.shown!r}"
             self.shown += os.read(self._ours, 4096).decode("utf-8", "replace")

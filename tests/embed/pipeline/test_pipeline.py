@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import wave
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ import av
 import numpy as np
 import pytest
 from mutagen.oggopus import OggOpus
-from waiting import ended, wait_until
+from waiting import LONG_S, ended, wait_until
 
 import cache
 import embed
 from embed.encoders import registry
 from embed.networks import musicnn
+from tests.support.terminals import TerminalCommand
 
 DIM = musicnn.MSD.dim
+N_LONG = 14
 REPOSITORY = Path(embed.__file__).parents[1]
 
 
@@ -423,10 +426,10 @@ def many(tracks: list[str], tmp_path: Path) -> Path:
 
 @pytest.fixture
 def long_songs(tmp_path: Path) -> Path:
-    """A folder of 14 songs of four minutes: hearing all of each takes a while."""
+    """A folder of songs of four minutes: hearing all of each takes a while."""
     folder = tmp_path / "long"
     folder.mkdir()
-    for number in range(14):
+    for number in range(N_LONG):
         noise = np.random.default_rng(number).integers(0, 256, 240 * 8000, dtype=np.uint8)
         with wave.open(str(folder / f"{number}.wav"), "wb") as file:
             file.setnchannels(1)
@@ -495,54 +498,51 @@ def _running_in(group: int) -> list[str]:
     return running
 
 
-def _worker_cpu_s(group: int) -> float:
-    """Seconds of processor time that the workers of a command have used."""
-    ticks = 0
-    for pid in _running_in(group):
-        if int(pid) != group:
-            with suppress(OSError):
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                ticks += int(fields[11]) + int(fields[12])  # utime, stime
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def while_workers_start(child: subprocess.Popen[str], root: Path) -> None:
-    wait_until(lambda: len(_running_in(child.pid)) >= 3, "two workers")
-
-
-def while_they_work(child: subprocess.Popen[str], root: Path) -> None:
-    while_workers_start(child, root)
-    # Two workers spend up to three seconds on starting, and about half of one on each whole song.
-    wait_until(lambda: child.poll() is not None or _worker_cpu_s(child.pid) >= 5, "some songs")
-    assert child.poll() is None, "done before it could be interrupted"
+@contextmanager
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """Start commands as a shell does in the foreground; those in the background ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("all_cores")
-@pytest.mark.parametrize(
-    "when", [pytest.param(while_workers_start, marks=pytest.mark.long), while_they_work]
-)
-def test_ctrl_c_keeps_what_is_done(
-    when: Callable[[subprocess.Popen[str], Path], None], long_songs: Path, root: Path
-) -> None:
-    # A shell has what it runs in the background ignore Ctrl-C, and what that starts inherits it.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    child = sevensongs(root, "embed", long_songs, "--coverage", "full", start_new_session=True)
-    signal.signal(signal.SIGINT, before)
-    when(child, root)
-    os.killpg(child.pid, signal.SIGINT)  # as a terminal does, to the workers too
+def test_ctrl_c_keeps_what_is_done(long_songs: Path, root: Path) -> None:
+    command = ("embed", str(long_songs), "--coverage", "full", "--cache", str(root))
+    with _ctrl_c_is_heard(), TerminalCommand(*command, start_new_session=True) as terminal:
+        terminal.until(re.compile(rf"\b[1-9]\d*/{N_LONG}\b"))
+        # as a terminal does, to the workers too
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        shown = terminal.until("sevensongs: interrupted; what was done is kept")
+        assert terminal.process.wait(LONG_S) == 130
+        _wait_until_gone(terminal.process.pid)
+    assert "Traceback" not in shown, "no worker prints one"
+    kept = len(cache.Catalog(root).load())
+    assert kept > 0
+    report = embed.embed_library([long_songs], root=root, coverage="full")
+    assert counts(report) == (N_LONG - kept, kept, 0)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("all_cores")
+def test_ctrl_c_ends_workers_that_start(long_songs: Path, root: Path) -> None:
+    with _ctrl_c_is_heard():
+        child = sevensongs(root, "embed", long_songs, "--coverage", "full", start_new_session=True)
+    wait_until(lambda: len(_running_in(child.pid)) >= 3, "two workers")
+    os.killpg(child.pid, signal.SIGINT)
     out, err = ended(child)
     assert (child.returncode, out) == (130, ""), err
-    # No worker printed a traceback; a slow machine may have had time for a line of progress.
+    # A slow machine may have had time for a line of progress.
     *progress, last = err.splitlines()
     assert last == "sevensongs: interrupted; what was done is kept"
     assert all(" songs, " in line for line in progress)
     _wait_until_gone(child.pid)
     kept = len(cache.Catalog(root).load())
-    if when is while_they_work:
-        assert kept > 0
     report = embed.embed_library([long_songs], root=root, coverage="full")
-    assert counts(report) == (14 - kept, kept, 0)
+    assert counts(report) == (N_LONG - kept, kept, 0)
 
 
 def test_a_script_without_a_guard_may_embed(music: Path, root: Path) -> None:
