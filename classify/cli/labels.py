@@ -186,7 +186,8 @@ def import_(
     from classify.sources.importing import import_labels
     from classify.sources.unmatched import unmatched_rows
 
-    _refuse_source(source, unmatched)
+    if unmatched is not None:
+        _refuse_unmatched(source, unmatched)
     done = import_labels(
         source,
         like=like or (),
@@ -213,9 +214,11 @@ def import_(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _refuse_source(source: str, unmatched: Path | None) -> None:
-    """Refuse to write over what is read: a file, or a library of beets."""
-    if unmatched is None or not os.path.exists(unmatched):
+def _refuse_unmatched(source: str, unmatched: Path) -> None:
+    """Refuse what can't be written, before labels change, and what is read: a file, or beets."""
+    if unmatched.is_dir() or not unmatched.parent.is_dir():
+        raise typer.BadParameter(f"--unmatched is {unmatched}, which is no file in a folder")
+    if not os.path.exists(unmatched):
         return
     for one in map(os.path.expanduser, (source, source.partition(":")[2])):
         if os.path.exists(one) and os.path.samefile(one, unmatched):

@@ -26,10 +26,12 @@ _GUARD = """
 import ctypes, os, struct, sys
 CONNECT, SENDTO = int(sys.argv[1]), int(sys.argv[2])
 ALLOW, KILL_PROCESS = 0x7FFF0000, 0x80000000
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # BPF; the call's number is at 0, sendto's address at 48 and 52
+# BPF; the call's number is at 0, sendto's address at 48 and 52
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
 code = b"".join(struct.pack("HBBI", *line) for line in [
-    (LOAD, 0, 0, 0), (EQUAL, 5, 0, CONNECT), (EQUAL, 0, 5, SENDTO), (LOAD, 0, 0, 48), (EQUAL, 0, 2, 0),
-    (LOAD, 0, 0, 52), (EQUAL, 1, 0, 0), (RETURN, 0, 0, KILL_PROCESS), (RETURN, 0, 0, ALLOW),
+    (LOAD, 0, 0, 0), (EQUAL, 5, 0, CONNECT), (EQUAL, 0, 5, SENDTO),
+    (LOAD, 0, 0, 48), (EQUAL, 0, 2, 0), (LOAD, 0, 0, 52), (EQUAL, 1, 0, 0),
+    (RETURN, 0, 0, KILL_PROCESS), (RETURN, 0, 0, ALLOW),
 ])
 held = ctypes.create_string_buffer(code)
 program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(held))

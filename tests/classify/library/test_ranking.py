@@ -6,6 +6,7 @@ import dataclasses
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,8 +95,8 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def seen(taste: Taste, root: Path, **wanted: float) -> list[tuple[str, float, str]]:
     """All files of the library, also those of labelled songs and of copies."""
-    every = {"labelled": "precision" not in wanted, "once": False}
-    songs = classify.score(taste=taste, root=root, **every, **wanted).songs  # type: ignore[arg-type]
+    options: dict[str, Any] = {"labelled": "precision" not in wanted, "once": False, **wanted}
+    songs = classify.score(taste=taste, root=root, **options).songs
     return [(song.path, song.score, song.verdict) for song in songs]
 
 
@@ -167,11 +168,11 @@ def test_a_large_library_scores_the_same_without_its_paths(
 ) -> None:
     songs = [dataclasses.replace(recording(library.parent / "07.mp3", 7), artist="x")]
     Catalog(library).put(songs)  # its latest row counts
-    wanted: list[dict[str, object]] = [{}, {"labelled": True, "once": False}, {"per_artist": 1}]
-    before = [classify.score(taste=taste_of(), root=library, **one) for one in wanted]  # type: ignore[arg-type]
+    wanted: list[dict[str, Any]] = [{}, {"labelled": True, "once": False}, {"per_artist": 1}]
+    before = [classify.score(taste=taste_of(), root=library, **one) for one in wanted]
     monkeypatch.setattr(cache.catalog_files, "_MANY", 0)
     for one, expected in zip(wanted, before, strict=True):
-        found = classify.score(taste=taste_of(), root=library, **one)  # type: ignore[arg-type]
+        found = classify.score(taste=taste_of(), root=library, **one)
         assert found.songs == expected.songs
         assert (found.n_scored, found.n_library) == (expected.n_scored, N_SONGS)
 

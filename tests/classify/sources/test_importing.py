@@ -207,6 +207,15 @@ def test_what_is_read_is_not_written_over(tmp_path: Path, scheme: str) -> None:
     assert Path(source).read_bytes() == before
 
 
+def test_what_can_not_be_written_is_told_before_labels_change(tmp_path: Path) -> None:
+    source, root = table(tmp_path / "a.csv", {0: 5}), tmp_path / "cache"
+    for unmatched in (tmp_path / "none" / "left.csv", tmp_path):
+        words = ["label", "import", str(source), "--like", "all", "--unmatched", str(unmatched)]
+        refused = CliRunner().invoke(app, ["--cache", str(root), *words])
+        assert (refused.exit_code, "no file in a folder" in refused.stderr) == (2, True)
+    assert not root.exists()
+
+
 DIGESTS = st.sampled_from([f"{n:032x}" for n in range(5)])
 SIDES = st.sampled_from(["like", "dislike"])
 SAID = st.dictionaries(DIGESTS, st.builds(ImportedLabel, label=SIDES, key=st.just("k")))

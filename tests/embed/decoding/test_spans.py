@@ -268,11 +268,13 @@ def scan(path):
     cut = NativeCut(grid=ENCODERS["musicnn"].grid, native_hz=info.rate_hz, n_native=info.n_samples)
     chosen = choose_windows(cut.grid.count(cut.n_samples), 12)
     spans = cut.spans(chosen)
-    peaks = [abs(cut.resample(i, s, x)).max() for i, s, x in zip(chosen, spans, read_spans(info, spans))]
+    heard = zip(chosen, spans, read_spans(info, spans))
+    peaks = [abs(cut.resample(i, span, samples)).max() for i, span, samples in heard]
     assert len(peaks) == 12 or info.duration_s < 60
     return info.duration_s, float(min(peaks))
 def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 scan(sys.argv[1])
 before = peak_mib()
 duration_s, quietest = scan(sys.argv[2])

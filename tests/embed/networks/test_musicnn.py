@@ -73,18 +73,21 @@ COMPARE_CONVOLUTIONS = """
 from embed.networks.musicnn_peaks import temporal_peaks, timbral_peaks
 random = np.random.default_rng(3)
 differences = []
-for n_mels, n_taps, n_bands in ((96, 7, 38), (96, 7, 67), (95, 3, 20), (40, 1, 40), (41, 5, 1), (8, 9, 7)):
+shapes = ((96, 7, 38), (96, 7, 67), (95, 3, 20), (40, 1, 40), (41, 5, 1), (8, 9, 7))
+def differ(ours, theirs):
+    differences.append(float(np.abs(ours.numpy() - theirs).max() / theirs.max()))
+for n_mels, n_taps, n_bands in shapes:
     x = random.normal(size=(2, 30, n_mels)).astype(np.float32)
     filters = random.normal(size=(n_taps, n_bands, 37)).astype(np.float32)
     padded = tf.pad(x, [[0, 0], [n_taps // 2, n_taps // 2], [0, 0]])[..., tf.newaxis]
     theirs = tf.reduce_max(tf.nn.conv2d(padded, filters[:, :, np.newaxis], 1, "VALID"), 2).numpy()
-    differences.append(float(np.abs(timbral_peaks(x, filters).numpy() - theirs).max() / theirs.max()))
+    differ(timbral_peaks(x, filters), theirs)
 for n_frames, n_taps in ((187, 128), (187, 32), (16, 7), (5, 64), (1, 1), (9, 2)):
     x = random.normal(size=(2, n_frames, 10)).astype(np.float32)
     filters = random.normal(size=(n_taps, 3)).astype(np.float32)
     kernel = filters[:, np.newaxis, np.newaxis]
     theirs = tf.reduce_max(tf.nn.conv2d(x[..., tf.newaxis], kernel, 1, "SAME"), 2).numpy()
-    differences.append(float(np.abs(temporal_peaks(x, filters).numpy() - theirs).max() / theirs.max()))
+    differ(temporal_peaks(x, filters), theirs)
 import json
 print(json.dumps([answers, differences]))
 """

@@ -33,9 +33,11 @@ def watched(*arguments):
     return note
 embed.pipeline.gpu_batches.open_tensorflow_batches = watched
 embed.pipeline.gpu_batches.BATCH_WINDOWS = 32
-report = embed.embed_library(sys.argv[3:], root=sys.argv[1], encoder=sys.argv[2], device="gpu", workers=2)
+root, encoder, *paths = sys.argv[1:]
+report = embed.embed_library(paths, root=root, encoder=encoder, device="gpu", workers=2)
 print(json.dumps({
-    "embedded": report.embedded, "cached": report.cached, "failed": {f.path: f.error for f in report.failed},
+    "embedded": report.embedded, "cached": report.cached,
+    "failed": {f.path: f.error for f in report.failed},
     "sizes": sizes, "busy": report.busy,
 }))
 """
