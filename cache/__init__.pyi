@@ -15,10 +15,13 @@ from .entry import WHOLE, Entry, covers
 from .errors import CacheError, DamagedEntry, DamagedStore, StoreFormatError
 from .file_record import FileRecord, FileState, is_same_file
 from .inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
+from .join.held_digests import HeldDigests, digest_halves
+from .join.joined_songs import JoinedSongs, is_large
+from .join.row_files import RowFiles
 from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fingerprint
 from .object_store.bucket import Bucket, StoredObject, version_number, version_numbers
 from .root import default_root, is_there, is_uri, local_root
-from .row_choice import HeldDigests, digest_halves, places, value_keys
+from .row_choice import places, value_keys
 from .seals.seal_file import newest_sealed
 from .store import EmbeddingStore
 from .stored_vectors import map_in_order
@@ -43,8 +46,10 @@ __all__ = [
     "FileRecord",
     "FileState",
     "HeldDigests",
+    "JoinedSongs",
     "RepairedCatalog",
     "RepairedStore",
+    "RowFiles",
     "Soundness",
     "StoreFormatError",
     "StoreInfo",
@@ -59,6 +64,7 @@ __all__ = [
     "encoder_fingerprint",
     "is_digest",
     "is_fingerprint",
+    "is_large",
     "is_same_file",
     "is_there",
     "is_uri",

@@ -42,6 +42,16 @@ class Catalog:
         """Where the dataset is: an absolute path or a URI."""
         return self._dataset.uri
 
+    def open_dataset(self) -> Any | None:
+        """Open the newest version as Lance has it; None where nothing has ever been put.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read.
+        """
+        return self._dataset.open()
+
     def files(self, paths: Sequence[str] | None = None) -> CatalogFiles:
         """Open the newest version: paths and digests in columns, the rest for those asked for.
 

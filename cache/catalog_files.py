@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["CatalogFiles", "rows_of_files", "superseded_files"]
+__all__ = ["CatalogFiles", "numbered_rows_of_files", "rows_of_files", "superseded_files"]
 
 _ROWS_AT_ONCE = 65_536
 _COLUMNS = ["path", "digest", "track"]
@@ -65,23 +65,60 @@ class CatalogFiles:
             if wanted is None:
                 self._read_all(found)
                 return
-            table = _read(found, _COLUMNS)
-            whole, paths = _of_whole_files(table), in_one_piece(table["path"])
-            self._rows = whole[_latest_of(paths.take(whole), wanted)]
-            self._paths = paths.take(self._rows)
-            self.digests = in_one_piece(table["digest"]).take(self._rows)
+            self._read_some(found, wanted)
+
+    @classmethod
+    def at_rows(
+        cls, found: Any, uri: str, rows: NDArray[np.int64], digests: pa.StringArray
+    ) -> CatalogFiles:
+        """Return the files of some rows, of which each is the latest of its path.
+
+        Parameters
+        ----------
+        found, uri
+            As for the class.
+        rows : ndarray, shape (n,), int64
+        digests : pyarrow.StringArray, shape (n,)
+            Of these rows.
+        """
+        files = cls(None, uri)
+        files._found, files._rows, files._paths, files.digests = found, rows, None, digests
+        return files
+
+    def _read_some(self, found: Any, wanted: Sequence[str]) -> None:
+        """Choose the latest row of some paths; where they are few, no others stay in memory."""
+        import pyarrow as pa
+
+        asked = pa.array([os.fsencode(path) for path in dict.fromkeys(wanted)], pa.binary())
+        few = len(asked) <= _ROWS_AT_ONCE
+        which, rows = [np.zeros(0, np.int64)], [self._rows]
+        paths, digests = [pa.array([], pa.binary())], [self.digests]
+        tables = _scanned(found, _COLUMNS) if few else [_read(found, _COLUMNS)]
+        for whole, some in _numbered(tables):
+            some_paths = in_one_piece(some["path"])
+            at = places(some_paths, asked)
+            known = np.flatnonzero(at >= 0)
+            which.append(at[known])
+            rows.append(whole[known])
+            paths.append(some_paths.take(known))
+            digests.append(in_one_piece(some["digest"]).take(known))
+        every = np.concatenate(which)
+        latest = np.full(len(asked), -1)
+        latest[every] = np.arange(len(every))  # NumPy assigns in order: a path's last row stays
+        latest = latest[latest >= 0]
+        self._rows = np.concatenate(rows)[latest]
+        self._paths = pa.concat_arrays(paths).take(latest)
+        self.digests = pa.concat_arrays(digests).take(latest)
 
     def _read_all(self, found: Any) -> None:
         """Choose the latest row of each path, by keys of the paths: not all of these are kept."""
         import pyarrow as pa
 
         keeps = found.count_rows() <= _MANY
-        keys, rows, n_rows = [np.zeros(0, np.int64)], [self._rows], 0
+        keys, rows = [np.zeros(0, np.int64)], [self._rows]
         paths, digests = [pa.array([], pa.binary())], [self.digests]
-        for table in _scanned(found, _COLUMNS):
-            whole, some = _of_whole_files(table), _of_files(table)
-            rows.append(n_rows + whole)
-            n_rows += len(table)
+        for whole, some in numbered_rows_of_files(found, _COLUMNS):
+            rows.append(whole)
             digests.append(in_one_piece(some["digest"]))
             some_paths = in_one_piece(some["path"])
             keys.append(value_keys(some_paths))
@@ -207,7 +244,7 @@ class CatalogFiles:
                 there = _there(self._found, columns)
                 table = self._found.take(rows.tolist(), columns=there)
             else:
-                table = _read(self._found, columns).take(rows)
+                table = _picked(_scanned(self._found, columns), rows)
             return with_all_columns(table, columns)
 
 
@@ -224,7 +261,23 @@ def rows_of_files(found: Any, columns: Sequence[str]) -> Iterator[pa.Table]:
     pyarrow.Table
         With the column `track`, too; each column in one piece.
     """
-    return map(_of_files, _scanned(found, [*columns, "track"]))
+    return (table for _, table in numbered_rows_of_files(found, columns))
+
+
+def numbered_rows_of_files(
+    found: Any, columns: Sequence[str]
+) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
+    """Do as `rows_of_files`, and tell where each row stands among all rows, shape (n,)."""
+    return _numbered(_scanned(found, list(dict.fromkeys([*columns, "track"]))))
+
+
+def _numbered(tables: Iterable[pa.Table]) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
+    """Take the rows of files from tables that follow one another."""
+    n_rows = 0
+    for table in tables:
+        whole = _of_whole_files(table)
+        yield n_rows + whole, table if len(whole) == len(table) else table.take(whole)
+        n_rows += len(table)
 
 
 def superseded_files(found: Any) -> list[int]:
@@ -244,16 +297,21 @@ def superseded_files(found: Any) -> list[int]:
     return stale
 
 
-def _latest_of(paths: pa.BinaryArray, wanted: Sequence[str]) -> NDArray[np.int64]:
-    """Tell where the latest row of each wanted path stands; those not known are left out."""
+def _picked(tables: Iterable[pa.Table], rows: NDArray[np.int64]) -> pa.Table:
+    """Take some rows, at least one, of tables that follow one another."""
     import pyarrow as pa
 
-    asked = pa.array([os.fsencode(path) for path in dict.fromkeys(wanted)], pa.binary())
-    which = places(paths, asked)
-    latest = np.full(len(asked), -1)
-    known = np.flatnonzero(which >= 0)
-    latest[which[known]] = known  # NumPy assigns in order, so the last row of a path stays
-    return latest[latest >= 0]
+    order = np.argsort(rows, kind="stable")
+    rising = rows[order]
+    some, n_rows, done = [], 0, 0
+    for table in tables:
+        n_rows += len(table)
+        end = int(np.searchsorted(rising, n_rows))
+        some.append(table.take(rising[done:end] - (n_rows - len(table))))
+        done = end
+    back = np.empty(len(order), np.int64)
+    back[order] = np.arange(len(order))
+    return pa.concat_tables(some).take(back)
 
 
 def _read(found: Any, columns: list[str] | None, **options: bool) -> pa.Table:
@@ -299,11 +357,6 @@ def _there(found: Any, columns: list[str] | None) -> list[str] | None:
 
 def _as_mask(values: pa.BooleanArray) -> NDArray[np.bool_]:
     return np.asarray(values.to_numpy(zero_copy_only=False).astype(np.bool_))
-
-
-def _of_files(table: pa.Table) -> pa.Table:
-    whole = _of_whole_files(table)
-    return table if len(whole) == len(table) else table.take(whole)
 
 
 def _of_whole_files(table: pa.Table) -> NDArray[np.int64]:

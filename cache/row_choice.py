@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import unhexlify
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +9,7 @@ import numpy as np
 from cache.crc32 import digest_chars
 from cache.entry import WHOLE, entry_at
 from cache.errors import CacheError, lance_errors
-from cache.key import is_digest
-from cache.seals.sealed_keys import KEYS, check_keys, key_tables
+from cache.seals.sealed_keys import KEYS, check_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,11 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "HeldDigests",
-    "Keys",
     "best_last",
+    "best_rows",
     "damaged_in",
-    "digest_halves",
     "in_one_piece",
     "last_of_each",
     "places",
@@ -39,174 +34,6 @@ _AT_ONCE = 2**16  # texts that are Python objects at a time
 _ODD = np.array([0x1E3779B97F4A7C15, 0x42B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5])
 """Factors that part digests whose words differ; see `value_keys`."""
 _VERIFY_ROWS = 64  # of 50 kB to some MB each, where the whole recording is covered
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Keys:
-    """The rows that count in one version of a store: one a recording, in the order of appending.
-
-    Parameters
-    ----------
-    digests : pyarrow.StringArray, shape (n,)
-        Each once.
-    n_windows : ndarray, shape (n,), int32
-        Windows covered, 0 for the whole recording.
-    crcs : ndarray, shape (n,), uint32
-        Checksum of each song vector together with its key, as stored.
-    rows : ndarray, shape (n,), int64
-        Place among all rows of the version, rising.
-    """
-
-    digests: pa.StringArray
-    n_windows: NDArray[np.int32]
-    crcs: NDArray[np.uint32]
-    rows: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @classmethod
-    def read(cls, found: Any, wanted: pa.Array | None = None) -> Keys:
-        """Read the keys of an open dataset, of some digests or of all: some 40 bytes a row."""
-        import pyarrow as pa
-
-        tables = list(map(_in_columns, key_tables(found)))
-        digests = pa.concat_arrays([pa.array([], pa.string()), *(one[0] for one in tables)])
-        n_windows = np.concatenate([np.zeros(0, np.int32), *(one[1] for one in tables)])
-        crcs = np.concatenate([np.zeros(0, np.uint32), *(one[2] for one in tables)])
-        tables.clear()
-        if wanted is not None:
-            some = np.flatnonzero(places(digests, wanted) >= 0)
-            digests = digests.take(some)
-            best = _best_rows(digests, n_windows[some])
-            rows = some[best]
-            return cls(
-                digests=digests.take(best), n_windows=n_windows[rows], crcs=crcs[rows], rows=rows
-            )
-        rows = _best_rows(digests, n_windows)
-        if len(rows) == len(digests):
-            return cls(digests=digests, n_windows=n_windows, crcs=crcs, rows=rows)
-        return cls(
-            digests=digests.take(rows), n_windows=n_windows[rows], crcs=crcs[rows], rows=rows
-        )
-
-
-def _in_columns(
-    table: pa.Table,
-) -> tuple[pa.StringArray, NDArray[np.int32], NDArray[np.uint32]]:
-    """Copy keys, so that what Lance has read can go before the next ones come."""
-    numbers = (table[name].to_numpy().copy() for name in KEYS[1:])
-    return in_one_piece(table[KEYS[0]]), *numbers
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class HeldDigests:
-    """Which recordings a store holds, and how well each is covered: 20 bytes a recording.
-
-    Parameters
-    ----------
-    first, second : ndarray, shape (n,), uint64
-        The halves of the digests, each digest once; sorted by the first half.
-    n_windows : ndarray, shape (n,), int32
-        The best coverage held: 0 for the whole recording, which beats all, else the larger.
-    """
-
-    first: NDArray[np.uint64]
-    second: NDArray[np.uint64]
-    n_windows: NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.first)
-
-    @classmethod
-    def read(cls, found: Any | None) -> HeldDigests:
-        """Read those of an open dataset, a part of it at a time; None has none."""
-        firsts, seconds = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
-        windows = [np.zeros(0, np.int32)]
-        for table in key_tables(found) if found is not None else ():
-            halves, rows = digest_halves(in_one_piece(table["digest"]))
-            firsts.append(halves[:, 0].copy())
-            seconds.append(halves[:, 1].copy())
-            windows.append(table["n_windows"].to_numpy()[rows])
-        first = np.concatenate(firsts)
-        firsts.clear()  # of ten million recordings each column has its weight
-        second = np.concatenate(seconds)
-        seconds.clear()
-        n_windows = np.concatenate(windows)
-        order = _best_of_each(first, second, n_windows)
-        return cls(first=first[order], second=second[order], n_windows=n_windows[order])
-
-    def places(self, halves: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Tell where digests stand, shape (m,); -1 for those not held.
-
-        Parameters
-        ----------
-        halves : ndarray, shape (m, 2), uint64
-            See `digest_halves`.
-        """
-        found = np.full(len(halves), -1)
-        asked = halves[:, 0].copy()
-        in_order = np.argsort(asked)  # so that what is looked up lies close together
-        at = np.empty(len(halves), np.int64)
-        at[in_order] = np.searchsorted(self.first, asked[in_order])
-        left = np.arange(len(halves))
-        while len(left):  # once, but where two digests share their first half
-            left = left[at[left] < len(self)]
-            left = left[self.first[at[left]] == halves[left, 0]]
-            is_it = self.second[at[left]] == halves[left, 1]
-            found[left[is_it]] = at[left[is_it]]
-            left = left[~is_it]
-            at[left] += 1
-        return found
-
-
-def _best_of_each(
-    first: NDArray[np.uint64], second: NDArray[np.uint64], n_windows: NDArray[np.int32]
-) -> NDArray[np.intp]:
-    """Order digests by their halves; of those that are there twice, only the best covered."""
-    order = np.argsort(first)
-    ordered = first[order]
-    if not (ordered[1:] == ordered[:-1]).any():  # which is the rule
-        return order
-    rank = np.where(n_windows == WHOLE, np.iinfo(np.int32).max, n_windows)
-    order = np.lexsort((-rank, second, first))
-    ordered, others = first[order], second[order]
-    is_other = (ordered[1:] != ordered[:-1]) | (others[1:] != others[:-1])
-    return np.asarray(order[np.append(True, is_other)])
-
-
-def digest_halves(digests: pa.StringArray) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
-    """Return digests as numbers, and where those stand that are digests.
-
-    Parameters
-    ----------
-    digests : pyarrow.StringArray, shape (n,)
-        What is null or no digest is left out.
-
-    Returns
-    -------
-    halves : ndarray, shape (m, 2), uint64
-    at : ndarray, shape (m,), int
-
-    Examples
-    --------
-    >>> import pyarrow as pa
-    >>> from cache import digest_halves
-    >>> digest_halves(pa.array([None, f"{1:016x}{2:016x}"]))
-    (array([[1, 2]], dtype=uint64), array([1]))
-    """
-    at = np.arange(len(digests))
-    if digests.null_count:
-        at = np.flatnonzero(digests.is_valid().to_numpy(zero_copy_only=False))
-        digests = digests.take(at)
-    chars = digest_chars(digests)
-    try:
-        raw = unhexlify(b"?" if chars is None else chars.tobytes())
-    except ValueError:  # damaged rows may have anything
-        is_one = np.array([is_digest(one) for one in digests.to_pylist()], bool)
-        at, digests = at[is_one], digests.filter(is_one)
-        raw = unhexlify("".join(digests.to_pylist()))
-    return np.frombuffer(raw, ">u8").astype(np.uint64).reshape(-1, 2), at
 
 
 def in_one_piece(column: pa.ChunkedArray) -> pa.Array:
@@ -363,7 +190,8 @@ def best_last(n_windows: NDArray[np.int32]) -> NDArray[np.intp]:
     return order
 
 
-def _best_rows(digests: pa.Array, n_windows: NDArray[np.int32]) -> NDArray[np.int64]:
+def best_rows(digests: pa.Array, n_windows: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the rows that count, one a digest, rising."""
     keys = value_keys(digests)
     return np.sort(last_of_each(keys, digests.take, lambda rows: best_last(n_windows[rows])))
 
@@ -372,7 +200,7 @@ def superseded(found: Any) -> list[int]:
     """Row ids of the rows that no reader uses."""
     table = found.to_table(columns=list(KEYS), with_row_id=True, scan_in_order=True)
     check_keys(found, table)  # compaction would seal whatever it finds
-    used = _best_rows(in_one_piece(table["digest"]), table["n_windows"].to_numpy())
+    used = best_rows(in_one_piece(table["digest"]), table["n_windows"].to_numpy())
     dropped: list[int] = np.delete(table["_rowid"].to_numpy(), used).tolist()
     return dropped
 

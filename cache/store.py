@@ -9,13 +9,13 @@ import numpy as np
 
 from cache.entry import Entry, check_shapes, entry_at, entry_table
 from cache.errors import damaged_entries, lance_errors
+from cache.join.held_digests import HeldDigests
+from cache.join.keys import Keys
 from cache.key import is_digest, is_fingerprint
 from cache.lance_dataset import Dataset
 from cache.locks import writing
 from cache.root import join
 from cache.row_choice import (
-    HeldDigests,
-    Keys,
     best_last,
     damaged_in,
     superseded,
@@ -198,6 +198,16 @@ class EmbeddingStore:
         if found is None:  # spares the import of Arrow
             return {}
         return self._reader(found, digests).held(digests)
+
+    def open_dataset(self) -> Any | None:
+        """Open the newest version as Lance has it; None where nothing has ever been put.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read.
+        """
+        return self._dataset.open()
 
     def held_digests(self) -> HeldDigests:
         """Which recordings are here, and how well each is covered, in columns.

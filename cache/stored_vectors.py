@@ -15,7 +15,7 @@ from zlib_ng.zlib_ng import crc32
 from cache.crc32 import digest_chars, joined_crc32
 from cache.entry import vectors_of
 from cache.errors import damaged_entries, lance_errors
-from cache.row_choice import Keys
+from cache.join.keys import Keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,6 +55,8 @@ class StoredVectors:
         Numbers in a song vector, where there is none to ask.
     wanted : pyarrow.StringArray, optional
         Only these recordings, which of a large library is faster; default: all.
+    keys : Keys, optional
+        The rows to read, where they are known already; then `wanted` is not looked at.
 
     Attributes
     ----------
@@ -73,24 +75,22 @@ class StoredVectors:
     """
 
     def __init__(
-        self, found: Any | None, uri: str, *, dim_vector: int, wanted: pa.Array | None = None
+        self,
+        found: Any | None,
+        uri: str,
+        *,
+        dim_vector: int,
+        wanted: pa.Array | None = None,
+        keys: Keys | None = None,
     ) -> None:
-        import pyarrow as pa
-
         self._found = found
         self._uri = uri
         self.dim_vector: int = dim_vector
-        nothing = np.zeros(0, np.int64)
-        keys = Keys(
-            digests=pa.array([], pa.string()),
-            n_windows=nothing.astype(np.int32),
-            crcs=nothing.astype(np.uint32),
-            rows=nothing,
-        )
         if found is not None:
             self.dim_vector = found.schema.field("vector").type.list_size
+        if keys is None:
             with lance_errors("read", uri):
-                keys = Keys.read(found, wanted)
+                keys = Keys.none() if found is None else Keys.read(found, wanted)
         self.digests, self.n_windows, self.crcs = keys.digests, keys.n_windows, keys.crcs
         self._rows = keys.rows
 

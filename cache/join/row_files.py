@@ -1,0 +1,103 @@
+"""Rows of fixed width in files, in parts: what is too much for memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cache.errors import CacheError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["RowFiles"]
+
+
+class RowFiles:
+    """Rows in one file a part; those of a part come back in the order in which they came.
+
+    Parameters
+    ----------
+    folder : Path
+        Where; whoever made it removes it.
+    name : str
+        Of these rows, in the names of the files.
+    dtype : numpy.dtype
+        A row's.
+    n_parts : int
+    """
+
+    def __init__(self, folder: Path, name: str, dtype: np.dtype[Any], n_parts: int) -> None:
+        self.dtype, self.n_parts = dtype, n_parts
+        self._folder, self._name = folder, name
+
+    def append(self, rows: NDArray[Any], parts: NDArray[np.integer[Any]]) -> None:
+        """Add rows.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (n,), dtype
+        parts : ndarray, shape (n,), int
+            To which part each goes.
+
+        Raises
+        ------
+        CacheError
+            If they can't be written.
+        """
+        order = np.argsort(parts, kind="stable")
+        ordered = rows[order]
+        ends = np.cumsum(np.bincount(parts, minlength=self.n_parts)).tolist()
+        for part, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+            if start < end:
+                self._write(part, "ab", ordered[start:end])
+
+    def replace(self, part: int, rows: NDArray[Any]) -> None:
+        """Write a part anew.
+
+        Raises
+        ------
+        CacheError
+            If it can't be written.
+        """
+        self._write(part, "wb", rows)
+
+    def read(self, part: int) -> NDArray[Any]:
+        """Read a part, shape (n,), dtype.
+
+        Raises
+        ------
+        CacheError
+            If it can't be read.
+        """
+        try:
+            return np.fromfile(self._path(part), self.dtype)
+        except FileNotFoundError:
+            return np.zeros(0, self.dtype)
+        except OSError as error:
+            raise self._refusal("read", error) from error
+
+    def take(self, part: int) -> NDArray[Any]:
+        """Read a part and remove it, so that the disk need not hold it twice."""
+        rows = self.read(part)
+        self._path(part).unlink(missing_ok=True)
+        return rows
+
+    def _write(self, part: int, mode: str, rows: NDArray[Any]) -> None:
+        try:
+            with self._path(part).open(mode) as file:
+                file.write(np.ascontiguousarray(rows).view(np.uint8).data)
+        except OSError as error:
+            raise self._refusal("write", error) from error
+
+    def _path(self, part: int) -> Path:
+        return self._folder / f"{self._name}-{part}"
+
+    def _refusal(self, what: str, error: OSError) -> CacheError:
+        return CacheError(
+            f"cannot {what} {self._folder}, where a large library is put in order: "
+            f"{error.strerror or error}; it needs about 150 bytes a song: free some room there, or "
+            "name another folder for temporary files in TMPDIR"
+        )
