@@ -11,8 +11,9 @@ from .learning.examples import LabelledSongs
 from .learning.fit import fit_taste
 from .learning.sampling import sample_unlabelled
 from .learning.sklearn_heads import DenseHead, KernelHead, LogisticHead
-from .library.scoring import ScoredSong, Scores, score
 from .library.similar_songs import Similars, SimilarSong, similar
+from .scoring.scores import ScoredSong, Scores
+from .scoring.scoring import score
 from .taste.calibration import Calibration
 from .taste.song_space import SongSpace
 from .taste.taste import Taste

@@ -20,8 +20,10 @@ from classify.errors import ClassifyError
 from classify.labels.training import train
 from classify.learning.metrics import roc_auc
 from classify.library.library_files import LibraryFiles
-from classify.library.scoring import ScoredSong, score, score_files
 from classify.library.song_library import DEMO_PACKAGE, SongLibrary, Tell
+from classify.scoring.file_scores import score_files
+from classify.scoring.scores import ScoredSong
+from classify.scoring.scoring import score
 from classify.taste.taste import Taste
 from embed import FAST_ENCODER, embed_library
 

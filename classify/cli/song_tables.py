@@ -20,8 +20,8 @@ from embed import EmbedError
 if TYPE_CHECKING:
     from classify.labels.suggesting import SuggestedSong
     from classify.library.label_file import Label
-    from classify.library.scoring import Scores
     from classify.library.similar_songs import SimilarSong
+    from classify.scoring.scores import Scores
 
 __all__ = ["labels_shown", "scores_shown", "similar_shown", "suggestions_shown", "terminal"]
 

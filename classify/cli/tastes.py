@@ -33,7 +33,7 @@ from classify.evaluation.sentences import evaluation_story, learnt_sentences
 
 if TYPE_CHECKING:
     from classify.labels.training import Trained
-    from classify.library.scoring import Scores
+    from classify.scoring.scores import Scores
 
 __all__ = ["evaluate", "score", "train"]
 
@@ -261,9 +261,9 @@ def score(
 
     keep_freed_memory()
     from classify.cli.progress import progress_bar
-    from classify.library.scoring import likely_from
-    from classify.library.scoring import score as score_songs
     from classify.output.formats import FORMATS, PLAYLIST_FORMATS
+    from classify.scoring.file_scores import likely_from
+    from classify.scoring.scoring import score as score_songs
 
     suffix = output.suffix.lstrip(".").lower() if output else ""
     chosen = "json" if as_json else format_ or (suffix if suffix in FORMATS else "table")

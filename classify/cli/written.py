@@ -11,7 +11,7 @@ import typer
 from classify.cli.console import EXIT_FAILED, print_text, say, say_failures
 
 if TYPE_CHECKING:
-    from classify.library.scoring import Scores
+    from classify.scoring.scores import Scores
 
 __all__ = ["kept", "push_scores", "put", "put_scores", "warn_gone", "warn_lacking", "warn_new"]
 __all__ += ["warn_older"]

@@ -14,8 +14,8 @@ from classify.errors import TasteError
 from classify.learning.active_learning import Pick, most_informative
 from classify.learning.duplicates import copy_limit
 from classify.library.library_files import LibraryFiles
-from classify.library.ranking import rank
 from classify.library.song_library import SongLibrary
+from classify.scoring.ranking import rank
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray, Vectors
 

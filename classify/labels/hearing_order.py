@@ -11,8 +11,8 @@ import numpy as np
 from cache import CacheError
 from classify.errors import ClassifyError
 from classify.library.label_file import labels_path, read_labels
-from classify.library.ranking import decide_anew
 from classify.library.song_library import SongLibrary, same_encoder
+from classify.scoring.ranking import decide_anew
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste
 from embed import EmbedError

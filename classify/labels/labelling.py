@@ -20,9 +20,9 @@ from classify.labels.verdict_changes import VERDICTS, verdict_changes, verdict_c
 from classify.library.label_file import LABELS, Label, labels_path, relabelled, stored_labels
 from classify.library.library_files import LibraryFiles
 from classify.library.open_library import OpenLibrary
-from classify.library.ranking import decide, rank
 from classify.library.song_library import SongLibrary, Tell
 from classify.output.own_lists import refuse_own_lists
+from classify.scoring.ranking import decide, rank
 from classify.taste.names import DEFAULT_TASTE, taste_path
 from classify.taste.taste import Taste, Verdict
 from classify.taste.vectors import FloatArray

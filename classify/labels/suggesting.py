@@ -19,10 +19,10 @@ from classify.errors import ClassifyError
 from classify.labels.candidates import Candidates, LabelledNow, labelled_now
 from classify.labels.labelling import labels_now
 from classify.learning.active_learning import Pick
-from classify.library.ranking import decide
 from classify.library.song_library import SongLibrary
 from classify.output.nothing_listed import gone_words
 from classify.output.song_results import SongResults
+from classify.scoring.ranking import decide
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray

@@ -16,11 +16,13 @@ from cache import CatalogFiles, FileRecord, VectorReader, is_there
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["DEMO_PACKAGE", "LibraryFiles", "one_there"]
+__all__ = ["DEMO_PACKAGE", "IN_DEMO", "LOOK_AT", "LibraryFiles", "one_there"]
 
 DEMO_PACKAGE = "immich_memories_music"
-_DEMO_PART = f"{os.sep}{DEMO_PACKAGE}{os.sep}tracks{os.sep}"
-_LOOK_AT = 10_000  # recordings, 20 ms; where all of these are there, the others are taken to be
+IN_DEMO = os.fsencode(f"{os.sep}{DEMO_PACKAGE}{os.sep}tracks{os.sep}")
+"""What is in the path of each of the demo's tracks."""
+LOOK_AT = 10_000
+"""Recordings, 20 ms; where the files of all of these are there, the others' are taken to be."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,11 +124,15 @@ class LibraryFiles:
         the others only where one of these has gone.
         """
         recordings = np.flatnonzero(self._are_at(self.at))
-        some = recordings[:: max(1, -(-len(recordings) // _LOOK_AT))]
+        some = recordings[:: max(1, -(-len(recordings) // LOOK_AT))]
         n_gone = self._n_gone_of(some)
         if n_gone and len(some) < len(recordings):
             n_gone = self._n_gone_of(recordings)
         return len(recordings), n_gone
+
+    def n_gone_of_all(self) -> int:
+        """Count the recordings of which no file is there now; all files are looked at."""
+        return self._n_gone_of(np.flatnonzero(self._are_at(self.at)))
 
     def _n_gone_of(self, recordings: NDArray[np.int64]) -> int:
         which = np.flatnonzero(self._are_at(recordings)[self.at])
@@ -164,7 +170,7 @@ class LibraryFiles:
         return self._where(self._is_demo())
 
     def _is_demo(self) -> NDArray[np.bool_]:
-        return self.files.have_in_path(os.fsencode(_DEMO_PART), self.in_catalog)
+        return self.files.have_in_path(IN_DEMO, self.in_catalog)
 
 
 def one_there(files: Sequence[FileRecord]) -> FileRecord | None:

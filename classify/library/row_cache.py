@@ -25,9 +25,11 @@ from cache import SCORES_FOLDER, digest_chars, local_root, places, remove_abando
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["KeptRows", "damaged_rows", "read_rows", "write_rows"]
+__all__ = ["PART_MARK", "KeptRows", "damaged_rows", "read_rows", "write_rows"]
 
-_KEPT = 8  # files; of a library of 100,000 each takes 5 to 10 MB
+PART_MARK = "+"
+"""In names, before the number of a part; the parts of one thing are kept or dropped together."""
+_KEPT = 8  # things; of a library of 100,000 each takes 5 to 10 MB
 _DIGEST_CHARS = 32
 _COLUMNS = ("digests", "crcs", "values")
 _MATRIX = 2  # axes
@@ -186,6 +188,9 @@ def _text_array(names: NDArray[np.uint8]) -> pa.StringArray:
 
 def _drop_old(folder: Path) -> None:
     files = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for path in files[_KEPT:]:
-        path.unlink(missing_ok=True)
+    names = [path.stem.partition(PART_MARK)[0] for path in files]
+    kept = list(dict.fromkeys(names))[:_KEPT]
+    for path, name in zip(files, names, strict=True):
+        if name not in kept:
+            path.unlink(missing_ok=True)
     remove_abandoned(folder)

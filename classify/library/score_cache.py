@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from classify.library.row_cache import read_rows, write_rows
+from classify.library.row_cache import PART_MARK, read_rows, write_rows
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
 
@@ -27,10 +27,12 @@ __all__ = ["ScoreCache", "program_hash"]
 
 _HOME = Path(__file__).resolve().parents[2]
 _DECIDE = (
+    "cache/join/*.py",
     "cache/stored_vectors.py",
     "cache/vector_reader.py",
     "classify/learning/*.py",
     "classify/library/*.py",
+    "classify/scoring/*.py",
     "classify/taste/*.py",
 )
 
@@ -43,10 +45,13 @@ class ScoreCache:
     taste : Taste
     root : path or URI
         The cache; of an object store, the decisions are kept in this user's cache folder.
+    part : int, optional
+        Of a library that is scored in parts, which this is of.
     """
 
-    def __init__(self, taste: Taste, root: str | Path) -> None:
-        self._root, self._name = root, _key(taste)
+    def __init__(self, taste: Taste, root: str | Path, *, part: int | None = None) -> None:
+        self._root = root
+        self._name = _key(taste) if part is None else f"{_key(taste)}{PART_MARK}{part}"
 
     def load(self, digests: pa.Array, crcs: NDArray[np.uint32]) -> FloatArray:
         """Look decisions up.
@@ -89,7 +94,7 @@ def program_hash(home: Path = _HOME) -> hashlib.blake2b:
     ----------
     home : Path
         Where `cache` and `classify` are. `cache` reads song vectors and `taste` decides on them;
-        `library` chooses and keeps; `learning` says up to where two songs count as one.
+        `library` keeps and `scoring` chooses; `learning` says up to where two songs count as one.
     """
     hashed = hashlib.blake2b(digest_size=16)
     for modules in _DECIDE:

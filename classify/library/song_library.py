@@ -16,7 +16,9 @@ from cache import (
     CatalogFiles,
     EmbeddingStore,
     FileRecord,
+    JoinedSongs,
     StoredObject,
+    is_large,
     is_there,
     list_stores,
     open_stores,
@@ -127,11 +129,29 @@ class SongLibrary:
         CacheError
             If the cache can't be read.
         """
-        others = files.left_out()
+        return self.n_lacking_of(files.left_out())
+
+    def n_lacking_of(self, others: Mapping[str, str]) -> int:
+        """Count the songs that are there and that some other encoder has embedded.
+
+        Parameters
+        ----------
+        others : mapping of str to str
+            Recordings without a vector of this encoder, each with a path.
+        """
         held: set[str] = set()
         for store in open_stores(self.root) if others else ():
             held |= store.held(list(others)).keys()
         return sum(is_there(others[digest]) for digest in held)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the library has too many songs for columns in memory; see `cache.is_large`."""
+        return is_large(self.vectors.stores, self._catalog)
+
+    def joined(self, folder: Path, *, without: bytes) -> JoinedSongs:
+        """Open all files that have a vector, in parts; see `cache.JoinedSongs`."""
+        return JoinedSongs(self.vectors.stores, self._catalog, folder, without=without)
 
     def catalog_files(self) -> CatalogFiles:
         """Open all files that are known, in columns, also those without a vector."""

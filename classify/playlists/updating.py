@@ -12,7 +12,6 @@ from typing import Any
 from cache import Catalog, default_root, is_there
 from classify.errors import ClassifyError
 from classify.library.library_files import one_there
-from classify.library.scoring import Scores, score
 from classify.output.formats import PLAYLIST_FORMATS, render, write_text
 from classify.output.own_lists import is_own_list
 from classify.playlists.kept_playlist import (
@@ -23,6 +22,8 @@ from classify.playlists.kept_playlist import (
     read_playlist,
     write_playlist,
 )
+from classify.scoring.scores import Scores
+from classify.scoring.scoring import score
 from classify.sources.pushing import SERVERS, push_playlist
 from classify.taste.names import taste_path
 from classify.taste.taste import Taste

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,18 @@ if TYPE_CHECKING:
 
     from cache import VectorReader
 
-__all__ = ["MOST_FOLDED", "Once", "choose", "decide", "decide_anew", "in_parts", "rank"]
+__all__ = [
+    "MOST_FOLDED",
+    "Chosen",
+    "Once",
+    "Wanted",
+    "choose",
+    "decide",
+    "decide_anew",
+    "decide_files",
+    "in_parts",
+    "rank",
+]
 
 _KEEP_FROM = 4096  # songs; fewer are read faster than what is kept of them
 _MOST = 0.99  # of all songs
@@ -32,11 +44,51 @@ MOST_FOLDED = 2000
 """Songs that a list holds before copies in other formats are looked for no more."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which songs a list is to have; see `classify.score`.
+
+    Attributes
+    ----------
+    top, min_score, precision, labelled, once, per_artist, without
+        See there.
+    only_there : bool
+        Pass over files that have gone.
+    """
+
+    top: int | None = None
+    min_score: float = 0.0
+    precision: float | None = None
+    labelled: bool = True
+    once: bool = False
+    only_there: bool = False
+    per_artist: int | None = None
+    without: Collection[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chosen:
+    """Files that are wanted, best first.
+
+    Attributes
+    ----------
+    at : ndarray, shape (n_chosen,), intp
+        Indices of them.
+    is_complete : bool
+        False where all files were looked at, so that of more there might be more.
+    """
+
+    at: NDArray[np.intp]
+    is_complete: bool
+
+
 def decide(
     taste: Taste,
     vectors: VectorReader,
     at: NDArray[np.int64],
     root: str | Path,
+    *,
+    part: int | None = None,
 ) -> FloatArray:
     """Let a taste decide on recordings; in a large library, only on those that are new to it.
 
@@ -49,6 +101,8 @@ def decide(
         Places of the recordings there, rising, each once.
     root : path or URI
         The cache.
+    part : int, optional
+        Of a library that is scored in parts, which this is.
 
     Returns
     -------
@@ -66,8 +120,8 @@ def decide(
         return decide_anew(taste, vectors, at)
     if _MOST * len(vectors) < len(at) < len(vectors):
         # the few others cost less than a copy of all names
-        return decide(taste, vectors, np.arange(len(vectors)), root)[at]
-    kept = ScoreCache(taste, root)
+        return decide(taste, vectors, np.arange(len(vectors)), root, part=part)[at]
+    kept = ScoreCache(taste, root, part=part)
     digests, crcs = vectors.digests, vectors.crcs
     if len(at) < len(vectors):
         digests, crcs = digests.take(at), crcs[at]
@@ -77,6 +131,16 @@ def decide(
     if np.count_nonzero(is_new) > _KEEP_NEW_SHARE * len(at):
         kept.save(digests, crcs, decisions)
     return decisions
+
+
+def decide_files(
+    taste: Taste, files: LibraryFiles, root: str | Path, *, part: int | None = None
+) -> FloatArray:
+    """Let a taste decide on files, copies included: as `decide`, of which the rest is."""
+    if (files.at[1:] > files.at[:-1]).all():  # as they mostly are, having come in the same order
+        return decide(taste, files.vectors, files.at, root, part=part)
+    recordings, place = np.unique(files.at, return_inverse=True)
+    return decide(taste, files.vectors, recordings, root, part=part)[place]
 
 
 def decide_anew(taste: Taste, vectors: VectorReader, at: NDArray[np.int64]) -> FloatArray:
@@ -126,14 +190,9 @@ def choose(
     files: LibraryFiles,
     order: NDArray[np.intp],
     scores: FloatArray,
-    *,
-    top: int | None,
-    min_score: float,
-    precision: float | None,
-    only_there: bool,
+    wanted: Wanted,
     once: Once | None = None,
-    per_artist: int | None = None,
-) -> NDArray[np.intp]:
+) -> Chosen:
     """Take files, best first, as long as they are wanted.
 
     Parameters
@@ -143,41 +202,46 @@ def choose(
         From `rank`.
     scores : ndarray, shape (n,), float64
         Probability of each file, falling in that order.
-    top, min_score, precision
-        See `classify.score`.
-    only_there : bool
-        Pass over files that have gone.
+    wanted : Wanted
     once : Once, optional
         Pass over copies of songs that stand further up, or that it has been told of.
-    per_artist : int, optional
-        See `classify.score`.
-
-    Returns
-    -------
-    ndarray, shape (n_chosen,), intp
-        Indices into `files`.
     """
     chosen: list[int] = []
     total = 0.0
-    few = None if per_artist is None else FewPerArtist(per_artist)
+    few = None if wanted.per_artist is None else FewPerArtist(wanted.per_artist)
+
+    def of_those_chosen(*, is_complete: bool) -> Chosen:
+        return Chosen(at=np.array(chosen, np.intp), is_complete=is_complete)
+
+    for at, score, path in _looked_at(files, order, scores, wanted, once):
+        if score < wanted.min_score or len(chosen) == wanted.top:
+            return of_those_chosen(is_complete=True)
+        if wanted.only_there and not is_there(path):
+            continue
+        if once is not None and once.has(int(files.at[at])):
+            continue
+        if few is not None and not few.takes(files.artist(at)):
+            continue
+        total += score  # the mean only falls from here on
+        if wanted.precision is not None and total < wanted.precision * (len(chosen) + 1):
+            return of_those_chosen(is_complete=True)
+        chosen.append(at)
+    return of_those_chosen(is_complete=len(chosen) == wanted.top)
+
+
+def _looked_at(
+    files: LibraryFiles,
+    order: NDArray[np.intp],
+    scores: FloatArray,
+    wanted: Wanted,
+    once: Once | None,
+) -> Iterator[tuple[int, float, bytes]]:
+    """Yield each file's index, score and path, best first."""
     for _, part in in_parts(order):
         paths = files.paths_at(part).to_pylist()
         if once is not None:
-            once.look_at(files.vectors, files.at[part[scores[part] >= min_score]])
-        for at, score, path in zip(part.tolist(), scores[part].tolist(), paths, strict=True):
-            if score < min_score or (top is not None and len(chosen) >= top):
-                return np.array(chosen, np.intp)
-            if only_there and not is_there(path):
-                continue
-            if once is not None and once.has(int(files.at[at])):
-                continue
-            if few is not None and not few.takes(files.artist(at)):
-                continue
-            total += score  # the mean only falls from here on
-            if precision is not None and total < precision * (len(chosen) + 1):
-                return np.array(chosen, np.intp)
-            chosen.append(at)
-    return np.array(chosen, np.intp)
+            once.look_at(files.vectors, files.at[part[scores[part] >= wanted.min_score]])
+        yield from zip(part.tolist(), scores[part].tolist(), paths, strict=True)
 
 
 def in_parts(order: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -210,15 +274,35 @@ class Once:
         return len(self._folder)
 
     @classmethod
-    def beside(cls, known: Iterable[str], taste: Taste, vectors: VectorReader) -> Once:
-        """Begin a list to which some recordings and their copies do not belong."""
+    def beside(
+        cls,
+        known: Iterable[str],
+        taste: Taste,
+        vectors: VectorReader,
+        *,
+        listed_in: VectorReader | None = None,
+    ) -> Once:
+        """Begin a list to which some recordings and their copies do not belong.
+
+        Parameters
+        ----------
+        known : iterable of str
+        taste : Taste
+        vectors : VectorReader
+            From which those recordings are read.
+        listed_in : VectorReader, optional
+            Whose places are asked about; default: the same.
+        """
         listed = cls(taste)
         digests = list(dict.fromkeys(known))
-        at = vectors.places(digests) if digests else np.zeros(0, np.int64)
+        if not digests:
+            return listed
+        at = vectors.places(digests)
         at = at[at >= 0]
-        listed._places.update(at.tolist())
         if len(at):
             listed._folder.add(taste.space.standardise(vectors.matrix(at)))
+        asked_about = at if listed_in is None else listed_in.places(digests)
+        listed._places.update(asked_about[asked_about >= 0].tolist())
         return listed
 
     def look_at(self, vectors: VectorReader, places: NDArray[np.int64]) -> None:

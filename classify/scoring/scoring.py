@@ -4,122 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cache import default_root, require_cache
 from classify.library.label_file import LabelsNow
 from classify.library.library_files import LibraryFiles
-from classify.library.ranking import Once, choose, decide, rank
 from classify.library.song_library import SongLibrary, Tell, same_encoder
-from classify.output.song_results import SongResults
+from classify.scoring.file_scores import labels_and_known, likely_from, listed, scores_of
+from classify.scoring.large_library import LargeLibrary
+from classify.scoring.ranking import Once, Wanted
+from classify.scoring.scores import Scores
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
-from classify.taste.vectors import FloatArray
-from embed import (
-    Failure,
-    Paths,
-    encoder_name,
-    is_own_model,
-    path_list,
-    prepare_encoders,
-    split_encoder,
-)
+from embed import Paths, encoder_name, is_own_model, path_list, prepare_encoders, split_encoder
 
-__all__ = ["ScoredSong", "Scores", "likely_from", "score", "score_files"]
+__all__ = ["score"]
 
+_BEST, _BEST_A_SONG, _MORE = 65_536, 8, 8
+"""Of a large library so many files, and so many for each that is to be listed, are looked at first;
+where that is not enough, as many times more."""
 _SMALL_LIBRARY = 1000
 """Songs from which on a taste has heard most kinds of music that come."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScoredSong:
-    """A song and its score.
-
-    Attributes
-    ----------
-    score : float
-        A calibrated probability in [0, 1].
-    verdict : {'like', 'unsure', 'dislike'}
-    label : {'like', 'dislike'} or None
-        What the listener says of it now; the taste may not have learnt it yet.
-    digest : str
-        Names the recording, whatever its file is called.
-    """
-
-    path: str
-    score: float
-    verdict: str
-    duration_s: float | None
-    artist: str | None
-    title: str | None
-    album: str | None
-    label: str | None
-    digest: str
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Scores(SongResults[ScoredSong]):
-    """Songs, best first.
-
-    Attributes
-    ----------
-    taste : Taste
-    songs : tuple of ScoredSong
-    failed : tuple of Failure
-        The files that could not be scored.
-    n_scored : int
-        Files that were scored, also those that were not wanted; labelled ones count only where
-        they may be listed.
-    n_labelled : int
-        Files that are not listed because they have a label.
-    best : float or None
-        The highest score that could be listed; None without any.
-    n_library, n_gone : int
-        Songs of the library, and those of them of which no file is there now, which are not listed;
-        0 where paths are named. See `LibraryFiles.n_gone`.
-    n_lacking : int
-        Songs of the library that are embedded for other encoders only, and so are not among these;
-        0 where paths are named.
-    n_new : int
-        Songs that have come to a small library since the taste was learnt: a head that knows few
-        songs takes new kinds of music for too good. 0 in a large one, and where that is not known.
-    is_learnt : bool
-        False where labels have changed since the taste was learnt, so that scores are of older
-        ones. Labelled songs are no finds all the same.
-    n_like : int
-        Songs that are liked now and that a taste can learn from.
-
-    Examples
-    --------
-    >>> import classify
-    >>> finds = classify.score(top=3)
-    >>> len(finds)
-    3
-    >>> [song.label for song in finds]
-    [None, None, None]
-    """
-
-    song_type: ClassVar[type] = ScoredSong
-    taste: Taste
-    songs: tuple[ScoredSong, ...]
-    failed: tuple[Failure, ...]
-    n_scored: int
-    n_labelled: int = 0
-    best: float | None = None
-    n_library: int = 0
-    n_gone: int = 0
-    n_lacking: int = 0
-    n_new: int = 0
-    is_learnt: bool = True
-    n_like: int = 0
-
-    def _group_of(self, song: ScoredSong) -> str:
-        return song.verdict
 
 
 def score(
@@ -202,19 +108,7 @@ def score(
     loaded = taste if isinstance(taste, Taste) else Taste.load(taste, root=base)
     _require_encoder(loaded, encoder, base)
     library = SongLibrary.of_taste(loaded, base)
-    failed: tuple[Failure, ...] = ()
-    if named:
-        failed = library.embed_missing(named, workers, progress, taste=loaded)
-    files = library.files(named or None)
-    if not (named or len(files)):
-        library.require_songs()
-    n_library, n_gone = (0, 0) if named else files.n_gone()
-    labels = LabelsNow.of(taste, loaded, library, None if named else files.vectors)
-    found = score_files(
-        files,
-        loaded,
-        base,
-        labels=labels.by_digest,
+    wanted = Wanted(
         top=top,
         min_score=max(min_score, likely_from(loaded) if likely else 0.0),
         precision=precision,
@@ -224,16 +118,40 @@ def score(
         per_artist=per_artist,
         without=without,
     )
-    return replace(
+    if named:
+        failed = library.embed_missing(named, workers, progress, taste=loaded)
+        files = library.files(named)
+        labels = LabelsNow.of(taste, loaded, library)
+        found = scores_of(files, loaded, base, labels.by_digest, wanted)
+        found = replace(found, failed=failed, n_new=_n_new(library, loaded))
+    else:
+        found, labels = _score_library(library, taste, loaded, wanted)
+    return replace(found, is_learnt=labels.is_learnt, n_like=labels.n_like)
+
+
+def _score_library(
+    library: SongLibrary, given: str | os.PathLike[str] | Taste, taste: Taste, wanted: Wanted
+) -> tuple[Scores, LabelsNow]:
+    """Score all songs of a cache."""
+    if library.is_large:
+        with LargeLibrary.opened(library) as songs:
+            if songs.n_recordings:  # else nothing, or nothing but the demo
+                labels = LabelsNow.of(given, taste, library)
+                return _score_large(library, songs, taste, labels.by_digest, wanted), labels
+    files = library.files()
+    if not len(files):
+        library.require_songs()
+    n_library, n_gone = files.n_gone()
+    labels = LabelsNow.of(given, taste, library, files.vectors)
+    found = scores_of(files, taste, library.root, labels.by_digest, wanted)
+    counted = replace(
         found,
-        failed=failed,
         n_library=n_library,
         n_gone=n_gone,
-        n_lacking=0 if named else library.n_lacking(files),
-        n_new=_n_new(library, loaded),
-        is_learnt=labels.is_learnt,
-        n_like=labels.n_like,
+        n_lacking=library.n_lacking(files),
+        n_new=_n_new_of(files.n_recordings, taste),
     )
+    return counted, labels
 
 
 def _require_share(precision: float | None, *, labelled: bool) -> None:
@@ -243,96 +161,49 @@ def _require_share(precision: float | None, *, labelled: bool) -> None:
         raise ValueError(f"precision is {precision}; it is a share, from 0 to 1")
 
 
-def likely_from(taste: Taste) -> float:
-    """Return the score from which a taste's verdict is `like`.
-
-    Examples
-    --------
-    >>> from classify import Taste
-    >>> from classify.library.scoring import likely_from
-    >>> 0.5 < likely_from(Taste.load("default")) < 1
-    True
-    """
-    return max(taste.unsure[1], taste.threshold)  # as `Taste.verdicts`
-
-
-def score_files(
-    files: LibraryFiles,
+def _score_large(
+    library: SongLibrary,
+    songs: LargeLibrary,
     taste: Taste,
-    root: str | Path,
-    *,
-    labels: Mapping[str, str] | None = None,
-    top: int | None = None,
-    min_score: float = 0.0,
-    precision: float | None = None,
-    labelled: bool = True,
-    once: bool = False,
-    only_there: bool = False,
-    per_artist: int | None = None,
-    without: Collection[str] = (),
+    given: Mapping[str, str],
+    wanted: Wanted,
 ) -> Scores:
-    """Score files of an open library, best first; see `score`.
+    """Do as `scores_of`: decide part by part, then list from the best, more of them if need be."""
+    labels, known = labels_and_known(taste, given, wanted)
+    decided = songs.decided(taste, without=known)
+    n_best = max(_BEST, _BEST_A_SONG * (wanted.top or 0))
+    is_complete = False
+    while not is_complete:
+        files, decisions = decided.best(n_best)
 
-    Parameters
-    ----------
-    files : LibraryFiles
-        With `precision`, labelled songs among them are passed over.
-    taste : Taste
-    root : path or URI
-        The cache.
-    labels : mapping of str to str, optional
-        Digest to like or dislike; default: those that the taste was trained with.
-    top, min_score, precision, labelled, once, per_artist, without
-        Which are wanted.
-    only_there : bool
-        Pass over files that have gone.
+        def begun(listed: LibraryFiles = files) -> Once:
+            vectors = library.vectors.open(list(dict.fromkeys(known)))
+            return Once.beside(known, taste, vectors, listed_in=listed.vectors)
 
-    Raises
-    ------
-    CacheError
-        If song vectors can't be read.
-    """
-    n_files = len(files)
-    learnt = dict.fromkeys(taste.dislikes, "dislike") | dict.fromkeys(taste.likes, "like")
-    labels = learnt if labels is None else labels
-    # What is known for certain must not make up for what is not; nor must what the taste has learnt
-    # by heart, should its label be gone since.
-    known = [*labels, *learnt] if precision is not None or not labelled else []
-    known += without
-    files = files.without(known) if known else files
-    # By the decisions, not by the scores: at either end those differ less than a float can tell.
-    decisions = _decisions(taste, files, root)
-    values = taste.calibration(decisions)
-    order = rank(decisions, files.paths_at)
-
-    def chosen_by(**wanted: Any) -> NDArray[np.intp]:
-        folded = Once.beside(known, taste, files.vectors) if once else None
-        return choose(files, order, values, only_there=only_there, once=folded, **wanted)
-
-    chosen = chosen_by(top=top, min_score=min_score, precision=precision, per_artist=per_artist)
-    first = chosen if len(chosen) else chosen_by(top=1, min_score=0.0, precision=None)
-    return Scores(
-        taste=taste,
-        songs=_scored(files, taste, labels, chosen, values[chosen]),
-        failed=(),
-        n_scored=len(files),
-        n_labelled=n_files - len(files),
-        best=float(values[first[0]]) if len(first) else None,
+        found, is_complete = listed(files, decisions, taste, labels, wanted, begun)
+        is_complete |= len(files) >= decided.n_left
+        n_best *= _MORE
+    n_library, n_gone = songs.n_gone()
+    return replace(
+        found,
+        n_scored=decided.n_left,
+        n_labelled=decided.n_files - decided.n_left,
+        n_library=n_library,
+        n_gone=n_gone,
+        n_lacking=songs.n_lacking(),
+        n_new=_n_new_of(n_library, taste),
     )
-
-
-def _decisions(taste: Taste, files: LibraryFiles, root: str | Path) -> FloatArray:
-    if (files.at[1:] > files.at[:-1]).all():  # as they mostly are, having come in the same order
-        return decide(taste, files.vectors, files.at, root)
-    recordings, place = np.unique(files.at, return_inverse=True)
-    return decide(taste, files.vectors, recordings, root)[place]
 
 
 def _n_new(library: SongLibrary, taste: Taste) -> int:
     """Count the songs that a small library has now and had not when a taste was learnt."""
-    if not 0 < taste.n_library < _SMALL_LIBRARY:
-        return 0
-    return max(0, library.files().n_recordings - taste.n_library)
+    is_small = 0 < taste.n_library < _SMALL_LIBRARY
+    return _n_new_of(library.files().n_recordings, taste) if is_small else 0
+
+
+def _n_new_of(n_recordings: int, taste: Taste) -> int:
+    is_small = 0 < taste.n_library < _SMALL_LIBRARY
+    return max(0, n_recordings - taste.n_library) if is_small else 0
 
 
 def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> None:
@@ -347,27 +218,3 @@ def _require_encoder(taste: Taste, encoder: str | None, root: str | Path) -> Non
     if all(any(map(is_own_model, split_encoder(one))) for one in (name, taste.encoder)):
         fingerprint = prepare_encoders(encoder, root=root).fingerprint
     taste.require(encoder=name, fingerprint=fingerprint)
-
-
-def _scored(
-    files: LibraryFiles,
-    taste: Taste,
-    labels: Mapping[str, str],
-    which: NDArray[np.intp],
-    values: FloatArray,
-) -> tuple[ScoredSong, ...]:
-    rows = files.recordings(which)
-    return tuple(
-        ScoredSong(
-            path=row.path,
-            score=value,
-            verdict=verdict,
-            duration_s=row.duration_s,
-            artist=row.artist,
-            title=row.title,
-            album=row.album,
-            label=labels.get(row.digest or ""),
-            digest=row.digest or "",  # there is one where there is a vector
-        )
-        for row, value, verdict in zip(rows, values.tolist(), taste.verdicts(values), strict=True)
-    )

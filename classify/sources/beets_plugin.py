@@ -90,7 +90,7 @@ class SevenSongsPlugin(BeetsPlugin):  # type: ignore[misc]  # beets has no types
             self._log.warning("{}: {}", failure.path, failure.error)
 
     def _score(self, items: Iterable[Any], taste: str, *, pretend: bool, tells: bool) -> None:
-        from classify.library.scoring import score
+        from classify.scoring.scoring import score
 
         by_path = {os.path.abspath(_path(item)): item for item in items}
         if not by_path:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Literal
 
 from cache import is_uri
 from classify.errors import ClassifyError
-from classify.library.scoring import score
+from classify.scoring.scoring import score
 from classify.tagging.byte_difference import byte_difference, checksum
 from classify.tagging.journal import Journal, TaggedFile
 from classify.tagging.known_files import KnownFiles

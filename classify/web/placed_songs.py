@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cache import map_in_order
-from classify.library.ranking import decide_anew
+from classify.scoring.ranking import decide_anew
 from classify.web.song_copies import SongCopies
 from classify.web.song_sketches import SongSketches
 

@@ -1,6 +1,6 @@
 """Copies among the best songs, kept from one label to the next: who is near whom does not change.
 
-`classify.library.ranking.Once` reads and compares all of them each time. That takes half as long as
+`classify.scoring.ranking.Once` reads and compares all of them each time. That takes half as long as
 to learn from a like, and 100 MB for that moment.
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from classify.library.copy_folder import limit_of
-from classify.library.ranking import MOST_FOLDED, in_parts
+from classify.scoring.ranking import MOST_FOLDED, in_parts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -45,6 +45,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("classify.taste",),
     ("classify.learning",),
     ("classify.library",),
+    ("classify.scoring",),
     ("classify.labels", "classify.explanation", "classify.evaluation"),
     ("classify.evaluation.report", "classify.sources"),
     ("classify.demo", "classify.playlists", "classify.tagging"),

@@ -18,8 +18,9 @@ import classify
 import embed
 from cache import list_stores, verify_cache, verify_catalog
 from classify.labels.relearning import labels_now
-from classify.library.scoring import Scores, score_files
 from classify.library.song_library import SongLibrary
+from classify.scoring.file_scores import score_files
+from classify.scoring.scores import Scores
 from tests.formats.make_whole_cache import N_LIKES, N_SOUNDS, TASTES, write_sounds
 
 FORMATS = Path(__file__).parents[1] / "formats"

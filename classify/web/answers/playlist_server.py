@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from classify.library.scoring import ScoredSong
+from classify.scoring.scores import ScoredSong
 from classify.sources.pushing import PlaylistServer, put_playlist
 from classify.sources.servers.server_playlist import ServerPlaylist
 from classify.taste.taste import Taste

@@ -26,8 +26,8 @@ from classify.explanation.explanation import Explanation
 from classify.explanation.song_explainer import explain_heard
 from classify.explanation.song_outline import song_outline
 from classify.labels.suggesting import suggest_from
-from classify.library.scoring import ScoredSong
 from classify.library.similar_songs import similar_to
+from classify.scoring.scores import ScoredSong
 from classify.taste.taste import Taste
 from classify.web.answers.alike_songs import AlikeSongs, TagMove, alike_songs, moved_by_tag
 from classify.web.answers.artist_counts import artist_counts

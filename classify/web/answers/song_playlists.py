@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 
 from classify.library.artist_groups import FewPerArtist
-from classify.library.scoring import ScoredSong, Scores, likely_from, score_files
 from classify.output.formats import fields_of, render, render_playlist
 from classify.output.nothing_listed import why_nothing
 from classify.playlists.kept_playlist import list_playlists, read_playlist
+from classify.scoring.file_scores import likely_from, score_files
+from classify.scoring.scores import ScoredSong, Scores
 from classify.taste.taste import Taste
 from classify.web.live.ranked_songs import Listing, RankedSongs
 from classify.web.problems import Problem

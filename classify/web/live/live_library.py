@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cache import SCORES_FOLDER, CacheError, FileRecord, local_root
 from classify.errors import ClassifyError, LabelError, TasteError
-from classify.library.ranking import decide
+from classify.scoring.ranking import decide
 from classify.taste.taste import Taste
 from classify.taste.vectors import FloatArray
 from classify.web.live.columns_by_encoder import ColumnsByEncoder

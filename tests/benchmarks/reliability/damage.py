@@ -240,9 +240,9 @@ def _ask(arguments: list[str]) -> dict[str, Any]:
 
 
 def _answers(song: str, folder: str, what: list[str]) -> dict[str, Any]:
-    import classify.library.ranking
+    import classify.scoring.ranking
 
-    classify.library.ranking._KEEP_FROM = 1  # so that scores are kept of so small a library as well
+    classify.scoring.ranking._KEEP_FROM = 1  # so that scores are kept of so small a library as well
     answers = {}
     if "verify" in what:
         answers["verify"] = _ask(["cache", "verify", "--json"])

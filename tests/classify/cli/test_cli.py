@@ -434,9 +434,9 @@ def test_training_on_cached_songs_does_not_import_tensorflow(
 
 def test_interrupting_says_so_and_ends_with_130(run: Command) -> None:
     code = (
-        "import classify.library.scoring\n"
+        "import classify.scoring.scoring\n"
         "def stop(*a, **k): raise KeyboardInterrupt\n"
-        "classify.library.scoring.score = stop\n"
+        "classify.scoring.scoring.score = stop\n"
         "from classify.cli.app import app\napp(['score'])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -307,7 +307,7 @@ def test_a_song_that_was_moved_is_not_gone(
 def test_of_a_large_library_a_part_tells_whether_to_look_at_all(
     home: Path, counts: Callable[[], tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("classify.library.library_files._LOOK_AT", 4)
+    monkeypatch.setattr("classify.library.library_files.LOOK_AT", 4)
     looked: list[bytes] = []
 
     def exists(path: bytes) -> bool:

@@ -12,8 +12,8 @@ import pytest
 import cache.catalog_files
 from cache import Catalog
 from classify.library.library_files import DEMO_PACKAGE, LibraryFiles
-from classify.library.scoring import score_files
-from tests.classify.library.test_ranking import entry, name_of, recording, store_at, taste_of
+from classify.scoring.file_scores import score_files
+from tests.classify.scoring.test_ranking import entry, name_of, recording, store_at, taste_of
 
 
 @pytest.fixture(params=["paths in memory", "paths on disk"])

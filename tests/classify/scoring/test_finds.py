@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 import classify
 import embed
 from classify.cli.app import app
-from classify.library.scoring import likely_from
+from classify.scoring.file_scores import likely_from
 from tests.support.audio_files import KINDS, decode_whole
 
 Run = Callable[..., Result]

@@ -13,12 +13,12 @@ import pytest
 
 import cache.catalog_files
 import classify
-import classify.library.ranking
+import classify.scoring.ranking
 from cache import Catalog, EmbeddingStore, Entry, FileRecord, prune_cache
 from classify.library.artist_groups import Groups
-from classify.library.ranking import rank
 from classify.library.score_cache import ScoreCache
 from classify.library.song_vectors import SongVectors
+from classify.scoring.ranking import rank
 from classify.taste.calibration import Calibration
 from classify.taste.familiarity import Familiarity
 from classify.taste.song_space import SongSpace
@@ -85,7 +85,7 @@ def taste_of(encoder: str = "e", fingerprint: str = "0" * 16, dim: int = 4) -> T
 @pytest.fixture
 def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """40 songs, one of them twice; large enough that decisions are kept."""
-    monkeypatch.setattr(classify.library.ranking, "_KEEP_FROM", 1)
+    monkeypatch.setattr(classify.scoring.ranking, "_KEEP_FROM", 1)
     root = tmp_path / "cache"
     store_at(root).put([entry(n) for n in range(N_SONGS)])
     rows = [recording(tmp_path / f"{n:02d}.mp3", n) for n in range(N_SONGS)]
@@ -181,10 +181,10 @@ def test_where_nearly_all_songs_are_scored_all_decisions_are_kept(
     library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taste = taste_of()
-    monkeypatch.setattr(classify.library.ranking, "_MOST", 1.0)
+    monkeypatch.setattr(classify.scoring.ranking, "_MOST", 1.0)
     expected = classify.score(taste=taste, root=library).songs
     shutil.rmtree(library / "scores")
-    monkeypatch.setattr(classify.library.ranking, "_MOST", 0.9)
+    monkeypatch.setattr(classify.scoring.ranking, "_MOST", 0.9)
     assert classify.score(taste=taste, root=library).songs == expected
     reader = store_at(library).reader()
     assert not np.isnan(ScoreCache(taste, library).load(reader.digests, reader.crcs)).any()

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cache import EmbeddingStore, Entry, VectorReader
-from classify.library.ranking import MOST_FOLDED, Once, in_parts
+from classify.scoring.ranking import MOST_FOLDED, Once, in_parts
 from classify.taste.calibration import Calibration
 from classify.taste.familiarity import Familiarity
 from classify.taste.song_space import SongSpace
