@@ -9,6 +9,7 @@ from cache.errors import lance_errors
 from cache.file_record import FileRecord, recording_table
 from cache.lance_dataset import Dataset
 from cache.root import join
+from cache.stored_vectors import map_in_order
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+
+    from cache.upkeep.compaction import Share
 
 __all__ = ["CATALOG", "Catalog"]
 
@@ -188,7 +191,7 @@ class Catalog:
         if fragments:
             self._dataset.commit_staged(list(fragments))
 
-    def compact(self, *, keep_s: float = KEEP_S) -> None:
+    def compact(self, *, keep_s: float = KEEP_S, share: Share = map_in_order) -> None:
         """Drop superseded rows, merge small fragments, remove old versions.
 
         Safe beside processes that append, read or compact.
@@ -199,15 +202,17 @@ class Catalog:
             Age in seconds up to which old versions stay for those who still read them. 0
             frees the most room; a `put` elsewhere at that moment may then fail (with an
             error, never silently).
+        share : callable
+            As for `cache.upkeep.compaction.compact`.
 
         Raises
         ------
         CacheError
             If it cannot be read or written.
         """
-        compact(self._dataset, superseded_files, keep_s=keep_s)
+        compact(self._dataset, superseded_files, keep_s=keep_s, share=share)
 
-    def maybe_compact(self) -> None:
+    def maybe_compact(self, *, share: Share = map_in_order) -> None:
         """Compact if there are more than 32 small fragments; remove old versions in any case.
 
         Cheap where there is nothing to do; call it at the end of a run that has put something.
@@ -217,7 +222,7 @@ class Catalog:
         CacheError
             If it cannot be read or written.
         """
-        maybe_compact(self._dataset, superseded_files)
+        maybe_compact(self._dataset, superseded_files, share=share)
 
     def n_bytes(self) -> int:
         """Count its bytes, old versions included."""

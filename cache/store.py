@@ -22,7 +22,7 @@ from cache.row_choice import (
     text_array,
 )
 from cache.seals.sealed_keys import KEYS, check_keys
-from cache.stored_vectors import StoredVectors
+from cache.stored_vectors import StoredVectors, map_in_order
 from cache.upkeep.compaction import KEEP_S, compact, maybe_compact
 from cache.vector_reader import VectorReader
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    from cache.upkeep.compaction import Share
 
 __all__ = ["FOLDER", "EmbeddingStore"]
 
@@ -377,7 +379,7 @@ class EmbeddingStore:
             self._dataset.delete(dropped.tolist())
             return len(dropped)
 
-    def compact(self, *, keep_s: float = KEEP_S) -> None:
+    def compact(self, *, keep_s: float = KEEP_S, share: Share = map_in_order) -> None:
         """Merge small fragments, drop what a better entry supersedes, remove old versions.
 
         Safe beside processes that append, read or compact.
@@ -388,15 +390,17 @@ class EmbeddingStore:
             Age in seconds up to which old versions stay for those who still read them. 0
             frees the most room; a `put` elsewhere at that moment may then fail (with an
             error, never silently).
+        share : callable
+            As for `cache.upkeep.compaction.compact`.
 
         Raises
         ------
         CacheError
             If it cannot be read or written.
         """
-        compact(self._dataset, superseded, keep_s=keep_s)
+        compact(self._dataset, superseded, keep_s=keep_s, share=share)
 
-    def maybe_compact(self) -> None:
+    def maybe_compact(self, *, share: Share = map_in_order) -> None:
         """Compact if there are more than 32 small fragments; remove old versions in any case.
 
         Cheap where there is nothing to do; call it at the end of a run that has put something.
@@ -406,7 +410,7 @@ class EmbeddingStore:
         CacheError
             If it cannot be read or written.
         """
-        maybe_compact(self._dataset, superseded)
+        maybe_compact(self._dataset, superseded, share=share)
 
     def n_bytes(self) -> int:
         """Count its bytes, old versions included."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cache.errors import CacheError, is_conflict, lance_errors
 from cache.locks import writing
 from cache.seals.sealing import drop_seals
+from cache.stored_vectors import map_in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from cache.lance_dataset import Dataset
 
-__all__ = ["KEEP_S", "SMALL_FRAGMENTS", "compact", "maybe_compact"]
+    Share = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+
+__all__ = ["KEEP_S", "SMALL_FRAGMENTS", "Merge", "compact", "maybe_compact", "merge"]
 
 SMALL_FRAGMENTS = 32
 # A fragment of this many rows is never rewritten for being small, so a growing store costs
@@ -25,7 +29,44 @@ KEEP_S = 600.0
 _ATTEMPTS = 3
 
 
-def compact(dataset: Dataset, stale_rows: Callable[[Any], list[int]], *, keep_s: float) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Merge:
+    """A few small fragments that are to be one: a part of a compaction.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    task : lance.optimize.CompactionTask
+    """
+
+    dataset: Dataset
+    task: Any
+
+
+def merge(part: Merge) -> Any:
+    """Write a part anew, in whatever process; no reader sees it before the compaction is committed.
+
+    Returns
+    -------
+    lance.optimize.RewriteResult
+        For that commit.
+
+    Raises
+    ------
+    CacheError
+        If it can't be read or written.
+    """
+    with lance_errors("compact", part.dataset.uri):
+        return part.task.execute(part.dataset.newest_unchecked())
+
+
+def compact(
+    dataset: Dataset,
+    stale_rows: Callable[[Any], list[int]],
+    *,
+    keep_s: float,
+    share: Share = map_in_order,
+) -> None:
     """Drop stale rows, merge small fragments and remove old versions.
 
     Appends and readers may go on meanwhile. Where another process compacts at the same time, its
@@ -38,6 +79,8 @@ def compact(dataset: Dataset, stale_rows: Callable[[Any], list[int]], *, keep_s:
         Given the open dataset, the `_rowid` of the rows to drop.
     keep_s : float
         Age in seconds up to which old versions stay, for those who still read them.
+    share : callable
+        Given `merge` and parts, what it returns of each; a cluster has its nodes do them.
 
     Raises
     ------
@@ -52,7 +95,7 @@ def compact(dataset: Dataset, stale_rows: Callable[[Any], list[int]], *, keep_s:
                 if found is not None:
                     with lance_errors("read", dataset.uri):
                         stale = stale_rows(found)
-                    _compact_once(dataset, stale)
+                    _compact_once(dataset, stale, share)
         except CacheError as error:
             if error.__cause__ is None or not is_conflict(error.__cause__):
                 raise
@@ -61,16 +104,24 @@ def compact(dataset: Dataset, stale_rows: Callable[[Any], list[int]], *, keep_s:
             return
 
 
-def _compact_once(dataset: Dataset, stale_rows: list[int]) -> None:
+def _compact_once(dataset: Dataset, stale_rows: list[int], share: Share) -> None:
+    from lance.optimize import Compaction
+
     dataset.delete(stale_rows)
     found = dataset.open()
-    if found is not None:
-        with lance_errors("compact", dataset.uri), dataset.lasting():
-            found.optimize.compact_files(target_rows_per_fragment=TARGET_ROWS)
-            dataset.seal()
+    if found is None:
+        return
+    options = {"target_rows_per_fragment": TARGET_ROWS}
+    with lance_errors("compact", dataset.uri), dataset.lasting():
+        parts = [Merge(dataset=dataset, task=one) for one in Compaction.plan(found, options).tasks]
+        if parts:
+            Compaction.commit(found, list(share(merge, parts)), options)
+        dataset.seal()
 
 
-def maybe_compact(dataset: Dataset, stale_rows: Callable[[Any], list[int]]) -> None:
+def maybe_compact(
+    dataset: Dataset, stale_rows: Callable[[Any], list[int]], *, share: Share = map_in_order
+) -> None:
     """Compact if there are more than 32 small fragments; remove old versions in any case.
 
     Raises
@@ -84,7 +135,7 @@ def maybe_compact(dataset: Dataset, stale_rows: Callable[[Any], list[int]]) -> N
     with lance_errors("read", dataset.uri):
         n_small = sum(f.count_rows() < TARGET_ROWS for f in found.get_fragments())
     if n_small > SMALL_FRAGMENTS:
-        compact(dataset, stale_rows, keep_s=KEEP_S)
+        compact(dataset, stale_rows, keep_s=KEEP_S, share=share)
     else:
         # What the last compaction replaced had to stay for its readers; it goes now.
         _prune(dataset, KEEP_S)

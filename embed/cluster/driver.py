@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from embed.cluster.shards import MAX_ATTEMPTS, Shard, ShardQueue, Song
 from embed.cluster.station import Ended, Report, Staged
@@ -102,6 +102,9 @@ class Nodes(Protocol):
 
         An answer confirms the shards that were in the question.
         """
+
+    def share(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterable[Any]:
+        """Have the nodes do tasks that know nothing of each other; return what comes of each."""
 
     def stop(self, station: StationState, *, for_good: bool) -> None:
         """End a station, and with `for_good` never start another on its node."""
@@ -274,8 +277,8 @@ class Driver:
         for run in self._runs:
             # two stations may have embedded copies of one song
             if self._is_twice:
-                run.ledger.store.compact()
-            run.ledger.compact()
+                run.ledger.store.compact(share=self._nodes.share)
+            run.ledger.compact(self._nodes.share)
         self._is_twice = False
 
     def _tell(self) -> None:

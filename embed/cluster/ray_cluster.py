@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cache import is_uri
+from cache import is_uri, map_in_order
 from embed.cluster.driver import Driver, StationState
 from embed.cluster.ray_connection import (
     HERE,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 __all__ = ["RayCluster"]
+
+_log = logging.getLogger("sevensongs")
 
 _WAIT_S = 0.5
 
@@ -191,6 +194,16 @@ class _RayNodes:
             return None
         except self._ray.exceptions.RayError as error:
             return in_words(error)
+
+    def share(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterable[Any]:
+        # no core of their own: the stations have them all, and merging waits for the disk
+        remote = self._ray.remote(work).options(num_cpus=0, scheduling_strategy="SPREAD")
+        try:
+            done: list[Any] = self._ray.get([remote.remote(task) for task in tasks])
+        except self._ray.exceptions.RayError as error:
+            _log.debug("the nodes did not finish: %s", in_words(error))
+            return map_in_order(work, tasks)
+        return done
 
     def stop(self, station: StationState, *, for_good: bool) -> None:
         assert isinstance(station, _RayStation)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from cache import Catalog, EmbeddingStore, Entry, FileRecord, covers, is_uri
+from cache import Catalog, EmbeddingStore, Entry, FileRecord, covers, is_uri, map_in_order
 from embed.decoding.probing import AudioInfo
 from embed.decoding.tags import TAGS_VERSION, Tags
 from embed.errors import AudioError, UnreadableFile, UnusableEmbedding, WorkerCrashed
@@ -253,12 +253,21 @@ class Ledger:
             entry for entry in self._entries if not covers(held.get(entry.digest), entry.n_windows)
         ]
 
-    def compact(self) -> None:
-        """Tidy the cache up where it is due; whoever commits for others does it himself."""
+    def compact(
+        self,
+        share: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map_in_order,
+    ) -> None:
+        """Tidy the cache up where it is due; whoever commits for others does it himself.
+
+        Parameters
+        ----------
+        share : callable
+            As for `cache.upkeep.compaction.compact`.
+        """
         if not self._commits_here:
             return
-        self.store.maybe_compact()
-        self.catalog.maybe_compact()
+        self.store.maybe_compact(share=share)
+        self.catalog.maybe_compact(share=share)
 
     def _warn(self, path: str, warning: str | None) -> None:
         if warning:

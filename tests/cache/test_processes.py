@@ -6,15 +6,17 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import lance
 import numpy as np
 import pytest
 
 import cache
-from tests.cache.test_store import digest, entry, store_at
+from tests.cache.test_store import digest, entry, n_fragments, store_at
 
 REPOSITORY = Path(cache.__file__).parents[1]
 
@@ -63,6 +65,27 @@ def test_four_writers_lose_nothing(tmp_path: Path, compact: bool) -> None:
     store.compact()
     assert lance.dataset(store.uri).count_rows() == len(expected)
     assert store.verify() == []
+
+
+def test_other_processes_merge_what_one_has_planned(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    for number in range(9):
+        store.put([entry(number), entry(number + 1)])
+    names, vectors = store.matrix()
+    n_parts = []
+
+    def share(work: Callable[[Any], Any], parts: Sequence[Any]) -> list[Any]:
+        n_parts.append(len(parts))
+        with get_context("spawn").Pool(2) as pool:
+            return pool.map(work, parts)
+
+    store.compact(share=share, keep_s=0)
+    assert n_parts == [1]
+    assert lance.dataset(store.uri).count_rows() == 10
+    assert n_fragments(store) == 1
+    assert store.verify() == []
+    assert store.matrix()[0] == names
+    np.testing.assert_array_equal(store.matrix()[1], vectors)
 
 
 @pytest.mark.long

@@ -60,6 +60,7 @@ class NearbyStations:
     fate: Callable[[NearbyStation, Answer], str] = lambda station, answer: ""
     n_started: int = 0
     n_bytes: int = 0
+    n_shared: int = 0
     _plan: RunPlan | None = None
     _stations: list[NearbyStation] = field(default_factory=list)
 
@@ -112,6 +113,13 @@ class NearbyStations:
                 for shard in asked:
                     station.unconfirmed.remove(shard)
                 yield station, answer
+
+    def share(self, work: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterable[Any]:
+        """Do tasks in one of the processes, one after the other."""
+        with get_context("spawn").Pool(1) as pool:
+            done = pool.map(work, tasks)
+        self.n_shared += len(done)
+        return done
 
     def stop(self, station: StationState, *, for_good: bool) -> None:
         assert isinstance(station, NearbyStation)

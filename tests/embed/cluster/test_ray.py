@@ -23,7 +23,9 @@ from waiting import ended, wait_until
 
 import embed
 from cache import Catalog, open_stores
-from tests.cache.test_store import assert_same
+from tests.cache.test_processes import child_environment
+from tests.cache.test_store import assert_same, entry, n_fragments, store_at
+from tests.cache.test_store import digest as digest_of
 from tests.support.music_servers import free_port
 
 pytest.importorskip("ray", reason="Ray is not installed: the extra `cluster`")
@@ -146,6 +148,32 @@ def test_stations_die_and_nodes_come_and_go_and_every_file_is_there_once(
     failed = {Path(one["path"]).name: one["error"] for one in report["failed"]}
     assert failed.keys() == {"crashes its worker.opus", "empty.mp3", "noise.mp3"}
     assert "the process that read it died" in failed["crashes its worker.opus"]
+
+
+COMPACT = """
+import os, sys
+from cache import open_stores
+from embed.cluster.ray_cluster import _RayNodes
+from embed.cluster.ray_connection import connected
+
+(store,) = open_stores(sys.argv[1])
+with connected(sys.argv[2]) as ray:
+    nodes = _RayNodes(ray, None, None)
+    store.compact(share=nodes.share, keep_s=0)
+    assert os.getpid() not in nodes.share(lambda _: os.getpid(), range(3))
+"""
+
+
+@pytest.mark.slow
+def test_nodes_merge_small_fragments(nodes: RayNodes, root: Path) -> None:
+    store = store_at(root)
+    for n in range(5):
+        store.put([entry(n)])
+    argv = [sys.executable, "-c", COMPACT, str(root), nodes.address]
+    subprocess.run(argv, check=True, env=child_environment())
+    assert n_fragments(store) == 1
+    assert store.verify() == []
+    assert sorted(store.held()) == [digest_of(n) for n in range(5)]
 
 
 @pytest.mark.long

@@ -112,6 +112,7 @@ def test_lost_answers_killed_stations_and_copies_at_two_of_them_change_nothing(
     monkeypatch.setattr(shards, "_LEAST_SONGS", 2)
     monkeypatch.setattr(shards, "_AT_LEAST_EACH", 8)
     monkeypatch.setattr(driver, "_LOOK_S", 0.1)
+    monkeypatch.setattr("cache.upkeep.compaction.SMALL_FRAGMENTS", 1)
     fates = ["lost", "", "killed", "", "killed"]
 
     def fate(station: NearbyStation, answer: Answer) -> str:
@@ -123,6 +124,7 @@ def test_lost_answers_killed_stations_and_copies_at_two_of_them_change_nothing(
     assert stations.n_started >= 3
     assert_same_rows(local, root)
     assert n_rows(root) == n_rows(local)
+    assert stations.n_shared >= 2  # of the songs' small fragments, and of the catalog's
     assert (report.found, report.embedded, report.cached) == (N + 3, N, 1)
 
 
