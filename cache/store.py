@@ -201,6 +201,17 @@ class EmbeddingStore:
             return {}
         return self._reader(found, digests).held(digests)
 
+    def n_rows(self) -> int:
+        """Count the rows of the newest version, also those that do not count any more; fast.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read.
+        """
+        found = self._dataset.newest_unchecked()
+        return 0 if found is None else int(found.count_rows())
+
     def open_dataset(self) -> Any | None:
         """Open the newest version as Lance has it; None where nothing has ever been put.
 

@@ -36,9 +36,8 @@ def is_large(stores: Sequence[EmbeddingStore], catalog: Catalog) -> bool:
     >>> is_large(open_stores(default_root()), Catalog(default_root()))
     False
     """
-    found = [*(one.open_dataset() for one in stores), catalog.open_dataset()]
-    there = [one for one in found if one is not None]
-    return len(there) == len(found) and any(one.count_rows() > _LARGE for one in there)
+    n_rows = [*(one.n_rows() for one in stores), catalog.n_rows()]
+    return min(n_rows) > 0 and max(n_rows) > _LARGE
 
 
 class JoinedSongs:
