@@ -81,7 +81,7 @@ def _all_of(found: Scores) -> dict[str, Any]:
     }
 
 
-def _songs(taste: Taste, root: Path, **wanted: Any) -> dict[str, Any]:
+def _songs(taste: Taste, root: str | Path, **wanted: Any) -> dict[str, Any]:
     return _all_of(classify.score(taste=taste, root=root, **wanted))
 
 
@@ -115,6 +115,19 @@ def test_a_large_library_is_scored_as_a_small_one(
     assert len({len(one["songs"]) for one in expected}) > 5
     _as_large(monkeypatch, part_songs)
     assert [_songs(taste, library, **wanted) for wanted in WANTED] == expected
+
+
+def test_a_large_library_in_a_bucket_is_scored_as_a_small_one(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = f"{bucket}/cache"
+    store_at(root).put([entry(n) for n in range(60)])
+    store_at(root).put([dataclasses.replace(entry(3, shift=0.1), n_windows=0)])
+    Catalog(root).put([_file(tmp_path, n) for n in range(60)])
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: str(tmp_path / "own"))
+    expected = [_songs(taste_of(), root, **wanted) for wanted in WANTED[:4]]
+    _as_large(monkeypatch, 25)
+    assert [_songs(taste_of(), root, **wanted) for wanted in WANTED[:4]] == expected
 
 
 def test_gone_files_are_counted_and_passed_over_in_a_large_library(

@@ -32,7 +32,7 @@ def name_of(n: int) -> str:
     return f"{n:032x}"
 
 
-def store_at(root: Path, encoder: str = "e", fingerprint: str = "0" * 16) -> EmbeddingStore:
+def store_at(root: str | Path, encoder: str = "e", fingerprint: str = "0" * 16) -> EmbeddingStore:
     return EmbeddingStore(root, encoder=encoder, fingerprint=fingerprint, dim=2)
 
 
