@@ -17,7 +17,7 @@ from .file_record import FileRecord, FileState, is_same_file
 from .inventory import CacheInfo, StoreInfo, cache_info, list_stores, open_stores
 from .join.held_digests import HeldDigests, digest_halves
 from .join.joined_songs import JoinedSongs, is_large
-from .join.row_files import RowFiles
+from .join.row_files import RowFiles, scratch_folder
 from .key import DIGEST_BYTES, audio_hash, encoder_fingerprint, is_digest, is_fingerprint
 from .object_store.bucket import Bucket, StoredObject, version_number, version_numbers
 from .root import default_root, is_there, is_uri, local_root
@@ -81,6 +81,7 @@ __all__ = [
     "repair_store",
     "require_cache",
     "require_writable",
+    "scratch_folder",
     "staged",
     "sync_file",
     "sync_folder",

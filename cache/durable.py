@@ -11,6 +11,7 @@ import contextlib
 import glob
 import os
 import secrets
+import shutil
 import stat
 import tempfile
 import time
@@ -211,7 +212,7 @@ def _files(folder: str | os.PathLike[str], but: str) -> set[str]:
 
 
 def remove_abandoned(folder: Path, name: str = "*") -> None:
-    """Remove temporary files that killed processes left a day ago or more.
+    """Remove temporary files and folders that killed processes left a day ago or more.
 
     Parameters
     ----------
@@ -228,7 +229,11 @@ def remove_abandoned(folder: Path, name: str = "*") -> None:
     before = time.time() - _ABANDONED_S
     for left in folder.glob(f".{name}.*.tmp"):
         with contextlib.suppress(OSError):
-            if left.stat().st_mtime < before:
+            if left.stat().st_mtime >= before:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
                 left.unlink()
 
 

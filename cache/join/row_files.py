@@ -2,17 +2,57 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cache.durable import remove_abandoned
 from cache.errors import CacheError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-__all__ = ["RowFiles"]
+__all__ = ["RowFiles", "scratch_folder"]
+
+
+@contextmanager
+def scratch_folder(within: Path) -> Iterator[Path]:
+    """Have an empty folder for rows while the block runs.
+
+    Not where the system puts temporary files, unless `within` can't be written: that may be memory.
+    What killed processes left there is removed when it is a day old.
+
+    Parameters
+    ----------
+    within : Path
+        Made if missing.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from cache import scratch_folder
+    >>> with scratch_folder(Path("scores")) as folder:
+    ...     folder.parent.name
+    'scores'
+    >>> folder.exists()
+    False
+    """
+    try:
+        within.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(within)
+        name = tempfile.mkdtemp(prefix=".rows.", suffix=".tmp", dir=within)
+    except OSError:
+        name = tempfile.mkdtemp(prefix="sevensongs-")
+    try:
+        yield Path(name)
+    finally:
+        shutil.rmtree(name, ignore_errors=True)
 
 
 class RowFiles:
@@ -98,6 +138,5 @@ class RowFiles:
     def _refusal(self, what: str, error: OSError) -> CacheError:
         return CacheError(
             f"cannot {what} {self._folder}, where a large library is put in order: "
-            f"{error.strerror or error}; it needs about 150 bytes a song: free some room there, or "
-            "name another folder for temporary files in TMPDIR"
+            f"{error.strerror or error}; it needs about 150 bytes a song: free some room there"
         )

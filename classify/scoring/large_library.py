@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache import JoinedSongs, RowFiles
+from cache import SCORES_FOLDER, JoinedSongs, RowFiles, local_root, scratch_folder
 from classify.library.library_files import IN_DEMO, LOOK_AT, LibraryFiles
 from classify.library.song_library import SongLibrary
 from classify.scoring.ranking import decide_files
@@ -40,16 +39,15 @@ class LargeLibrary:
     @classmethod
     @contextmanager
     def opened(cls, library: SongLibrary) -> Iterator[LargeLibrary]:
-        """Put a library in order, on the disk of temporary files; see `LargeLibrary`.
+        """Put a library in order, in a folder beside the kept decisions; see `LargeLibrary`.
 
         Raises
         ------
         CacheError
             If the cache can't be read, or the disk has no room.
         """
-        with tempfile.TemporaryDirectory(prefix="sevensongs-", ignore_cleanup_errors=True) as name:
-            joined = library.joined(Path(name), without=IN_DEMO)
-            yield cls(library, joined, Path(name))
+        with scratch_folder(local_root(library.root) / SCORES_FOLDER) as folder:
+            yield cls(library, library.joined(folder, without=IN_DEMO), folder)
 
     @property
     def n_recordings(self) -> int:

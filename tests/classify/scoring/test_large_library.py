@@ -160,13 +160,29 @@ def test_decisions_of_each_part_are_kept(library: Path, monkeypatch: pytest.Monk
     assert _songs(taste, library, top=9) == expected
 
 
-def test_nothing_is_left_in_the_folder_of_temporary_files(
+def test_nothing_is_left_beside_the_kept_decisions(
+    library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _as_large(monkeypatch, 50)
+    left = library / "scores" / ".rows.of a killed process.tmp"
+    left.mkdir(parents=True)
+    (left / "songs-0").touch()
+    classify.score(taste=taste_of(), root=library, top=2)
+    assert list((library / "scores").iterdir()) == [left]
+    os.utime(left, (0, 0))
+    classify.score(taste=taste_of(), root=library, top=2)
+    assert not list((library / "scores").iterdir())
+
+
+def test_where_the_cache_cannot_be_written_temporary_files_are_elsewhere(
     library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    expected = _songs(taste_of(), library, top=9)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     _as_large(monkeypatch, 50)
-    classify.score(taste=taste_of(), root=library, top=2)
+    (library / "scores").touch()  # no folder can be made there
+    assert _songs(taste_of(), library, top=9) == expected
     assert not list((tmp_path / "temporary").iterdir())
 
 
@@ -174,7 +190,7 @@ def test_nothing_is_left_in_the_folder_of_temporary_files(
 def test_a_full_disk_is_told(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _as_large(monkeypatch, 50)
     monkeypatch.setattr(RowFiles, "_path", lambda *_: Path("/dev/full"))
-    with pytest.raises(CacheError, match=r"No space left on device.*150 bytes a song.*TMPDIR"):
+    with pytest.raises(CacheError, match=r"No space left on device.*150 bytes a song: free some"):
         classify.score(taste=taste_of(), root=library, top=2)
 
 
