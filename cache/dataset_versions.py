@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["DatasetVersions", "import_lance"]
 
 _ATTEMPTS = 3
-# What a dataset that stays open keeps of earlier versions; else a commit at 10,000 fragments adds
-# 4 MB each time, up to a gigabyte.
+# What an open dataset keeps of the files and versions that it has read; else each of 10,000
+# fragments adds 30 kB, and each commit at so many 4 MB, up to a gigabyte.
 _KEPT_BYTES = 64 << 20
 
 
@@ -72,7 +72,7 @@ class DatasetVersions:
         CacheError
             If it cannot be read.
         """
-        found, _ = self._open(None)
+        found, _ = self._open(None, metadata_cache_size_bytes=_KEPT_BYTES)
         return found
 
     def _open_to_add(self) -> Any | None:

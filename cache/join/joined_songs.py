@@ -9,7 +9,7 @@ import numpy as np
 
 from cache.catalog_files import CatalogFiles
 from cache.join.keys import Keys
-from cache.join.song_join import hex_digests, join_songs
+from cache.join.song_join import first_of_each, hex_digests, join_songs
 from cache.stored_vectors import StoredVectors
 from cache.vector_reader import VectorReader
 
@@ -88,14 +88,12 @@ class JoinedSongs:
         return self._songs.n_parts
 
     def part(self, at: int) -> NDArray[Any]:
-        """Read a part, one row a file: where its digest and its vectors stand.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            For `open`; with the columns `first` and `second`, the halves of the digest.
-        """
+        """Read a part, one row a file: where its digest and its vectors stand; for `open`."""
         return self._songs.read(at)
+
+    def recordings(self, rows: NDArray[Any]) -> NDArray[np.int64]:
+        """Give the recordings of a part's rows numbers from 0, shape (n,)."""
+        return np.cumsum(first_of_each(rows)) - 1
 
     def open(self, rows: NDArray[Any]) -> tuple[CatalogFiles, VectorReader, NDArray[np.int64]]:
         """Open files with their vectors, in columns.
@@ -115,8 +113,7 @@ class JoinedSongs:
             Where each file's recording stands in `vectors`.
         """
         digests = hex_digests(rows)
-        place = rows["row"][:, 0]
-        is_first = np.append(True, place[1:] != place[:-1])[: len(rows)]
+        is_first = first_of_each(rows)
         each = rows[is_first]
         names = digests if len(each) == len(rows) else hex_digests(each)
         opened = []
@@ -130,7 +127,7 @@ class JoinedSongs:
             )
             opened.append(StoredVectors(found, uri, dim_vector=dim_vector, keys=keys))
         files = CatalogFiles.at_rows(*self._catalog, rows["file"].copy(), digests)
-        return files, VectorReader(opened), np.cumsum(is_first) - 1
+        return files, VectorReader(opened), self.recordings(rows)
 
     def left(self) -> Iterator[CatalogFiles]:
         """Open the files whose recording lacks a vector, some 262,144 at a time."""

@@ -67,6 +67,7 @@ class RowFiles:
     dtype : numpy.dtype
         A row's.
     n_parts : int
+        At most 65,536.
     """
 
     def __init__(self, folder: Path, name: str, dtype: np.dtype[Any], n_parts: int) -> None:
@@ -87,7 +88,8 @@ class RowFiles:
         CacheError
             If they can't be written.
         """
-        order = np.argsort(parts, kind="stable")
+        # of 16 bits NumPy counts them, in place of comparing
+        order = np.argsort(parts.astype(np.uint16), kind="stable")
         ordered = rows[order]
         ends = np.cumsum(np.bincount(parts, minlength=self.n_parts)).tolist()
         for part, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):

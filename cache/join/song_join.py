@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["PART_SONGS", "SongJoin", "hex_digests", "join_songs"]
+__all__ = ["PART_SONGS", "SongJoin", "first_of_each", "hex_digests", "join_songs"]
 
 PART_SONGS = 2**19
 """Songs of a part: some 200 MB of columns while it is worked on."""
@@ -189,10 +189,15 @@ def _joined(
 def _put_in_order(songs: RowFiles, part: int) -> int:
     """Sort a part by place, and count its recordings."""
     rows = songs.read(part)
-    place = rows["row"][:, 0]
-    rows = rows[np.lexsort((rows["file"], place))]
+    rows = rows[np.lexsort((rows["file"], rows["row"][:, 0]))]
     songs.replace(part, rows)
-    return len(np.unique(place))
+    return int(np.count_nonzero(first_of_each(rows)))
+
+
+def first_of_each(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark the first file of each recording, shape (n,); those of one stand side by side."""
+    place = rows["row"][:, 0]
+    return np.append(True, place[1:] != place[:-1])[: len(rows)]
 
 
 def hex_digests(rows: NDArray[Any]) -> pa.StringArray:

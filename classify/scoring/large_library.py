@@ -66,7 +66,7 @@ class LargeLibrary:
         n_before = n_gone = 0
         for part in range(self._joined.n_parts):
             rows = self._joined.part(part)
-            _, number = np.unique(rows["row"][:, 0], return_inverse=True)
+            number = self._joined.recordings(rows)
             some = rows[(n_before + number) % step == 0]
             n_before += int(number.max(initial=-1)) + 1
             n_gone += self.files_of(some).n_gone_of_all()
