@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cache.catalog_files import CatalogFiles, rows_of_files, superseded_files
+from cache.catalog_files import CatalogFiles
 from cache.errors import lance_errors
 from cache.file_record import FileRecord, recording_table
+from cache.join.catalog_rows import rows_of_files, superseded_files
 from cache.lance_dataset import Dataset
 from cache.root import join
 from cache.stored_vectors import map_in_order
@@ -150,6 +151,18 @@ class Catalog:
         """
         return {r.path: r for r in self.files(paths).recordings()} if paths else {}
 
+    def files_with(self, digests: Iterable[str]) -> CatalogFiles:
+        """Open the files of some recordings, in the order in which they came.
+
+        Of all others nothing stays in memory.
+
+        Raises
+        ------
+        CacheError
+            If the dataset cannot be read.
+        """
+        return CatalogFiles.of_recordings(self._dataset.open(), self.uri, digests)
+
     def files_of(self, digests: Iterable[str]) -> list[FileRecord]:
         """Read the rows of all files of some recordings, in the order in which they came.
 
@@ -158,7 +171,7 @@ class Catalog:
         CacheError
             If the dataset cannot be read.
         """
-        return self.files().files_of(digests)
+        return self.files_with(digests).recordings()
 
     def put(self, recordings: Sequence[FileRecord]) -> None:
         """Add rows in one commit; they replace earlier ones of the same paths.

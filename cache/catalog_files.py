@@ -9,18 +9,26 @@ import numpy as np
 
 from cache.errors import lance_errors
 from cache.file_record import FileRecord, recording_table, recordings_of, with_all_columns
+from cache.join.catalog_rows import (
+    ROWS_AT_ONCE,
+    columns_there,
+    numbered,
+    numbered_rows_of_files,
+    picked,
+    read_all,
+    scanned,
+)
 from cache.root import is_there
 from cache.row_choice import in_one_piece, last_of_each, places, value_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["CatalogFiles", "numbered_rows_of_files", "rows_of_files", "superseded_files"]
+__all__ = ["CatalogFiles"]
 
-_ROWS_AT_ONCE = 65_536
 _COLUMNS = ["path", "digest", "track"]
 _MANY = 2_000_000  # files; the paths of more, 50 bytes each, are not kept
 _TAKE_SHARE = 0.1  # picking rows one by one beats reading all up to about this share
@@ -65,7 +73,8 @@ class CatalogFiles:
             if wanted is None:
                 self._read_all(found)
                 return
-            self._read_some(found, wanted)
+            names = (os.fsencode(path) for path in dict.fromkeys(wanted))
+            self._read_some(found, pa.array(names, pa.binary()))
 
     @classmethod
     def at_rows(
@@ -85,16 +94,49 @@ class CatalogFiles:
         files._found, files._rows, files._paths, files.digests = found, rows, None, digests
         return files
 
-    def _read_some(self, found: Any, wanted: Sequence[str]) -> None:
-        """Choose the latest row of some paths; where they are few, no others stay in memory."""
+    @classmethod
+    def of_recordings(cls, found: Any | None, uri: str, digests: Iterable[str]) -> CatalogFiles:
+        """Return the files of some recordings, in the order in which they came.
+
+        Of all others nothing stays in memory.
+
+        Parameters
+        ----------
+        found, uri
+            As for the class.
+        digests : iterable of str
+        """
         import pyarrow as pa
 
-        asked = pa.array([os.fsencode(path) for path in dict.fromkeys(wanted)], pa.binary())
-        few = len(asked) <= _ROWS_AT_ONCE
+        files, asked = cls(None, uri), pa.array(dict.fromkeys(digests), pa.string())
+        if found is None or not len(asked):
+            return files
+        files._found = found
+        with lance_errors("read", uri):
+            paths = [pa.array([], pa.binary())]
+            for table in scanned(found, _COLUMNS):
+                is_one = places(in_one_piece(table["digest"]), asked) >= 0
+                paths.append(in_one_piece(table["path"].filter(pa.array(is_one))))
+            files._read_some(found, pa.concat_arrays(paths).unique(), as_they_came=True)
+        # a later row of a path may be of another recording
+        still = np.flatnonzero(places(files.digests, asked) >= 0)
+        assert files._paths is not None
+        files._rows, files._paths = files._rows[still], files._paths.take(still)
+        files.digests = files.digests.take(still)
+        return files
+
+    def _read_some(self, found: Any, asked: pa.BinaryArray, *, as_they_came: bool = False) -> None:
+        """Choose the latest row of some paths; where they are few, no others stay in memory.
+
+        They come in the order asked for, or in that of the first row of each.
+        """
+        import pyarrow as pa
+
+        few = len(asked) <= ROWS_AT_ONCE
         which, rows = [np.zeros(0, np.int64)], [self._rows]
         paths, digests = [pa.array([], pa.binary())], [self.digests]
-        tables = _scanned(found, _COLUMNS) if few else [_read(found, _COLUMNS)]
-        for whole, some in _numbered(tables):
+        tables = scanned(found, _COLUMNS) if few else [read_all(found, _COLUMNS)]
+        for whole, some in numbered(tables):
             some_paths = in_one_piece(some["path"])
             at = places(some_paths, asked)
             known = np.flatnonzero(at >= 0)
@@ -105,6 +147,9 @@ class CatalogFiles:
         every = np.concatenate(which)
         latest = np.full(len(asked), -1)
         latest[every] = np.arange(len(every))  # NumPy assigns in order: a path's last row stays
+        if as_they_came:
+            there, first = np.unique(every, return_index=True)
+            latest = latest[there[np.argsort(first)]]
         latest = latest[latest >= 0]
         self._rows = np.concatenate(rows)[latest]
         self._paths = pa.concat_arrays(paths).take(latest)
@@ -161,7 +206,7 @@ class CatalogFiles:
         if self._paths is not None or len(at) <= _TAKE_SHARE * len(self):
             return _as_mask(pc.match_substring(self.paths_at(at), text))
         with lance_errors("read", self._uri):
-            parts = (table["path"] for table in _scanned(self._found, ["path"]))
+            parts = (table["path"] for table in scanned(self._found, ["path"]))
             masks = [_as_mask(pc.match_substring(part, text)) for part in parts]
         has: NDArray[np.bool_] = np.concatenate(masks)[self._rows[at]]
         return has
@@ -241,127 +286,12 @@ class CatalogFiles:
         rows = self._rows if at is None else self._rows[at]
         with lance_errors("read", self._uri):
             if len(rows) <= _TAKE_SHARE * self._found.count_rows():
-                there = _there(self._found, columns)
+                there = columns_there(self._found, columns)
                 table = self._found.take(rows.tolist(), columns=there)
             else:
-                table = _picked(_scanned(self._found, columns), rows)
+                table = picked(scanned(self._found, columns), rows)
             return with_all_columns(table, columns)
-
-
-def rows_of_files(found: Any, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Read columns of all rows of files, in their order, some 65,536 at a time.
-
-    Parameters
-    ----------
-    found : lance.LanceDataset
-    columns : sequence of str
-
-    Yields
-    ------
-    pyarrow.Table
-        With the column `track`, too; each column in one piece.
-    """
-    return (table for _, table in numbered_rows_of_files(found, columns))
-
-
-def numbered_rows_of_files(
-    found: Any, columns: Sequence[str]
-) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
-    """Do as `rows_of_files`, and tell where each row stands among all rows, shape (n,)."""
-    return _numbered(_scanned(found, list(dict.fromkeys([*columns, "track"]))))
-
-
-def _numbered(tables: Iterable[pa.Table]) -> Iterator[tuple[NDArray[np.int64], pa.Table]]:
-    """Take the rows of files from tables that follow one another."""
-    n_rows = 0
-    for table in tables:
-        whole = _of_whole_files(table)
-        yield n_rows + whole, table if len(whole) == len(table) else table.take(whole)
-        n_rows += len(table)
-
-
-def superseded_files(found: Any) -> list[int]:
-    """Return the ids of the rows that a later one of the same path replaces, of a whole file.
-
-    Parameters
-    ----------
-    found : lance.LanceDataset
-    """
-    table = _read(found, ["path", "track"], with_row_id=True)
-    paths, whole = in_one_piece(table["path"]), _of_whole_files(table)
-    of_files = paths.take(whole)
-    latest = whole[last_of_each(value_keys(of_files), of_files.take)]
-    which = places(paths, paths.take(latest))
-    replaced = (which >= 0) & (np.arange(len(paths)) < latest[which])
-    stale: list[int] = table["_rowid"].to_numpy()[replaced].tolist()
-    return stale
-
-
-def _picked(tables: Iterable[pa.Table], rows: NDArray[np.int64]) -> pa.Table:
-    """Take some rows, at least one, of tables that follow one another."""
-    import pyarrow as pa
-
-    order = np.argsort(rows, kind="stable")
-    rising = rows[order]
-    some, n_rows, done = [], 0, 0
-    for table in tables:
-        n_rows += len(table)
-        end = int(np.searchsorted(rising, n_rows))
-        some.append(table.take(rising[done:end] - (n_rows - len(table))))
-        done = end
-    back = np.empty(len(order), np.int64)
-    back[order] = np.arange(len(order))
-    return pa.concat_tables(some).take(back)
-
-
-def _read(found: Any, columns: list[str] | None, **options: bool) -> pa.Table:
-    """Read columns of all rows in their order; with nulls for those that format 1 lacks."""
-    import pyarrow as pa
-
-    # not at once, as Lance then keeps several times what the columns take
-    tables = list(_scanned(found, columns, **options))
-    if tables:
-        return pa.concat_tables(tables)
-    return with_all_columns(found.to_table(columns=_there(found, columns)), columns)
-
-
-def _scanned(found: Any, columns: list[str] | None, **options: bool) -> Iterator[pa.Table]:
-    """Read columns of all rows in their order, some 65,536 at a time, each in one piece.
-
-    Those that format 1 lacks are null.
-    """
-    import pyarrow as pa
-
-    def joined() -> pa.Table:
-        return with_all_columns(pa.Table.from_batches(some).combine_chunks(), columns)
-
-    scanner = found.scanner(columns=_there(found, columns), scan_in_order=True, **options)
-    some: list[pa.RecordBatch] = []
-    n_rows = 0
-    for batch in scanner.to_batches():
-        some.append(batch)
-        n_rows += len(batch)
-        if n_rows >= _ROWS_AT_ONCE:
-            yield joined()
-            some, n_rows = [], 0
-    if some:
-        yield joined()
-
-
-def _there(found: Any, columns: list[str] | None) -> list[str] | None:
-    if columns is None:
-        return None
-    # not none of them, which Lance takes for no rows
-    return [name for name in columns if name in found.schema.names] or ["path"]
 
 
 def _as_mask(values: pa.BooleanArray) -> NDArray[np.bool_]:
     return np.asarray(values.to_numpy(zero_copy_only=False).astype(np.bool_))
-
-
-def _of_whole_files(table: pa.Table) -> NDArray[np.int64]:
-    """Tell which rows are of a whole file, and not of one of its tracks."""
-    tracks = table["track"]
-    if tracks.null_count == len(tracks):
-        return np.arange(len(tracks))
-    return np.flatnonzero(tracks.is_null().to_numpy())

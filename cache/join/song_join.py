@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cache.catalog_files import numbered_rows_of_files
 from cache.errors import lance_errors
+from cache.join.catalog_rows import numbered_rows_of_files
 from cache.join.held_digests import HeldDigests, best_of_each, digest_halves
 from cache.join.row_files import RowFiles
 from cache.key import DIGEST_BYTES

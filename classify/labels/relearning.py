@@ -210,17 +210,19 @@ def labels_now(
         If a file or the cache can't be read.
     """
     stored = stored_labels(taste_path(taste, root=root))
-    return _placed(stored, Catalog(default_root() if root is None else root).files)
+    return _placed(stored, Catalog(default_root() if root is None else root).files_with)
 
 
 def _known(library: SongLibrary, stored: Sequence[Label]) -> tuple[Label, ...]:
-    return with_digests(_placed(stored, library.catalog_files), library)
+    return with_digests(_placed(stored, library.files_with), library)
 
 
-def _placed(labels: Sequence[Label], files: Callable[[], CatalogFiles]) -> tuple[Label, ...]:
+def _placed(
+    labels: Sequence[Label], files_with: Callable[[Sequence[str]], CatalogFiles]
+) -> tuple[Label, ...]:
     """Give labels paths that their songs have now: those by which people named them, if there."""
     named = {one.digest: one.path for one in labels if one.digest}
-    paths = files().paths_of(named, named=named) if named else {}
+    paths = files_with([*named]).paths_of(named, named=named) if named else {}
     return tuple(replace(one, path=paths.get(one.digest, one.path)) for one in labels)
 
 

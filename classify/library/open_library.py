@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,6 +74,10 @@ class OpenLibrary(SongLibrary):
         return self._all
 
     def catalog_files(self) -> CatalogFiles:
+        """Return all files that were known."""
+        return self._files
+
+    def files_with(self, digests: Iterable[str]) -> CatalogFiles:  # noqa: ARG002
         """Return all files that were known."""
         return self._files
 

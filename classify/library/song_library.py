@@ -157,17 +157,22 @@ class SongLibrary:
         """Open all files that are known, in columns, also those without a vector."""
         return self._catalog.files()
 
+    def files_with(self, digests: Iterable[str]) -> CatalogFiles:
+        """Open the files of some recordings, and perhaps others."""
+        return self._catalog.files_with(digests)
+
     def rows(self, paths: Sequence[str]) -> list[FileRecord]:
         """Return the catalog's rows of the audio files among `paths` that have a vector."""
         return self.files(paths).recordings()
 
     def paths_of(self, digests: Iterable[str]) -> dict[str, str]:
         """Return a path of each recording of which a file is known; see `CatalogFiles.paths_of`."""
-        return self.catalog_files().paths_of(digests)
+        wanted = list(digests)
+        return self.files_with(wanted).paths_of(wanted)
 
     def files_of(self, digests: Sequence[str]) -> list[FileRecord]:
         """Return all files of some recordings, in the order in which they came."""
-        return self.catalog_files().files_of(digests)
+        return self.files_with(digests).files_of(digests)
 
     def file_of(self, digest: str) -> FileRecord | None:
         """Return a file of a recording, one that is there if there is any.

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cache.catalog_files
+import cache.join.catalog_rows
 from cache import CacheError, Catalog, FileRecord, StoreFormatError
 from cache.file_record import recording_table
 from cache.identity import FORMATS
@@ -238,7 +239,7 @@ def test_a_path_of_a_recording_is_of_a_file_that_is_there(tmp_path: Path) -> Non
 def test_a_large_catalog_says_the_same_without_its_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: tuple[str, ...], has_tracks: bool
 ) -> None:
-    monkeypatch.setattr(cache.catalog_files, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(cache.join.catalog_rows, "ROWS_AT_ONCE", 7)
     catalog = Catalog(tmp_path)
     catalog.put([recording(f"{n}", size_bytes=n) for n in range(40)])
     if has_tracks:
@@ -266,3 +267,37 @@ def test_a_large_catalog_says_the_same_without_its_paths(
     assert files.paths_of([f"{9:032x}"]) == {f"{9:032x}": "/music/9"}
     assert files._paths is None, "nothing of this needs them all"
     assert files.paths.equals(expected.paths)
+
+
+@given(
+    puts=st.lists(
+        st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=6),
+        max_size=5,
+    ),
+    asked=st.lists(st.integers(0, 5), max_size=4),
+)
+@settings(max_examples=20, deadline=None)
+def test_the_files_of_some_recordings_are_those_among_all(
+    puts: list[list[tuple[int, int]]], asked: list[int]
+) -> None:
+    """4 stands for a file that failed."""
+    digests = [f"{n:032x}" for n in asked]
+    with tempfile.TemporaryDirectory() as root:
+        catalog = Catalog(root)
+        for some in puts:
+            rows = dict(some)
+            catalog.put(
+                [
+                    recording(str(path), size_bytes=n, error="no" if n == 4 else None)
+                    for path, n in rows.items()
+                ]
+            )
+        everything = catalog.files()
+        expected = everything.files_of(digests)
+        for at_once in (1, 65_536):
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(cache.join.catalog_rows, "ROWS_AT_ONCE", at_once)
+                found = catalog.files_with(digests)
+            assert found.recordings() == catalog.files_of(digests) == expected
+            assert found.paths_of(digests) == everything.paths_of(digests)
+            assert found.digests.to_pylist() == [one.digest for one in expected]
