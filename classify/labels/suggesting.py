@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +22,7 @@ from classify.learning.active_learning import Pick
 from classify.library.song_library import SongLibrary
 from classify.output.nothing_listed import gone_words
 from classify.output.song_results import SongResults
+from classify.scoring.large_library import LargeLibrary
 from classify.scoring.ranking import decide
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
@@ -30,6 +31,7 @@ from classify.taste.vectors import FloatArray
 __all__ = ["REASONS", "SuggestedSong", "Suggestions", "suggest", "suggest_from"]
 
 _TOP_SONGS = 10
+_LOOK_AT_BEST, _LOOK_AT_OTHERS = 4096, 65_536  # files of a large library
 _COIN_FLIP = (0.3, 0.7)
 # A cosine of 0.4 with one labelled song leaves so much open; songs that have nothing in common have
 # about 0.
@@ -129,7 +131,8 @@ def suggest(
     Returns
     -------
     Suggestions
-        Without labelled songs, copies of them, copies of each other, and files that have gone.
+        Without labelled songs, copies of them, copies of each other, and files that have gone. In a
+        library of more than a million, of the best 4,096 files and of 65,536 spread over the rest.
 
     Raises
     ------
@@ -156,7 +159,41 @@ def suggest(
     library = SongLibrary.of_taste(loaded, base)
     now = () if isinstance(taste, Taste) else labels_now(taste, root=base)
     known = {one.digest: one.label for one in now}
+    if library.is_large:
+        with LargeLibrary.opened(library) as songs:
+            if songs.n_recordings:  # else nothing, or nothing but the demo
+                return _suggest_large(library, songs, loaded, labelled=known, top=top)
     return suggest_from(library, loaded, labelled=known, top=top, count_gone=True)
+
+
+def _suggest_large(
+    library: SongLibrary,
+    songs: LargeLibrary,
+    taste: Taste,
+    *,
+    labelled: Mapping[str, str],
+    top: int,
+) -> Suggestions:
+    """Do as `suggest_from`, but look for songs among the best and some of all the others."""
+    known = labelled_now(library, taste, labelled)
+    decided = songs.decided(taste, without=[*taste.likes, *taste.dislikes, *known.digests])
+    files, decisions = decided.best_and_others(_LOOK_AT_BEST, _LOOK_AT_OTHERS)
+    candidates = Candidates.of(files, taste, known, decisions)
+    below = np.maximum(0, candidates.ranks - _LOOK_AT_BEST)  # each stands for several
+    several = max(0, decided.n_left - len(files)) / max(1, len(files) - _LOOK_AT_BEST)
+    ranks = candidates.ranks + (below * several).astype(np.int64)
+    found = _suggested(replace(candidates, ranks=ranks), top) if len(candidates) else ()
+    n_library, n_gone = songs.n_gone()
+    if not found:
+        raise ClassifyError(_why_none(n_library, n_gone))
+    return Suggestions(
+        taste=taste,
+        songs=found,
+        n_unlabelled=decided.n_recordings,
+        n_library=n_library,
+        n_gone=n_gone,
+        n_lacking=songs.n_lacking(),
+    )
 
 
 def suggest_from(

@@ -90,7 +90,7 @@ class LargeLibrary:
             As `ranking.decide`.
         """
         kept = RowFiles(self._folder, "decisions", np.dtype(float), self._joined.n_parts)
-        n_files = n_left = 0
+        n_files = n_left = n_recordings = 0
         for part in range(self._joined.n_parts):
             files = self.files_of(self._joined.part(part))
             left = files.without(without) if without else files
@@ -98,7 +98,8 @@ class LargeLibrary:
             decisions[left.in_catalog] = decide_files(taste, left, self._library.root, part=part)
             kept.replace(part, decisions)
             n_files, n_left = n_files + len(files), n_left + len(left)
-        return DecidedSongs(self, kept, n_files=n_files, n_left=n_left)
+            n_recordings += left.n_recordings
+        return DecidedSongs(self, kept, n_files=n_files, n_left=n_left, n_recordings=n_recordings)
 
     def best_rows(self, kept: RowFiles, n: int) -> tuple[NDArray[Any], FloatArray]:
         """Return the rows of the best files, and their decisions; see `DecidedSongs.best`."""
@@ -113,6 +114,18 @@ class LargeLibrary:
                 rows, every = np.concatenate(some), np.concatenate(values)
                 least = float(np.partition(every, len(every) - n)[len(every) - n])
                 some, values = [rows[every >= least]], [every[every >= least]]
+        return np.concatenate(some), np.concatenate(values)
+
+    def spread_rows(self, kept: RowFiles, step: int) -> tuple[NDArray[Any], FloatArray]:
+        """Return the rows of every so many decided files, and their decisions."""
+        some, values, n_before = [self._joined.part(0)[:0]], [np.zeros(0)], 0
+        for part in range(self._joined.n_parts):
+            decisions = kept.read(part)
+            which = np.flatnonzero(~np.isnan(decisions))
+            first = -n_before % step
+            n_before += len(which)
+            some.append(self._joined.part(part)[which[first::step]])
+            values.append(decisions[which[first::step]])
         return np.concatenate(some), np.concatenate(values)
 
     def files_of(self, rows: NDArray[Any]) -> LibraryFiles:
@@ -130,10 +143,20 @@ class DecidedSongs:
         Files of the library.
     n_left : int
         Those on which it was decided.
+    n_recordings : int
+        How many recordings these are.
     """
 
-    def __init__(self, library: LargeLibrary, kept: RowFiles, *, n_files: int, n_left: int) -> None:
-        self.n_files, self.n_left = n_files, n_left
+    def __init__(
+        self,
+        library: LargeLibrary,
+        kept: RowFiles,
+        *,
+        n_files: int,
+        n_left: int,
+        n_recordings: int,
+    ) -> None:
+        self.n_files, self.n_left, self.n_recordings = n_files, n_left, n_recordings
         self._library, self._kept = library, kept
 
     def best(self, n: int) -> tuple[LibraryFiles, FloatArray]:
@@ -147,3 +170,19 @@ class DecidedSongs:
         """
         rows, decisions = self._library.best_rows(self._kept, n)
         return self._library.files_of(rows), decisions
+
+    def best_and_others(self, n: int, n_others: int) -> tuple[LibraryFiles, FloatArray]:
+        """Open the n best files, and about `n_others` that are spread over all of the library.
+
+        Returns
+        -------
+        files, decisions
+            As `best`.
+        """
+        step = max(1, self.n_left // n_others)
+        best, of_best = self._library.best_rows(self._kept, n)
+        others, of_others = self._library.spread_rows(self._kept, step)
+        rows, decisions = np.concatenate([best, others]), np.concatenate([of_best, of_others])
+        _, first = np.unique(rows["file"], return_index=True)  # each file once
+        first = first[np.lexsort((rows["file"][first], rows["row"][first, 0]))]
+        return self._library.files_of(rows[first]), decisions[first]

@@ -27,7 +27,11 @@ ONE, BOTH = ("e", "0" * 16), ("e+f", f"{'0' * 16}+{'1' * 16}")
 
 @pytest.fixture
 def library(tmp_path: Path) -> Path:
-    """Songs of two encoders in two orders, with all that makes a library untidy."""
+    return untidy_library(tmp_path)
+
+
+def untidy_library(tmp_path: Path) -> Path:
+    """Make songs of two encoders in two orders, with all that makes a library untidy."""
     root = tmp_path / "cache"
     first, second = store_at(root), store_at(root, "f", "1" * 16)
     third = store_at(root, "g", "2" * 16)
@@ -64,7 +68,7 @@ def _odd_files(folder: Path) -> list[FileRecord]:
     ]
 
 
-def _as_large(monkeypatch: pytest.MonkeyPatch, part_songs: int) -> None:
+def as_large(monkeypatch: pytest.MonkeyPatch, part_songs: int) -> None:
     monkeypatch.setattr(cache.join.joined_songs, "_LARGE", 10)
     monkeypatch.setattr(cache.join.joined_songs, "_LEFT_AT_ONCE", 2)
     monkeypatch.setattr(cache.join.song_join, "PART_SONGS", part_songs)
@@ -113,7 +117,7 @@ def test_a_large_library_is_scored_as_a_small_one(
     assert min(one["n_lacking"] for one in expected) >= 6
     assert expected[0]["n_gone"] == 0
     assert len({len(one["songs"]) for one in expected}) > 5
-    _as_large(monkeypatch, part_songs)
+    as_large(monkeypatch, part_songs)
     assert [_songs(taste, library, **wanted) for wanted in WANTED] == expected
 
 
@@ -126,7 +130,7 @@ def test_a_large_library_in_a_bucket_is_scored_as_a_small_one(
     Catalog(root).put([_file(tmp_path, n) for n in range(60)])
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda _: str(tmp_path / "own"))
     expected = [_songs(taste_of(), root, **wanted) for wanted in WANTED[:4]]
-    _as_large(monkeypatch, 25)
+    as_large(monkeypatch, 25)
     assert [_songs(taste_of(), root, **wanted) for wanted in WANTED[:4]] == expected
 
 
@@ -140,7 +144,7 @@ def test_gone_files_are_counted_and_passed_over_in_a_large_library(
     expected = _songs(taste, library, top=9)
     assert expected["n_gone"] > 30
     assert len(expected["songs"]) == 9
-    _as_large(monkeypatch, 20)
+    as_large(monkeypatch, 20)
     assert _songs(taste, library, top=9) == expected
     monkeypatch.setattr(classify.scoring.large_library, "LOOK_AT", 5)
     assert _songs(taste, library, top=9) == expected
@@ -148,7 +152,7 @@ def test_gone_files_are_counted_and_passed_over_in_a_large_library(
 
 def test_decisions_of_each_part_are_kept(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taste = taste_of()
-    _as_large(monkeypatch, 50)
+    as_large(monkeypatch, 50)
     monkeypatch.setattr(classify.scoring.ranking, "_KEEP_FROM", 1)
     expected = _songs(taste, library, top=9)
     assert len(list((library / "scores").glob("*+*.npz"))) == 3
@@ -163,7 +167,7 @@ def test_decisions_of_each_part_are_kept(library: Path, monkeypatch: pytest.Monk
 def test_nothing_is_left_beside_the_kept_decisions(
     library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _as_large(monkeypatch, 50)
+    as_large(monkeypatch, 50)
     left = library / "scores" / ".rows.of a killed process.tmp"
     left.mkdir(parents=True)
     (left / "songs-0").touch()
@@ -180,7 +184,7 @@ def test_where_the_cache_cannot_be_written_temporary_files_are_elsewhere(
     expected = _songs(taste_of(), library, top=9)
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
-    _as_large(monkeypatch, 50)
+    as_large(monkeypatch, 50)
     (library / "scores").touch()  # no folder can be made there
     assert _songs(taste_of(), library, top=9) == expected
     assert not list((tmp_path / "temporary").iterdir())
@@ -188,7 +192,7 @@ def test_where_the_cache_cannot_be_written_temporary_files_are_elsewhere(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
 def test_a_full_disk_is_told(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _as_large(monkeypatch, 50)
+    as_large(monkeypatch, 50)
     monkeypatch.setattr(RowFiles, "_path", lambda *_: Path("/dev/full"))
     with pytest.raises(CacheError, match=r"No space left on device.*150 bytes a song: free some"):
         classify.score(taste=taste_of(), root=library, top=2)
@@ -203,5 +207,5 @@ def test_a_library_of_nothing_but_the_demo_shows_it(
     Catalog(root).put([_file(tmp_path, n, f"{demo}/{n}.mp3") for n in range(20)])
     expected = _songs(taste_of(), root)
     assert len(expected["songs"]) > 10
-    _as_large(monkeypatch, 50)
+    as_large(monkeypatch, 50)
     assert _songs(taste_of(), root) == expected
