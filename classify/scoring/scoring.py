@@ -171,14 +171,15 @@ def _score_large(
     """Do as `scores_of`: decide part by part, then list from the best, more of them if need be."""
     labels, known = labels_and_known(taste, given, wanted)
     decided = songs.decided(taste, without=known)
-    n_best = max(_BEST, _BEST_A_SONG * (wanted.top or 0))
+    known_vectors = library.vectors.open(list(dict.fromkeys(known)))
+    is_everything = wanted.top is wanted.precision is None and not wanted.min_score
+    n_best = decided.n_left if is_everything else max(_BEST, _BEST_A_SONG * (wanted.top or 0))
     is_complete = False
     while not is_complete:
         files, decisions = decided.best(n_best)
 
         def begun(listed: LibraryFiles = files) -> Once:
-            vectors = library.vectors.open(list(dict.fromkeys(known)))
-            return Once.beside(known, taste, vectors, listed_in=listed.vectors)
+            return Once.beside(known, taste, known_vectors, listed_in=listed.vectors)
 
         found, is_complete = listed(files, decisions, taste, labels, wanted, begun)
         is_complete |= len(files) >= decided.n_left
