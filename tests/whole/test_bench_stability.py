@@ -98,6 +98,35 @@ def test_composites_with_blocks_can_be_judged() -> None:
     assert bench("coverage").mixed_figures(by_coverage, "d", 0)
 
 
+def test_an_encoder_that_looks_alone_ranks_alone_until_others_have_heard_songs() -> None:
+    early, songs = bench("first_look"), collection()
+    alone = replace(songs, encoder="one")
+    both = replace(
+        songs,
+        encoder="one+other",
+        fingerprint="+".join(["0" * 16, "1" * 16]),
+        blocks=(16, 16),
+        vectors=np.hstack([songs.vectors, np.tanh(songs.vectors)]),
+    )
+    few = songs.vectors[::-1].copy()
+    looks = [
+        early.FirstLook(heard="one 6", first=alone.vectors, whole=alone),
+        early.FirstLook(heard="one 1", first=few, whole=alone),
+        early.FirstLook(heard="one 1, other 1", first=both.vectors, whole=both, goes_on=True),
+    ]
+    found = early.first_look_figures(both, looks, "d", 0)
+    scans = [early.first_look_figures(one, [], "d", 0)["scan of all"] for one in (both, alone)]
+    assert {name for name in found if name.startswith("one ")} == {
+        "one 6|0.0",
+        "one 1|0.0",
+        *(f"one 1, other 1|{share}" for share in early._SHARES),
+    }
+    assert [found["scan of all"], found["one 6|0.0"]] == scans
+    assert found["one 1, other 1|0.5"] == scans[0]
+    assert found["one 1|0.0"] != scans[1]
+    assert (few == songs.vectors[::-1]).all()  # what was heard of the likes stays in its draw
+
+
 def test_what_is_not_changed_keeps_its_verdict_and_what_is_another_song_does_not() -> None:
     everyday, songs = bench("everyday"), collection()
     rows = np.arange(len(songs.digests))
