@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("embed.errors",),
     ("embed.files",),
     ("embed.limits", "embed.native_chatter"),
+    ("embed.graphs",),
     ("embed.networks",),
     ("embed.model_files",),
     ("embed.decoding",),
