@@ -1,6 +1,8 @@
-"""Turn an encoder's TensorFlow network into a fixed-window LiteRT model, once.
+"""Turn an encoder's network into a fixed-window LiteRT model, once.
 
-A network that a user brings as a file is copied and checked (`embed.encoders.model_installing`).
+A network of ours is a graph, which is written as such a model (`embed.graphs`). One of TensorFlow's
+is converted. A network that a user brings as a file is copied and checked
+(`embed.encoders.model_installing`).
 
 TensorFlow takes 6 s to import and half a gigabyte, LiteRT 0.1 s. So the compiler runs in a child
 process (``python -m embed.encoders.compiler``), and nothing else ever imports TensorFlow unless it
@@ -15,6 +17,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +30,10 @@ from embed.encoders.registry import EncoderSpec, encoder_spec
 from embed.encoders.runtime import open_litert
 from embed.encoders.storing import probe_signal, store_compiled, write_constants
 from embed.errors import EmbedError, EncoderError, EncoderUnavailable
+from embed.graphs.in_numpy import in_numpy
+from embed.graphs.litert_file import litert_file
 from embed.networks.network import Network, Weights
+from embed.networks.tensorflow_extra import require_tensorflow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,16 +120,18 @@ def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
 
     Return its fingerprint, which is the subfolder's name.
 
-    A network that does not convert, or that converts to something else, is left to TensorFlow: the
-    manifest says so and carries the warning.
+    A network of TensorFlow's that does not convert, or that converts to something else, is left to
+    TensorFlow: the manifest says so and carries the warning.
 
     Raises
     ------
     EncoderUnavailable
-        If the weights can't be had.
+        If the weights can't be had, or TensorFlow is needed and not installed.
     EncoderError
-        If the network does not map a window to one embedding.
+        If the network does not map a window to one embedding, or LiteRT computes it wrongly.
     """
+    if spec.needs_tensorflow:
+        require_tensorflow(f"The encoder {spec.name}")
     weights = _weights(spec)
     fingerprint = spec.fingerprint(weights)
     if read_manifest(folder / fingerprint) is not None:
@@ -134,9 +142,8 @@ def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
     network = spec.build(weights)
     probe = probe_signal(spec.grid.window_samples, spec.grid.rate_hz)
     inputs = spec.read(probe, network.constants)
-    model, difference, dim, warning = _convert(spec, network, inputs)
-    import tensorflow as tf
-
+    make = _convert if spec.needs_tensorflow else _write
+    model, difference, dim, warning = make(spec, network, inputs)
     manifest = Manifest(
         encoder=spec.name,
         fingerprint=fingerprint,
@@ -147,7 +154,7 @@ def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
         weights_path=str(weights.path.absolute()),
         weights_sha256=weights.sha256,
         max_difference=difference,
-        tensorflow=tf.__version__,
+        tensorflow=version("tensorflow") if spec.needs_tensorflow else "",
         warning=warning,
     )
 
@@ -170,10 +177,34 @@ def _weights(spec: EncoderSpec) -> Weights:
         return spec.fetch(local_root() / "hub")
 
 
+def _write(
+    spec: EncoderSpec, network: Network, inputs: NDArray[np.float32]
+) -> tuple[bytes, float, int, None]:
+    """Write a graph, and compare what LiteRT makes of it with what NumPy does.
+
+    Return the model, the difference, the dim and no warning.
+    """
+    n, *others = network.input_shape
+    model = litert_file(network.function, (n * network.n_at_once, *others))
+    got = open_litert(model, network.input_shape)(inputs)
+    wanted = in_numpy(network.function, inputs)[:, np.newaxis]
+    difference = _relative(got, wanted)
+    if not difference <= _MAX_DIFFERENCE:
+        raise EncoderError(
+            f"LiteRT computes {spec.name} wrongly on this machine, by {difference:.1e} of the "
+            "largest number. Try another version of ai-edge-litert."
+        )
+    return model, difference, int(got.shape[-1]), None
+
+
+def _relative(got: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    return float(np.abs(got - wanted).max() / max(1e-9, float(np.abs(wanted).max())))
+
+
 def _convert(
     spec: EncoderSpec, network: Network, inputs: NDArray[np.float32]
 ) -> tuple[bytes | None, float, int, str | None]:
-    """Convert and compare.
+    """Convert a network of TensorFlow's, and compare.
 
     Return the model (None: stay on TensorFlow), the difference, the dim and a warning.
     """
@@ -202,7 +233,7 @@ def _convert(
     except Exception as error:  # the converter has no error class of its own
         reason = " ".join(str(error).split())[:200]
         return None, 0.0, dim, _slow(spec, f"it does not convert to LiteRT ({reason})")
-    difference = float(np.abs(got - wanted).max() / max(1e-9, float(np.abs(wanted).max())))
+    difference = _relative(got, wanted)
     if not difference <= _MAX_DIFFERENCE:
         return None, difference, dim, _slow(spec, f"its LiteRT copy is off by {difference:.1e}")
     return model, difference, dim, None
@@ -211,8 +242,7 @@ def _convert(
 def _converted(network: Network) -> bytes:
     import tensorflow as tf
 
-    n, *others = network.input_shape
-    signature = tf.TensorSpec((n * network.n_at_once, *others), tf.float32)
+    signature = tf.TensorSpec(network.input_shape, tf.float32)
     function = tf.function(network.function, autograph=False).get_concrete_function(signature)
     return bytes(tf.lite.TFLiteConverter.from_concrete_functions([function]).convert())
 

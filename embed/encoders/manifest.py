@@ -49,12 +49,12 @@ class Manifest:
     weights_path: str
     weights_sha256: str
     max_difference: float
-    """Difference between the compiled network and the original on the probe signal.
+    """Difference between two computations of the network on the probe signal.
 
-    It is relative to the largest value.
+    They are LiteRT's and NumPy's, or TensorFlow's. It is relative to the largest value.
     """
     tensorflow: str
-    """The version that compiled it; empty where it took no part."""
+    """The version that converted it; empty where it took no part."""
     files_sha256: Mapping[str, str] = field(default_factory=dict)
     """By name, the files beside it."""
     warning: str | None = None

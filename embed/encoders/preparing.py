@@ -94,7 +94,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
         from embed.encoders.compiler import compile_in_child
 
         require_writable(local_root(root))
-        _make(folder)  # before half a minute of work
+        _make(folder)  # before the work
         _tell(spec)
         fingerprint = compile_in_child(spec.name, folder)
         manifest = read_manifest(folder / fingerprint)
@@ -137,12 +137,10 @@ def _find(name: str, folder: Path) -> tuple[EncoderSpec, str]:
 
 def _tell(spec: EncoderSpec) -> None:
     """Say that an encoder is being prepared, and what was taken for granted of a file."""
-    if spec.model_file is None:
-        _log.info("Preparing the encoder %s (once, about half a minute)", spec.name)
-        return
-    for told in spec.model_file.card.told:
+    for told in spec.model_file.card.told if spec.model_file else ():
         _log.info("%s", told)
-    _log.info("Preparing the encoder %s (once, some seconds)", spec.name)
+    how_long = "about half a minute" if spec.needs_tensorflow else "some seconds"
+    _log.info("Preparing the encoder %s (once, %s)", spec.name, how_long)
 
 
 @functools.lru_cache(maxsize=16)

@@ -66,7 +66,9 @@ class EncoderSpec:
     fetch : callable or None
         Downloads them into a folder; imports TensorFlow.
     build : callable
-        Builds the TensorFlow network from the weights.
+        Builds the network from the weights.
+    needs_tensorflow : bool
+        Whether the network is TensorFlow's, such as a SavedModel; see `Network.function`.
     front_end : callable or None
         From windows (n, window_samples) to what the network reads; None where it reads the windows.
     front_end_params : mapping of name to number
@@ -92,6 +94,7 @@ class EncoderSpec:
     locate: Callable[[], Weights]
     fetch: Callable[[Path], Weights] | None = None
     build: Callable[[Weights], Network]
+    needs_tensorflow: bool = False
     front_end: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]] | None = None
     front_end_params: Mapping[str, int | float] = field(default_factory=dict)
     tag_scores: Callable[[NDArray[np.float32], Arrays], NDArray[np.float32]] | None = None
@@ -221,6 +224,7 @@ ENCODERS: Mapping[str, EncoderSpec] = {
         locate=partial(hub.locate, yamnet.HANDLE, name="yamnet"),
         fetch=lambda into: hub.fetch(yamnet.HANDLE, name="yamnet", into=into),
         build=yamnet.build,
+        needs_tensorflow=True,
         tag_scores=yamnet.tag_scores,
         scan_windows=8,
         how_to_get=hub.how_to_get(yamnet.HANDLE, "yamnet"),
@@ -237,6 +241,7 @@ ENCODERS: Mapping[str, EncoderSpec] = {
         locate=partial(hub.locate, vggish.HANDLE, name="vggish"),
         fetch=lambda into: hub.fetch(vggish.HANDLE, name="vggish", into=into),
         build=vggish.build,
+        needs_tensorflow=True,
         how_to_get=hub.how_to_get(vggish.HANDLE, "vggish"),
     ),
     # The pattern for `hub:<handle or folder>`; `encoder_spec` fills in the model.
@@ -248,6 +253,7 @@ ENCODERS: Mapping[str, EncoderSpec] = {
         dim=None,
         locate=partial(hub.locate, ""),
         build=hub.build,
+        needs_tensorflow=True,
         how_to_get=(
             "any SavedModel from a 16 kHz mono waveform to embeddings: its folder or TF Hub handle"
         ),

@@ -20,9 +20,11 @@ import numpy as np
 
 from embed.encoders.manifest import CONSTANTS_FILE, MODEL_FILE, Manifest
 from embed.errors import EncoderError
+from embed.graphs.in_tensorflow import in_tensorflow
 from embed.model_files.running import open_model
 from embed.native_chatter import without_chatter
 from embed.networks.network import Network, Weights
+from embed.networks.tensorflow_extra import has_tensorflow, require_tensorflow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,7 +140,7 @@ def open_litert(model: bytes, input_shape: tuple[int, ...]) -> RunBatch:
 def open_tensorflow(spec: EncoderSpec, weights: Weights) -> RunBatch:
     """Build the network in TensorFlow and run it there (imports TensorFlow, 6 s)."""
     tf, network = _build(spec, weights)
-    function = tf.function(network.function, autograph=False)
+    function = tf.function(_in_tensorflow(spec, network), autograph=False)
 
     def run(window: NDArray[np.float32]) -> NDArray[np.float32]:
         tensor = tf.constant(window.reshape(network.input_shape), dtype=tf.float32)
@@ -159,21 +161,23 @@ def open_tensorflow_batches(spec: EncoderSpec, weights: Weights) -> RunBatch:
         If the weights have gone. What is returned raises EncoderError where TensorFlow fails.
     """
     tf, network = _build(spec, weights)
+    of_inputs = _in_tensorflow(spec, network)
     tf.get_logger().setLevel("ERROR")  # it warns of each operation that it must loop over
     # On a GPU, 10 bits of mantissa would move embeddings by 1e-3; the cache's are the processor's.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     signature = tf.TensorSpec((None, *network.input_shape), tf.float32)
 
     def trace(map_: Callable[..., Any]) -> Any:
-        over_batch = tf.function(lambda x: map_(network.function, x), autograph=False)
+        over_batch = tf.function(lambda x: map_(of_inputs, x), autograph=False)
         return over_batch.get_concrete_function(signature)  # (n, ...) -> (n, n_parts, dim)
 
     def at_once(function: Callable[[Any], Any], x: Any) -> Any:
         return function(x[:, 0])[:, tf.newaxis]
 
     try:
-        # What takes batches is not vectorised: TensorFlow 2.21 crashes in what it makes of musicnn.
-        function = trace(at_once if network.takes_batches else tf.vectorized_map)
+        # A graph takes batches, and is not vectorised: TensorFlow 2.21 crashes in what it makes of
+        # musicnn.
+        function = trace(tf.vectorized_map if spec.needs_tensorflow else at_once)
     except Exception:  # it has no error class of its own for an operation that it can't vectorise
         function = trace(partial(tf.map_fn, fn_output_signature=tf.float32))
 
@@ -195,7 +199,8 @@ def open_tensorflow_batches(spec: EncoderSpec, weights: Weights) -> RunBatch:
 
 
 def _build(spec: EncoderSpec, weights: Weights) -> tuple[Any, Network]:
-    """Import TensorFlow, quietly, and build a network in it."""
+    """Import TensorFlow, quietly, and build a network."""
+    require_tensorflow(f"To run {spec.name} in TensorFlow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # else it takes all of a GPU's memory
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -206,6 +211,12 @@ def _build(spec: EncoderSpec, weights: Weights) -> tuple[Any, Network]:
         return tf, spec.build(weights)
 
 
+def _in_tensorflow(spec: EncoderSpec, network: Network) -> Callable[[Any], Any]:
+    if spec.needs_tensorflow:
+        return network.function
+    return in_tensorflow(network.function, network.input_shape)
+
+
 def require_gpu() -> None:
     """Check in a child process that TensorFlow sees a GPU.
 
@@ -213,7 +224,10 @@ def require_gpu() -> None:
     ------
     EncoderError
         If it does not.
+    EncoderUnavailable
+        If TensorFlow is not installed.
     """
+    require_tensorflow("A GPU")
     if not _tensorflow_sees_gpu():
         raise EncoderError(
             "TensorFlow sees no GPU on this machine. Use --device cpu (or auto), or install "
@@ -225,7 +239,7 @@ def sees_gpu() -> bool:
     """Whether TensorFlow sees a GPU; at once False where no driver of one is loaded."""
     # NVIDIA's kernel module makes /dev/nvidia0, ...; under WSL it is /dev/dxg.
     devices = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dxg")]
-    return bool(devices) and _tensorflow_sees_gpu()
+    return bool(devices) and has_tensorflow() and _tensorflow_sees_gpu()
 
 
 @functools.cache  # a station asks before each shard

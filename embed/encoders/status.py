@@ -11,6 +11,7 @@ from embed.encoders.manifest import Manifest, read_manifest
 from embed.encoders.preparing import encoders_folder, last_fingerprint, stored_spec
 from embed.encoders.registry import ENCODERS, FILE_KINDS, EncoderSpec, is_own_model
 from embed.errors import EncoderError, EncoderUnavailable
+from embed.networks.tensorflow_extra import HOW_TO_GET_TENSORFLOW, has_tensorflow
 
 __all__ = ["EncoderStatus", "encoder_status"]
 
@@ -25,7 +26,8 @@ class EncoderStatus:
     Attributes
     ----------
     ready : bool
-        Whether its weights, or what was compiled from them, are on this machine.
+        Whether its weights, and TensorFlow if it needs that, or what was compiled from them, are on
+        this machine.
     compiled : bool
         Whether it has been compiled for this cache, so that it starts at once.
     dim : int or None
@@ -95,14 +97,15 @@ def _status(key: str, spec: EncoderSpec, folder: Path) -> EncoderStatus:
 def _row(
     name: str, spec: EncoderSpec, fingerprint: str, manifest: Manifest | None
 ) -> EncoderStatus:
+    lacks = spec.needs_tensorflow and manifest is None and not has_tensorflow()
     return EncoderStatus(
         name=name,
-        ready=bool(fingerprint),
+        ready=bool(fingerprint) and not lacks,
         compiled=manifest is not None,
         dim=spec.dim if spec.dim is not None or manifest is None else manifest.dim,
         frame_s=spec.frame_s,
         hop_s=spec.hop_s,
         fingerprint=fingerprint or None,
-        how_to_get=spec.how_to_get,
+        how_to_get=f"{HOW_TO_GET_TENSORFLOW}; {spec.how_to_get}" if lacks else spec.how_to_get,
         credit=spec.credit,
     )

@@ -1,3 +1,3 @@
-"""The networks of the encoders, as TensorFlow functions, and their front ends."""
+"""The networks of the encoders, and their front ends."""
 
 __all__: list[str] = []

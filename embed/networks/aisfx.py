@@ -13,11 +13,13 @@ import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embed.errors import EncoderUnavailable
+from embed.graphs.graph import GraphTensor, relu
+from embed.graphs.operations import concatenate, conv_2d, cut, reduce_max, reduce_mean, reshape
 from embed.networks.log_mel import LogMelParams, log_mel
 from embed.networks.network import Network, Weights
 from embed.networks.torch_zip import read_torch_zip
@@ -103,7 +105,7 @@ def locate() -> Weights:
 
 
 def build(weights: Weights) -> Network:
-    """Build the network in TensorFlow from the checkpoint's variables.
+    """Build the network from the checkpoint's variables.
 
     Returns
     -------
@@ -121,7 +123,6 @@ def build(weights: Weights) -> Network:
         function=lambda patch: _embedding(patch, layers),
         input_shape=(1, N_STFT_FRAMES, FRONT_END.n_mels),
         constants={"mel_filters": _mel_filters()},
-        takes_batches=True,
         n_at_once=_N_AT_ONCE,
     )
 
@@ -176,29 +177,26 @@ def _layer(
     return kernel.astype(np.float32), bias.astype(np.float32)
 
 
-def _embedding(patches: Any, layers: Sequence[Layer]) -> Any:
-    import tensorflow as tf
-
+def _embedding(patches: GraphTensor, layers: Sequence[Layer]) -> GraphTensor:
     # What the first blocks hold of one window fits the processor's cache. The last block has many
     # filters and little to apply them to: those of several windows are read once.
     first, last = layers[:_FIRST_OF_LAST_BLOCK], layers[_FIRST_OF_LAST_BLOCK:]
-    n = patches.shape[0]  # None where TensorFlow runs what comes
-    x = tf.concat([_first_blocks(one, first) for one in tf.split(patches, n or 1)], 0)
+    n = patches.shape[0]
+    each = [cut(patches, 0, i, i + 1) for i in range(n)] if n > 1 else [patches]
+    x = concatenate([_first_blocks(one, first) for one in each], axis=0)
     for kernel, bias in last:
         phases = _rectified(conv_3x3(x, kernel, tile=_LAST_TILE), bias)
         x = interleave(phases)
     # (n, 16, 12, 512) in phases -> (n, 512)
-    means = [tf.reduce_mean(tf.add_n(row), 2) / len(row) for row in phases]
-    return tf.reduce_max(tf.concat(means, 1), 1)
+    means = [reduce_mean(sum(row[1:], row[0]), [2]) * (1 / len(row)) for row in phases]
+    return reduce_max(concatenate(means, axis=1), [1])
 
 
-def _first_blocks(patch: Any, layers: Sequence[Layer]) -> Any:
+def _first_blocks(patch: GraphTensor, layers: Sequence[Layer]) -> GraphTensor:
     """Compute all blocks but the last: (n, 128, 96) to (n, 16, 12, 256)."""
-    import tensorflow as tf
-
     (kernel, bias), *others = layers
     # one channel in, 1.3% of the work: (n, 128, 96, 64)
-    x = tf.nn.relu(tf.nn.conv2d(patch[..., tf.newaxis], kernel, strides=1, padding="SAME") + bias)
+    x = relu(conv_2d(reshape(patch, (-1, *patch.shape[1:], 1)), kernel, bias))
     for i, (kernel, bias) in enumerate(others, start=1):
         phases = conv_3x3(x, kernel, tile=4)
         if i % 2:  # at the end of a block, before the rectifier, which has less to do then
@@ -208,9 +206,7 @@ def _first_blocks(patch: Any, layers: Sequence[Layer]) -> Any:
 
 
 def _rectified(phases: Phases, bias: NDArray[np.float32]) -> Phases:
-    import tensorflow as tf
-
-    return [[tf.nn.relu(part + bias) for part in row] for row in phases]
+    return [[relu(part + bias) for part in row] for row in phases]
 
 
 def _mel_filters() -> NDArray[np.float32]:

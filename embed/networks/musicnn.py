@@ -14,12 +14,23 @@ which is added there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed.graphs.graph import GraphTensor, relu
+from embed.graphs.operations import (
+    concatenate,
+    conv_2d,
+    reduce_max,
+    reduce_mean,
+    reshape,
+    stack,
+    take,
+)
 from embed.networks.log_mel import mel_filters
-from embed.networks.musicnn_peaks import temporal_peaks, timbral_peaks
+from embed.networks.musicnn_peaks import mel_spectrum, temporal_peaks, timbral_peaks
 from embed.networks.musicnn_wheel import (
     FRONT_END,
     MSD_TAGS,
@@ -75,7 +86,7 @@ MTT = MusicnnCheckpoint(
 
 
 def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
-    """Build the network in TensorFlow from a checkpoint's variables.
+    """Build the network from a checkpoint's variables.
 
     Returns
     -------
@@ -87,7 +98,7 @@ def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
     Raises
     ------
     EncoderUnavailable
-        If TensorFlow can't read the checkpoint.
+        If the checkpoint can't be read.
     """
     variables = read_variables(weights)
     layers = [_layer(variables, i) for i in range(8)]
@@ -96,7 +107,6 @@ def build(weights: Weights, *, checkpoint: Checkpoint) -> Network:
         input_shape=(1, N_STFT_FRAMES, FRONT_END.n_mels),
         constants={"mel_filters": mel_filters(FRONT_END), **_tag_layers(variables, layers)},
         tags=checkpoint.tags,
-        takes_batches=True,
     )
 
 
@@ -169,53 +179,64 @@ def _silence(layers: Sequence[_Layer]) -> list[NDArray[np.float32]]:
     return [front, second, third + second, fourth + third + second]
 
 
-def _pools(x: Any, layers: Sequence[_Layer]) -> Any:
-    import tensorflow as tf
-
+def _pools(x: GraphTensor, layers: Sequence[_Layer]) -> GraphTensor:
     live = _live(layers)
     # 7 STFT frames by 38, 67 bands
-    timbral = [_front(timbral_peaks, x, layer, 2) for layer in layers[:2]]
+    spectrum = mel_spectrum(x, len(layers[0].kernel))
+    peaks = partial(timbral_peaks, spectrum=spectrum)
+    timbral = [_front(peaks, x, layer, 2) for layer in layers[:2]]
     # 128, 64, 32 by one band
     temporal = [_front(temporal_peaks, x, layer, (1, 2)) for layer in layers[2:5]]
-    first = tf.concat(timbral + temporal, axis=2)  # (n, 187, n_live)
+    # (n, 1, n_stft_frames, n_channels): an image of one row, as what convolves over time reads it
+    first = concatenate(timbral + temporal, axis=2)
+    first = reshape(first, (-1, 1, *first.shape[1:]))
     kernel = layers[5].kernel[:, :, 0]  # (7, 561, 64)
     unheard = _of_constants(kernel[:, ~live[0]], _silence(layers)[0][~live[0]])
-    second = _mid(first, layers[5], kernel[:, live[0]], unheard)  # (n, 187, 64)
+    second = _mid(first, layers[5], kernel[:, live[0]], unheard)
     third = _mid(second, layers[6], layers[6].kernel[:, :, 0]) + second
     fourth = _mid(third, layers[7], layers[7].kernel[:, :, 0]) + third
     later = zip((second, third, fourth), live[1:], strict=True)
-    heard = [tf.gather(channels, np.flatnonzero(hears), axis=2) for channels, hears in later]
-    channels = tf.concat([first, *heard], axis=2)
-    pools = tf.stack([tf.reduce_max(channels, 1), tf.reduce_mean(channels, 1)], axis=2)
-    return tf.reshape(pools, (-1, 2 * channels.shape[2]))
+    heard = [take(channels, np.flatnonzero(hears), axis=3) for channels, hears in later]
+    channels = concatenate([first, *heard], axis=3)
+    channels = reshape(channels, (-1, *channels.shape[2:]))
+    pools = stack([reduce_max(channels, [1]), reduce_mean(channels, [1])], axis=2)
+    return reshape(pools, (-1, 2 * channels.shape[2]))
 
 
-def _front(peaks: Callable[..., Any], x: Any, layer: _Layer, flat: int | tuple[int, int]) -> Any:
+def _front(
+    peaks: Callable[[GraphTensor, NDArray[np.float32]], GraphTensor],
+    x: GraphTensor,
+    layer: _Layer,
+    flat: int | tuple[int, int],
+) -> GraphTensor:
     """Convolve, rectify, normalise, and take the maximum over mel, in another order.
 
     What comes after the convolution rises or falls with it, channel by channel: the maximum over
     mel may come first, and all else has less to do. Where the normalisation's scale is negative the
     minimum is wanted; that is the negated maximum of the negated convolution.
     """
-    import tensorflow as tf
-
     bias, scale, shift = (
         numbers[layer.hears] for numbers in (layer.bias, layer.scale, layer.shift)
     )
     sign = np.where(scale < 0, np.float32(-1), np.float32(1))
     filters = np.squeeze(layer.kernel[..., layer.hears] * sign, axis=flat)
-    return tf.nn.relu(peaks(x, filters) * sign + bias) * scale + shift
+    return relu(peaks(x, filters) * sign + bias) * scale + shift
 
 
 def _mid(
-    x: Any, layer: _Layer, kernel: NDArray[np.float32], unheard: NDArray[np.float32] | int = 0
-) -> Any:
+    x: GraphTensor,
+    layer: _Layer,
+    kernel: NDArray[np.float32],
+    unheard: NDArray[np.float32] | None = None,
+) -> GraphTensor:
     """Convolve over time, rectify and normalise; all channels of `x` are seen at once."""
-    import tensorflow as tf
-
+    kernel = kernel[np.newaxis]
     # As input channels, not as the width of an image of one channel, they make one matrix product.
-    x = tf.nn.conv1d(x, kernel, stride=1, padding="SAME")
-    return tf.nn.relu(x + (unheard + layer.bias)) * layer.scale + layer.shift
+    if unheard is None:
+        heard = conv_2d(x, kernel, layer.bias)
+    else:
+        heard = conv_2d(x, kernel) + (unheard + layer.bias)
+    return relu(heard) * layer.scale + layer.shift
 
 
 def _of_constants(

@@ -13,14 +13,29 @@ long.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from embed.graphs.operations import (
+    absolute,
+    batch_matmul,
+    concatenate,
+    conv_2d,
+    cut,
+    dense,
+    max_pool_2d,
+    pad,
+    reshape,
+    transpose,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["temporal_peaks", "timbral_peaks"]
+    from embed.graphs.graph import GraphTensor
+
+__all__ = ["mel_spectrum", "temporal_peaks", "timbral_peaks"]
 
 _FILTERS_AT_ONCE = 32
 """Timbral filters whose products are in memory together: 1 MB, which stays in a core's own cache.
@@ -34,7 +49,9 @@ With 4 it is slower, with 16 no faster.
 """
 
 
-def timbral_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
+def timbral_peaks(
+    spectrogram: GraphTensor, filters: NDArray[np.float32], spectrum: GraphTensor | None = None
+) -> GraphTensor:
     """Convolve with filters that see much of the spectrum, and little of time.
 
     Of each one take its maximum over mel.
@@ -49,18 +66,19 @@ def timbral_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
     spectrogram : tensor, shape (n, n_stft_frames, n_mels)
     filters : ndarray, shape (n_taps, n_bands, n_filters), float32
         Over an odd number of STFT frames, `n_taps`.
+    spectrum : tensor, optional
+        What `mel_spectrum` makes of the spectrogram, where it serves other filters too.
 
     Returns
     -------
     tensor, shape (n, n_stft_frames, n_filters)
         The spectrogram is continued with zeros in time, and not at all in mel.
     """
-    import tensorflow as tf
-
     n_taps, n_bands, n_filters = filters.shape
     n_frames, n_mels = spectrogram.shape[1:]
     centre = (n_mels - n_bands) / 2  # of the filters' positions, 0 to n_mels - n_bands
-    spectrum = _mel_spectrum(spectrogram, n_taps)  # (n_waves, n * n_stft_frames, 2 * n_taps)
+    if spectrum is None:
+        spectrum = mel_spectrum(spectrogram, n_taps)
     real, imaginary = _filter_spectra(filters, n_mels, centre)  # (n_waves, 2 * n_taps, n_filters)
     # A product's real part makes a sum of cosines, which is the same on both sides of the centre;
     # its imaginary part makes one of sines, which changes its sign. So one side tells the other,
@@ -68,21 +86,22 @@ def timbral_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
     # (n_positions / 2, n_waves)
     cosines, sines = _to_positions(np.arange(centre % 1, centre + 1), n_mels)
 
-    def one_side(spectra: NDArray[np.float32], waves: NDArray[np.float32]) -> Any:
-        product = tf.matmul(spectrum, spectra)  # (n_waves, n * n_stft_frames, n_filters)
-        # Of rank 3, since the converter would transpose the large sides of a product of rank 2.
-        side = tf.matmul(waves[np.newaxis], tf.reshape(product, (1, len(spectra), -1)))
-        return tf.reshape(side, (1, len(waves), -1, spectra.shape[-1]))
+    def one_side(spectra: NDArray[np.float32], waves: NDArray[np.float32]) -> GraphTensor:
+        product = batch_matmul(spectrum, spectra)  # (n_waves, n * n_stft_frames, n_filters)
+        side = batch_matmul(waves[np.newaxis], reshape(product, (1, len(spectra), -1)))
+        return reshape(side, (1, len(waves), -1, spectra.shape[-1]))
 
     peaks = []
     for i in range(0, n_filters, _FILTERS_AT_ONCE):
         some = slice(i, i + _FILTERS_AT_ONCE)
-        larger = one_side(real[..., some], cosines) + tf.abs(one_side(imaginary[..., some], sines))
-        peaks.append(tf.nn.max_pool2d(larger, (len(cosines), 1), 1, "VALID"))  # over the positions
-    return tf.reshape(tf.concat(peaks, axis=3), (-1, n_frames, n_filters))
+        larger = one_side(real[..., some], cosines) + absolute(
+            one_side(imaginary[..., some], sines)
+        )
+        peaks.append(max_pool_2d(larger, (len(cosines), 1), (1, 1)))  # over the positions
+    return reshape(concatenate(peaks, axis=3), (-1, n_frames, n_filters))
 
 
-def temporal_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
+def temporal_peaks(spectrogram: GraphTensor, filters: NDArray[np.float32]) -> GraphTensor:
     """Convolve each mel band with filters over time; take each one's maximum over the bands.
 
     A convolution with one input channel feeds a matrix product one number at a time. So time is cut
@@ -99,8 +118,6 @@ def temporal_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
     tensor, shape (n, n_stft_frames, n_filters)
         The spectrogram is continued with zeros in time.
     """
-    import tensorflow as tf
-
     n_taps, n_filters = filters.shape
     n_frames, n_mels = spectrogram.shape[1:]
     n_out = -(-n_frames // _BLOCK)
@@ -108,17 +125,15 @@ def temporal_peaks(spectrogram: Any, filters: NDArray[np.float32]) -> Any:
     n_seen = -(-(n_taps + _BLOCK - 1) // _BLOCK)
     n_in = n_out + n_seen - 1
     before = (n_taps - 1) // 2
-    padded = tf.pad(spectrogram, [[0, 0], [before, n_in * _BLOCK - before - n_frames], [0, 0]])
-    blocks = tf.transpose(tf.reshape(padded, (-1, n_in, _BLOCK, n_mels)), (0, 1, 3, 2))
+    padded = pad(spectrogram, ((0, 0), (before, n_in * _BLOCK - before - n_frames), (0, 0)))
+    blocks = transpose(reshape(padded, (-1, n_in, _BLOCK, n_mels)), (0, 1, 3, 2))
     delayed = np.zeros((n_seen * _BLOCK, _BLOCK, n_filters), dtype=np.float32)
     for i in range(_BLOCK):  # output i of a block begins to hear at input i
         delayed[i : i + n_taps, i] = filters
     kernel = delayed.reshape(n_seen, 1, _BLOCK, _BLOCK * n_filters)
-    outputs = tf.nn.conv2d(
-        blocks, kernel, strides=1, padding="VALID"
-    )  # (n, n_out, n_mels, _BLOCK * n_filters)
-    peaks = tf.nn.max_pool2d(outputs, (1, n_mels), 1, "VALID")
-    return tf.reshape(peaks, (-1, n_out * _BLOCK, n_filters))[:, :n_frames]
+    outputs = conv_2d(blocks, kernel, padding="VALID")  # (n, n_out, n_mels, _BLOCK * n_filters)
+    peaks = max_pool_2d(outputs, (1, n_mels), (1, 1))
+    return cut(reshape(peaks, (-1, n_out * _BLOCK, n_filters)), 1, 0, n_frames)
 
 
 def _angles(n: int) -> NDArray[np.float64]:
@@ -129,27 +144,25 @@ def _angles(n: int) -> NDArray[np.float64]:
     return 2 * np.pi * np.arange(n // 2 + 1) / n
 
 
-def _mel_spectrum(spectrogram: Any, n_taps: int) -> Any:
+def mel_spectrum(spectrogram: GraphTensor, n_taps: int) -> GraphTensor:
     """Transform over mel, and put side by side what a filter sees.
 
     The result has shape (n_waves, n * n_stft_frames, 2 * n_taps). It has of each STFT frame and its
     neighbours the real and the imaginary part.
     """
-    import tensorflow as tf
-
     n_frames, n_mels = spectrogram.shape[1:]
     turns = np.outer(np.arange(n_mels), _angles(n_mels))
     transform = np.concatenate([np.cos(turns), -np.sin(turns)], axis=1).astype(np.float32)
-    padded = tf.pad(spectrogram, [[0, 0], [n_taps // 2, n_taps // 2], [0, 0]])
-    spectrum = tf.matmul(padded, transform)  # (n, n_stft_frames + n_taps - 1, 2 * n_waves)
-    seen = tf.concat([spectrum[:, i : i + n_frames] for i in range(n_taps)], axis=2)
-    return tf.transpose(tf.reshape(seen, (-1, 2 * n_taps, turns.shape[1])), (2, 0, 1))
+    padded = pad(spectrogram, ((0, 0), (n_taps // 2, n_taps // 2), (0, 0)))
+    spectrum = dense(padded, transform)  # (n, n_stft_frames + n_taps - 1, 2 * n_waves)
+    seen = concatenate([cut(spectrum, 1, i, i + n_frames) for i in range(n_taps)], axis=2)
+    return transpose(reshape(seen, (-1, 2 * n_taps, turns.shape[1])), (2, 0, 1))
 
 
 def _filter_spectra(
     filters: NDArray[np.float32], n_mels: int, centre: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what `_mel_spectrum` is multiplied with, for each part of the response.
+    """Return what `mel_spectrum` is multiplied with, for each part of the response.
 
     The two are for its real and its imaginary part, each (n_waves, 2 * n_taps, n_filters). The
     response's positions are counted from `centre`.

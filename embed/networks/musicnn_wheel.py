@@ -14,18 +14,21 @@ import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from embed.errors import EncoderUnavailable
 from embed.networks.log_mel import LogMelParams, log_mel
 from embed.networks.network import Weights
+from embed.networks.tensor_bundle import read_tensor_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from embed.graphs.graph import GraphTensor
 
 __all__ = [
     "FRONT_END",
@@ -129,28 +132,19 @@ class Checkpoint:
 
 
 def read_variables(weights: Weights) -> dict[str, NDArray[np.float32]]:
-    """Read a checkpoint's variables with TensorFlow, those of its optimiser left out.
+    """Read a checkpoint's variables, those of its optimiser left out.
 
     Raises
     ------
     EncoderUnavailable
-        If TensorFlow can't read it.
+        If it can't be read.
     """
-    import tensorflow as tf
-    from tensorflow.python.training import py_checkpoint_reader
-
-    # The checkpoint's prefix is the empty file name in this folder.
     try:
-        reader = py_checkpoint_reader.NewCheckpointReader(f"{weights.path}/")
-        return {
-            name: np.asarray(reader.get_tensor(name))
-            for name in reader.get_variable_to_shape_map()
-            if "Adam" not in name
-        }
-    except (ValueError, RuntimeError, tf.errors.OpError) as error:
+        # The checkpoint's prefix is the empty file name in this folder.
+        return read_tensor_bundle(weights.path, "", lambda name: "Adam" not in name)
+    except (OSError, ValueError) as error:
         raise EncoderUnavailable(
-            f"TensorFlow can't read the musicnn checkpoint in {weights.path} ({error}). "
-            f"{_REINSTALL}."
+            f"The musicnn checkpoint in {weights.path} can't be read ({error}). {_REINSTALL}."
         ) from error
 
 
@@ -171,7 +165,7 @@ def scale_shift(
     return scale, v[f"{name}/beta"] - v[f"{name}/moving_mean"] * scale
 
 
-def batch_norm(x: Any, v: Mapping[str, NDArray[np.float32]], i: int) -> Any:
+def batch_norm(x: GraphTensor, v: Mapping[str, NDArray[np.float32]], i: int) -> GraphTensor:
     """Apply batch normalisation `i` to a tensor whose last axis is its channels."""
     scale, shift = scale_shift(v, i)
     return x * scale + shift

@@ -26,21 +26,21 @@ class Weights:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network:
-    """One fixed-window network in TensorFlow, as an encoder file builds it.
+    """One fixed-window network, as an encoder file builds it.
 
     Attributes
     ----------
     function : callable
-        From one float32 tensor of `input_shape` to embeddings (n_parts, dim); traceable by
-        TensorFlow.
+        From inputs side by side, a `GraphTensor` (n, ...), to embeddings (n, dim), in the
+        operations of `embed.graphs`. Where the encoder needs TensorFlow, from one float32 tensor of
+        `input_shape` to embeddings (n_parts, dim), in what TensorFlow can trace.
+    input_shape : tuple of int
+        Of one input; it begins with 1 unless the encoder needs TensorFlow.
     constants : mapping of name to ndarray
         Arrays that the front end or the tags need at embedding time.
-    takes_batches : bool
-        Whether `function` takes several windows as well: (n, ...) to (n, dim). `input_shape` is (1,
-        ...).
     n_at_once : int
-        How many windows LiteRT is given at a time, by a network that takes batches. What it makes
-        of a window does not depend on the others.
+        How many windows LiteRT is given at a time, where the encoder does not need TensorFlow. What
+        it makes of a window does not depend on the others.
     keep : object
         Whatever must outlive `function`, such as a SavedModel whose variables it reads.
     """
@@ -49,10 +49,5 @@ class Network:
     input_shape: tuple[int, ...]
     constants: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
-    takes_batches: bool = False
     n_at_once: int = 1
     keep: object = None
-
-    def __post_init__(self) -> None:
-        if self.n_at_once > 1 and not self.takes_batches:
-            raise ValueError(f"n_at_once is {self.n_at_once}; this needs takes_batches")

@@ -13,10 +13,22 @@ convolutions go by way of `winograd`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from embed.graphs.graph import GraphTensor, relu
+from embed.graphs.operations import (
+    append_constants,
+    concatenate,
+    conv_2d,
+    max_pool_2d,
+    pad,
+    reduce_max,
+    reduce_mean,
+    reshape,
+    take,
+)
 from embed.networks.log_mel import mel_filters
 from embed.networks.musicnn_wheel import (
     FRONT_END,
@@ -80,7 +92,7 @@ _NEGLIGIBLE = 1e-6
 
 
 def build(weights: Weights, *, checkpoint: VGGCheckpoint) -> Network:
-    """Build the network in TensorFlow from a checkpoint's variables.
+    """Build the network from a checkpoint's variables.
 
     Returns
     -------
@@ -93,7 +105,7 @@ def build(weights: Weights, *, checkpoint: VGGCheckpoint) -> Network:
     Raises
     ------
     EncoderUnavailable
-        If TensorFlow can't read the checkpoint.
+        If the checkpoint can't be read.
     """
     variables = read_variables(weights)
     layers = _layers(variables)
@@ -108,7 +120,6 @@ def build(weights: Weights, *, checkpoint: VGGCheckpoint) -> Network:
             "tags_b": variables["dense/bias"],
         },
         tags=checkpoint.tags,
-        takes_batches=True,
     )
 
 
@@ -196,61 +207,52 @@ def _without_norm(kernel: NDArray[np.float64], before: _Layer) -> NDArray[np.flo
 
 
 def _blocks(
-    patch: Any, layers: Sequence[_Layer], poolings: tuple[tuple[Size, Size], ...]
-) -> list[Any]:
+    patch: GraphTensor, layers: Sequence[_Layer], poolings: tuple[tuple[Size, Size], ...]
+) -> list[GraphTensor]:
     """Return the outputs of the last three blocks, (n, time, mel, 128) each."""
-    import tensorflow as tf
-
-    x = patch[..., tf.newaxis]  # (n, 187, 96, 1)
+    x = reshape(patch, (-1, *patch.shape[1:], 1))  # (n, 187, 96, 1)
     blocks = []
     for layer, (size, stride) in zip(layers, poolings, strict=True):
         # What comes after the convolution rises or falls with it: pooled, there is less to do.
         pooled = _pooled(x, layer.kernel, size, stride)
-        heard = tf.nn.relu(pooled * layer.sign + layer.bias)
+        heard = relu(pooled * layer.sign + layer.bias)
         blocks.append((heard, layer))
-        x = tf.concat([heard, tf.ones_like(heard[..., :1])], axis=3)
+        x = append_constants(heard, np.ones(1, dtype=np.float32))
     return [_all_channels(heard * of.scale + of.shift, of) for heard, of in blocks[2:]]
 
 
-def _pooled(x: Any, kernel: NDArray[np.float32], size: Size, stride: Size) -> Any:
+def _pooled(x: GraphTensor, kernel: NDArray[np.float32], size: Size, stride: Size) -> GraphTensor:
     """Convolve with zeros around, and take the maximum of each `size` outputs."""
-    import tensorflow as tf
-
     _, n_rows, n_columns, n_in = x.shape
     if size[1] == 1 and stride[1] == 2:  # every second column is left out
-        x = tf.pad(x, [[0, 0], [1, 1], [1, 0], [0, 0]])
-        x = tf.nn.conv2d(x, kernel, strides=(1, 2), padding="VALID")
-        return tf.nn.max_pool2d(x, size, (stride[0], 1), "VALID")
+        x = pad(x, ((0, 0), (1, 1), (1, 0), (0, 0)))
+        x = conv_2d(x, kernel, strides=(1, 2), padding="VALID")
+        return max_pool_2d(x, size, (stride[0], 1))
     tiles = [tile for tile in (4, 2) if n_rows % tile == n_columns % tile == 0]
     if n_in == 1 or not tiles:
-        x = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-        return tf.nn.max_pool2d(x, size, stride, "VALID")
+        return max_pool_2d(conv_2d(x, kernel), size, stride)
     phases = conv_3x3(x, kernel, tile=tiles[0])
     if size == stride == (2, 2):
         return interleave(pool_2x2(phases))
-    return tf.nn.max_pool2d(interleave(phases), size, stride, "VALID")
+    return max_pool_2d(interleave(phases), size, stride)
 
 
-def _all_channels(heard: Any, layer: _Layer) -> Any:
+def _all_channels(heard: GraphTensor, layer: _Layer) -> GraphTensor:
     """Put the channels that hear nothing back in their places."""
-    import tensorflow as tf
-
     order = np.argsort(np.concatenate([np.flatnonzero(layer.hears), np.flatnonzero(~layer.hears)]))
     silence = layer.silence[~layer.hears]
-    silent = tf.ones_like(heard[..., :1]) * silence
-    return tf.gather(tf.concat([heard, silent], axis=3), order, axis=3)
+    channels = append_constants(heard, silence) if len(silence) else heard
+    return take(channels, order, axis=3)
 
 
-def _embedding(blocks: list[Any]) -> Any:
-    import tensorflow as tf
-
+def _embedding(blocks: list[GraphTensor]) -> GraphTensor:
     third, fourth, fifth = blocks  # (n, 23, 12, 128), (n, 11, 6, 128), (n, 2, 1, 128)
     parts = [
         fifth,
-        tf.reduce_max(fourth, 1),
-        tf.reduce_mean(fourth, 1),
-        tf.reduce_max(third, (1, 2)),
-        tf.reduce_mean(third, (1, 2)),
+        reduce_max(fourth, [1]),
+        reduce_mean(fourth, [1]),
+        reduce_max(third, [1, 2]),
+        reduce_mean(third, [1, 2]),
     ]
-    flat = [tf.reshape(part, (-1, int(np.prod(part.shape[1:])))) for part in parts]
-    return tf.concat(flat, axis=1)  # (n, 2048)
+    flat = [reshape(part, (-1, int(np.prod(part.shape[1:])))) for part in parts]
+    return concatenate(flat, axis=1)  # (n, 2048)

@@ -13,9 +13,12 @@ image one after the other, columns first, or sums shared among places make it no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+
+from embed.graphs.graph import GraphTensor
+from embed.graphs.operations import concatenate, dense, depthwise_conv_2d, maximum, reshape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Phases", "conv_3x3", "interleave", "pool_2x2"]
 
-Phases = list[list[Any]]
+Phases = list[list[GraphTensor]]
 """An image in parts: ``phases[i][j]`` holds every n-th row from i on, every n-th column from j on.
 
 There are n by n of them, each (n_images, n_rows / n, n_columns / n, n_channels).
@@ -52,7 +55,7 @@ _OF_TAPS = {
 }
 
 
-def conv_3x3(x: Any, kernel: NDArray[np.float32], *, tile: int) -> Phases:
+def conv_3x3(x: GraphTensor, kernel: NDArray[np.float32], *, tile: int) -> Phases:
     """Convolve an image with 3 x 3 filters; around it are zeros.
 
     Parameters
@@ -69,57 +72,47 @@ def conv_3x3(x: Any, kernel: NDArray[np.float32], *, tile: int) -> Phases:
     Phases
         ``tile`` by ``tile`` tensors (n, n_rows / tile, n_columns / tile, n_out).
     """
-    import tensorflow as tf
-
     _, n_rows, n_columns, n_in = x.shape
     n_down, n_across = n_rows // tile, n_columns // tile
     n_out = kernel.shape[-1]
     taps = _OF_TAPS[tile]
     filters = np.einsum("ai,bj,ijcd->abcd", taps, taps, kernel.astype(np.float64))
-    rows = tf.reshape(x, (-1, n_rows, 1, n_columns * n_in))
-    by_row: list[list[Any]] = []
+    rows = reshape(x, (-1, n_rows, 1, n_columns * n_in))
+    by_row: list[list[GraphTensor]] = []
     # In the order in which it is used, what a row of places needs stays in the processor's cache.
     for a, row_weights in enumerate(_OF_INPUTS[tile]):
-        columns = tf.reshape(_places(rows, row_weights, tile), (-1, n_columns, 1, n_in))
+        columns = reshape(_places(rows, row_weights, tile), (-1, n_columns, 1, n_in))
         products = [
-            tf.matmul(
-                tf.reshape(_places(columns, weights, tile), (-1, n_in)),
-                filters[a, b].astype(np.float32),
-            )
+            dense(_places(columns, weights, tile), filters[a, b].astype(np.float32))
             for b, weights in enumerate(_OF_INPUTS[tile])
         ]
         by_row.append(_outputs(products))
     by_column = [_outputs([row[j] for row in by_row]) for j in range(tile)]
     shape = (-1, n_down, n_across, n_out)
-    return [[tf.reshape(column[i], shape) for column in by_column] for i in range(tile)]
+    return [[reshape(column[i], shape) for column in by_column] for i in range(tile)]
 
 
 def pool_2x2(phases: Phases) -> Phases:
     """Take the maximum of each 2 x 2 outputs: half as many phases in either direction."""
-    import tensorflow as tf
-
     pairs = [
-        [tf.maximum(upper, lower) for upper, lower in zip(*two, strict=True)]
+        [maximum(upper, lower) for upper, lower in zip(*two, strict=True)]
         for two in zip(phases[::2], phases[1::2], strict=True)
     ]
-    return [[tf.maximum(*two) for two in zip(row[::2], row[1::2], strict=True)] for row in pairs]
+    return [[maximum(*two) for two in zip(row[::2], row[1::2], strict=True)] for row in pairs]
 
 
-def interleave(phases: Phases) -> Any:
+def interleave(phases: Phases) -> GraphTensor:
     """Put an image together from its phases: (n_images, n_rows, n_columns, n_channels)."""
-    import tensorflow as tf
-
     _, n_down, n_across, n_channels = phases[0][0].shape
     # Side by side in memory: of a row of tiles, the first rows of pixels, then the second ones.
     n = len(phases)
     rows = [
-        tf.reshape(tf.concat(row, axis=3), (-1, n_down, n_across * n * n_channels))
-        for row in phases
+        reshape(concatenate(row, axis=3), (-1, n_down, n_across * n * n_channels)) for row in phases
     ]
-    return tf.reshape(tf.concat(rows, axis=2), (-1, n_down * n, n_across * n, n_channels))
+    return reshape(concatenate(rows, axis=2), (-1, n_down * n, n_across * n, n_channels))
 
 
-def _places(x: Any, weights: NDArray[np.float64], tile: int) -> Any:
+def _places(x: GraphTensor, weights: NDArray[np.float64], tile: int) -> GraphTensor:
     """Weigh `tile` + 2 inputs for each tile: one of the transformed tile's places, all tiles.
 
     Parameters
@@ -130,18 +123,16 @@ def _places(x: Any, weights: NDArray[np.float64], tile: int) -> Any:
     -------
     tensor, shape (n, n_inputs / tile, 1, n_channels)
     """
-    import tensorflow as tf
-
     # The first input of a tile is the last of the one before it, or a zero.
-    padding = "SAME"
+    padding: Literal["SAME", "VALID"] = "SAME"
     if len(weights) == 6 and not weights[0] and not weights[-1]:
         weights, padding = weights[1:-1], "VALID"  # four taps are quicker than six
     n_channels = x.shape[-1]
-    kernel = np.tile(weights[:, np.newaxis, np.newaxis, np.newaxis], (1, 1, n_channels, 1))
-    return tf.nn.depthwise_conv2d(x, kernel.astype(np.float32), (1, tile, tile, 1), padding)
+    kernel = np.tile(weights.astype(np.float32)[:, np.newaxis, np.newaxis], (1, 1, n_channels))
+    return depthwise_conv_2d(x, kernel, stride=tile, padding=padding)
 
 
-def _outputs(places: Sequence[Any]) -> list[Any]:
+def _outputs(places: Sequence[GraphTensor]) -> list[GraphTensor]:
     """Transform a tile's places back to its outputs."""
     if len(places) == 4:
         m0, m1, m2, m3 = places

@@ -109,6 +109,7 @@ BY_HAND = (
     "embed/limits.py",
     "embed/model_files/onnx_file.py",
     "embed/model_files/tflite_file.py",
+    "embed/networks/tensor_bundle.py",
     "embed/networks/torch_zip.py",
     "embed/networks/winograd.py",
     "embed/spectrogram_picture.py",

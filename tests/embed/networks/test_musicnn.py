@@ -19,7 +19,12 @@ import sys
 import numpy as np
 import tensorflow as tf
 from embed.networks import musicnn
-from embed.networks.musicnn_wheel import batch_norm, read_variables
+from embed.graphs.in_tensorflow import in_tensorflow
+from embed.networks.musicnn_wheel import read_variables, scale_shift
+
+def batch_norm(x, v, i):
+    scale, shift = scale_shift(v, i)
+    return x * scale + shift
 
 def layer(x, v, i, padding):
     name = f"conv2d_{i}" if i else "conv2d"
@@ -57,7 +62,8 @@ for checkpoint in (musicnn.MSD, musicnn.MTT):
     scales = [v[f"batch_normalization_{i}/gamma"] for i in range(1, 6)]
     whole = plain(patches, v)
     theirs = whole[:, hears]
-    ours = musicnn.build(weights, checkpoint=checkpoint).function(patches).numpy()
+    network = musicnn.build(weights, checkpoint=checkpoint)
+    ours = in_tensorflow(network.function, network.input_shape)(patches).numpy()
     answers[checkpoint.folder] = {
         "shape": ours.shape,
         "dim": checkpoint.dim,
@@ -70,24 +76,25 @@ for checkpoint in (musicnn.MSD, musicnn.MTT):
     }
 """
 COMPARE_CONVOLUTIONS = """
+from embed.graphs.in_numpy import in_numpy
 from embed.networks.musicnn_peaks import temporal_peaks, timbral_peaks
 random = np.random.default_rng(3)
 differences = []
 shapes = ((96, 7, 38), (96, 7, 67), (95, 3, 20), (40, 1, 40), (41, 5, 1), (8, 9, 7))
 def differ(ours, theirs):
-    differences.append(float(np.abs(ours.numpy() - theirs).max() / theirs.max()))
+    differences.append(float(np.abs(ours - theirs).max() / theirs.max()))
 for n_mels, n_taps, n_bands in shapes:
     x = random.normal(size=(2, 30, n_mels)).astype(np.float32)
     filters = random.normal(size=(n_taps, n_bands, 37)).astype(np.float32)
     padded = tf.pad(x, [[0, 0], [n_taps // 2, n_taps // 2], [0, 0]])[..., tf.newaxis]
     theirs = tf.reduce_max(tf.nn.conv2d(padded, filters[:, :, np.newaxis], 1, "VALID"), 2).numpy()
-    differ(timbral_peaks(x, filters), theirs)
+    differ(in_numpy(lambda x: timbral_peaks(x, filters), x), theirs)
 for n_frames, n_taps in ((187, 128), (187, 32), (16, 7), (5, 64), (1, 1), (9, 2)):
     x = random.normal(size=(2, n_frames, 10)).astype(np.float32)
     filters = random.normal(size=(n_taps, 3)).astype(np.float32)
     kernel = filters[:, np.newaxis, np.newaxis]
     theirs = tf.reduce_max(tf.nn.conv2d(x[..., tf.newaxis], kernel, 1, "SAME"), 2).numpy()
-    differ(temporal_peaks(x, filters), theirs)
+    differ(in_numpy(lambda x: temporal_peaks(x, filters), x), theirs)
 import json
 print(json.dumps([answers, differences]))
 """

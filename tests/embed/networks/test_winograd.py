@@ -16,6 +16,8 @@ COMPARE_CONVOLUTIONS = """
 import json, sys
 import numpy as np
 import tensorflow as tf
+from embed.graphs.in_numpy import in_numpy
+from embed.graphs.in_tensorflow import in_tensorflow
 from embed.networks.winograd import conv_3x3, interleave, pool_2x2
 random = np.random.default_rng(3)
 differences = []
@@ -24,10 +26,13 @@ for tile in (2, 4):
         x = random.normal(size=(n, n_rows, n_columns, n_in)).astype(np.float32)
         kernel = random.normal(size=(3, 3, n_in, n_out)).astype(np.float32)
         theirs = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-        phases = conv_3x3(x, kernel, tile=tile)
-        pairs = [(interleave(phases), theirs)]
-        pairs.append((interleave(pool_2x2(phases)), tf.nn.max_pool2d(theirs, 2, 2, "VALID")))
-        for ours, wanted in pairs:
+        def whole(x):
+            return interleave(conv_3x3(x, kernel, tile=tile))
+        def pooled(x):
+            return interleave(pool_2x2(conv_3x3(x, kernel, tile=tile)))
+        pairs = [(whole, theirs), (pooled, tf.nn.max_pool2d(theirs, 2, 2, "VALID"))]
+        for network, wanted in pairs:
+            ours = in_numpy(network, x)
             assert ours.shape == wanted.shape
             differences.append(float(np.abs(ours - wanted).max() / np.abs(wanted).max()))
 """
@@ -43,8 +48,9 @@ for i, layer in enumerate(aisfx.read_layers(weights), start=1):
     if i in (2, 4, 6):
         x = tf.nn.max_pool2d(x, 2, 2, "VALID")
 theirs = tf.reduce_max(tf.reduce_mean(x, 2), 1).numpy()
-ours = network.function(patches).numpy()
-one_by_one = np.concatenate([network.function(one[np.newaxis]).numpy() for one in patches])
+run = in_tensorflow(network.function, network.input_shape)
+ours = run(patches).numpy()
+one_by_one = np.concatenate([run(one[np.newaxis]).numpy() for one in patches])
 print(json.dumps([differences, {
     "shape": ours.shape,
     "difference": float(np.abs(ours - theirs).max() / np.abs(theirs).max()),
