@@ -33,7 +33,6 @@ from embed.errors import EmbedError, EncoderError, EncoderUnavailable
 from embed.graphs.in_numpy import in_numpy
 from embed.graphs.litert_file import litert_file
 from embed.networks.network import Network, Weights
-from embed.networks.tensorflow_extra import require_tensorflow
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,12 +125,10 @@ def compile_encoder(spec: EncoderSpec, folder: Path) -> str:
     Raises
     ------
     EncoderUnavailable
-        If the weights can't be had, or TensorFlow is needed and not installed.
+        If the weights can't be had.
     EncoderError
         If the network does not map a window to one embedding, or LiteRT computes it wrongly.
     """
-    if spec.needs_tensorflow:
-        require_tensorflow(f"The encoder {spec.name}")
     weights = _weights(spec)
     fingerprint = spec.fingerprint(weights)
     if read_manifest(folder / fingerprint) is not None:

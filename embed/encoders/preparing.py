@@ -21,6 +21,7 @@ from embed.encoders.registry import (
 from embed.errors import EncoderError, EncoderUnavailable
 from embed.model_files.model_file import CARD_FILE, ModelFile, card_from_json
 from embed.networks.network import Weights
+from embed.networks.tensorflow_extra import require_tensorflow
 
 if TYPE_CHECKING:
     from embed.encoders.manifest import Manifest
@@ -76,7 +77,7 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
     EncoderError
         If the encoder is unknown or does not embed.
     EncoderUnavailable
-        If its weights can't be had; the message carries the remedy.
+        If its weights can't be had, or TensorFlow, which it needs; the message carries the remedy.
 
     Examples
     --------
@@ -93,6 +94,8 @@ def prepare_encoder(name: str, *, root: str | Path | None = None) -> PreparedEnc
     if manifest is None or _other_version(spec, manifest):
         from embed.encoders.compiler import compile_in_child
 
+        if spec.needs_tensorflow:
+            require_tensorflow(f"The encoder {spec.name}")
         require_writable(local_root(root))
         _make(folder)  # before the work
         _tell(spec)

@@ -98,6 +98,7 @@ def _row(
     name: str, spec: EncoderSpec, fingerprint: str, manifest: Manifest | None
 ) -> EncoderStatus:
     lacks = spec.needs_tensorflow and manifest is None and not has_tensorflow()
+    needs = f"needs TensorFlow: {HOW_TO_GET_TENSORFLOW}. " if lacks else ""
     return EncoderStatus(
         name=name,
         ready=bool(fingerprint) and not lacks,
@@ -106,6 +107,6 @@ def _row(
         frame_s=spec.frame_s,
         hop_s=spec.hop_s,
         fingerprint=fingerprint or None,
-        how_to_get=f"{HOW_TO_GET_TENSORFLOW}; {spec.how_to_get}" if lacks else spec.how_to_get,
+        how_to_get=f"{needs}{spec.how_to_get}",
         credit=spec.credit,
     )

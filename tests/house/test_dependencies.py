@@ -26,10 +26,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ("cache", "embed", "classify")
 PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
 DECLARED = [Requirement(text) for text in PROJECT["project"]["dependencies"]]
+OF_TENSORFLOW = [
+    Requirement(text) for text in PROJECT["project"]["optional-dependencies"]["tensorflow"]
+]
 GROUPS = [Requirement(text) for group in PROJECT["dependency-groups"].values() for text in group]
-# Imported by obstore, starlette, tensorflow-hub or uvicorn rather than by us; pyproject.toml says
-# so beside each.
-NEVER_IMPORTED = {"arro3-core", "httptools", "setuptools", "tf-keras", "uvloop"}
+# Imported by obstore, starlette or uvicorn rather than by us; pyproject.toml says so beside each.
+NEVER_IMPORTED = {"arro3-core", "httptools", "uvloop"}
 # Imported where a caller asks for it, and the extra of the package that brings it.
 OPTIONAL = {
     "beets": "beets",
@@ -38,6 +40,8 @@ OPTIONAL = {
     "onnxruntime": "onnx",
     "pandas": "pandas",
     "ray": "cluster",
+    "tensorflow": "tensorflow",
+    "tensorflow-hub": "tensorflow",
 }
 # Their interfaces are leaned on so hard that a new major version has broken us, or could.
 LEANED_ON = {
@@ -115,10 +119,19 @@ def test_every_range_has_a_lower_end_and_holds_what_is_installed(requirement: Re
 
 @pytest.mark.parametrize("name", sorted(LEANED_ON))
 def test_a_new_major_version_of_what_we_lean_on_waits_until_it_is_tried(name: str) -> None:
-    (requirement,) = (one for one in DECLARED if canonicalize_name(one.name) == name)
+    (requirement,) = (
+        one for one in [*DECLARED, *OF_TENSORFLOW] if canonicalize_name(one.name) == name
+    )
     installed = Version(version(name))
     assert not requirement.specifier.contains(f"{installed.major + 2}.0")
     assert requirement.specifier.contains(installed, prereleases=True)
+
+
+def test_uv_brings_tensorflow_and_pip_does_not() -> None:
+    group = [Requirement(text) for text in PROJECT["dependency-groups"]["tensorflow"]]
+    assert group == OF_TENSORFLOW
+    assert "tensorflow" in PROJECT["tool"]["uv"]["default-groups"]
+    assert not names(OF_TENSORFLOW) & names(DECLARED)
 
 
 def test_python_has_both_ends_and_each_version_between_is_named() -> None:
@@ -161,7 +174,7 @@ def test_what_is_installed_is_the_highest_that_the_ranges_allow() -> None:
     assert len(looked_up) > len(DECLARED)
     old = {
         name: f"{version(name)} is installed, {looked_up[name]} is allowed"
-        for name in sorted(names(DECLARED) & set(looked_up))
+        for name in sorted(names([*DECLARED, *OF_TENSORFLOW]) & set(looked_up))
         if Version(version(name)) < looked_up[name]
     }
     assert not old, f"run 'uv sync --upgrade', then these tests again: {old}"

@@ -119,7 +119,7 @@ def test_only_a_server_that_is_named_is_asked(
 def test_the_demo_runs_from_an_empty_cache_without_network(
     tmp_path: Path, tracks: list[str]
 ) -> None:
-    # From the start: TensorFlow compiles the encoder, workers embed the songs, a taste is trained
+    # From the start: the encoder is compiled, workers embed the songs, a taste is trained
     # and scores.
     assert os.environ.get("SEVENSONGS_MODELS") is None
     done = without_network("-m", "classify.cli", "--cache", tmp_path / "cache", "demo")
