@@ -292,7 +292,11 @@ class Run:
         return file.size_bytes / max(1, self._left_bytes)
 
     def _n_pieces(self, share: float, n_workers: int) -> int:
-        return max(1, min(n_workers, round(2 * n_workers * share)))
+        # A scan is one piece: else the last files, which are much of what is left, would be read
+        # again, and by each encoder in workers of its own (of three encoders and 40 songs, a tenth
+        # of the processor time).
+        most = [max_pieces(ledger.n_windows) or n_workers for ledger in self._ledgers]
+        return max(1, min(n_workers, max(most), round(2 * n_workers * share)))
 
     def _give_out_ready(self, pool: WorkerPool, piece: Piece | Outline) -> None:
         """Have a piece embedded, or the levels measured of a recording in which silence was met."""

@@ -25,6 +25,7 @@ from embed.pipeline.ledger import Ledger
 from embed.pipeline.one_read import hear_file
 from embed.pipeline.worker_tasks import embed_recording, embed_together
 from embed.sifting.files_left import File
+from embed.worker_pool import WorkerPool
 from tests.support.audio_files import KINDS, music
 from tests.support.encoder_models import compiled_root
 
@@ -170,6 +171,26 @@ def test_one_run_embeds_new_songs_for_all(
     again = embed.embed_library(tracks[:6], root=both, encoder="aisfx+musicnn", coverage=2)
     assert (again.embedded, again.cached) == (0, 6)
     assert len(seen) == 1
+
+
+def test_a_scan_hears_the_last_songs_for_all_too(
+    tracks: list[str], both: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = record_runs(monkeypatch)
+    tasks_given: list[str] = []
+    real = WorkerPool.submit_steps
+
+    def submit(pool: WorkerPool, key: Any, every: Any, first: Any, *, cpu_s: float) -> None:
+        tasks_given.append(every[0].__name__)
+        real(pool, key, every, first, cpu_s=cpu_s)
+
+    monkeypatch.setattr(WorkerPool, "submit_steps", submit)
+    report = embed.embed_library(
+        tracks[:2], root=both, encoder="aisfx+musicnn", coverage="scan", workers=2
+    )
+    assert (report.embedded, report.failed) == (2, ())
+    assert [name for name, _ in seen] == ["aisfx"]
+    assert tasks_given == ["hear_file"] * 2
 
 
 @pytest.mark.long
