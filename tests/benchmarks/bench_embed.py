@@ -57,6 +57,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--encoder", action="append", choices=ENCODERS, help="repeatable; default: both"
     )
+    parser.add_argument("--choice", action="append", choices=_CHOICES, help="default: all three")
     parser.add_argument("--songs", type=int, default=15, help="how many, a fifth in each format")
     parser.add_argument("--runs", type=int, default=5, help="after one to warm up")
     parser.add_argument("--hours", type=float, default=10.0, help="length of the long file")
@@ -262,7 +263,7 @@ def _choices(
 ) -> Iterator[dict[str, Any]]:
     """Embed by what `fast`, `default` and `best` stand for, in turn, each round.
 
-    Beside each: its encoders in runs of their own, and what no program can beat.
+    Beside each: its encoders in runs of their own, once a round, and what no program can beat.
     """
     songs = _songs(work, options)
     folder, paths = songs[0].path.parent, [str(song.path) for song in songs]
@@ -270,19 +271,24 @@ def _choices(
     found: dict[str, list[dict[str, float]]] = {}
     with Server("speed/bound.py", work / "compiled", **_ONE_THREAD) as bound:
         for number in _rounds(options):
-            for choice in _CHOICES:
+            apart: dict[str, float] = {}
+            for choice in options.choice or _CHOICES:
                 parts = split_encoder(encoder_name(choice))
                 run, report = _embed(choice, "scan", folder, work, sample=False)
-                apart = [_embed(part, "scan", folder, work, sample=False)[1] for part in parts]
                 taken = {
                     "wall_s": run.wall_s,
                     "inner_s": report["wall_s"],
                     "utilisation": run.cpu_s / run.wall_s / cores(),
-                    "apart_s": sum(one["wall_s"] for one in apart),
-                    "bound_s": _bound_of(parts, paths, bound) / cores(),
+                    "cpu_s": run.cpu_s,
                 }
-                if number or options.quick:  # the first was to warm up
-                    found.setdefault(choice, []).append(taken)
+                if not (number or options.quick):
+                    continue  # this round is to warm up
+                taken["bound_s"] = _bound_of(parts, paths, bound) / cores()
+                for part in parts:
+                    if part not in apart:
+                        apart[part] = _embed(part, "scan", folder, work, sample=False)[1]["wall_s"]
+                taken["apart_s"] = sum(apart[part] for part in parts)
+                found.setdefault(choice, []).append(taken)
             say(f"round {number} of {options.runs} done")
     for choice, runs in found.items():
         yield {"choice": choice} | _choice_row(choice, runs, songs)
@@ -314,6 +320,7 @@ def _choice_row(
     row |= measured("wall_s", [run["wall_s"] for run in runs])
     row |= measured("songs_per_minute", [60 * len(songs) / run["wall_s"] for run in runs])
     row |= measured("utilisation", [run["utilisation"] for run in runs])
+    row |= measured("cpu_s", [run["cpu_s"] for run in runs])
     # None is charged with the start of a program.
     row |= measured("share_of_bound", [run["bound_s"] / run["inner_s"] for run in runs])
     return row | measured("times_apart", [run["apart_s"] / run["inner_s"] for run in runs])

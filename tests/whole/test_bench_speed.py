@@ -15,6 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import embed
+from tests.support.audio_files import KINDS, music
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 MACHINE = {
     "benchmark",
@@ -42,6 +45,44 @@ def run(script: str, out: Path, *arguments: str | Path) -> list[dict[str, Any]]:
     assert all(row.keys() >= MACHINE and row["quick"] for row in rows)
     assert not any(str(Path.home()) in str(row) or str(out.parent) in str(row) for row in rows)
     return rows
+
+
+def test_more_songs_than_there_are_begin_later_and_are_recordings_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = bench("speed.songs")
+    monkeypatch.setattr(songs, "MIN_S", 5.0)
+    folder = tmp_path / "music" / "taste"
+    folder.mkdir(parents=True)
+    for k in range(5):
+        sound = music(16 + k / 4, 44100) * (1 - k / 10)
+        KINDS["vorbis"].write(folder / f"{k}.ogg", sound, 44100)
+    with pytest.raises(SystemExit, match=r"5 Vorbis songs .* from which 10 can be had; 11 are"):
+        songs.choose_songs(tmp_path / "music", 11)
+    chosen = songs.choose_songs(tmp_path / "music", 10)
+    assert [song.begins_s for song in chosen] == [0.0] * 5 + [10.0] * 5
+    made = songs.make_songs(chosen, tmp_path / "songs")
+    infos = [embed.probe(song.path) for song in made]
+    assert len({info.digest for info in infos}) == 10
+    for info, song in zip(infos, chosen, strict=True):
+        assert info.warning is None
+        assert abs(info.duration_s - song.duration_s) < 0.2
+    suffixes = [song.path.suffix for song in made]
+    assert suffixes[:5] == suffixes[5:]  # each cut from a file of its own format
+    for whole, cut in zip(infos[:5], infos[5:], strict=True):
+        assert_same_sound(whole, cut, shift_s=whole.duration_s - cut.duration_s)
+
+
+def assert_same_sound(whole: embed.AudioInfo, cut: embed.AudioInfo, *, shift_s: float) -> None:
+    """Check that a cut sounds as the end of the whole does, up to where a packet begins."""
+    hz = cut.rate_hz
+    (heard,) = embed.read_spans(cut, [embed.Span(start=2 * hz, stop=4 * hz)])
+    first = round((2 + shift_s) * hz)
+    (around,) = embed.read_spans(
+        whole, [embed.Span(start=first - hz // 4, stop=first + 2 * hz + hz // 4)]
+    )
+    match = np.correlate(around, heard, "valid").max() / np.square(heard).sum()
+    assert 0.98 < match < 1.02
 
 
 @pytest.mark.long

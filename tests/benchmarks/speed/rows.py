@@ -282,8 +282,8 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def replace_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows; those of other kinds that are in the file stay."""
-    kinds = {row["kind"] for row in rows}
-    kept = [row for row in read_rows(path) if row["kind"] not in kinds]
+    """Write rows; those of other kinds, and other choices of one kind, that are there stay."""
+    new = {(row["kind"], row.get("choice")) for row in rows}
+    kept = [row for row in read_rows(path) if (row["kind"], row.get("choice")) not in new]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in [*kept, *rows]), encoding="utf-8")

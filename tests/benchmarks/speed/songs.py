@@ -14,14 +14,17 @@ import av
 __all__ = ["FORMATS", "Song", "choose_songs", "formats", "make_long_file", "make_songs"]
 
 MIN_S, MAX_S = 120.0, 300.0
+_FLAC_LENGTH_AT = 21
+_CUT_S = 10.0  # from the beginning of one cut of a song to that of the next
 
 
 @dataclass(frozen=True, kw_only=True)
 class Song:
-    """A file and its length."""
+    """A file and its length; of one that is still to be cut, where it will begin."""
 
     path: Path
     duration_s: float
+    begins_s: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,9 @@ def formats() -> list[str]:
 def choose_songs(music: Path, n_songs: int, *, longest_s: float = MAX_S) -> list[Song]:
     """Choose songs of 2 to 5 minutes, taste by taste in turn, in the order of their names.
 
+    Where more are wanted than there are, the same ones follow that begin 10 s later, then 20 s, and
+    so on, as long as 2 minutes are left of them.
+
     Raises
     ------
     SystemExit
@@ -65,11 +71,23 @@ def choose_songs(music: Path, n_songs: int, *, longest_s: float = MAX_S) -> list
         for taste in tastes
         if i < len(taste)
     ]
-    if len(turns) < n_songs:
+    chosen = turns + [cut for k in range(1, int(longest_s / _CUT_S)) for cut in _cuts(turns, k)]
+    if len(chosen) < n_songs:
         raise SystemExit(
-            f"{music} has {len(turns)} Vorbis songs of 2 to 5 minutes; {n_songs} are needed"
+            f"{music} has {len(turns)} Vorbis songs of 2 to 5 minutes, from which {len(chosen)} "
+            f"can be had; {n_songs} are needed"
         )
-    return turns[:n_songs]
+    return chosen[:n_songs]
+
+
+def _cuts(songs: Sequence[Song], k: int) -> list[Song]:
+    """Return songs that begin k times 10 s later."""
+    later = k * _CUT_S
+    return [
+        Song(path=song.path, duration_s=song.duration_s - later, begins_s=later)
+        for song in songs
+        if song.duration_s - later >= MIN_S
+    ]
 
 
 def _songs_of(folder: Path, longest_s: float) -> list[Song]:
@@ -88,19 +106,25 @@ def _duration_s(path: Path) -> float:
 def make_songs(chosen: Sequence[Song], folder: Path, *, limit_s: float | None = None) -> list[Song]:
     """Lay songs out in a folder, equally many in each format; what is there already stays.
 
-    With `limit_s`, of each song only so much from its start (Vorbis songs then become Opus).
+    One that begins later is cut from the same song's file, in its format and without encoding it
+    again. With `limit_s`, of each song only so much from its start (Vorbis songs then become Opus).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    songs, names = [], formats()
+    songs, names, wholes = [], formats(), dict[Path, tuple[str, Path]]()
     for number, song in enumerate(chosen):
         name = names[number % len(names)]
         if name == "vorbis" and limit_s:
             name = "opus"
+        if song.begins_s:
+            name = wholes[song.path][0]
         form = FORMATS[name]
         path = folder / f"{number:03}-{name}{form.suffix}"
+        wholes.setdefault(song.path, (name, path))
         if not path.is_file():
             part = path.with_name(f"part-{path.name}")
-            if form.codec:
+            if song.begins_s:
+                _cut(wholes[song.path][1], part, song.begins_s)
+            elif form.codec:
                 _transcode(song.path, part, form, limit_s)
             else:
                 shutil.copyfile(song.path, part)
@@ -120,6 +144,33 @@ def _transcode(source: Path, target: Path, form: _Format, limit_s: float | None)
                 break
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def _cut(source: Path, target: Path, begins_s: float) -> None:
+    """Copy a file's packets from a place on."""
+    end = 0
+    with av.open(str(source)) as whole, av.open(str(target), "w") as container:
+        stream = cast(Any, container.add_stream_from_template(whole.streams.audio[0]))
+        first: int | None = None
+        for packet in cast(Any, whole).demux(audio=0):
+            if packet.pts is None or packet.pts * packet.time_base < begins_s:
+                continue
+            first = packet.pts if first is None else first
+            packet.pts = packet.dts = packet.pts - first
+            packet.stream = stream
+            end = packet.pts + (packet.duration or 0)
+            container.mux(packet)
+    if target.suffix == ".flac":
+        _tell_length(target, end)
+
+
+def _tell_length(flac: Path, n_samples: int) -> None:
+    """Write a length into a FLAC file's header, which had that of the whole song, and no MD5."""
+    with flac.open("r+b") as file:
+        file.seek(_FLAC_LENGTH_AT)
+        before = file.read(5)  # 4 bits of something else, and 36 of the length
+        file.seek(_FLAC_LENGTH_AT)
+        file.write(bytes([before[0] & 0xF0]) + n_samples.to_bytes(4, "big") + bytes(16))
 
 
 def make_long_file(song: Song, path: Path, hours: float, tell: Callable[[str], None]) -> Song:
