@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -16,6 +17,11 @@ __all__ = ["STALLED", "depend_on", "timed"]
 STALLED = 86
 """The exit code of a worker that gave its task up."""
 _POLL_S = 0.5
+_GARBAGE_FROM = 50_000
+"""Objects from which on Python looks for cycles: a song has some 10,000 packets, without any.
+
+To look at them takes 2 ms a song.
+"""
 _LITTLE_S = 0.001  # of processor time: a task that gets some of its file takes more
 
 _at_work = threading.Event()  # whether there is a task
@@ -41,6 +47,7 @@ def depend_on(
     if niceness and hasattr(os, "nice"):  # not on Windows
         os.nice(niceness)
     threading.Thread(target=_watch, args=(parent, stall_s), daemon=True).start()
+    gc.set_threshold(_GARBAGE_FROM, *gc.get_threshold()[1:])
     if setup is not None:
         function, argument = setup
         function(argument)
