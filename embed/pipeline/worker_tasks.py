@@ -271,8 +271,11 @@ def _embed(
             levels[k][place[k][i]] = level
         left.append([i for i in wanted[k] if not known.has(i)])
     reader = _Reader()
+    before: tuple[NDArray[np.float32] | None, list[float]] = (None, [])
     for k, indices, windows in window_blocks(outlines, left, kept):
-        levels[k][[place[k][i] for i in indices]] = _levels(outlines[k], indices, windows)
+        if windows is not before[0]:  # those of the same array are known: a millisecond a song
+            before = windows, _levels(outlines[k], indices, windows)
+        levels[k][[place[k][i] for i in indices]] = before[1]
         new = [at for at, i in enumerate(indices) if i not in outlines[k].known.frames]
         if new:
             frames = _frames(encoders[k], reader, outlines[k], indices, windows, new)

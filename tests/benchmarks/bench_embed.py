@@ -35,7 +35,7 @@ def main() -> None:
     work = Path(options.work or tempfile.mkdtemp(prefix="sevensongs-speed-")).absolute()
     base = about("embed", _PACKAGES) | ({"quick": True} if options.quick else {})
     kinds = options.kind or ["speed"]
-    names = [] if kinds == ["probe"] else options.encoder or ENCODERS
+    names = [] if {*kinds} <= {"probe", "choices"} else options.encoder or ENCODERS
     encoders = [name for name in names if _compiled(name, work, options)]
     rows: list[dict[str, Any]] = []
     for kind in kinds:
