@@ -65,13 +65,15 @@ class Recipe:
         CacheError
             If the cache can't be read.
         """
-        pool = library.files().digests if self.pool is None else [*library.vectors.held(self.pool)]
         labelled = {one.digest for one in labels}
-        return sample_unlabelled(pool, exclude=labelled, seed=self.seed)
+        if self.pool is None:
+            return library.sampled(exclude=labelled, seed=self.seed)
+        held = library.vectors.held(self.pool)
+        return sample_unlabelled(held, exclude=labelled, seed=self.seed)
 
     def signed(self, taste: Taste, labels_name: str, library: SongLibrary) -> Taste:
         """Write into a taste how it was learnt, from which labels, beside how large a library."""
         if self.pool is not None:
             return dataclasses.replace(taste, pool=tuple(self.pool), learnt_from=labels_name)
-        n_library = library.files().n_recordings
+        n_library = library.n_recordings()
         return dataclasses.replace(taste, n_library=n_library, learnt_from=labels_name)

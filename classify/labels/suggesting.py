@@ -19,10 +19,11 @@ from classify.errors import ClassifyError
 from classify.labels.candidates import Candidates, LabelledNow, labelled_now
 from classify.labels.labelling import labels_now
 from classify.learning.active_learning import Pick
+from classify.library.large_library import LargeLibrary
 from classify.library.song_library import SongLibrary
 from classify.output.nothing_listed import gone_words
 from classify.output.song_results import SongResults
-from classify.scoring.large_library import LargeLibrary
+from classify.scoring.decided_songs import DecidedSongs
 from classify.scoring.ranking import decide
 from classify.taste.names import DEFAULT_TASTE
 from classify.taste.taste import Taste
@@ -160,30 +161,26 @@ def suggest(
     now = () if isinstance(taste, Taste) else labels_now(taste, root=base)
     known = {one.digest: one.label for one in now}
     if library.is_large:
-        with LargeLibrary.opened(library) as songs:
-            if songs.n_recordings:  # else nothing, or nothing but the demo
-                return _suggest_large(library, songs, loaded, labelled=known, top=top)
+        with LargeLibrary.opened(library) as large:
+            if large.n_recordings():  # else nothing, or nothing but the demo
+                return _suggest_large(large, loaded, labelled=known, top=top)
     return suggest_from(library, loaded, labelled=known, top=top, count_gone=True)
 
 
 def _suggest_large(
-    library: SongLibrary,
-    songs: LargeLibrary,
-    taste: Taste,
-    *,
-    labelled: Mapping[str, str],
-    top: int,
+    library: LargeLibrary, taste: Taste, *, labelled: Mapping[str, str], top: int
 ) -> Suggestions:
     """Do as `suggest_from`, but look for songs among the best and some of all the others."""
     known = labelled_now(library, taste, labelled)
-    decided = songs.decided(taste, without=[*taste.likes, *taste.dislikes, *known.digests])
+    labelled_ones = [*taste.likes, *taste.dislikes, *known.digests]
+    decided = DecidedSongs.of(taste, library.parts, library.root, without=labelled_ones)
     files, decisions = decided.best_and_others(_LOOK_AT_BEST, _LOOK_AT_OTHERS)
     candidates = Candidates.of(files, taste, known, decisions)
     below = np.maximum(0, candidates.ranks - _LOOK_AT_BEST)  # each stands for several
     several = max(0, decided.n_left - len(files)) / max(1, len(files) - _LOOK_AT_BEST)
     ranks = candidates.ranks + (below * several).astype(np.int64)
     found = _suggested(replace(candidates, ranks=ranks), top) if len(candidates) else ()
-    n_library, n_gone = songs.n_gone()
+    n_library, n_gone = library.parts.n_gone()
     if not found:
         raise ClassifyError(_why_none(n_library, n_gone))
     return Suggestions(
@@ -192,7 +189,7 @@ def _suggest_large(
         n_unlabelled=decided.n_recordings,
         n_library=n_library,
         n_gone=n_gone,
-        n_lacking=songs.n_lacking(),
+        n_lacking=library.n_lacking(),
     )
 
 

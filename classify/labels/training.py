@@ -14,11 +14,11 @@ from cache import default_root, require_cache
 from classify.errors import LabelError, TasteError
 from classify.labels.pushed_lists import refuse_pushed_lists
 from classify.labels.recipe import Recipe
-from classify.labels.relearning import count_songs, relabel, songs_of
+from classify.labels.relearning import Relabelled, count_songs, relabel, songs_of
 from classify.learning.examples import MIN_LIKES
 from classify.learning.sampling import MAX_LABELLED
 from classify.library.label_file import Label, labels_path, relabelled, stored_labels
-from classify.library.open_library import OpenLibrary
+from classify.library.large_library import opened
 from classify.library.song_library import SongLibrary, Tell
 from classify.output.embed_summary import apart_from_streams
 from classify.output.own_lists import refuse_own_lists
@@ -134,20 +134,9 @@ def train(
     before = _stored_labels(path, disliked) if liked is None else _labels_before(path)
     theirs = [one.path for one in before if liked is None and not one.digest]
     failed = library.embed_missing([*named, *(others or ()), *theirs], workers, progress)
-    library = OpenLibrary(library, keep_bytes=0)  # what all steps look at is read once
-
-    def with_dislikes(before: tuple[Label, ...]) -> tuple[Label, ...]:
-        return relabelled(before, _dislikes(library, disliked, path), "dislike")
-
-    done = relabel(
-        library,
-        with_dislikes
-        if liked is None
-        else _named_labels(library, liked, _dislikes(library, disliked, path), failed, path),
-        path=path,
-        recipe=Recipe(head=head, pool=None if others is None else _pool(library, others, path)),
-        too_little=partial(_refused, encoder=library.encoder, is_named=others is not None),
-    )
+    with opened(library) as known:
+        done = _relabelled(known, liked, disliked, others, failed, path=path, head=head)
+        n_lacking = 0 if others is not None else known.n_lacking()
     assert done.taste is not None  # `_refused` gives no reason to learn nothing
     sides = Counter(one.label for one in done.labels if one.digest)
     n_left_out = sum(max(0, n - MAX_LABELLED) for n in sides.values())
@@ -159,9 +148,35 @@ def train(
         n_left_out=n_left_out,
         note=done.note,
         dropped=() if liked is None else _without(before, done.labels),
-        n_lacking=0 if others is not None else library.n_lacking(library.files()),
+        n_lacking=n_lacking,
         fit_s=done.fit_s,
         wall_s=time.monotonic() - started,
+    )
+
+
+def _relabelled(
+    library: SongLibrary,
+    liked: Sequence[str] | None,
+    disliked: Sequence[str],
+    others: Sequence[str] | None,
+    failed: Sequence[Failure],
+    *,
+    path: Path,
+    head: str,
+) -> Relabelled:
+    """Learn from the songs that are named, or from the labels that there are."""
+
+    def with_dislikes(before: tuple[Label, ...]) -> tuple[Label, ...]:
+        return relabelled(before, _dislikes(library, disliked, path), "dislike")
+
+    return relabel(
+        library,
+        with_dislikes
+        if liked is None
+        else _named_labels(library, liked, _dislikes(library, disliked, path), failed, path),
+        path=path,
+        recipe=Recipe(head=head, pool=None if others is None else _pool(library, others, path)),
+        too_little=partial(_refused, encoder=library.encoder, is_named=others is not None),
     )
 
 

@@ -59,7 +59,7 @@ class OpenLibrary(SongLibrary):
     ) -> None:
         known = None if former is None else former.vectors.open()
         super().__init__(library.root, _OpenVectors(library.vectors, known, keep_bytes))
-        self._files = self._catalog.files()
+        self._files = self.catalog.files()
         self._all: LibraryFiles | None = None
         self._known_groups: Groups | None = None
         self._only_demo = only_demo
@@ -81,10 +81,10 @@ class OpenLibrary(SongLibrary):
         """Return all files that were known."""
         return self._files
 
-    def _groups(self) -> Groups:
+    def _groups_of(self, digests: Sequence[str]) -> dict[str, str]:
         if self._known_groups is None:
             self._known_groups = Groups(self._files)
-        return self._known_groups
+        return self._known_groups.of(digests)
 
 
 class _OpenVectors(SongVectors):

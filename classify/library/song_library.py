@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from cache import (
     CatalogFiles,
     EmbeddingStore,
     FileRecord,
-    JoinedSongs,
     StoredObject,
     is_large,
     is_there,
@@ -25,6 +24,7 @@ from cache import (
 )
 from classify.errors import TasteError
 from classify.learning.examples import LabelledSongs
+from classify.learning.sampling import sample_unlabelled
 from classify.library.artist_groups import Groups
 from classify.library.library_files import DEMO_PACKAGE, LibraryFiles, one_there
 from classify.library.song_vectors import SongVectors
@@ -65,7 +65,7 @@ class SongLibrary:
     def __init__(self, root: str | Path, vectors: SongVectors) -> None:
         self.root = root
         self.vectors = vectors
-        self._catalog = Catalog(root)
+        self.catalog = Catalog(root)
 
     @classmethod
     def of_encoders(cls, prepared: PreparedEncoders, root: str | Path) -> SongLibrary:
@@ -112,24 +112,32 @@ class SongLibrary:
             If the cache can't be read.
         """
         if paths is not None:
-            files = self._catalog.files(find_audio(paths).paths)
+            files = self.catalog.files(find_audio(paths).paths)
             return LibraryFiles.of(files, self.vectors.open(files.digests))
         return LibraryFiles.of(self.catalog_files(), self.vectors.open()).without_demo()
 
-    def n_lacking(self, files: LibraryFiles) -> int:
+    def n_recordings(self) -> int:
+        """Count the recordings that have a vector, the demo's only where there are no others."""
+        return self.files().n_recordings
+
+    def sampled(self, *, exclude: Collection[str] = (), seed: int = 0) -> tuple[str, ...]:
+        """Choose unlabelled songs of all; see `sample_unlabelled`."""
+        return sample_unlabelled(self.files().digests, exclude=exclude, seed=seed)
+
+    def n_lacking(self, files: LibraryFiles | None = None) -> int:
         """Count the songs that are there and are embedded for other encoders only, or for a part.
 
         Parameters
         ----------
-        files : LibraryFiles
-            Of the whole library: what `files` returns.
+        files : LibraryFiles, optional
+            Of the whole library, where `files` has returned them already.
 
         Raises
         ------
         CacheError
             If the cache can't be read.
         """
-        return self.n_lacking_of(files.left_out())
+        return self.n_lacking_of((self.files() if files is None else files).left_out())
 
     def n_lacking_of(self, others: Mapping[str, str]) -> int:
         """Count the songs that are there and that some other encoder has embedded.
@@ -147,19 +155,15 @@ class SongLibrary:
     @property
     def is_large(self) -> bool:
         """Whether the library has too many songs for columns in memory; see `cache.is_large`."""
-        return is_large(self.vectors.stores, self._catalog)
-
-    def joined(self, folder: Path, *, without: bytes) -> JoinedSongs:
-        """Open all files that have a vector, in parts; see `cache.JoinedSongs`."""
-        return JoinedSongs(self.vectors.stores, self._catalog, folder, without=without)
+        return is_large(self.vectors.stores, self.catalog)
 
     def catalog_files(self) -> CatalogFiles:
         """Open all files that are known, in columns, also those without a vector."""
-        return self._catalog.files()
+        return self.catalog.files()
 
     def files_with(self, digests: Iterable[str]) -> CatalogFiles:
         """Open the files of some recordings, and perhaps others."""
-        return self._catalog.files_with(digests)
+        return self.catalog.files_with(digests)
 
     def rows(self, paths: Sequence[str]) -> list[FileRecord]:
         """Return the catalog's rows of the audio files among `paths` that have a vector."""
@@ -188,15 +192,15 @@ class SongLibrary:
     def songs(self, digests: Iterable[str]) -> LabelledSongs:
         """Read song vectors, with the groups that tags tell."""
         names, vectors = self.vectors.matrix(list(digests))
-        groups = self._groups().of(names)
+        groups = self._groups_of(names)
         return LabelledSongs(
             digests=tuple(names),
             vectors=vectors,
             groups=tuple(groups.get(name, name) for name in names),
         )
 
-    def _groups(self) -> Groups:
-        return Groups(self.catalog_files())
+    def _groups_of(self, digests: Sequence[str]) -> dict[str, str]:
+        return Groups(self.catalog_files()).of(digests)
 
     def coverage(self) -> dict[str, str | int]:
         """Return the coverage that most of each encoder's songs have.
@@ -212,7 +216,7 @@ class SongLibrary:
         return {store.encoder: self._usual_coverage(store) for store in self.vectors.stores}
 
     def _usual_coverage(self, store: EmbeddingStore) -> str | int:
-        files = LibraryFiles.of(self._catalog.files(), store.reader()).without_demo()
+        files = LibraryFiles.of(self.catalog.files(), store.reader()).without_demo()
         n_windows = files.vectors.n_windows[files.at]
         if WHOLE in n_windows:
             # A short song is covered wholly by a scan too, so it does not tell what was asked for.
@@ -269,7 +273,7 @@ class SongLibrary:
             changed since, or makes song vectors of another width.
         """
         found = find_audio(paths)
-        known, objects = self._catalog.lookup(found.paths), found.objects.by_address()
+        known, objects = self.catalog.lookup(found.paths), found.objects.by_address()
         current = {
             path: _current_digest(known.get(path), objects.get(path)) for path in found.paths
         }

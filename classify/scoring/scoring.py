@@ -9,10 +9,11 @@ from pathlib import Path
 
 from cache import default_root, require_cache
 from classify.library.label_file import LabelsNow
+from classify.library.large_library import LargeLibrary
 from classify.library.library_files import LibraryFiles
 from classify.library.song_library import SongLibrary, Tell, same_encoder
+from classify.scoring.decided_songs import DecidedSongs
 from classify.scoring.file_scores import labels_and_known, likely_from, listed, scores_of
-from classify.scoring.large_library import LargeLibrary
 from classify.scoring.ranking import Once, Wanted
 from classify.scoring.scores import Scores
 from classify.taste.names import DEFAULT_TASTE
@@ -134,10 +135,10 @@ def _score_library(
 ) -> tuple[Scores, LabelsNow]:
     """Score all songs of a cache."""
     if library.is_large:
-        with LargeLibrary.opened(library) as songs:
-            if songs.n_recordings:  # else nothing, or nothing but the demo
+        with LargeLibrary.opened(library) as large:
+            if large.n_recordings():  # else nothing, or nothing but the demo
                 labels = LabelsNow.of(given, taste, library)
-                return _score_large(library, songs, taste, labels.by_digest, wanted), labels
+                return _score_large(large, taste, labels.by_digest, wanted), labels
     files = library.files()
     if not len(files):
         library.require_songs()
@@ -162,15 +163,11 @@ def _require_share(precision: float | None, *, labelled: bool) -> None:
 
 
 def _score_large(
-    library: SongLibrary,
-    songs: LargeLibrary,
-    taste: Taste,
-    given: Mapping[str, str],
-    wanted: Wanted,
+    library: LargeLibrary, taste: Taste, given: Mapping[str, str], wanted: Wanted
 ) -> Scores:
     """Do as `scores_of`: decide part by part, then list from the best, more of them if need be."""
     labels, known = labels_and_known(taste, given, wanted)
-    decided = songs.decided(taste, without=known)
+    decided = DecidedSongs.of(taste, library.parts, library.root, without=known)
     known_vectors = library.vectors.open(list(dict.fromkeys(known)))
     is_everything = wanted.top is wanted.precision is None and not wanted.min_score
     n_best = decided.n_left if is_everything else max(_BEST, _BEST_A_SONG * (wanted.top or 0))
@@ -184,14 +181,14 @@ def _score_large(
         found, is_complete = listed(files, decisions, taste, labels, wanted, begun)
         is_complete |= len(files) >= decided.n_left
         n_best *= _MORE
-    n_library, n_gone = songs.n_gone()
+    n_library, n_gone = library.parts.n_gone()
     return replace(
         found,
         n_scored=decided.n_left,
         n_labelled=decided.n_files - decided.n_left,
         n_library=n_library,
         n_gone=n_gone,
-        n_lacking=songs.n_lacking(),
+        n_lacking=library.n_lacking(),
         n_new=_n_new_of(n_library, taste),
     )
 
@@ -199,7 +196,7 @@ def _score_large(
 def _n_new(library: SongLibrary, taste: Taste) -> int:
     """Count the songs that a small library has now and had not when a taste was learnt."""
     is_small = 0 < taste.n_library < _SMALL_LIBRARY
-    return _n_new_of(library.files().n_recordings, taste) if is_small else 0
+    return _n_new_of(library.n_recordings(), taste) if is_small else 0
 
 
 def _n_new_of(n_recordings: int, taste: Taste) -> int:

@@ -146,7 +146,7 @@ def test_gone_files_are_counted_and_passed_over_in_a_large_library(
     assert len(expected["songs"]) == 9
     as_large(monkeypatch, 20)
     assert _songs(taste, library, top=9) == expected
-    monkeypatch.setattr(classify.scoring.large_library, "LOOK_AT", 5)
+    monkeypatch.setattr("classify.library.library_parts.LOOK_AT", 5)
     assert _songs(taste, library, top=9) == expected
 
 
