@@ -40,6 +40,11 @@ class LargeLibrary(SongLibrary):
         """Count the recordings, without the demo's."""
         return self.parts.n_recordings
 
+    def n_gone(self, *, without: Sequence[str] = ()) -> tuple[int, int]:
+        """Count the recordings but some, which are there, and those of which no file is there."""
+        n_library, n_gone = self.parts.n_gone()
+        return n_library - len(without), n_gone
+
     def n_lacking(self, files: LibraryFiles | None = None) -> int:  # noqa: ARG002
         """Count the songs of other encoders only; see `SongLibrary.n_lacking`."""
         return sum(map(self.n_lacking_of, self.parts.left_out()))

@@ -9,7 +9,7 @@ that a near one is not among them is possible, and rare (tests/benchmarks has th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from classify.errors import VectorError
 from classify.learning.duplicates import copy_limit
-from classify.library.row_cache import KeptRows, read_rows, write_rows
+from classify.library.row_cache import PART_MARK, KeptRows, read_rows, write_rows
 from classify.library.score_cache import program_hash
 from classify.taste.row_products import RowMatrix, row_dots
 from classify.taste.song_space import SongSpace
@@ -36,6 +36,7 @@ INDEX_FROM = 20_000
 _AXES = 64
 _CANDIDATES = 2000
 _FITTED = 512
+_N_FITTED = "n_fitted"  # in what is kept
 _OUTGROWN = 4  # times as many songs as the axes were found for: they are found again
 _KEEP_NEW_SHARE = 0.01  # of new songs, before all is written again
 _WIDEST = 127
@@ -80,6 +81,8 @@ class NeighbourIndex:
         root: str | Path,
         fingerprint: str,
         fit: Callable[[], tuple[SongSpace, Vectors]],
+        part: int | None = None,
+        like: NeighbourIndex | None = None,
     ) -> NeighbourIndex:
         """Read what is kept, and picture the songs that are new.
 
@@ -97,17 +100,21 @@ class NeighbourIndex:
         fit : callable
             Gives the library's space, and a sample of its song vectors (n, dim), where there is
             none yet.
+        part : int, optional
+            Of a library that is looked at in parts, which this is.
+        like : NeighbourIndex, optional
+            Of its first part: pictures must be along the same axes.
 
         Raises
         ------
         DamagedEntry, CacheError
             If song vectors can't be read.
         """
-        name = _name(fingerprint)
+        name = _name(fingerprint) if part is None else f"{_name(fingerprint)}{PART_MARK}{part}"
         digests, crcs = vectors.digests.take(at), vectors.crcs[at]
         index, new = _kept(read_rows(root, name), vectors.dim_vector, digests, crcs)
-        if index is None:
-            index = cls.fit(*fit(), n_songs=len(at))
+        if index is None or not (like is None or index._is_like(like)):
+            index = cls.fit(*fit(), n_songs=len(at)) if like is None else like._of_none(len(at))
             new = np.arange(len(at))
         for which, codes in vectors.map(index.pictures_at, at[new]):
             index.codes[np.searchsorted(at, which)] = codes
@@ -137,6 +144,14 @@ class NeighbourIndex:
             limit=copy_limit(standardised),
             n_fitted=n_songs,
         )
+
+    def _is_like(self, other: NeighbourIndex) -> bool:
+        ours, theirs = self.arrays(), other.arrays()
+        return all(np.array_equal(ours[name], theirs[name]) for name in ours if name != _N_FITTED)
+
+    def _of_none(self, n_songs: int) -> NeighbourIndex:
+        codes = np.zeros((n_songs, self.axes.shape[1]), np.int8)
+        return replace(self, codes=codes, n_fitted=n_songs)
 
     def candidates(self, vector: Vectors, *, most: int | None = None) -> NDArray[np.intp]:
         """Return which songs may be nearest to a song vector (dim,).
@@ -173,7 +188,7 @@ class NeighbourIndex:
             "axes": self.axes,
             "steps": self.steps,
             "limit": np.array(self.limit),
-            "n_fitted": np.array(self.n_fitted),
+            _N_FITTED: np.array(self.n_fitted),
         }
 
 
@@ -211,7 +226,7 @@ def _index_of(arrays: Mapping[str, NDArray[Any]], codes: NDArray[np.int8]) -> Ne
         steps=arrays["steps"],
         codes=codes,
         limit=float(arrays["limit"]),
-        n_fitted=int(arrays["n_fitted"]),
+        n_fitted=int(arrays[_N_FITTED]),
     )
 
 

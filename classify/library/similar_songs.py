@@ -17,8 +17,9 @@ from classify.errors import LabelError, TasteError, one_song_needed
 from classify.library.artist_groups import album_of
 from classify.library.copy_folder import CopyFolder
 from classify.library.label_file import LabelsNow
+from classify.library.large_library import opened
 from classify.library.library_files import LibraryFiles
-from classify.library.nearest_songs import Surroundings, nearest
+from classify.library.nearest_songs import Neighbours
 from classify.library.song_library import SongLibrary, Tell
 from classify.output.song_results import SongResults
 from classify.taste.names import DEFAULT_TASTE
@@ -154,28 +155,25 @@ def similar(
     if len(asked) != 1:
         raise LabelError(one_song_needed(named, len(asked), failed))
     files = find_audio(named).paths
-    found = similar_to(asked[0], library=library, top=top, per_album=per_album, path=files[0])
-    everything = library.files()
-    n_library, n_gone = everything.without(asked).n_gone()
-    found = replace(
-        found,
-        failed=failed,
-        n_library=n_library,
-        n_gone=n_gone,
-        n_lacking=library.n_lacking(everything),
-    )
-    return _labelled(found, taste, library, everything)
+    with opened(library) as known:
+        found = similar_to(asked[0], library=known, top=top, per_album=per_album, path=files[0])
+        n_library, n_gone = known.n_gone(without=asked)
+        found = replace(
+            found,
+            failed=failed,
+            n_library=n_library,
+            n_gone=n_gone,
+            n_lacking=known.n_lacking(),
+        )
+        return _labelled(found, taste, known)
 
 
 def _labelled(
-    found: Similars,
-    taste: str | os.PathLike[str] | Taste,
-    library: SongLibrary,
-    everything: LibraryFiles,
+    found: Similars, taste: str | os.PathLike[str] | Taste, library: SongLibrary
 ) -> Similars:
     try:
         known = taste if isinstance(taste, Taste) else Taste.load(taste, root=library.root)
-        labels = LabelsNow.of(taste, known, library, everything.vectors).by_digest
+        labels = LabelsNow.of(taste, known, library).by_digest
     except (TasteError, LabelError):  # what is near can be told without any taste
         return found
     songs = tuple(replace(song, label=labels.get(song.digest)) for song in found.songs)
@@ -203,13 +201,12 @@ def similar_to(
         If no other song is embedded.
     CacheError
     """
-    files = library.files()
-    vector = library.vectors.matrix([digest])[1][0]
-    around = Surroundings.of(library, files, digest, vector)
-    query = around.space.standardise(vector[np.newaxis])[0]
-    near = nearest(files.vectors, around.space, query, around.at, k=max(_MIN_KEPT, _SPARE * top))
-    folder = _Folder(limit=around.limit, query=query, top=top, per_album=per_album, asked=path)
-    for i, rows in _files_of(files, near.at):
+    around = Neighbours.of(library, digest, k=max(_MIN_KEPT, _SPARE * top))
+    near = around.near
+    folder = _Folder(
+        limit=around.limit, query=around.query, top=top, per_album=per_album, asked=path
+    )
+    for i, rows in _files_of(around.files, near.at):
         folder.take(near.standardised[i], float(near.similarities[i]), rows)
     return Similars(songs=folder.songs(), copies=tuple(folder.of_query), failed=())
 

@@ -124,6 +124,10 @@ class SongLibrary:
         """Choose unlabelled songs of all; see `sample_unlabelled`."""
         return sample_unlabelled(self.files().digests, exclude=exclude, seed=seed)
 
+    def n_gone(self, *, without: Sequence[str] = ()) -> tuple[int, int]:
+        """Count the recordings but some, and those that have gone; see `LibraryFiles.n_gone`."""
+        return self.files().without(without).n_gone()
+
     def n_lacking(self, files: LibraryFiles | None = None) -> int:
         """Count the songs that are there and are embedded for other encoders only, or for a part.
 
