@@ -231,7 +231,7 @@ def remove_abandoned(folder: Path, name: str = "*") -> None:
         with contextlib.suppress(OSError):
             if left.stat().st_mtime >= before:
                 continue
-            if left.is_dir():
+            if name == "*" and left.is_dir():  # never in a folder of other programs, too
                 shutil.rmtree(left)
             else:
                 left.unlink()
