@@ -73,6 +73,7 @@ class RowFiles:
     def __init__(self, folder: Path, name: str, dtype: np.dtype[Any], n_parts: int) -> None:
         self.dtype, self.n_parts = dtype, n_parts
         self._folder, self._name = folder, name
+        self._n_rows = [0] * n_parts
 
     def append(self, rows: NDArray[Any], parts: NDArray[np.integer[Any]]) -> None:
         """Add rows.
@@ -95,6 +96,7 @@ class RowFiles:
         for part, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
             if start < end:
                 self._write(part, "ab", ordered[start:end])
+                self._n_rows[part] += end - start
 
     def replace(self, part: int, rows: NDArray[Any]) -> None:
         """Write a part anew.
@@ -105,6 +107,7 @@ class RowFiles:
             If it can't be written.
         """
         self._write(part, "wb", rows)
+        self._n_rows[part] = len(rows)
 
     def read(self, part: int) -> NDArray[Any]:
         """Read a part, shape (n,), dtype.
@@ -112,19 +115,23 @@ class RowFiles:
         Raises
         ------
         CacheError
-            If it can't be read.
+            If it can't be read, or is not what was written.
         """
-        try:
-            return np.fromfile(self._path(part), self.dtype)
-        except FileNotFoundError:
+        if not self._n_rows[part]:
             return np.zeros(0, self.dtype)
+        try:
+            rows = np.fromfile(self._path(part), self.dtype)
         except OSError as error:
             raise self._refusal("read", error) from error
+        if len(rows) != self._n_rows[part]:
+            raise CacheError(f"{self._path(part)} was changed by another program: run again")
+        return rows
 
     def take(self, part: int) -> NDArray[Any]:
         """Read a part and remove it, so that the disk need not hold it twice."""
         rows = self.read(part)
         self._path(part).unlink(missing_ok=True)
+        self._n_rows[part] = 0
         return rows
 
     def _write(self, part: int, mode: str, rows: NDArray[Any]) -> None:
@@ -140,5 +147,6 @@ class RowFiles:
     def _refusal(self, what: str, error: OSError) -> CacheError:
         return CacheError(
             f"cannot {what} {self._folder}, where a large library is put in order: "
-            f"{error.strerror or error}; it needs about 150 bytes a song: free some room there"
+            f"{error.strerror or error}; it needs about 150 bytes a song: free some room, and run "
+            "again"
         )

@@ -10,7 +10,7 @@ import pytest
 
 import cache.join.joined_songs
 import cache.join.song_join
-from cache import Catalog, FileRecord, JoinedSongs, RowFiles, digest_halves, is_large
+from cache import CacheError, Catalog, FileRecord, JoinedSongs, RowFiles, digest_halves, is_large
 from cache.join.song_join import hex_digests
 from tests.cache.test_store import digest, entry, store_at
 
@@ -102,6 +102,18 @@ def test_rows_of_a_part_come_back_in_order(tmp_path: Path) -> None:
     assert not len(rows.read(1))
     rows.replace(2, np.arange(4))
     assert rows.read(2).tolist() == [0, 1, 2, 3]
+
+
+def test_rows_that_have_gone_are_no_fewer_songs(tmp_path: Path) -> None:
+    """As where `cache prune` empties the folder meanwhile."""
+    rows = RowFiles(tmp_path, "rows", np.dtype(np.int64), 2)
+    rows.append(np.arange(9), np.arange(9) % 2)
+    (tmp_path / "rows-0").write_bytes(b"")
+    (tmp_path / "rows-1").unlink()
+    with pytest.raises(CacheError, match="was changed by another program: run again"):
+        rows.read(0)
+    with pytest.raises(CacheError, match=r"cannot read .*: No such file .*run again"):
+        rows.read(1)
 
 
 def test_what_is_large(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
