@@ -46,26 +46,10 @@ class Catalog:
         """Where the dataset is: an absolute path or a URI."""
         return self._dataset.uri
 
-    def n_rows(self) -> int:
-        """Count the rows of the newest version, also those that do not count any more; fast.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be read.
-        """
-        found = self._dataset.newest_unchecked()
-        return 0 if found is None else int(found.count_rows())
-
-    def open_dataset(self) -> Any | None:
-        """Open the newest version as Lance has it; None where nothing has ever been put.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be read.
-        """
-        return self._dataset.open()
+    @property
+    def dataset(self) -> Dataset:
+        """The Lance dataset."""
+        return self._dataset
 
     def files(self, paths: Sequence[str] | None = None) -> CatalogFiles:
         """Open the newest version: paths and digests in columns, the rest for those asked for.

@@ -135,6 +135,17 @@ class DatasetVersions:
         """What Lance is told of the object store, the same as `Bucket` is."""
         return store_options(self.uri) or None
 
+    def n_rows(self) -> int:
+        """Count the rows of the newest version, also those that do not count any more; fast.
+
+        Raises
+        ------
+        CacheError
+            If it cannot be read.
+        """
+        found = self.newest_unchecked()
+        return 0 if found is None else int(found.count_rows())
+
     def newest_unchecked(self) -> Any | None:
         """Open the newest version whatever its seal says; None where there is none.
 

@@ -201,26 +201,10 @@ class EmbeddingStore:
             return {}
         return self._reader(found, digests).held(digests)
 
-    def n_rows(self) -> int:
-        """Count the rows of the newest version, also those that do not count any more; fast.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be read.
-        """
-        found = self._dataset.newest_unchecked()
-        return 0 if found is None else int(found.count_rows())
-
-    def open_dataset(self) -> Any | None:
-        """Open the newest version as Lance has it; None where nothing has ever been put.
-
-        Raises
-        ------
-        CacheError
-            If it cannot be read.
-        """
-        return self._dataset.open()
+    @property
+    def dataset(self) -> Dataset:
+        """The Lance dataset."""
+        return self._dataset
 
     def held_digests(self) -> HeldDigests:
         """Which recordings are here, and how well each is covered, in columns.

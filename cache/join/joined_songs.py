@@ -36,7 +36,7 @@ def is_large(stores: Sequence[EmbeddingStore], catalog: Catalog) -> bool:
     >>> is_large(open_stores(default_root()), Catalog(default_root()))
     False
     """
-    n_rows = [*(one.n_rows() for one in stores), catalog.n_rows()]
+    n_rows = [*(one.dataset.n_rows() for one in stores), catalog.dataset.n_rows()]
     return min(n_rows) > 0 and max(n_rows) > _LARGE
 
 
@@ -75,8 +75,8 @@ class JoinedSongs:
         *,
         without: bytes,
     ) -> None:
-        self._stores = [(one.open_dataset(), one.uri, 2 * one.dim) for one in stores]
-        self._catalog: tuple[Any, str] = catalog.open_dataset(), catalog.uri
+        self._stores = [(one.dataset.open(), one.uri, 2 * one.dim) for one in stores]
+        self._catalog: tuple[Any, str] = catalog.dataset.open(), catalog.uri
         found = [one for one, *_ in self._stores]
         joined = join_songs(found, self._catalog[0], folder, without=without)
         self._songs, self._left = joined.songs, joined.left

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,20 @@ def test_rows_of_a_part_come_back_in_order(tmp_path: Path) -> None:
     assert not len(rows.read(1))
     rows.replace(2, np.arange(4))
     assert rows.read(2).tolist() == [0, 1, 2, 3]
+
+
+def test_many_are_looked_up_as_few_are(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store_at(root).put([replace(entry(3), n_windows=0)])  # better than the first one
+    digests = [digest(n) for n in (5, 3, 39, 77)]
+    paths = ["/music/7.mp3", "/music/41.mp3", "/music/2.mp3", "/elsewhere"]
+    expected = store_at(root).reader(digests), Catalog(root).files(paths).recordings()
+    monkeypatch.setattr("cache.join.keys._FEW", 0)
+    monkeypatch.setattr("cache.catalog_files.ROWS_AT_ONCE", 0)
+    reader = store_at(root).reader(digests)
+    assert reader.held() == expected[0].held() == {digest(5): 12, digest(3): 0, digest(39): 12}
+    np.testing.assert_array_equal(reader.crcs, expected[0].crcs)
+    assert Catalog(root).files(paths).recordings() == expected[1]
+    assert [one.path for one in expected[1]] == paths[:3]
 
 
 def test_rows_that_have_gone_are_no_fewer_songs(tmp_path: Path) -> None:
